@@ -1,0 +1,40 @@
+import type { Random } from './random.ts';
+
+export interface BackoffOptions {
+  firstMs: number;
+  /** Each delay is the former times this. Default 2. */
+  factor?: number;
+  maxMs: number;
+  /** Adds up to this share of the delay at random (0.1: up to 10 %). Default 0; needs `random`. */
+  jitter?: number;
+  random?: Random;
+}
+
+/** Growing delays for one thing that fails: `next()` gives the delay in milliseconds, `reset()` starts anew. */
+export class Backoff {
+  readonly #options: BackoffOptions;
+  #failures = 0;
+
+  constructor(options: BackoffOptions) {
+    this.#options = options;
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  next(): number {
+    return backoffMs(this.#options, this.#failures++);
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
+}
+
+/** The delay after `failures` earlier failures (0 for the first). Pure when there is no jitter. */
+export function backoffMs(options: BackoffOptions, failures: number): number {
+  const { firstMs, factor = 2, maxMs, jitter = 0, random } = options;
+  const delay = Math.min(maxMs, firstMs * factor ** failures);
+  return jitter > 0 && random ? delay + delay * jitter * random.next() : delay;
+}

@@ -1,0 +1,83 @@
+/**
+ * Time as an argument. Every component takes a `Clock`; none reads the time or sets a timer by itself.
+ *
+ * `RealClock` (`node/real-clock.ts`) is the machine's time. `VirtualClock` (`virtual-clock.ts`) stands still until
+ * somebody advances it, and then runs timers one by one, in the order of their instants and, within one instant, in the
+ * order in which they were set.
+ *
+ * Promises of every clock:
+ * - `now` may jump (people set clocks); `monotonic` never goes back. Deadlines and back-off use `monotonic`; what is
+ *   written into objects uses `now`.
+ * - A timer's function never runs inside `setTimer`, and never after `cancel` returned.
+ * - A timer does not keep the process alive unless `keepAlive` is said.
+ *
+ *     const timer = clock.setTimer(() => renewLease(), 10_000);
+ *     ...
+ *     timer.cancel();
+ */
+export interface Clock {
+  /** Wall time in milliseconds since 1970-01-01T00:00:00Z. */
+  now(): number;
+  /** Milliseconds since an arbitrary start; never goes back. */
+  monotonic(): number;
+  /** Runs `run` once, `delayMs` from now (0: at the next turn). An error thrown by `run` is a bug and ends the process. */
+  setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer;
+  /** Resolves after `delayMs`; rejects with `signal.reason` as soon as `signal` is aborted. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+  /** Lets everything else that is ready run first. Long synchronous work calls it at least every 10 ms. */
+  yield(): Promise<void>;
+  /**
+   * Says that a real operation (disk, socket, child process) is under way, so that virtual time must wait for it.
+   * Dispose the result when it has ended. Free on a real clock.
+   */
+  hold(what: string): Disposable;
+}
+
+export interface Timer {
+  /** Idempotent; a timer that has run is cancelled already. */
+  cancel(): void;
+}
+
+/** RFC 3339 in UTC with whole seconds, as `metav1.Time` is written: `2026-01-31T08:00:00Z`. */
+export function formatTime(nowMs: number): string {
+  return `${new Date(Math.floor(nowMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+}
+
+/** RFC 3339 in UTC with six decimals, as `metav1.MicroTime` is written. */
+export function formatMicroTime(nowMs: number): string {
+  const micros = Math.floor((nowMs - Math.floor(nowMs)) * 1000);
+  const base = new Date(Math.floor(nowMs)).toISOString();
+  return `${base.slice(0, 23)}${String(micros).padStart(3, '0')}Z`;
+}
+
+/**
+ * An abort signal that fires after `delayMs`, or when `parent` does. Dispose it when the work has ended, so that no
+ * timer stays behind.
+ *
+ *     using deadline = withTimeout(clock, 5_000, ctx.signal);
+ *     await client.get(..., { signal: deadline.signal });
+ */
+export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const follow = () => controller.abort(parent?.reason);
+  if (parent?.aborted) follow();
+  parent?.addEventListener('abort', follow, { once: true });
+  const timer = clock.setTimer(() => controller.abort(new TimeoutError(delayMs)), delayMs);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      timer.cancel();
+      parent?.removeEventListener('abort', follow);
+    },
+  };
+}
+
+/** A deadline has passed. `name` is `TimeoutError`, as the platform's own. */
+export class TimeoutError extends Error {
+  readonly delayMs: number;
+  constructor(delayMs: number) {
+    super(`timed out after ${delayMs} ms`);
+    this.name = 'TimeoutError';
+    this.delayMs = delayMs;
+  }
+}

@@ -1,0 +1,47 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import type { Clock, Timer } from '../clock.ts';
+import { sleepOn } from '../virtual-clock.ts';
+
+/** Node's longest timer; longer delays are waited for in pieces. */
+const TIMER_MS_MAX = 0x7fffffff;
+
+const free: Disposable = { [Symbol.dispose]() {} };
+
+/** The machine's own time. */
+export class RealClock implements Clock {
+  now(): number {
+    return performance.timeOrigin + performance.now() + this.#drift();
+  }
+
+  monotonic(): number {
+    return performance.now();
+  }
+
+  setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer {
+    let handle: NodeJS.Timeout;
+    const arm = (leftMs: number) => {
+      handle = setTimeout(() => (leftMs > TIMER_MS_MAX ? arm(leftMs - TIMER_MS_MAX) : run()), Math.min(leftMs, TIMER_MS_MAX));
+      if (!options?.keepAlive) handle.unref();
+    };
+    arm(Math.max(0, delayMs));
+    return { cancel: () => clearTimeout(handle) };
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, delayMs, signal);
+  }
+
+  yield(): Promise<void> {
+    return immediate();
+  }
+
+  hold(): Disposable {
+    return free;
+  }
+
+  /** `performance` does not follow a clock that was set; the difference shows as soon as it passes 10 ms. */
+  #drift(): number {
+    const behind = Date.now() - (performance.timeOrigin + performance.now());
+    return Math.abs(behind) > 10 ? behind : 0;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Randomness as an argument: back-off jitter, generated names, uids, fault schedules. Not for secrets: those come from
+ * `Keys`.
+ *
+ * A component that wants numbers of its own forks: `random.fork('scheduler')`. Forks of one seed are independent of one
+ * another and of how often the parent was asked, so that a new component does not change another's history.
+ */
+export interface Random {
+  /** In [0, 1). */
+  next(): number;
+  /** A whole number in [0, below). */
+  int(below: number): number;
+  /** `length` letters of `alphabet`. */
+  text(length: number, alphabet: string): string;
+  /** A version 4 UUID. */
+  uuid(): string;
+  /** An independent source, made from this one's seed and `name` alone. */
+  fork(name: string): Random;
+}
+
+/** One seed, one sequence, on every platform (sfc32 over a hash of the seed). `state` makes it part of a snapshot. */
+export class SeededRandom implements Random {
+  readonly seed: string;
+  #a: number;
+  #b: number;
+  #c: number;
+  #count: number;
+
+  constructor(seed: string | number, state?: readonly [number, number, number, number]) {
+    this.seed = String(seed);
+    if (state) {
+      [this.#a, this.#b, this.#c, this.#count] = state;
+      return;
+    }
+    this.#a = hash(this.seed, 0x9e3779b9);
+    this.#b = hash(this.seed, 0x243f6a88);
+    this.#c = hash(this.seed, 0xb7e15162);
+    this.#count = 1;
+    for (let i = 0; i < 12; i++) this.#uint32();
+  }
+
+  next(): number {
+    return this.#uint32() / 4294967296;
+  }
+
+  int(below: number): number {
+    return Math.floor(this.next() * below);
+  }
+
+  text(length: number, alphabet: string): string {
+    let out = '';
+    for (let i = 0; i < length; i++) out += alphabet[this.int(alphabet.length)];
+    return out;
+  }
+
+  uuid(): string {
+    const w = [this.#uint32(), this.#uint32(), this.#uint32(), this.#uint32()].map((x) => x.toString(16).padStart(8, '0')).join('');
+    const variant = '89ab'[this.int(4)];
+    return `${w.slice(0, 8)}-${w.slice(8, 12)}-4${w.slice(13, 16)}-${variant}${w.slice(17, 20)}-${w.slice(20)}`;
+  }
+
+  fork(name: string): Random {
+    return new SeededRandom(`${this.seed}/${name}`);
+  }
+
+  /** What `new SeededRandom(seed, state)` goes on from. */
+  state(): [number, number, number, number] {
+    return [this.#a, this.#b, this.#c, this.#count];
+  }
+
+  #uint32(): number {
+    const t = (((this.#a + this.#b) | 0) + this.#count) | 0;
+    this.#count = (this.#count + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + t;
+    this.#c |= 0;
+    return t >>> 0;
+  }
+}
+
+/** FNV-1a with a final mix: spreads short seeds over 32 bits. */
+function hash(text: string, basis: number): number {
+  let h = basis | 0;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 16777619);
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}

@@ -1,0 +1,234 @@
+import { assert } from './assert.ts';
+import type { Clock, Timer } from './clock.ts';
+
+/** Runs after everything that is ready now (microtasks included). The real one is a macrotask of the platform. */
+export type Turn = () => Promise<void>;
+
+export interface VirtualClockOptions {
+  /** Wall time at the start, in milliseconds since 1970. Default: 2026-01-01T00:00:00Z. */
+  startMs?: number;
+  /** How to let ready work finish; `turn` of `node/turn.ts` in Node. */
+  turn: Turn;
+  /** How many timers may run at one instant before the clock says that the instant never ends. Default 1,000,000. */
+  timersPerInstantMax?: number;
+}
+
+/** A run that cannot go on: an instant that never ends. Carries who was running. */
+export class EndlessInstantError extends Error {
+  constructor(nowMs: number, timers: number, last: readonly string[]) {
+    super(
+      `virtual time stands still at ${new Date(nowMs).toISOString()}: ${timers} timers ran without time moving on; ` +
+        `the last were set by ${last.join(', ') || 'unknown'}`,
+    );
+    this.name = 'EndlessInstantError';
+  }
+}
+
+interface Entry extends Timer {
+  readonly at: number;
+  readonly order: number;
+  run: (() => void) | undefined;
+}
+
+/**
+ * Time that moves only when told to, and only while no real operation is held.
+ *
+ *     const clock = new VirtualClock({ turn });
+ *     clock.setTimer(() => log.push('a'), 1000);
+ *     await clock.advance(1000);              // log is ['a'], now is 1 s later
+ *
+ * Between two timers everything that became ready is run to its end, so one seed gives one history.
+ */
+export class VirtualClock implements Clock {
+  readonly #turn: Turn;
+  readonly #timersPerInstantMax: number;
+  readonly #holds = new Map<number, string>();
+  #holdReleased: (() => void) | undefined;
+  #nextHold = 0;
+  #nowMs: number;
+  #skewMs = 0;
+  readonly #startMs: number;
+  #heap: Entry[] = [];
+  #nextOrder = 0;
+  #live = 0;
+  #advancing = false;
+
+  constructor(options: VirtualClockOptions) {
+    this.#startMs = this.#nowMs = options.startMs ?? Date.UTC(2026, 0, 1);
+    this.#turn = options.turn;
+    this.#timersPerInstantMax = options.timersPerInstantMax ?? 1_000_000;
+  }
+
+  now(): number {
+    return this.#nowMs + this.#skewMs;
+  }
+
+  monotonic(): number {
+    return this.#nowMs - this.#startMs;
+  }
+
+  /** Moves the wall clock against the monotonic one, as when somebody sets the time. */
+  jump(byMs: number): void {
+    this.#skewMs += byMs;
+  }
+
+  setTimer(run: () => void, delayMs: number): Timer {
+    assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
+    const entry: Entry = {
+      at: this.#nowMs + Math.max(0, delayMs),
+      order: this.#nextOrder++,
+      run,
+      cancel: () => {
+        if (entry.run === undefined) return;
+        entry.run = undefined;
+        this.#live--;
+      },
+    };
+    this.#live++;
+    this.#push(entry);
+    return entry;
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, delayMs, signal);
+  }
+
+  yield(): Promise<void> {
+    return new Promise((done) => this.setTimer(done, 0));
+  }
+
+  hold(what: string): Disposable {
+    const id = this.#nextHold++;
+    this.#holds.set(id, what);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#holds.delete(id) && this.#holds.size === 0) {
+          this.#holdReleased?.();
+          this.#holdReleased = undefined;
+        }
+      },
+    };
+  }
+
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#live;
+  }
+
+  /** What real operations time is waiting for, for messages about deadlocks. */
+  get held(): readonly string[] {
+    return [...this.#holds.values()];
+  }
+
+  /** The instant of the next timer in milliseconds of `monotonic`, or undefined when none waits. */
+  next(): number | undefined {
+    this.#dropCancelled();
+    const first = this.#heap[0];
+    return first === undefined ? undefined : first.at - this.#startMs;
+  }
+
+  /**
+   * Moves time on by `byMs`, running every timer that falls due in its order. Stops early, with `false`, as soon as
+   * `until` answers true (asked before the first timer and after each settled instant); then time stands at that instant.
+   */
+  async advance(byMs: number, until?: () => boolean): Promise<boolean> {
+    assert(!this.#advancing, 'the clock is being advanced already');
+    this.#advancing = true;
+    try {
+      const end = this.#nowMs + byMs;
+      await this.settle();
+      let ranAtInstant = 0;
+      for (;;) {
+        if (until?.()) return false;
+        this.#dropCancelled();
+        const next = this.#heap[0];
+        if (next === undefined || next.at > end) break;
+        if (next.at > this.#nowMs) ranAtInstant = 0;
+        this.#nowMs = Math.max(this.#nowMs, next.at);
+        // Everything due at this instant runs before others get a look, except what it sets anew.
+        const batchEnd = this.#nextOrder;
+        for (;;) {
+          this.#dropCancelled();
+          const entry = this.#heap[0];
+          if (entry === undefined || entry.at > this.#nowMs || entry.order >= batchEnd) break;
+          this.#pop();
+          const run = entry.run;
+          entry.run = undefined;
+          this.#live--;
+          ranAtInstant++;
+          run?.();
+          await this.settle();
+        }
+        if (ranAtInstant > this.#timersPerInstantMax) {
+          throw new EndlessInstantError(this.#nowMs, ranAtInstant, this.held);
+        }
+      }
+      this.#nowMs = Math.max(this.#nowMs, end);
+      return true;
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
+  /** Lets everything that is ready, and every real operation under way, come to its end without moving time. */
+  async settle(): Promise<void> {
+    await this.#turn();
+    while (this.#holds.size > 0) {
+      await new Promise<void>((done) => {
+        this.#holdReleased = done;
+      });
+      await this.#turn();
+    }
+  }
+
+  #dropCancelled(): void {
+    while (this.#heap.length > 0 && this.#heap[0]?.run === undefined) this.#pop();
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(entry);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(entry, heap[parent] as Entry)) break;
+      heap[at] = heap[parent] as Entry;
+      at = parent;
+    }
+    heap[at] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child++;
+      if (!before(heap[child] as Entry, last)) break;
+      heap[at] = heap[child] as Entry;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+const before = (a: Entry, b: Entry) => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+/** `Clock.sleep` in terms of `Clock.setTimer`, shared by the clocks. */
+export function sleepOn(clock: Pick<Clock, 'setTimer'>, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((done, fail) => {
+    if (signal?.aborted) return fail(signal.reason);
+    const stop = () => {
+      timer.cancel();
+      fail(signal?.reason);
+    };
+    const timer = clock.setTimer(() => {
+      signal?.removeEventListener('abort', stop);
+      done();
+    }, delayMs);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
