@@ -24,8 +24,7 @@ export interface Quantity {
   readonly text?: string;
 }
 
-const formatWrong =
-  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const formatWrong = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 const suffixWrong = "unable to parse quantity's suffix";
 
 /** Thrown for text that is no quantity; the message is the one clients see inside `Status.message`. */
@@ -179,7 +178,8 @@ export function mustParseQuantity(text: string): Quantity {
   return quantity;
 }
 
-const blanks = /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
+const blanks =
+  /^[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
 
 /**
  * The spelling that is stored and served for the text of a JSON string, or for a JSON number exactly as it stood in
@@ -310,7 +310,10 @@ export function toNumber(a: Quantity): number {
 
 /** Whether the amount is a whole multiple of `10^exponent` (`1500m` is none of 10^0). */
 export function isMultipleOf(a: Quantity, exponent: number): boolean {
-  return a.exponent >= exponent || toExponent(toExponent(a.mantissa, a.exponent, exponent), exponent, a.exponent) === a.mantissa;
+  return (
+    a.exponent >= exponent ||
+    toExponent(toExponent(a.mantissa, a.exponent, exponent), exponent, a.exponent) === a.mantissa
+  );
 }
 
 /**
