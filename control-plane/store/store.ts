@@ -181,7 +181,14 @@ export class StoreError extends Error {
   }
 }
 
-export type StoreErrorReason = 'closed' | 'no space' | 'unavailable' | 'timeout' | 'too large' | 'corrupt' | 'wrong format';
+export type StoreErrorReason =
+  | 'closed'
+  | 'no space'
+  | 'unavailable'
+  | 'timeout'
+  | 'too large'
+  | 'corrupt'
+  | 'wrong format';
 
 /** History before `compactedRevision` is gone: 410 Expired on the API. */
 export class CompactedError extends Error {

@@ -37,7 +37,11 @@ export interface Files {
    * Writes the whole file. `atomic` (default true) goes through a temporary name in the same folder, fsync and rename,
    * so that a reader or a crash sees the old or the new content. `mode` default 0o600.
    */
-  write(path: string, data: Uint8Array | string, options?: { mode?: number; atomic?: boolean; uid?: number; gid?: number }): Promise<void>;
+  write(
+    path: string,
+    data: Uint8Array | string,
+    options?: { mode?: number; atomic?: boolean; uid?: number; gid?: number },
+  ): Promise<void>;
   append(path: string, data: Uint8Array | string): Promise<void>;
   /** Makes the folder and its parents; `mode` default 0o700. Exists already: fine. */
   makeDirectory(path: string, options?: { mode?: number }): Promise<void>;
@@ -88,7 +92,11 @@ export interface Processes {
   /** Runs to its end. A code that is not 0 is a result, not an error; a program that is not there throws `ENOENT`. */
   run(program: string, args: readonly string[], options?: ProcessOptions): Promise<RunResult>;
   /** `detached`: in a session of its own, outliving this process; its output goes to `outputFile`. */
-  spawn(program: string, args: readonly string[], options?: ProcessOptions & { detached?: boolean; outputFile?: string }): ChildProcess;
+  spawn(
+    program: string,
+    args: readonly string[],
+    options?: ProcessOptions & { detached?: boolean; outputFile?: string },
+  ): ChildProcess;
   /** Signal 0 asks whether it is there; false when it is not. */
   signal(pid: number, signal: string | 0): boolean;
 }
@@ -106,9 +114,18 @@ export interface UdpSocket extends AsyncDisposable {
 
 export interface Sockets {
   /** Connects to `tcp` host and port or to a unix socket. */
-  connect(target: { host: string; port: number } | { path: string }, options?: { signal?: AbortSignal }): Promise<Duplex>;
-  listen(target: { host: string; port: number } | { path: string; mode?: number }, accept: (connection: Duplex) => void): Promise<Listener>;
-  udp(target: { host: string; port: number }, receive: (data: Uint8Array, from: { address: string; port: number }) => void): Promise<UdpSocket>;
+  connect(
+    target: { host: string; port: number } | { path: string },
+    options?: { signal?: AbortSignal },
+  ): Promise<Duplex>;
+  listen(
+    target: { host: string; port: number } | { path: string; mode?: number },
+    accept: (connection: Duplex) => void,
+  ): Promise<Listener>;
+  udp(
+    target: { host: string; port: number },
+    receive: (data: Uint8Array, from: { address: string; port: number }) => void,
+  ): Promise<UdpSocket>;
 }
 
 export interface Facts {

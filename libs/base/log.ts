@@ -30,10 +30,19 @@ export interface Logger {
 
 const ORDER: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-export function createLogger(component: string, clock: Clock, sink: LogSink, level: LogLevel = 'info', fixed: LogFields = {}): Logger {
-  const say = (at: LogLevel) => (message: string, fields: LogFields = {}) => {
-    if (ORDER[at] >= ORDER[level]) sink({ timeMs: clock.now(), level: at, component, message, fields: { ...fixed, ...fields } });
-  };
+export function createLogger(
+  component: string,
+  clock: Clock,
+  sink: LogSink,
+  level: LogLevel = 'info',
+  fixed: LogFields = {},
+): Logger {
+  const say =
+    (at: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (ORDER[at] >= ORDER[level])
+        sink({ timeMs: clock.now(), level: at, component, message, fields: { ...fixed, ...fields } });
+    };
   return {
     debug: say('debug'),
     info: say('info'),

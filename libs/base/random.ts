@@ -54,7 +54,9 @@ export class SeededRandom implements Random {
   }
 
   uuid(): string {
-    const w = [this.#uint32(), this.#uint32(), this.#uint32(), this.#uint32()].map((x) => x.toString(16).padStart(8, '0')).join('');
+    const w = [this.#uint32(), this.#uint32(), this.#uint32(), this.#uint32()]
+      .map((x) => x.toString(16).padStart(8, '0'))
+      .join('');
     const variant = '89ab'[this.int(4)];
     return `${w.slice(0, 8)}-${w.slice(8, 12)}-4${w.slice(13, 16)}-${variant}${w.slice(17, 20)}-${w.slice(20)}`;
   }

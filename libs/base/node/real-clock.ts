@@ -20,7 +20,10 @@ export class RealClock implements Clock {
   setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer {
     let handle: NodeJS.Timeout;
     const arm = (leftMs: number) => {
-      handle = setTimeout(() => (leftMs > TIMER_MS_MAX ? arm(leftMs - TIMER_MS_MAX) : run()), Math.min(leftMs, TIMER_MS_MAX));
+      handle = setTimeout(
+        () => (leftMs > TIMER_MS_MAX ? arm(leftMs - TIMER_MS_MAX) : run()),
+        Math.min(leftMs, TIMER_MS_MAX),
+      );
       if (!options?.keepAlive) handle.unref();
     };
     arm(Math.max(0, delayMs));

@@ -1,0 +1,97 @@
+import type { Clock } from '../base/clock.ts';
+import type { Keys } from '../base/keys.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Client, Informers } from './client.ts';
+import type { ApiObject, Live, ResourceRef } from './object.ts';
+
+/**
+ * A controller: for one key at a time, look, decide, do. Level-triggered: a key says only "look again", and losing one of
+ * two equal keys loses nothing.
+ *
+ *     observe   reads everything that matters about the key from listers; undefined: nothing to do
+ *     plan      decides what should happen; pure, so a table of cases tests it
+ *     apply     does one action with one or a few requests
+ *
+ * The runner (`libs/client/controller.ts`) keeps a key from running twice at once, orders its actions as planned, stops
+ * at the first failure and tries again with back-off, and does not observe a key again before the informers have seen
+ * what was written for it, so that no decision rests on a state older than one's own writes. Each action's `reason`
+ * travels as the request's cause.
+ *
+ *     export const replicaSet: Reconciler<Observed, Action> = {
+ *       name: 'replicaset',
+ *       watches: [
+ *         watching(replicaSets, (rs) => [keyOf(rs)]),
+ *         watching(pods, (pod) => ownerKey(pod, 'ReplicaSet')),
+ *       ],
+ *       observe, plan, apply,
+ *     };
+ */
+export interface Reconciler<Observed, Action extends PlannedAction> {
+  /** Upstream's name of the controller: `replicaset`; with it come its user (`system:serviceaccount:kube-system:…`) and its events' source. */
+  readonly name: string;
+  readonly watches: readonly Watching[];
+  /** How many keys may run at once. Default 5. */
+  readonly concurrency?: number;
+  observe(env: ControllerEnvironment, key: string): Observed | undefined | Promise<Observed | undefined>;
+  plan(observed: Observed, nowMs: number): Plan<Action>;
+  /** Gives back the revisions that it wrote, of those resources that the controller watches. */
+  apply(env: ControllerEnvironment, action: Action, observed: Observed): Promise<readonly Written[] | void>;
+}
+
+export interface PlannedAction {
+  readonly type: string;
+  /** Why, in a few words, for histories: `scale up`. */
+  readonly reason: string;
+}
+
+export interface Plan<Action extends PlannedAction> {
+  readonly actions: readonly Action[];
+  /** Look again after this long, though nothing has changed. */
+  readonly againAfterMs?: number;
+}
+
+export interface Watching {
+  readonly ref: ResourceRef;
+  /** Which keys to look at when `object` (now, or as it was) changes. */
+  keys(object: Live<ApiObject>, env: ControllerEnvironment): readonly string[];
+}
+
+export function watching<T extends ApiObject>(
+  ref: ResourceRef<T>,
+  keys: (object: Live<T>, env: ControllerEnvironment) => readonly string[],
+): Watching {
+  return { ref, keys: keys as unknown as Watching['keys'] };
+}
+
+export interface Written {
+  readonly ref: ResourceRef;
+  readonly resourceVersion: string;
+}
+
+/** What a controller may use. Nothing else: no globals, no other component. */
+export interface ControllerEnvironment {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly events: EventRecorder;
+  readonly featureGates: FeatureGates;
+}
+
+/** Records events about objects, folding equal ones together as upstream does. Never fails and never waits. */
+export interface EventRecorder {
+  event(
+    about: ApiObject | Live<ApiObject>,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    action?: string,
+  ): void;
+}
+
+export interface FeatureGates {
+  enabled(name: string): boolean;
+}

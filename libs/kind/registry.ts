@@ -1,0 +1,33 @@
+import type { ApiObject, Live, ResourceRef } from './object.ts';
+import type { RequestContext } from './request.ts';
+
+/**
+ * What actions, admission and virtual kinds may do with other objects, inside the API server. Reads are consistent
+ * (they show every write that was acknowledged before). Writes run the kind's strategy and keep managed fields, but not
+ * authorization and admission: the caller has decided.
+ */
+export interface Registry {
+  get<T extends ApiObject>(ref: ResourceRef<T>, namespace: string, name: string): Promise<Live<T> | undefined>;
+  /** All of a namespace, or of the cluster for `''`. The array and its objects are shared and frozen. */
+  list<T extends ApiObject>(ref: ResourceRef<T>, namespace: string): Promise<readonly Live<T>[]>;
+  create<T extends ApiObject>(ctx: RequestContext, ref: ResourceRef<T>, namespace: string, object: T): Promise<Live<T>>;
+  /**
+   * Reads, changes, writes, and does it again when somebody was faster. `change` gets a copy of its own and returns false to
+   * leave things as they are. Throws `ApiError` (404 where there is nothing). `subresource`: with that one's rules.
+   */
+  update<T extends ApiObject>(
+    ctx: RequestContext,
+    ref: ResourceRef<T>,
+    namespace: string,
+    name: string,
+    change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
+    options?: { subresource?: string },
+  ): Promise<Live<T>>;
+  delete(
+    ctx: RequestContext,
+    ref: ResourceRef,
+    namespace: string,
+    name: string,
+    options?: { uid?: string; resourceVersion?: string; gracePeriodSeconds?: number; propagationPolicy?: string },
+  ): Promise<void>;
+}
