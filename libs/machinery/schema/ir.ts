@@ -36,7 +36,8 @@ export type Scalar =
 /** What a value looks like. `ref` names another type of the same `SchemaSet`; `struct` holds it in place (CRDs). */
 export type TypeRef =
   | { readonly k: Scalar }
-  | { readonly k: 'list'; readonly of: TypeRef }
+  /** `wrapped`: protobuf has the list as a message of its own whose field 1 repeats (`APIResource.verbs`). */
+  | { readonly k: 'list'; readonly of: TypeRef; readonly wrapped?: true }
   | { readonly k: 'map'; readonly of: TypeRef }
   | { readonly k: 'ref'; readonly name: TypeName }
   | { readonly k: 'struct'; readonly type: StructType };
@@ -53,11 +54,19 @@ export interface Field {
   readonly type: TypeRef;
   /** Protobuf field number; absent where the type has no protobuf form. */
   readonly number?: number;
+  /**
+   * Embedded structs that the field lies in, outermost first; JSON does not see them, protobuf nests them as messages
+   * (always written), and error paths name them: `spec.PersistentVolumeSource.nfs.readOnly`.
+   */
+  readonly inline?: readonly { readonly name: string; readonly number: number }[];
   /** Required by the published schema (a missing value is then a validation error, not a decode error). */
   readonly required?: true;
   /** The type as decode errors name it, e.g. `v1.PullPolicy`, `[]v1.EnvVar`, `int32`. */
   readonly goType?: string;
-  /** What is written when the field is absent: `""`, `0`, `false`, `null`, `{}`, `[]`. Not a property: nothing is written. */
+  /**
+   * What is written when the field is empty: `""`, `0`, `"0"`, `false`, `null`, or `{}` (a struct: filled with its own
+   * zeros in turn). Not a property: nothing is written. Canonical objects (decoded or normalized) hold these zeros.
+   */
   readonly zero?: unknown;
   /** An explicit 0, false, "" or {} survives a decode (a pointer upstream); otherwise it is the same as absent. */
   readonly keepsZero?: true;
@@ -87,6 +96,12 @@ export interface StructType {
   /** Full name in OpenAPI documents (`io.k8s.api.core.v1.Pod`) and in protobuf (`k8s.io.api.core.v1.Pod`). */
   readonly openapiName?: string;
   readonly protobufName?: string;
+
+  /**
+   * JSON holds the value of just one of the fields, told apart by its kind: an object is the struct's, an array or a
+   * bool the other's (`JSONSchemaPropsOrArray`, `…OrBool`). In memory the value is held as in JSON.
+   */
+  readonly either?: 'array' | 'bool';
 
   // What only custom resources know; absent on built-in types.
   /** Unknown fields are kept (`x-kubernetes-preserve-unknown-fields`). */
