@@ -1,0 +1,281 @@
+import { assert } from '../../../libs/base/assert.ts';
+import type { Clock } from '../../../libs/base/clock.ts';
+import {
+  type Draft,
+  type Entry,
+  FutureRevisionError,
+  joinDraft,
+  type ListOptions,
+  type ListResult,
+  type Revision,
+  type Store,
+  StoreError,
+  type Watch,
+  type WatchHandler,
+  type Write,
+  type WriteResult,
+} from '../store.ts';
+import type { Change, Engine, StoredEntry } from './engine.ts';
+import { Expirer } from './expirer.ts';
+import { WatchHub } from './watch-hub.ts';
+
+export interface EmbeddedLimits {
+  /** Bytes of one value; a larger one is refused as `too large`. Default 1.5 MiB, which is etcd's. */
+  readonly valueBytesMax?: number;
+  /** Writes that share one commit. Default 1,024. */
+  readonly commitWritesMax?: number;
+  /** Bytes that share one commit. Default 16 MiB. */
+  readonly commitBytesMax?: number;
+  /** Writes that may wait for a commit; more are refused as `unavailable`. Default 65,536. */
+  readonly pendingWritesMax?: number;
+}
+
+/**
+ * The part of the store's contract that does not depend on where the bytes are: preconditions against the pending head,
+ * group commit, answers in order, watches, expiry, close. `Engine` has the bytes.
+ *
+ * The pending head is the engine's state with `#pending` laid over it: for each key that an unfinished commit touches,
+ * what the last accepted write made of it. Groups are committed one after the other; the first in `#groups` is in
+ * flight while `#committing`. When a commit fails, everything that was laid over the engine's state goes, together with
+ * every write that waits, because it may have been decided upon state that never came to be.
+ */
+export class EmbeddedStore implements Store {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #hub: WatchHub;
+  readonly #expirer: Expirer;
+  readonly #limits: Required<EmbeddedLimits>;
+  readonly #pending = new Map<string, Pending>();
+  #groups: Group[] = [];
+  #waitingWrites = 0;
+  #headRevision: Revision;
+  #committing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(engine: Engine, clock: Clock, limits: EmbeddedLimits = {}) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#headRevision = engine.revision;
+    this.#hub = new WatchHub(engine, clock);
+    this.#expirer = new Expirer(engine, clock, (key, revision) =>
+      this.write({ key, value: undefined, expect: revision }),
+    );
+    this.#limits = {
+      valueBytesMax: limits.valueBytesMax ?? 1536 * 1024,
+      commitWritesMax: limits.commitWritesMax ?? 1024,
+      commitBytesMax: limits.commitBytesMax ?? 16 * 1024 * 1024,
+      pendingWritesMax: limits.pendingWritesMax ?? 65_536,
+    };
+  }
+
+  get driver(): string {
+    return this.#engine.driver;
+  }
+
+  get clusterId(): string {
+    return this.#engine.clusterId;
+  }
+
+  /** Begins to delete what has expired, also while the store was closed. */
+  start(): void {
+    this.#expirer.arm();
+  }
+
+  async currentRevision(): Promise<Revision> {
+    this.#mustBeOpen();
+    return this.#engine.revision;
+  }
+
+  async compactedRevision(): Promise<Revision> {
+    this.#mustBeOpen();
+    return this.#engine.compactedRevision;
+  }
+
+  async get(key: string): Promise<Entry | undefined> {
+    this.#mustBeOpen();
+    return this.#engine.get(key);
+  }
+
+  async list(prefix: string, options: ListOptions = {}): Promise<ListResult> {
+    this.#mustBeOpen();
+    if (options.revision !== undefined) this.#mustHaveReached(options.revision);
+    return this.#engine.list(prefix, options);
+  }
+
+  async watch(prefix: string, after: Revision, handler: WatchHandler): Promise<Watch> {
+    this.#mustBeOpen();
+    return this.#hub.add(prefix, after, handler);
+  }
+
+  async compact(revision: Revision): Promise<void> {
+    this.#mustBeOpen();
+    this.#mustHaveReached(revision);
+    if (revision > this.#engine.compactedRevision) await this.#engine.compact(revision);
+  }
+
+  async size(): Promise<{ totalBytes: number; usedBytes: number; keys: number }> {
+    this.#mustBeOpen();
+    return this.#engine.size();
+  }
+
+  async write(write: Write): Promise<WriteResult> {
+    this.#mustBeOpen();
+    assert(write.key.length > 0 && write.key.isWellFormed(), 'a key is well-formed text and not empty');
+    const { key, expect, value } = write;
+    const pending = this.#pending.get(key);
+    const head = pending ? pending.entry : this.#engine.get(key);
+    const met = expect === 'any' || (expect === 'absent' ? head === undefined : head?.revision === expect);
+    if (!met) return this.#whenDurable(pending, () => ({ ok: false, actual: head }));
+    if (value === undefined && head === undefined) {
+      const present = () =>
+        ({ ok: true, revision: this.#engine.revision, entry: undefined, previous: undefined }) as const;
+      return this.#whenDurable(pending, present);
+    }
+    return this.#accept(write, value && this.#checkSize(value), head);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#expirer.stop();
+    await this.#committing;
+    this.#hub.end(undefined);
+    await this.#engine.close();
+  }
+
+  /** Lays the write over the pending head; resolves when its commit is durable. */
+  #accept(write: Write, value: Draft | undefined, previous: StoredEntry | undefined): Promise<WriteResult> {
+    const { key } = write;
+    if (this.#waitingWrites >= this.#limits.pendingWritesMax) {
+      throw new StoreError('unavailable', `${this.#waitingWrites} writes wait for the disk already`);
+    }
+    const revision = ++this.#headRevision;
+    const entry = value && this.#makeEntry(write, value, revision, previous);
+    const change: Change = { type: entry ? 'put' : 'delete', key, revision, entry, previous };
+    const group = this.#gather(entry?.value.length ?? 0);
+    this.#pending.set(key, { entry, group });
+    this.#waitingWrites++;
+    group.changes.push(change);
+    const answer = new Promise<WriteResult>((resolve, reject) => {
+      group.answers.push({ resolve, reject, result: () => ({ ok: true, revision, entry, previous }) });
+    });
+    this.#committing ??= this.#commitAll();
+    return answer;
+  }
+
+  #makeEntry(write: Write, draft: Draft, revision: Revision, previous: StoredEntry | undefined): StoredEntry {
+    const { key, expireAfterSeconds } = write;
+    return {
+      key,
+      value: joinDraft(draft, revision),
+      createRevision: previous?.createRevision ?? revision,
+      revision,
+      companion: draft.companion?.(revision),
+      expiresAtMs: expireAfterSeconds === undefined ? 0 : Math.ceil(this.#clock.now() + expireAfterSeconds * 1000),
+    };
+  }
+
+  /** The group that the next change goes into: the last one, unless that is in flight or full. */
+  #gather(bytes: number): Group {
+    const last = this.#groups.at(-1);
+    const { commitWritesMax, commitBytesMax } = this.#limits;
+    if (last && !last.inFlight && last.changes.length < commitWritesMax && last.bytes + bytes <= commitBytesMax) {
+      last.bytes += bytes;
+      return last;
+    }
+    const group: Group = { changes: [], answers: [], bytes, inFlight: false };
+    this.#groups.push(group);
+    return group;
+  }
+
+  async #commitAll(): Promise<void> {
+    // Writes of the same synchronous run share the first commit.
+    await undefined;
+    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
+      group.inFlight = true;
+      try {
+        await this.#engine.persist(group.changes);
+      } catch (error) {
+        this.#fail(error);
+        continue;
+      }
+      this.#groups.shift();
+      this.#finish(group);
+    }
+    this.#committing = undefined;
+  }
+
+  #finish(group: Group): void {
+    const { changes, answers } = group;
+    this.#waitingWrites -= changes.length;
+    this.#engine.show(changes);
+    for (const change of changes) {
+      if (this.#pending.get(change.key)?.group === group) this.#pending.delete(change.key);
+    }
+    this.#hub.tell(changes, this.#engine.revision);
+    for (const answer of answers) answer.resolve(answer.result());
+    if (changes.some((change) => change.entry !== undefined && change.entry.expiresAtMs > 0)) this.#expirer.arm();
+  }
+
+  #fail(error: unknown): void {
+    const failed = this.#groups;
+    this.#groups = [];
+    this.#pending.clear();
+    this.#waitingWrites = 0;
+    const reason =
+      error instanceof StoreError ? error : new StoreError('unavailable', 'the commit failed', { cause: error });
+    // What may be on disk all the same keeps its revisions; else nobody can have seen them.
+    if (reason.outcome === 'no') this.#headRevision = this.#engine.revision;
+    for (const group of failed) {
+      const own = group.inFlight ? reason : new StoreError(reason.reason, reason.message, { cause: reason });
+      for (const answer of group.answers) answer.reject(own);
+    }
+  }
+
+  /** Answers now, or after the commit that made what was met; fails when that fails. */
+  #whenDurable(met: Pending | undefined, result: () => WriteResult): WriteResult | Promise<WriteResult> {
+    if (met === undefined) return result();
+    return new Promise((resolve, reject) => met.group.answers.push({ resolve, reject, result }));
+  }
+
+  #checkSize(draft: Draft): Draft {
+    const bytes = draft.head.length + draft.tail.length;
+    if (bytes > this.#limits.valueBytesMax) {
+      throw new StoreError(
+        'too large',
+        `${bytes} bytes are more than the ${this.#limits.valueBytesMax} that the store takes`,
+      );
+    }
+    return draft;
+  }
+
+  #mustHaveReached(revision: Revision): void {
+    if (revision > this.#engine.revision) throw new FutureRevisionError(revision, this.#engine.revision);
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new StoreError('closed', 'the store is closed');
+  }
+}
+
+interface Pending {
+  readonly entry: StoredEntry | undefined;
+  readonly group: Group;
+}
+
+interface Group {
+  readonly changes: Change[];
+  /** Of the writes in the group, and of those that wait to be told what they met in it. */
+  readonly answers: Answer[];
+  bytes: number;
+  inFlight: boolean;
+}
+
+interface Answer {
+  readonly result: () => WriteResult;
+  readonly resolve: (result: WriteResult) => void;
+  readonly reject: (reason: Error) => void;
+}
