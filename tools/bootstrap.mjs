@@ -20,8 +20,8 @@ import {
   existsSync,
   mkdirSync,
   openSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeSync,
@@ -100,7 +100,9 @@ function npm(node, folder, args) {
   if (run.error) throw run.error;
   if (run.status === 0) return;
   process.stderr.write(run.stderr.trimEnd() + '\n');
-  throw new Trouble(`"npm ${args[0]}" failed in ${folder}: its own words are above; is the package registry reachable?`);
+  throw new Trouble(
+    `"npm ${args[0]}" failed in ${folder}: its own words are above; is the package registry reachable?`,
+  );
 }
 
 /** The environment in which children find `node` first. */
@@ -145,8 +147,12 @@ function installNode({ name, version, home, node }) {
   chmodSync(join(folder, 'bin/node'), 0o755);
   const probe = spawnSync(join(folder, 'bin/node'), ['--version'], { encoding: 'utf8' });
   if (probe.status !== 0) {
-    const cause = (probe.stderr || probe.error?.message || `exit ${probe.status ?? probe.signal}`).trim().split('\n')[0];
-    throw new Trouble(`Node ${version} from npm does not run here (${cause}): install Node ${NODE_MAJOR_MIN} or later.`);
+    const cause = (probe.stderr || probe.error?.message || `exit ${probe.status ?? probe.signal}`)
+      .trim()
+      .split('\n')[0];
+    throw new Trouble(
+      `Node ${version} from npm does not run here (${cause}): install Node ${NODE_MAJOR_MIN} or later.`,
+    );
   }
   rmSync(home, { recursive: true, force: true });
   renameSync(partial, home);
@@ -162,14 +168,24 @@ function requireLibatomic() {
   if (!isRoot || spawnSync('apt-get', ['--version']).status !== 0) throw new Trouble(advice);
   say(`${missing}: installing the Debian package libatomic1`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args) => spawnSync('apt-get', ['-qq', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const apt = (...args) =>
+    spawnSync('apt-get', ['-qq', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const install = ['--no-install-recommends', 'install', 'libatomic1'];
-  if (apt(...install).status !== 0 && (apt('update').status !== 0 || apt(...install).status !== 0)) throw new Trouble(advice);
+  if (apt(...install).status !== 0 && (apt('update').status !== 0 || apt(...install).status !== 0))
+    throw new Trouble(advice);
 }
 
 function hasLibatomic() {
   const triplet = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch];
-  const folders = ['/usr/lib', '/lib', '/usr/lib64', '/lib64', '/usr/local/lib', `/usr/lib/${triplet}`, `/lib/${triplet}`];
+  const folders = [
+    '/usr/lib',
+    '/lib',
+    '/usr/lib64',
+    '/lib64',
+    '/usr/local/lib',
+    `/usr/lib/${triplet}`,
+    `/lib/${triplet}`,
+  ];
   folders.push(...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean));
   if (folders.some((folder) => existsSync(join(folder, 'libatomic.so.1')))) return true;
   const known = spawnSync('/sbin/ldconfig', ['-p'], { encoding: 'utf8' });
