@@ -20,7 +20,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start; never goes back. */
   monotonic(): number;
-  /** Runs `run` once, `delayMs` from now (0: at the next turn). An error thrown by `run` is a bug and ends the process. */
+  /**
+   * Runs `run` once, `delayMs` from now (0 or less: at the next turn). `delayMs` is finite and may be longer than any
+   * platform's timer. An error thrown by `run` is a bug: it ends the process, or the `advance` of a virtual clock.
+   */
   setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer;
   /** Resolves after `delayMs`; rejects with `signal.reason` as soon as `signal` is aborted. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
@@ -43,26 +46,35 @@ export function formatTime(nowMs: number): string {
   return `${new Date(Math.floor(nowMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }
 
-/** RFC 3339 in UTC with six decimals, as `metav1.MicroTime` is written. */
+/**
+ * RFC 3339 in UTC with six decimals, as `metav1.MicroTime` is written: `2026-01-31T08:00:00.123456Z`. Rounds to the
+ * microsecond: a double holds today's milliseconds to a quarter of one, so a time that was read comes back unchanged.
+ */
 export function formatMicroTime(nowMs: number): string {
-  const micros = Math.floor((nowMs - Math.floor(nowMs)) * 1000);
-  const base = new Date(Math.floor(nowMs)).toISOString();
-  return `${base.slice(0, 23)}${String(micros).padStart(3, '0')}Z`;
+  const micros = Math.round(nowMs * 1000);
+  const base = new Date(Math.floor(micros / 1000)).toISOString();
+  const rest = ((micros % 1000) + 1000) % 1000;
+  return `${base.slice(0, 23)}${String(rest).padStart(3, '0')}Z`;
 }
 
 /**
- * An abort signal that fires after `delayMs`, or when `parent` does. Dispose it when the work has ended, so that no
- * timer stays behind.
+ * An abort signal that fires after `delayMs` (its reason a `TimeoutError`), or when `parent` does (with the parent's
+ * reason). Dispose it when the work has ended, so that neither timer nor listener stays behind.
  *
  *     using deadline = withTimeout(clock, 5_000, ctx.signal);
  *     await client.get(..., { signal: deadline.signal });
  */
 export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal): { signal: AbortSignal } & Disposable {
+  if (parent?.aborted) return { signal: AbortSignal.abort(parent.reason), [Symbol.dispose]() {} };
   const controller = new AbortController();
-  const follow = () => controller.abort(parent?.reason);
-  if (parent?.aborted) follow();
+  const stop = (reason: unknown) => {
+    timer.cancel();
+    parent?.removeEventListener('abort', follow);
+    controller.abort(reason);
+  };
+  const follow = () => stop(parent?.reason);
+  const timer = clock.setTimer(() => stop(new TimeoutError(delayMs)), delayMs);
   parent?.addEventListener('abort', follow, { once: true });
-  const timer = clock.setTimer(() => controller.abort(new TimeoutError(delayMs)), delayMs);
   return {
     signal: controller.signal,
     [Symbol.dispose]() {

@@ -73,5 +73,10 @@ export function formatRecord(record: LogRecord): string {
 function formatValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(value.message);
   if (typeof value === 'bigint') return String(value);
-  return JSON.stringify(value) ?? 'undefined';
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // A cycle or a bigint inside: a log line is no place to fail.
+    return '[unprintable]';
+  }
 }

@@ -1,3 +1,5 @@
+import { assert } from './assert.ts';
+
 /** Something was put where there is no room. The message names the queue. */
 export class QueueFullError extends Error {
   constructor(name: string, capacity: number) {
@@ -7,10 +9,14 @@ export class QueueFullError extends Error {
 }
 
 /**
- * First in, first out, with a bound. One consumer.
+ * First in, first out, with a bound. One consumer: a second `take` while one waits is a bug.
  *
- * `offer` answers false when there is no room: the caller decides whether that means drop, wait or fail. `take` waits
- * for the next item and answers undefined once the queue is closed and empty.
+ * `offer` answers false when there is no room or the queue is closed: the caller decides whether that means drop, wait
+ * or fail. `take` waits for the next item and answers undefined once the queue is closed and empty. An item that is
+ * handed to a waiting `take` needs no room.
+ *
+ *     const queue = new BoundedQueue<Event>('watch of pods', 1000);
+ *     for (let event = await queue.take(); event; event = await queue.take()) send(event);
  */
 export class BoundedQueue<T> {
   readonly name: string;
@@ -21,6 +27,7 @@ export class BoundedQueue<T> {
   #closed = false;
 
   constructor(name: string, capacity: number) {
+    assert(capacity >= 1, `${name}: a queue holds at least one item, not ${capacity}`);
     this.name = name;
     this.capacity = capacity;
   }
@@ -43,7 +50,7 @@ export class BoundedQueue<T> {
     return true;
   }
 
-  /** `offer`, or throws `QueueFullError`. */
+  /** `offer`, or throws `QueueFullError` (also when the queue is closed). */
   put(item: T): void {
     if (!this.offer(item)) throw new QueueFullError(this.name, this.capacity);
   }
@@ -51,6 +58,7 @@ export class BoundedQueue<T> {
   async take(): Promise<T | undefined> {
     if (this.length > 0) return this.#shift();
     if (this.#closed) return undefined;
+    assert(!this.#waiting, `${this.name}: a queue has one consumer`);
     return new Promise((done) => {
       this.#waiting = done;
     });

@@ -8,7 +8,7 @@
 export interface Random {
   /** In [0, 1). */
   next(): number;
-  /** A whole number in [0, below). */
+  /** A whole number in [0, below); 0 where that is empty. `below` up to 2^32. */
   int(below: number): number;
   /** `length` letters of `alphabet`. */
   text(length: number, alphabet: string): string;
@@ -18,7 +18,10 @@ export interface Random {
   fork(name: string): Random;
 }
 
-/** One seed, one sequence, on every platform (sfc32 over a hash of the seed). `state` makes it part of a snapshot. */
+/**
+ * One seed, one sequence, on every platform (sfc32 over a hash of the seed). `state` makes it part of a snapshot:
+ * `new SeededRandom(r.seed, r.state())` goes on where `r` stands, and forks as `r` does.
+ */
 export class SeededRandom implements Random {
   readonly seed: string;
   #a: number;
@@ -44,7 +47,7 @@ export class SeededRandom implements Random {
   }
 
   int(below: number): number {
-    return Math.floor(this.next() * below);
+    return below <= 1 ? 0 : Math.floor(this.next() * below);
   }
 
   text(length: number, alphabet: string): string {
@@ -62,7 +65,8 @@ export class SeededRandom implements Random {
   }
 
   fork(name: string): Random {
-    return new SeededRandom(`${this.seed}/${name}`);
+    // With its length, so that `fork('a/b')` is not `fork('a').fork('b')`.
+    return new SeededRandom(`${this.seed}/${name.length}:${name}`);
   }
 
   /** What `new SeededRandom(seed, state)` goes on from. */

@@ -13,16 +13,21 @@ export interface VirtualClockOptions {
   timersPerInstantMax?: number;
 }
 
-/** A run that cannot go on: an instant that never ends. Carries who was running. */
+/** A run that cannot go on: an instant that never ends. `setBy` says where the last timers of it were set. */
 export class EndlessInstantError extends Error {
-  constructor(nowMs: number, timers: number, last: readonly string[]) {
+  readonly setBy: readonly string[];
+  constructor(nowMs: number, timers: number, setBy: readonly string[]) {
     super(
       `virtual time stands still at ${new Date(nowMs).toISOString()}: ${timers} timers ran without time moving on; ` +
-        `the last were set by ${last.join(', ') || 'unknown'}`,
+        `the last were set by ${setBy.join('; ') || 'unknown'}`,
     );
     this.name = 'EndlessInstantError';
+    this.setBy = setBy;
   }
 }
+
+/** How many of an endless instant's last timers the error tells of. */
+const TOLD_TIMERS = 8;
 
 interface Entry extends Timer {
   readonly at: number;
@@ -37,13 +42,14 @@ interface Entry extends Timer {
  *     clock.setTimer(() => log.push('a'), 1000);
  *     await clock.advance(1000);              // log is ['a'], now is 1 s later
  *
- * Between two timers everything that became ready is run to its end, so one seed gives one history.
+ * Between two timers everything that became ready is run to its end, so one seed gives one history. An error thrown by
+ * a timer's function rejects `advance`; time then stands at that timer's instant, and its successors still wait.
  */
 export class VirtualClock implements Clock {
   readonly #turn: Turn;
   readonly #timersPerInstantMax: number;
   readonly #holds = new Map<number, string>();
-  #holdReleased: (() => void) | undefined;
+  #holdsReleased: (() => void)[] = [];
   #nextHold = 0;
   #nowMs: number;
   #skewMs = 0;
@@ -52,6 +58,8 @@ export class VirtualClock implements Clock {
   #nextOrder = 0;
   #live = 0;
   #advancing = false;
+  #ranAtInstant = 0;
+  #setBy: string[] = [];
 
   constructor(options: VirtualClockOptions) {
     this.#startMs = this.#nowMs = options.startMs ?? Date.UTC(2026, 0, 1);
@@ -82,10 +90,15 @@ export class VirtualClock implements Clock {
         if (entry.run === undefined) return;
         entry.run = undefined;
         this.#live--;
+        if (this.#heap.length > 64 && this.#heap.length > 2 * this.#live) this.#sweep();
       },
     };
     this.#live++;
     this.#push(entry);
+    // Stacks are dear: they are looked at only when the instant is about to be called endless.
+    if (this.#ranAtInstant > this.#timersPerInstantMax - TOLD_TIMERS) {
+      this.#setBy = [...this.#setBy.slice(1 - TOLD_TIMERS), caller(this.setTimer)];
+    }
     return entry;
   }
 
@@ -102,10 +115,10 @@ export class VirtualClock implements Clock {
     this.#holds.set(id, what);
     return {
       [Symbol.dispose]: () => {
-        if (this.#holds.delete(id) && this.#holds.size === 0) {
-          this.#holdReleased?.();
-          this.#holdReleased = undefined;
-        }
+        if (!this.#holds.delete(id) || this.#holds.size > 0) return;
+        const waiting = this.#holdsReleased;
+        this.#holdsReleased = [];
+        for (const go of waiting) go();
       },
     };
   }
@@ -128,22 +141,25 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves time on by `byMs`, running every timer that falls due in its order. Stops early, with `false`, as soon as
-   * `until` answers true (asked before the first timer and after each settled instant); then time stands at that instant.
+   * Moves time on by `byMs` (finite, not negative), running every timer that falls due in its order. True when time
+   * went all the way. Stops early, with `false`, as soon as `until` answers true; then time stands at that instant.
+   * `until` is asked before the first timer, and each time when the timers that were due have run and everything is
+   * settled: that may be several times in one instant, as timers of delay 0 set others.
+   * Only one `advance` at a time. Throws `EndlessInstantError`.
    */
   async advance(byMs: number, until?: () => boolean): Promise<boolean> {
     assert(!this.#advancing, 'the clock is being advanced already');
+    assert(byMs >= 0 && Number.isFinite(byMs), `time advances by a finite span, not ${byMs}`);
     this.#advancing = true;
     try {
       const end = this.#nowMs + byMs;
       await this.settle();
-      let ranAtInstant = 0;
       for (;;) {
         if (until?.()) return false;
         this.#dropCancelled();
         const next = this.#heap[0];
         if (next === undefined || next.at > end) break;
-        if (next.at > this.#nowMs) ranAtInstant = 0;
+        if (next.at > this.#nowMs) this.#leaveInstant();
         this.#nowMs = Math.max(this.#nowMs, next.at);
         // Everything due at this instant runs before others get a look, except what it sets anew.
         const batchEnd = this.#nextOrder;
@@ -155,18 +171,19 @@ export class VirtualClock implements Clock {
           const run = entry.run;
           entry.run = undefined;
           this.#live--;
-          ranAtInstant++;
+          this.#ranAtInstant++;
           run?.();
           await this.settle();
         }
-        if (ranAtInstant > this.#timersPerInstantMax) {
-          throw new EndlessInstantError(this.#nowMs, ranAtInstant, this.held);
+        if (this.#ranAtInstant > this.#timersPerInstantMax) {
+          throw new EndlessInstantError(this.now(), this.#ranAtInstant, [...new Set(this.#setBy)]);
         }
       }
       this.#nowMs = Math.max(this.#nowMs, end);
       return true;
     } finally {
       this.#advancing = false;
+      this.#leaveInstant();
     }
   }
 
@@ -175,10 +192,22 @@ export class VirtualClock implements Clock {
     await this.#turn();
     while (this.#holds.size > 0) {
       await new Promise<void>((done) => {
-        this.#holdReleased = done;
+        this.#holdsReleased.push(done);
       });
       await this.#turn();
     }
+  }
+
+  #leaveInstant(): void {
+    this.#ranAtInstant = 0;
+    this.#setBy = [];
+  }
+
+  /** Deadlines are set and cancelled far more often than they fall due: what is cancelled must not pile up. */
+  #sweep(): void {
+    const live = this.#heap.filter((entry) => entry.run !== undefined);
+    // A sorted array is a heap.
+    this.#heap = live.sort((a, b) => a.at - b.at || a.order - b.order);
   }
 
   #dropCancelled(): void {
@@ -216,6 +245,18 @@ export class VirtualClock implements Clock {
 }
 
 const before = (a: Entry, b: Entry) => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+/** The two frames above `below` on the stack, as `name (file:line)`. */
+function caller(below: (...args: never[]) => unknown): string {
+  const at: { stack?: string } = {};
+  Error.captureStackTrace(at, below);
+  const frames = (at.stack ?? '').split('\n').slice(1);
+  const outside = frames.filter((line) => !/\bat (new Promise|sleepOn|VirtualClock\.)/.test(line));
+  return outside
+    .slice(0, 2)
+    .map((line) => line.trim().replace(/^at /, ''))
+    .join(' < ');
+}
 
 /** `Clock.sleep` in terms of `Clock.setTimer`, shared by the clocks. */
 export function sleepOn(clock: Pick<Clock, 'setTimer'>, delayMs: number, signal?: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import { setImmediate as immediate } from 'node:timers/promises';
+import { assert } from '../assert.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { sleepOn } from '../virtual-clock.ts';
 
@@ -18,6 +19,7 @@ export class RealClock implements Clock {
   }
 
   setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer {
+    assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
     let handle: NodeJS.Timeout;
     const arm = (leftMs: number) => {
       handle = setTimeout(
