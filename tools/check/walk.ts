@@ -121,7 +121,6 @@ class Walk {
       case 'FunctionExpression':
       case 'ArrowFunctionExpression':
         return this.#function(node);
-      case 'ClassDeclaration':
       case 'ClassExpression':
         return this.#inScope([], () => this.#visitAll(node), [syntax.child(node, 'id')]);
       case 'Identifier':
