@@ -25,6 +25,8 @@ export interface Encoded {
   field(label: string): string | undefined;
   /** The object in `form`: made at the first call, then kept as long as the handle lives. */
   bytes(form: Form): Uint8Array;
+  /** What `bytes(form)` says, as a frozen value: `object()` itself where the form is the whole object as it is stored. */
+  value(form: Form): unknown;
   /** The event `type` about the object, framed for `form`. For `DELETED` the revision inside is that of the deletion. */
   frame(form: Form, type: 'ADDED' | 'MODIFIED' | 'DELETED'): Uint8Array;
 }
