@@ -1,0 +1,99 @@
+import { apiVersionOf } from '../../../libs/kind/object.ts';
+import type { Kind, ServedVersion, Subresource } from '../../../libs/kind/kind.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+
+/** One resource of one served group and version: what a path leads to. */
+export interface ServedResource {
+  readonly kind: Kind;
+  readonly served: ServedVersion;
+  readonly group: string;
+  readonly version: string;
+  /** `v1`, `apps/v1`. */
+  readonly apiVersion: string;
+  /** Where the resource's types are: the built-in schema, or a CRD's own. */
+  readonly schema: SchemaSet;
+}
+
+/** Tells when the set changes: kinds come and go with CRDs. */
+export type KindSetListener = () => void;
+
+/**
+ * The kinds that a server serves, by path. Built-in ones are given at the start, those of CRDs come and go. What is
+ * looked up on every request is one map look-up.
+ */
+export class KindSet {
+  readonly #byPath = new Map<string, ServedResource>();
+  readonly #groups = new Map<string, Set<string>>();
+  readonly #kinds = new Set<Kind>();
+  readonly #listeners = new Set<KindSetListener>();
+  readonly #runtimeConfig: (group: string, version: string, servedByDefault: boolean) => boolean;
+
+  /** `isServed` answers for each version whether it is on; default: what the kind says. */
+  constructor(isServed: (group: string, version: string, servedByDefault: boolean) => boolean = (_g, _v, on) => on) {
+    this.#runtimeConfig = isServed;
+  }
+
+  add(kind: Kind, schema: SchemaSet): void {
+    this.#kinds.add(kind);
+    for (const served of kind.versions) {
+      const group = served.group ?? kind.group;
+      if (!this.#runtimeConfig(group, served.version, served.servedByDefault ?? true)) continue;
+      const resource = { kind, served, group, version: served.version, schema, apiVersion: apiVersionOf({ group, version: served.version }) };
+      this.#byPath.set(`${group}/${served.version}/${kind.resource}`, resource);
+      const versions = this.#groups.get(group) ?? new Set();
+      this.#groups.set(group, versions.add(served.version));
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  remove(kind: Kind): void {
+    if (!this.#kinds.delete(kind)) return;
+    for (const [path, served] of this.#byPath) if (served.kind === kind) this.#byPath.delete(path);
+    this.#groups.clear();
+    for (const { group, version } of this.#byPath.values()) {
+      this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(version));
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  find(group: string, version: string, resource: string): ServedResource | undefined {
+    return this.#byPath.get(`${group}/${version}/${resource}`);
+  }
+
+  /** The kind of a group and resource whatever the version, for references without one. */
+  findAnyVersion(group: string, resource: string): ServedResource | undefined {
+    for (const version of this.#groups.get(group) ?? []) {
+      const found = this.find(group, version, resource);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  hasGroup(group: string): boolean {
+    return this.#groups.has(group);
+  }
+
+  hasVersion(group: string, version: string): boolean {
+    return this.#groups.get(group)?.has(version) ?? false;
+  }
+
+  get kinds(): ReadonlySet<Kind> {
+    return this.#kinds;
+  }
+
+  /** Every served resource, in the order in which the kinds were added. */
+  get served(): readonly ServedResource[] {
+    return [...this.#byPath.values()];
+  }
+
+  /** Calls `listener` after each change. */
+  onChange(listener: KindSetListener): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+}
+
+/** A resource's subresource by its name, own properties only: the name comes from a path. */
+export function subresourceOf(kind: Kind, name: string): Subresource | undefined {
+  return Object.hasOwn(kind.subresources, name) ? kind.subresources[name] : undefined;
+}

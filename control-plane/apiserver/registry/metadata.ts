@@ -1,0 +1,209 @@
+/**
+ * The part of an object that is the same for every kind: what the server fills into metadata, what it takes over from
+ * the old object, and what it checks (API concept "Object metadata").
+ */
+import { formatTime } from '../../../libs/base/clock.ts';
+import type { Random } from '../../../libs/base/random.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
+import type { ApiObject, DeepReadonly, ObjectMeta, OwnerReference } from '../../../libs/kind/object.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
+import { dns1123Subdomain, generateName, labelValue, namespaceName, qualifiedName } from '../../../libs/machinery/names.ts';
+
+export type Draft = ApiObject & { metadata: ObjectMeta };
+
+const ANNOTATIONS_BYTES_MAX = 256 * 1024;
+const FINALIZER_ORPHAN = 'orphan';
+const FINALIZER_FOREGROUND = 'foregroundDeletion';
+
+/** Fills what only the server says, and forgets what only it may say. `namespace` is the path's. */
+export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: number, random: Random): void {
+  const { metadata } = draft;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.resourceVersion;
+  metadata.uid = random.uuid();
+  metadata.creationTimestamp = formatTime(nowMs);
+  if (strategy.generation === 'count') metadata.generation = 1;
+  if (!metadata.name && metadata.generateName) metadata.name = generateName(metadata.generateName, random);
+}
+
+/** Takes over from `old` what no update may change; a wrong uid or creation time is caught by validation. */
+export function fillUpdateMetadata(draft: Draft, old: DeepReadonly<ApiObject>, strategy: Strategy, changed: () => boolean): void {
+  const { metadata } = draft;
+  const was = old.metadata ?? {};
+  setOrDelete(metadata, 'generateName', metadata.generateName);
+  setOrDelete(metadata, 'deletionTimestamp', was.deletionTimestamp);
+  setOrDelete(metadata, 'deletionGracePeriodSeconds', was.deletionGracePeriodSeconds);
+  setOrDelete(metadata, 'selfLink', undefined);
+  if (!metadata.uid) setOrDelete(metadata, 'uid', was.uid);
+  if (!metadata.creationTimestamp) setOrDelete(metadata, 'creationTimestamp', was.creationTimestamp);
+  setOrDelete(metadata, 'generation', was.generation);
+  if (strategy.generation === 'count' && changed()) metadata.generation = Number(was.generation ?? 0) + 1;
+}
+
+function setOrDelete<K extends keyof ObjectMeta>(metadata: ObjectMeta, key: K, value: ObjectMeta[K] | undefined): void {
+  if (value === undefined) delete metadata[key];
+  else metadata[key] = value;
+}
+
+/** Everything that must hold of a new object's metadata. */
+export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject>): field.ErrorList {
+  const at = field.path('metadata');
+  const metadata = draft.metadata ?? {};
+  const validateName = kind.strategy.validateName ?? dns1123Subdomain;
+  const errors: field.ErrorList = [];
+  if (metadata.generateName) {
+    for (const problem of validateName(metadata.generateName, true)) {
+      errors.push(field.invalid(at.child('generateName'), metadata.generateName, problem));
+    }
+  }
+  if (!metadata.name) errors.push(field.required(at.child('name'), 'name or generateName is required'));
+  else {
+    for (const problem of validateName(metadata.name, false)) {
+      errors.push(field.invalid(at.child('name'), metadata.name, problem));
+    }
+  }
+  if (kind.namespaced) {
+    if (!metadata.namespace) errors.push(field.required(at.child('namespace')));
+    else {
+      for (const problem of namespaceName(metadata.namespace, false)) {
+        errors.push(field.invalid(at.child('namespace'), metadata.namespace, problem));
+      }
+    }
+  } else if (metadata.namespace) {
+    errors.push(field.forbidden(at.child('namespace'), 'not allowed on this type'));
+  }
+  errors.push(...validateCommonMetadata(metadata, at));
+  return errors;
+}
+
+function validateCommonMetadata(metadata: DeepReadonly<ObjectMeta>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  if (Number(metadata.generation ?? 0) < 0) {
+    errors.push(field.invalid(at.child('generation'), metadata.generation, 'must be greater than or equal to 0'));
+  }
+  errors.push(...validateLabels(metadata.labels ?? {}, at.child('labels')));
+  errors.push(...validateAnnotations(metadata.annotations ?? {}, at.child('annotations')));
+  errors.push(...validateOwnerReferences(metadata.ownerReferences ?? [], at.child('ownerReferences')));
+  errors.push(...validateFinalizers(metadata.finalizers ?? [], at.child('finalizers')));
+  errors.push(...validateManagedFields(metadata.managedFields ?? [], at.child('managedFields')));
+  return errors;
+}
+
+/** Labels of an object, or of anything that is labelled (pod templates, selectors' matchLabels). */
+export function validateLabels(labels: Readonly<Record<string, string>>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  for (const [key, value] of Object.entries(labels)) {
+    for (const problem of qualifiedName(key)) errors.push(field.invalid(at, key, problem));
+    for (const problem of labelValue(value)) errors.push(field.invalid(at, value, problem));
+  }
+  return errors;
+}
+
+export function validateAnnotations(annotations: Readonly<Record<string, string>>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  let bytes = 0;
+  const encoder = new TextEncoder();
+  for (const [key, value] of Object.entries(annotations)) {
+    for (const problem of qualifiedName(key.toLowerCase())) errors.push(field.invalid(at, key, problem));
+    bytes += encoder.encode(key).length + encoder.encode(value).length;
+  }
+  if (bytes > ANNOTATIONS_BYTES_MAX) errors.push(field.tooLong(at, ANNOTATIONS_BYTES_MAX));
+  return errors;
+}
+
+function validateOwnerReferences(references: DeepReadonly<OwnerReference[]>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  let controller: DeepReadonly<OwnerReference> | undefined;
+  references.forEach((reference, i) => {
+    const here = at.index(i);
+    const { group, version } = parseOrEmpty(reference.apiVersion ?? '');
+    if (version === '') errors.push(field.invalid(here.child('apiVersion'), reference.apiVersion ?? '', 'version must not be empty'));
+    if (!reference.kind) errors.push(field.invalid(here.child('kind'), '', 'must not be empty'));
+    if (!reference.name) errors.push(field.invalid(here.child('name'), '', 'must not be empty'));
+    if (!reference.uid) errors.push(field.invalid(here.child('uid'), '', 'must not be empty'));
+    if (group === '' && version === 'v1' && reference.kind === 'Event') {
+      errors.push(field.invalid(here, '', `/v1, Kind=Event is disallowed from being an owner`));
+    }
+    if (!reference.controller) return;
+    if (controller === undefined) controller = reference;
+    else {
+      errors.push(
+        field.invalid(
+          at,
+          references,
+          `Only one reference can have Controller set to true. Found "true" in references for ${controller.name} and ${reference.name}`,
+        ),
+      );
+    }
+  });
+  return errors;
+}
+
+function parseOrEmpty(apiVersion: string): { group: string; version: string } {
+  try {
+    return parseApiVersion(apiVersion);
+  } catch {
+    return { group: '', version: '' };
+  }
+}
+
+/** Finalizers of metadata: qualified names, and not both of the two that decide about dependents. */
+export function validateFinalizers(finalizers: readonly string[], at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  for (const finalizer of finalizers) {
+    for (const problem of qualifiedName(finalizer)) errors.push(field.invalid(at, finalizer, problem));
+  }
+  if (finalizers.includes(FINALIZER_ORPHAN) && finalizers.includes(FINALIZER_FOREGROUND)) {
+    errors.push(
+      field.invalid(at, finalizers, `finalizer ${FINALIZER_ORPHAN} and ${FINALIZER_FOREGROUND} cannot be both set`),
+    );
+  }
+  return errors;
+}
+
+function validateManagedFields(entries: DeepReadonly<NonNullable<ObjectMeta['managedFields']>>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  entries.forEach((entry, i) => {
+    const here = at.index(i);
+    if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
+      errors.push(field.invalid(here.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`'));
+    }
+    if (entry.fieldsType && entry.fieldsType !== 'FieldsV1') {
+      errors.push(field.invalid(here.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
+    }
+    if (new TextEncoder().encode(entry.manager ?? '').length > 128) errors.push(field.tooLong(here.child('manager'), 128));
+  });
+  return errors;
+}
+
+/** What must hold when an object changes: the fixed parts stay, and a dying object gains no finalizers. */
+export function validateUpdateMetadata(draft: DeepReadonly<ApiObject>, old: DeepReadonly<ApiObject>): field.ErrorList {
+  const at = field.path('metadata');
+  const [metadata, was] = [draft.metadata ?? {}, old.metadata ?? {}];
+  const errors: field.ErrorList = [];
+  if (was.deletionTimestamp) {
+    const added = (metadata.finalizers ?? []).filter((name) => !(was.finalizers ?? []).includes(name)).sort();
+    if (added.length > 0) {
+      errors.push(
+        field.forbidden(
+          at.child('finalizers'),
+          `no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}`,
+        ),
+      );
+    }
+  }
+  const fixed = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;
+  for (const name of fixed) {
+    if (String(metadata[name] ?? '') === String(was[name] ?? '')) continue;
+    errors.push(field.invalid(at.child(name), metadata[name] ?? '', 'field is immutable'));
+  }
+  if (Number(metadata.generation ?? 0) < Number(was.generation ?? 0)) {
+    errors.push(field.invalid(at.child('generation'), metadata.generation, 'must not be decremented'));
+  }
+  errors.push(...validateCommonMetadata(metadata, at));
+  return errors;
+}

@@ -1,0 +1,77 @@
+import { encodeProtobuf } from '../../libs/machinery/codec/protobuf.ts';
+import { toYaml } from '../../libs/machinery/codec/yaml.ts';
+import { type Status, statusOf } from '../../libs/machinery/errors.ts';
+import type { SchemaSet, TypeName } from '../../libs/machinery/schema/ir.ts';
+import type { ApiResponse, WholeBody } from './api.ts';
+import { CONTENT_TYPES, type Representation } from './negotiation.ts';
+
+const encoder = new TextEncoder();
+
+/** How a JSON value that is no cached object is written: Status, Scale, discovery, lists of computed things. */
+export interface Writable {
+  readonly value: unknown;
+  /** Its type and where that stands, for protobuf; without one only JSON and YAML can be written. */
+  readonly type?: TypeName;
+  readonly schema?: SchemaSet;
+}
+
+export const PLAIN_JSON: Representation = Object.freeze({ media: 'json', as: 'object', asVersion: 'v1', pretty: false });
+
+export function wholeBody(content: Writable, form: Representation = PLAIN_JSON): WholeBody {
+  return {
+    form: 'whole',
+    contentType: CONTENT_TYPES[form.media === 'protobuf' && !content.type ? 'json' : form.media],
+    value: () => content.value,
+    bytes: () => [writeValue(content, form)],
+  };
+}
+
+function writeValue(content: Writable, form: Representation): Uint8Array {
+  const { value, type, schema } = content;
+  if (form.media === 'yaml') return encoder.encode(toYaml(value));
+  if (form.media === 'protobuf' && type && schema) return encodeProtobuf(schema, type, value as object);
+  return encoder.encode(form.pretty ? `${jsonText(value, 2)}\n` : jsonText(value));
+}
+
+/** JSON as the API writes it: big integers whole, and `<`, `>`, `&` and line separators escaped. */
+export function jsonText(value: unknown, indent?: number): string {
+  const text = JSON.stringify(
+    value,
+    (_key, member) => (typeof member === 'bigint' ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(member)) : member),
+    indent,
+  );
+  return /[<>&\u2028\u2029]/.test(text) ? text.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`) : text;
+}
+
+export function respond(code: number, body: WholeBody, warnings: readonly string[] = [], headers: Readonly<Record<string, string>> = {}): ApiResponse {
+  return { code, headers, warnings, body };
+}
+
+export function textResponse(code: number, text: string, contentType = 'text/plain; charset=utf-8'): ApiResponse {
+  return respond(code, {
+    form: 'whole',
+    contentType,
+    value: () => text,
+    bytes: () => [encoder.encode(text)],
+  });
+}
+
+/** The answer to a request that failed, in the form the client wanted where a Status can be written so. */
+export function errorResponse(error: unknown, form: Representation, schema: SchemaSet, warnings: readonly string[] = []): ApiResponse {
+  const status = statusOf(error);
+  const headers: Record<string, string> = {};
+  const retryAfterSeconds = status.details?.retryAfterSeconds;
+  if (retryAfterSeconds) headers['retry-after'] = String(retryAfterSeconds);
+  return statusResponse(status, form, schema, warnings, headers);
+}
+
+export function statusResponse(
+  status: Status,
+  form: Representation,
+  schema: SchemaSet,
+  warnings: readonly string[] = [],
+  headers: Readonly<Record<string, string>> = {},
+): ApiResponse {
+  const content = { value: status, type: 'meta.v1.Status', schema };
+  return respond(status.code ?? 200, wholeBody(content, { ...form, as: 'object' }), warnings, headers);
+}

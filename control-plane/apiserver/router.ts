@@ -1,0 +1,127 @@
+import type { RequestAttributes, Verb } from '../../libs/kind/request.ts';
+
+/** What a request's method and path say, before anybody asks whether such a thing exists. */
+export interface Route {
+  readonly attributes: RequestAttributes;
+  /** Decoded segments after the subresource: `proxy/a/b` → `a/b`, with its leading slash. */
+  readonly rest: string;
+  /** A namespace segment was there but empty. */
+  readonly namespaceMissing: boolean;
+}
+
+const LEGACY_PREFIXES = new Set(['watch', 'proxy']);
+const METHOD_VERBS: Readonly<Record<string, Verb>> = {
+  GET: 'get',
+  HEAD: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+/** Subresources of namespaces: not resources in a namespace. */
+const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
+
+/**
+ * Reads a path in the form that authorization speaks of (the API concept "Request verbs"):
+ *
+ *     GET  /api/v1/namespaces/a/pods/b/log    get pods/log, namespace a, name b
+ *     GET  /apis/apps/v1/deployments?watch=1  watch deployments in all namespaces
+ *     GET  /healthz                           not a resource request: verb get, path /healthz
+ *
+ * `query` decides between list and watch and, through a field selector on `metadata.name`, gives lists a name.
+ */
+export function route(method: string, path: string, query: URLSearchParams): Route {
+  const segments = path.split('/').filter((_, i) => i > 0);
+  if (segments.at(-1) === '') segments.pop();
+  const nonResource = (): Route => ({
+    attributes: {
+      verb: method.toLowerCase(),
+      isResourceRequest: false,
+      path: decode(path),
+      group: '',
+      version: '',
+      resource: '',
+      subresource: '',
+      namespace: '',
+      name: '',
+    },
+    rest: '',
+    namespaceMissing: false,
+  });
+
+  let at: number;
+  let group: string;
+  if (segments[0] === 'api') {
+    group = '';
+    at = 1;
+  } else if (segments[0] === 'apis') {
+    group = decode(segments[1] ?? '');
+    at = 2;
+  } else return nonResource();
+  const version = decode(segments[at++] ?? '');
+  if (version === '' || segments[at] === undefined) return nonResource();
+
+  let verb: Verb = METHOD_VERBS[method] ?? '';
+  const legacy = segments[at];
+  if (legacy !== undefined && LEGACY_PREFIXES.has(legacy)) {
+    if (segments[at + 1] === undefined) return nonResource();
+    verb = legacy;
+    at++;
+  }
+
+  let namespace = '';
+  let namespaceMissing = false;
+  let parts = segments.slice(at).map(decode);
+  if (parts[0] === 'namespaces' && parts.length > 1) {
+    namespace = parts[1] ?? '';
+    if (parts.length > 2 && !NAMESPACE_SUBRESOURCES.has(parts[2] as string)) {
+      namespaceMissing = namespace === '';
+      parts = parts.slice(2);
+    }
+  }
+  const [resource = '', name = '', subresource = '', ...rest] = parts;
+
+  let selectedName = name;
+  if (name === '') {
+    if (verb === 'get') verb = isTrue(query.get('watch')) ? 'watch' : 'list';
+    else if (verb === 'delete') verb = 'deletecollection';
+    if (verb === 'list' || verb === 'watch' || verb === 'deletecollection') {
+      selectedName = nameOf(query.get('fieldSelector')) ?? '';
+    }
+  }
+  return {
+    attributes: {
+      verb,
+      isResourceRequest: true,
+      path: decode(path),
+      group,
+      version,
+      resource,
+      subresource,
+      namespace,
+      name: selectedName,
+      ...(query.get('labelSelector') ? { labelSelector: query.get('labelSelector') as string } : {}),
+      ...(query.get('fieldSelector') ? { fieldSelector: query.get('fieldSelector') as string } : {}),
+    },
+    rest: rest.length > 0 ? `/${rest.join('/')}` : path.endsWith('/') && subresource !== '' ? '/' : '',
+    namespaceMissing,
+  };
+}
+
+/** A boolean parameter as the API reads it: there and neither `false` nor `0`. */
+export function isTrue(value: string | null): boolean {
+  return value !== null && value !== 'false' && value !== '0';
+}
+
+function nameOf(fieldSelector: string | null): string | undefined {
+  const match = /(?:^|,)metadata\.name==?([^,!=\\]+)(?:,|$)/.exec(fieldSelector ?? '');
+  return match?.[1];
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
