@@ -127,7 +127,7 @@ function isSure(field: Field, compact: CompactType): boolean {
 function runtimeData(files: readonly CompactFile[], all: readonly Named[]): string {
   const packages = files.map(({ package: name, group, version, openapi, protobuf }) => [name, group, version, openapi, protobuf]);
   const kinds: string[] = [];
-  const rows = all.map(({ name, file, compact, type }) => {
+  const rows = all.map(({ file, compact, type }) => {
     for (const gvk of type.gvk ?? []) kinds.push(`${gvk.group}/${gvk.version}/${gvk.kind}=${type.name}`);
     return `  '${type.name}': '${files.indexOf(file)}:${JSON.stringify(compact).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}',`;
   });

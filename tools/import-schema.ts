@@ -215,7 +215,8 @@ function compactType(openapi: string, file: CompactFile): CompactType {
     const out: CompactField = { t: typeText(f?.t ?? typeFromProtobuf(field, from), from, field.number ? field : undefined) };
     if (field.number) out.pb = field.number;
     if (field.inline.length > 0) out.in = field.inline;
-    if (w?.keepsZero) out.p = true;
+    // An update tells `managedFields: []` (forget them) from null (keep them), though no pointer stands behind it.
+    if (w?.keepsZero || json === 'managedFields') out.p = true;
     if (w && 'zero' in w) out.z = w.zero;
     const go = w?.t.replace(/^\*/, '');
     if (go && go !== impliedGoType(out.t, file.version)) out.go = go;

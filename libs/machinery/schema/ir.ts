@@ -104,6 +104,11 @@ export interface StructType {
   readonly either?: 'array' | 'bool';
 
   // What only custom resources know; absent on built-in types.
+  /**
+   * Compiled from a CRD, as are all structs in place below it: values of a wrong type and nulls are kept for validation
+   * to report, nothing is written or left out for being empty. Typed parts (`ref`, such as `metadata`) stay typed.
+   */
+  readonly custom?: true;
   /** Unknown fields are kept (`x-kubernetes-preserve-unknown-fields`). */
   readonly preserveUnknownFields?: true;
   /** `x-kubernetes-embedded-resource`: apiVersion, kind and metadata are known whatever the schema says. */

@@ -1,0 +1,199 @@
+/**
+ * JSON in and out of canonical objects, for built-in and custom types alike.
+ *
+ *   const { object } = decodeJson(set, 'core.v1.Pod', body);       // canonical, owned by the caller
+ *   encodeJson(set, 'core.v1.Pod', object);                        // the text that is stored and served
+ *   const copy = normalize(set, 'core.v1.Pod', { spec: … });       // what every in-process write passes through
+ *
+ * Canonical is: fields in wire order, maps sorted, no unknown fields, empty values present or absent as the schema says,
+ * quantities, times and base64 in their one spelling. Decoding costs about twice a bare `JSON.parse`; encoding a canonical
+ * object is one `JSON.stringify`.
+ */
+import type { SchemaSet, StructType, TypeName } from '../schema/ir.ts';
+import { canonicalOf, type Run } from './canonical.ts';
+import { DecodeError } from './errors.ts';
+import { decodeExactly, plain } from './exact.ts';
+import { depthMax, JsonMembers, JsonSyntaxError, parseJson } from './parse.ts';
+import { precheck } from './precheck.ts';
+
+export interface DecodeOptions {
+  /** Report unknown and duplicate fields. Otherwise they are dropped, and the last duplicate counts. */
+  strict?: boolean;
+}
+
+export interface Decoded<T = unknown> {
+  object: T;
+  /** `unknown field "spec.foo"`, `duplicate field "spec.bar"`; empty unless `strict`. */
+  errors: string[];
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** Bytes as text; what is no UTF-8 becomes U+FFFD, as upstream reads it. */
+export function textOf(input: Uint8Array | string): string {
+  return typeof input === 'string' ? input : decoder.decode(input);
+}
+
+function resolve(set: SchemaSet, type: TypeName | StructType): StructType {
+  return typeof type === 'string' ? set.get(type) : type;
+}
+
+/**
+ * Decodes an object of a known type. The result shares nothing with other calls.
+ *
+ * @throws DecodeError where the text is no JSON or does not fit the type; the message is upstream's
+ */
+export function decodeJson<T = unknown>(
+  set: SchemaSet,
+  type: TypeName | StructType,
+  input: Uint8Array | string,
+  options: DecodeOptions = {},
+): Decoded<T> {
+  const struct = resolve(set, type);
+  const text = textOf(input);
+  const strict = options.strict === true;
+  const seen = precheck(text);
+  if (!seen.exact && seen.depth <= depthMax) {
+    const value = parseQuickly(text);
+    if (typeof value === 'object' && value !== null) {
+      const run: Run = { keys: 0, bad: false, strict };
+      const object = canonicalOf(set, struct).adopt(value, run);
+      if (!run.bad && run.keys === seen.keys) return { object: object as T, errors: [] };
+    }
+  }
+  return decodeSlowly<T>(set, struct, text, strict);
+}
+
+function parseQuickly(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeSlowly<T>(set: SchemaSet, type: StructType, text: string, strict: boolean): Decoded<T> {
+  const { value, strict: errors } = decodeExactly(set, type, parseStrictly(text));
+  const run: Run = { keys: 0, bad: false, strict: false };
+  const object = canonicalOf(set, type).adopt(value ?? {}, run);
+  if (run.bad) throw new Error(`${type.name}: decoded without an error, yet not canonical`);
+  return { object: object as T, errors: strict ? errors : [] };
+}
+
+function parseStrictly(text: string): ReturnType<typeof parseJson> {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) throw new DecodeError(error.message);
+    if (error instanceof RangeError) throw new DecodeError('exceeded max depth');
+    throw error;
+  }
+}
+
+/** Decodes JSON without a schema: integers are exact within 64 bits. @throws DecodeError */
+export function decodeAny(input: Uint8Array | string): unknown {
+  const text = textOf(input);
+  const seen = precheck(text);
+  const value = seen.exact || seen.depth > depthMax ? undefined : parseQuickly(text);
+  return value === undefined ? plain(parseStrictly(text)) : value;
+}
+
+/**
+ * What names an object's type, read before its type is known.
+ *
+ * @throws DecodeError `couldn't get version/kind; json parse error: …`
+ */
+export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; kind: string } {
+  const goType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+  const refuse = (message: string): never => {
+    throw new DecodeError(`couldn't get version/kind; json parse error: ${message}`);
+  };
+  const text = textOf(input);
+  let value = parseQuickly(text);
+  if (value === undefined) {
+    try {
+      value = plain(parseJson(text));
+    } catch (error) {
+      return refuse((error as Error).message);
+    }
+  }
+  if (value === null) return { apiVersion: '', kind: '' };
+  const kindOf = (one: unknown): string => (Array.isArray(one) ? 'array' : typeof one === 'boolean' ? 'bool' : typeof one);
+  if (typeof value !== 'object' || Array.isArray(value)) return refuse(`json: cannot unmarshal ${kindOf(value)} into Go value of type ${goType}`);
+  const member = (name: 'apiVersion' | 'kind'): string => {
+    const one = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : '';
+    if (typeof one === 'string') return one;
+    if (one === null) return '';
+    return refuse(`json: cannot unmarshal ${kindOf(one)} into Go struct field .${name} of type string`);
+  };
+  // The first of the two that is wrong is cited, in the order of the text.
+  const order = Object.keys(value).indexOf('kind') < Object.keys(value).indexOf('apiVersion') ? (['kind', 'apiVersion'] as const) : (['apiVersion', 'kind'] as const);
+  const found = { apiVersion: '', kind: '' };
+  for (const name of order) found[name] = member(name);
+  return found;
+}
+
+// Writing
+
+const unsafe = /[<>&\u2028\u2029]/;
+const unsafeAll = /[<>&\u2028\u2029]/g;
+const escapes: Readonly<Record<string, string>> = {
+  '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', '\u2028': '\\u2028', '\u2029': '\\u2029',
+};
+
+/** JSON text of any value; bigints are written raw, `<`, `>`, `&` and two line separators escaped, as upstream does. */
+export function stringify(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    text = stringifyWithBigints(value);
+  }
+  return unsafe.test(text) ? text.replace(unsafeAll, (char) => escapes[char] as string) : text;
+}
+
+function stringifyWithBigints(value: unknown): string {
+  if (typeof value === 'bigint') return value.toString();
+  if (Array.isArray(value)) return `[${value.map((one: unknown) => (one === undefined ? 'null' : stringifyWithBigints(one))).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).filter(([, one]) => one !== undefined);
+    return `{${members.map(([key, one]) => `${JSON.stringify(key)}:${stringifyWithBigints(one)}`).join(',')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/**
+ * The text of an object. `canonical: true` promises that it came from `decodeJson` or `normalize` and was not changed
+ * since; it is then written as it is. Otherwise it passes through `normalize` first.
+ */
+export function encodeJson(
+  set: SchemaSet,
+  type: TypeName | StructType,
+  object: unknown,
+  options: { canonical?: boolean } = {},
+): string {
+  return stringify(options.canonical ? object : normalize(set, type, object));
+}
+
+/**
+ * The compiled copy: a new canonical object that shares nothing with the caller's. Undefined and unknown fields are
+ * dropped; frozen input is fine.
+ *
+ * @throws DecodeError where a value does not fit its type, worded as if it had come as JSON
+ */
+export function normalize<T = unknown>(set: SchemaSet, type: TypeName | StructType, object: unknown): T {
+  const struct = resolve(set, type);
+  const run: Run = { keys: 0, bad: false, strict: false };
+  const copy = canonicalOf(set, struct).copy(object, run);
+  return (run.bad ? decodeSlowly(set, struct, stringifyWithBigints(object), false).object : copy) as T;
+}
+
+/** Whether a text is an object at all: what decides between "no kind" and "no JSON" in some messages. */
+export function isJsonObject(text: string): boolean {
+  try {
+    return parseJson(text) instanceof JsonMembers;
+  } catch {
+    return false;
+  }
+}
