@@ -15,11 +15,13 @@ import {
   type Write,
   type WriteResult,
 } from '../store.ts';
-import type { Change, Engine, StoredEntry } from './engine.ts';
+import type { Change, CommitGate, Engine, StoredEntry } from './engine.ts';
 import { Expirer } from './expirer.ts';
 import { WatchHub } from './watch-hub.ts';
 
-export interface EmbeddedLimits {
+export interface EmbeddedOptions {
+  /** Default: none. */
+  readonly gate?: CommitGate;
   /** Bytes of one value; a larger one is refused as `too large`. Default 1.5 MiB, which is etcd's. */
   readonly valueBytesMax?: number;
   /** Writes that share one commit. Default 1,024. */
@@ -44,7 +46,8 @@ export class EmbeddedStore implements Store {
   readonly #clock: Clock;
   readonly #hub: WatchHub;
   readonly #expirer: Expirer;
-  readonly #limits: Required<EmbeddedLimits>;
+  readonly #gate: CommitGate | undefined;
+  readonly #limits: Required<Omit<EmbeddedOptions, 'gate'>>;
   readonly #pending = new Map<string, Pending>();
   #groups: Group[] = [];
   #waitingWrites = 0;
@@ -52,7 +55,8 @@ export class EmbeddedStore implements Store {
   #committing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(engine: Engine, clock: Clock, limits: EmbeddedLimits = {}) {
+  constructor(engine: Engine, clock: Clock, options: EmbeddedOptions = {}) {
+    this.#gate = options.gate;
     this.#engine = engine;
     this.#clock = clock;
     this.#headRevision = engine.revision;
@@ -61,10 +65,10 @@ export class EmbeddedStore implements Store {
       this.write({ key, value: undefined, expect: revision }),
     );
     this.#limits = {
-      valueBytesMax: limits.valueBytesMax ?? 1536 * 1024,
-      commitWritesMax: limits.commitWritesMax ?? 1024,
-      commitBytesMax: limits.commitBytesMax ?? 16 * 1024 * 1024,
-      pendingWritesMax: limits.pendingWritesMax ?? 65_536,
+      valueBytesMax: options.valueBytesMax ?? 1536 * 1024,
+      commitWritesMax: options.commitWritesMax ?? 1024,
+      commitBytesMax: options.commitBytesMax ?? 16 * 1024 * 1024,
+      pendingWritesMax: options.pendingWritesMax ?? 65_536,
     };
   }
 
@@ -197,7 +201,7 @@ export class EmbeddedStore implements Store {
     for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
       group.inFlight = true;
       try {
-        await this.#engine.persist(group.changes);
+        await this.#persist(group.changes);
       } catch (error) {
         this.#fail(error);
         continue;
@@ -206,6 +210,11 @@ export class EmbeddedStore implements Store {
       this.#finish(group);
     }
     this.#committing = undefined;
+  }
+
+  #persist(changes: readonly Change[]): Promise<void> {
+    const persist = () => this.#engine.persist(changes);
+    return this.#gate ? this.#gate.commit(changes, persist) : persist();
   }
 
   #finish(group: Group): void {

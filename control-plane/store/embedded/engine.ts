@@ -58,3 +58,12 @@ export interface Change extends StoreEvent {
   readonly entry: StoredEntry | undefined;
   readonly previous: StoredEntry | undefined;
 }
+
+/**
+ * Stands between the accepted writes and the engine that makes them durable, for tests and simulations that want commits
+ * to take time or to fail. Without one, `persist` is called at once.
+ */
+export interface CommitGate {
+  /** Calls `persist` and passes on its outcome, or rejects with `StoreError` without having called it. */
+  commit(changes: readonly Change[], persist: () => Promise<void>): Promise<void>;
+}

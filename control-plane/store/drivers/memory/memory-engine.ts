@@ -4,15 +4,6 @@ import { CompactedError, type ListOptions, type ListResult, type Revision, type 
 import { History, type HistoryLimits, type HistoryState } from './history.ts';
 import { SortedMap } from './sorted-map.ts';
 
-/**
- * Stands between a commit and its being durable: what a disk would do. The default does nothing. `FaultyJournal`
- * delays and fails.
- */
-export interface Journal {
-  /** Rejects with `StoreError` when the changes are not durable. */
-  persist(changes: readonly Change[]): Promise<void>;
-}
-
 /** The whole state of a memory store at one moment; immutable, and shares what it can with the store it is of. */
 export interface StoreSnapshot {
   readonly clusterId: string;
@@ -30,18 +21,16 @@ export class MemoryEngine implements Engine {
   /** By time of expiry, then revision. */
   readonly #expiries: SortedMap<StoredEntry>;
   readonly #history: History;
-  readonly #journal: Journal | undefined;
   #entryBytes: number;
   #revision: Revision;
 
-  constructor(from: StoreSnapshot, limits: HistoryLimits, journal: Journal | undefined) {
+  constructor(from: StoreSnapshot, limits: HistoryLimits) {
     this.clusterId = from.clusterId;
     this.#entries = from.entries.fork();
     this.#expiries = from.expiries.fork();
     this.#entryBytes = from.entryBytes;
     this.#revision = from.revision;
     this.#history = new History(limits, from.history);
-    this.#journal = journal;
   }
 
   get revision(): Revision {
@@ -69,9 +58,8 @@ export class MemoryEngine implements Engine {
     return { events, upTo: this.#revision };
   }
 
-  persist(changes: readonly Change[]): Promise<void> {
-    return this.#journal?.persist(changes) ?? Promise.resolve();
-  }
+  /** Memory is as durable as this store gets. */
+  async persist(): Promise<void> {}
 
   show(changes: readonly Change[]): void {
     for (const { key, entry, previous, revision } of changes) {

@@ -1,17 +1,15 @@
 import type { Clock } from '../../../../libs/base/clock.ts';
 import type { Random } from '../../../../libs/base/random.ts';
-import { type EmbeddedLimits, EmbeddedStore } from '../../embedded/embedded-store.ts';
+import { type EmbeddedOptions, EmbeddedStore } from '../../embedded/embedded-store.ts';
 import type { HistoryLimits } from './history.ts';
-import { emptySnapshot, type Journal, MemoryEngine, type StoreSnapshot } from './memory-engine.ts';
+import { emptySnapshot, MemoryEngine, type StoreSnapshot } from './memory-engine.ts';
 
-export type { Journal, StoreSnapshot } from './memory-engine.ts';
+export type { StoreSnapshot } from './memory-engine.ts';
 
-export interface MemoryStoreOptions extends EmbeddedLimits, HistoryLimits {
+export interface MemoryStoreOptions extends EmbeddedOptions, HistoryLimits {
   readonly clock: Clock;
   /** Makes the cluster's id. */
   readonly random: Random;
-  /** What stands for the disk. Default: every commit is durable at once. */
-  readonly journal?: Journal;
 }
 
 /**
@@ -28,11 +26,8 @@ export class MemoryStore extends EmbeddedStore {
   readonly #engine: MemoryEngine;
 
   constructor(options: MemoryStoreOptions, from?: StoreSnapshot) {
-    const engine = new MemoryEngine(
-      from ?? emptySnapshot(options.random.fork('cluster-id').uuid()),
-      options,
-      options.journal,
-    );
+    const start = from ?? emptySnapshot(options.random.fork('cluster-id').uuid());
+    const engine = new MemoryEngine(start, options);
     super(engine, options.clock, options);
     this.#engine = engine;
   }
