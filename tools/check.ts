@@ -80,15 +80,20 @@ function lineOf(problem: Problem): string {
   return `${problem.path}:${problem.line}:${problem.column} ${problem.rule}: ${problem.message}`;
 }
 
-async function main(paths: readonly string[]): Promise<number> {
+/** Runs every step side by side. `lines` are what a step found, `ms` when it was done, both for a person. */
+export async function runChecks(paths: readonly string[]): Promise<{ name: string; lines: string[]; ms: number }[]> {
   const sources = listSources(root);
   const startedMs = performance.now();
-  const results = await Promise.all(
+  return Promise.all(
     STEPS.map(async (step) => {
       const lines = await step.run(sources, paths);
       return { name: step.name, lines, ms: performance.now() - startedMs };
     }),
   );
+}
+
+async function main(paths: readonly string[]): Promise<number> {
+  const results = await runChecks(paths);
   for (const { name, lines, ms } of results) {
     process.stdout.write(`${lines.length === 0 ? 'ok  ' : 'FAIL'} ${name} (${(ms / 1000).toFixed(1)} s)\n`);
     for (const line of lines) process.stdout.write(`     ${line}\n`);
@@ -96,4 +101,4 @@ async function main(paths: readonly string[]): Promise<number> {
   return results.every((result) => result.lines.length === 0) ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+if (process.argv[1] === import.meta.filename) process.exitCode = await main(process.argv.slice(2));

@@ -53,7 +53,7 @@ export const LAYERS: readonly Layer[] = [
   // The ground: nothing below it.
   { folder: 'libs/base', imports: [] },
   // The real clock, randomness, keys and host.
-  { folder: 'libs/*/node', imports: LIBS, host: true, packages: ['@peculiar/x509', 'ws', 'jose', 'pino'] },
+  { folder: 'libs/*/node', imports: LIBS, host: true, packages: ['ws', 'jose', 'pino'] },
   { folder: 'libs/machinery', imports: ['libs/base'] },
   { folder: 'libs/kind', imports: ['libs/base', 'libs/machinery'] },
   { folder: 'libs/client', imports: ['libs/base', 'libs/machinery', 'libs/kind'] },
@@ -103,11 +103,11 @@ export const LAYERS: readonly Layer[] = [
 ];
 
 /**
- * Tests beside the code, and the contract suites that they share (`conformance.ts`), run under Node and never ship in
- * an engine: they may use `node:` modules, globals and every package, and besides what their layer may import, the
- * real clock and host and the simulated cluster.
+ * Tests beside the code, and the contract suites that several of them share (`conformance.ts`, `conformance/`), run
+ * under Node and never ship in an engine: they may use `node:` modules, globals and every package, and besides what
+ * their layer may import, the real clock and host and the simulated cluster.
  */
-export const TEST_FILE = /(?:\.test|\.bench|(?:^|\/)conformance)\.ts$/;
+export const TEST_FILE = /(?:\.test|\.bench)\.ts$|\/conformance(?:\/|\.ts$)/;
 export const TEST_IMPORTS: readonly string[] = ['libs/*', 'libs/*/node', 'testing', 'tools', 'tests'];
 
 /** No file of source is longer, generated ones aside. */

@@ -125,6 +125,7 @@ const ALLOWED: readonly [name: string, source: string][] = [
     'const NONE: readonly string[] = []; const M: ReadonlyMap<string, string> = new Map();',
   ],
   ['a table filled where it is declared', 'const t = new Map([[1, 2]]); for (const x of [3]) t.set(x, x);'],
+  ['a memo that goes with its keys', 'const memo = new WeakMap<Type, Plan>(); function f(t: Type) { memo.set(t, 1); }'],
   ['a local collection', 'function f() { const t = new Map(); t.set(1, 2); return t; }'],
   ['a shadowed constant', 'const t = [1]; function f(t: number[]) { t.push(1); t[0] = 2; }'],
   [

@@ -32,7 +32,8 @@ const TYPED_EXPRESSIONS = new Set([
   'TSTypeAssertion',
   'TSInstantiationExpression',
 ]);
-const COLLECTIONS = new Set(['Map', 'Set', 'WeakMap', 'WeakSet', 'Array']);
+/** A WeakMap is not among them: it is a memo of facts about its keys, and goes with them. */
+const COLLECTIONS = new Set(['Map', 'Set', 'WeakSet', 'Array']);
 
 class Walk {
   readonly imports: Import[] = [];
@@ -304,7 +305,8 @@ class Walk {
       const id = syntax.child(declarator, 'id');
       const init = bareExpression(syntax.child(declarator, 'init'));
       const name = syntax.nameOf(id) ?? 'a variable';
-      if (init?.type === 'NewExpression' || init?.type === 'ArrayExpression') this.#holders.add(name);
+      if ((init?.type === 'NewExpression' && !isWeakMap(init)) || init?.type === 'ArrayExpression')
+        this.#holders.add(name);
       if (declaration['kind'] === 'let' || declaration['kind'] === 'var') {
         this.#report('module-state', declarator, `\`${name}\` can be assigned: modules keep no state, objects do`);
       } else if (isEmptyCollection(init) && !isReadonly(id)) {
@@ -332,6 +334,10 @@ function bareExpression(expression: Node | undefined): Node | undefined {
   let value = expression;
   while (value !== undefined && TYPED_EXPRESSIONS.has(value.type)) value = syntax.child(value, 'expression');
   return value;
+}
+
+function isWeakMap(value: Node): boolean {
+  return syntax.nameOf(syntax.child(value, 'callee')) === 'WeakMap';
 }
 
 function isEmptyCollection(value: Node | undefined): boolean {

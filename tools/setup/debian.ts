@@ -33,13 +33,17 @@ export function installPackages(packages: readonly string[]): void {
  * they have it, else from Debian's suite `suite`. Needs no root.
  */
 export function unpackPackage(name: string, versionMin: string, suite: string, folder: string): void {
-  const own = isCandidate(name, versionMin, []);
-  const options = own ? [] : privateState(suite);
+  // What dpkg has installed is no archive: without its status, apt offers only what it can download.
+  mkdirSync(CACHE, { recursive: true });
+  const nothing = join(CACHE, 'dpkg-status');
+  writeFileSync(nothing, '');
+  const installed = ['-o', `Dir::State::status=${nothing}`];
+  const own = isCandidate(name, versionMin, installed);
+  const options = own ? installed : [...installed, ...privateState(suite)];
   if (!own) run('apt-get', [...options, 'update']);
   if (!own && !isCandidate(name, versionMin, options)) {
     throw new AptError(`neither this system nor Debian ${suite} has ${name} ${versionMin} or later.`);
   }
-  mkdirSync(CACHE, { recursive: true });
   const work = mkdtempSync(join(CACHE, `${name}-`));
   try {
     run('apt-get', [...options, '-o', 'APT::Sandbox::User=root', 'download', name], work);

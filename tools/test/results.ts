@@ -1,0 +1,58 @@
+// Results of tests: what the reporter sends, how they are counted and judged.
+
+type Place = { readonly name: string; readonly file: string; readonly line: number };
+
+/** One line from the reporter. `file` is absolute; durations are in milliseconds of real time. */
+export type TestResult =
+  | (Place & { readonly kind: 'started' })
+  | (Place & { readonly kind: 'passed'; readonly durationMs: number })
+  | (Place & { readonly kind: 'skipped'; readonly durationMs: number; readonly reason: string })
+  | (Place & { readonly kind: 'failed'; readonly durationMs: number; readonly text: string })
+  | { readonly kind: 'output'; readonly file: string; readonly text: string };
+
+/** Something to show in full: where it happened, and what. */
+export type Failure = { readonly title: string; readonly text: string };
+
+export type Tally = {
+  passed: number;
+  /** Skipped tests by reason. */
+  readonly skipped: Map<string, string[]>;
+  readonly failures: Failure[];
+};
+
+export function newTally(): Tally {
+  return { passed: 0, skipped: new Map(), failures: [] };
+}
+
+/**
+ * Whether a skip is fine on a machine of CI, which is set up to run everything. The reference data lies outside the
+ * project and may be absent anywhere.
+ */
+export function isSkipAllowedInCi(reason: string): boolean {
+  return /\breference\b|\brecorded\b/.test(reason);
+}
+
+/** Adds one result. Under `ci` a skip that nothing excuses counts as a failure. */
+export function count(tally: Tally, result: TestResult, ci: boolean): void {
+  if (result.kind === 'passed') tally.passed += 1;
+  if (result.kind === 'failed') tally.failures.push({ title: titleOf(result), text: result.text });
+  if (result.kind !== 'skipped') return;
+  const reason = result.reason || 'no reason given';
+  if (ci && !isSkipAllowedInCi(reason)) {
+    tally.failures.push({ title: titleOf(result), text: `skipped, which under CI=true is a failure: ${reason}` });
+  } else {
+    const names = tally.skipped.get(reason);
+    if (names === undefined) tally.skipped.set(reason, [result.name]);
+    else names.push(result.name);
+  }
+}
+
+export function titleOf(place: Place): string {
+  return place.name === place.file ? place.file : `${place.file}:${place.line} ${place.name}`;
+}
+
+/** The closing line, alone and in this form, so that a program can read it. */
+export function closingLine(tally: Tally): string {
+  const skipped = [...tally.skipped.values()].reduce((sum, names) => sum + names.length, 0);
+  return `${tally.passed} passed, ${tally.failures.length} failed, ${skipped} skipped`;
+}
