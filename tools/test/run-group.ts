@@ -95,10 +95,8 @@ function withOutput(result: TestResult, outputs: ReadonlyMap<string, string>): T
 }
 
 /** node:test names a file that failed as a whole by its path: both become paths from the root. */
-function fromRoot<Result extends { readonly name: string; readonly file: string }>(
-  root: string,
-  result: Result,
-): Result {
+function fromRoot(root: string, result: TestResult): TestResult {
+  if (result.kind === 'output') return result;
   const file = relative(root, result.file);
   return { ...result, file, name: result.name === result.file ? file : result.name };
 }
