@@ -138,7 +138,14 @@ function installNode({ name, version, home, node }) {
   for (const file of ['package.json', 'package-lock.json']) {
     copyFileSync(join(root, 'tools/runtime', file), join(partial, file));
   }
-  npm(process.execPath, partial, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier']);
+  npm(process.execPath, partial, [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--loglevel=error',
+  ]);
   const folder = join(partial, 'node_modules', name);
   for (const entry of readdirSync(folder)) {
     // Headers, manual and change log: 90 MB that nothing here reads.
@@ -218,7 +225,7 @@ function lockedPackages(file) {
 function installDependencies(node) {
   say('installing the dependencies that package-lock.json names (npm ci)');
   const startedMs = Date.now();
-  npm(node, root, ['ci', '--no-audit', '--no-fund', '--no-update-notifier']);
+  npm(node, root, ['ci', '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error']);
   say(`dependencies installed in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
 }
 
