@@ -14,29 +14,59 @@ export function canonicalBase64(text: string): string | undefined {
  */
 export function normalizeBase64(text: string): string | { wrongAt: number } {
   const digits: string[] = [];
-  let padding = 0;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i] as string;
-    if (char === '\n' || char === '\r') continue;
-    if (padding > 0) {
-      // After the padding is complete nothing may follow; within it only its second sign.
-      if (padding === 1 && digits.length % 4 === 2 && char === '=') padding = 2;
-      else return { wrongAt: i };
-    } else if (char === '=') {
-      if (digits.length % 4 < 2) return { wrongAt: i };
-      padding = 1;
-    } else if (alphabet.includes(char)) {
-      digits.push(char);
-    } else {
-      return { wrongAt: i };
-    }
+  const next = (from: number): number => {
+    let at = from;
+    while (text[at] === '\n' || text[at] === '\r') at++;
+    return at;
+  };
+  let at = next(0);
+  for (; at < text.length && text[at] !== '='; at = next(at + 1)) {
+    if (!alphabet.includes(text[at] as string)) return { wrongAt: at };
+    digits.push(text[at] as string);
   }
   const rest = digits.length % 4;
-  const complete = rest === 0 ? padding === 0 : rest + padding === 4 && rest > 1;
-  if (!complete) return { wrongAt: text.length };
-  if (rest === 2) digits.push(clear(digits.pop() as string, 4), '=', '=');
-  if (rest === 3) digits.push(clear(digits.pop() as string, 2), '=');
+  if (at >= text.length) {
+    // A last group that lacks its padding is wrong from its first digit on.
+    return rest === 0 ? digits.join('') : { wrongAt: text.length - rest };
+  }
+  if (rest < 2) return { wrongAt: at };
+  if (rest === 2) {
+    at = next(at + 1);
+    if (at >= text.length) return { wrongAt: text.length };
+    if (text[at] !== '=') return { wrongAt: at - 1 };
+  }
+  const after = next(at + 1);
+  if (after < text.length) return { wrongAt: after };
+  digits.push(clear(digits.pop() as string, rest === 2 ? 4 : 2), rest === 2 ? '==' : '=');
   return digits.join('');
 }
 
 const clear = (digit: string, bits: number): string => alphabet[(alphabet.indexOf(digit) >> bits) << bits] as string;
+
+// Newer runtimes have these two built in, about ten times as fast as the detour over Latin-1 text.
+interface WithBase64 {
+  fromBase64?(text: string): Uint8Array<ArrayBuffer>;
+}
+interface ToBase64 {
+  toBase64?(): string;
+}
+
+/** The bytes of a canonical text. */
+export function base64ToBytes(text: string): Uint8Array<ArrayBuffer> {
+  const builtin = Uint8Array as unknown as WithBase64;
+  if (builtin.fromBase64) return builtin.fromBase64(text);
+  const latin1 = atob(text);
+  const bytes = new Uint8Array(latin1.length);
+  for (let i = 0; i < latin1.length; i++) bytes[i] = latin1.charCodeAt(i);
+  return bytes;
+}
+
+/** The canonical text of bytes. */
+export function bytesToBase64(bytes: Uint8Array): string {
+  const builtin = bytes as unknown as ToBase64;
+  if (builtin.toBase64) return builtin.toBase64();
+  let latin1 = '';
+  // In slices: arguments are spread onto the stack.
+  for (let i = 0; i < bytes.length; i += 8192) latin1 += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(latin1);
+}

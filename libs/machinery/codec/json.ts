@@ -13,8 +13,8 @@ import type { SchemaSet, StructType, TypeName } from '../schema/ir.ts';
 import { canonicalOf, type Run } from './canonical.ts';
 import { DecodeError } from './errors.ts';
 import { decodeExactly, plain } from './exact.ts';
-import { depthMax, JsonMembers, JsonSyntaxError, parseJson } from './parse.ts';
-import { precheck } from './precheck.ts';
+import { JsonMembers, type JsonNode, JsonSyntaxError, parseJson } from './parse.ts';
+import { type Precheck, precheck } from './precheck.ts';
 
 export interface DecodeOptions {
   /** Report unknown and duplicate fields. Otherwise they are dropped, and the last duplicate counts. */
@@ -53,15 +53,27 @@ export function decodeJson<T = unknown>(
   const text = textOf(input);
   const strict = options.strict === true;
   const seen = precheck(text);
-  if (!seen.exact && seen.depth <= depthMax) {
-    const value = parseQuickly(text);
-    if (typeof value === 'object' && value !== null) {
-      const run: Run = { keys: 0, bad: false, strict };
-      const object = canonicalOf(set, struct).adopt(value, run);
-      if (!run.bad && run.keys === seen.keys) return { object: object as T, errors: [] };
+  return shallow(() => {
+    if (!seen.exact && seen.tooDeepAt < 0) {
+      const value = parseQuickly(text);
+      if (typeof value === 'object' && value !== null) {
+        const run: Run = { keys: 0, bad: false, strict };
+        const object = canonicalOf(set, struct).adopt(value, run);
+        if (!run.bad && run.keys === seen.keys) return { object: object as T, errors: [] };
+      }
     }
+    return decodeSlowly<T>(set, struct, parseStrictly(text, seen), strict);
+  });
+}
+
+/** Nesting that is allowed, yet deeper than this process's stack, is refused like nesting that is not. */
+function shallow<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) throw new DecodeError('exceeded max depth');
+    throw error;
   }
-  return decodeSlowly<T>(set, struct, text, strict);
 }
 
 function parseQuickly(text: string): unknown {
@@ -72,20 +84,20 @@ function parseQuickly(text: string): unknown {
   }
 }
 
-function decodeSlowly<T>(set: SchemaSet, type: StructType, text: string, strict: boolean): Decoded<T> {
-  const { value, strict: errors } = decodeExactly(set, type, parseStrictly(text));
+function decodeSlowly<T>(set: SchemaSet, type: StructType, node: JsonNode, strict: boolean): Decoded<T> {
+  const { value, strict: errors } = decodeExactly(set, type, node);
   const run: Run = { keys: 0, bad: false, strict: false };
   const object = canonicalOf(set, type).adopt(value ?? {}, run);
   if (run.bad) throw new Error(`${type.name}: decoded without an error, yet not canonical`);
   return { object: object as T, errors: strict ? errors : [] };
 }
 
-function parseStrictly(text: string): ReturnType<typeof parseJson> {
+function parseStrictly(text: string, seen: Precheck): JsonNode {
+  if (seen.tooDeepAt >= 0) throw new DecodeError(`invalid character '${text[seen.tooDeepAt]}' exceeded max depth`);
   try {
     return parseJson(text);
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw new DecodeError(error.message);
-    if (error instanceof RangeError) throw new DecodeError('exceeded max depth');
     throw error;
   }
 }
@@ -94,8 +106,8 @@ function parseStrictly(text: string): ReturnType<typeof parseJson> {
 export function decodeAny(input: Uint8Array | string): unknown {
   const text = textOf(input);
   const seen = precheck(text);
-  const value = seen.exact || seen.depth > depthMax ? undefined : parseQuickly(text);
-  return value === undefined ? plain(parseStrictly(text)) : value;
+  const value = seen.exact || seen.tooDeepAt >= 0 ? undefined : parseQuickly(text);
+  return value === undefined ? shallow(() => plain(parseStrictly(text, seen))) : value;
 }
 
 /**
@@ -109,10 +121,11 @@ export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; 
     throw new DecodeError(`couldn't get version/kind; json parse error: ${message}`);
   };
   const text = textOf(input);
-  let value = parseQuickly(text);
+  const seen = precheck(text);
+  let value = seen.tooDeepAt >= 0 ? undefined : parseQuickly(text);
   if (value === undefined) {
     try {
-      value = plain(parseJson(text));
+      value = shallow(() => plain(parseStrictly(text, seen)));
     } catch (error) {
       return refuse((error as Error).message);
     }
@@ -186,7 +199,7 @@ export function normalize<T = unknown>(set: SchemaSet, type: TypeName | StructTy
   const struct = resolve(set, type);
   const run: Run = { keys: 0, bad: false, strict: false };
   const copy = canonicalOf(set, struct).copy(object, run);
-  return (run.bad ? decodeSlowly(set, struct, stringifyWithBigints(object), false).object : copy) as T;
+  return (run.bad ? decodeSlowly(set, struct, parseJson(stringifyWithBigints(object)), false).object : copy) as T;
 }
 
 /** Whether a text is an object at all: what decides between "no kind" and "no JSON" in some messages. */

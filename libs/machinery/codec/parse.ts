@@ -1,6 +1,7 @@
 /**
  * A strict JSON parser that loses nothing: number literals, duplicate keys, the order of members. It is slower than
- * `JSON.parse` and runs only where that found something odd. Syntax errors are worded as upstream words them.
+ * `JSON.parse` and runs only where that found something odd. Syntax errors are worded as upstream words them. Nesting is
+ * bounded by its caller (`precheck`).
  */
 
 /** A number as it stood in the text. */
@@ -24,9 +25,6 @@ export class JsonSyntaxError extends Error {
   override readonly name = 'JsonSyntaxError';
 }
 
-/** Nesting beyond this is refused, whatever it holds. */
-export const depthMax = 10_000;
-
 /** Parses a whole text. @throws JsonSyntaxError */
 export function parseJson(text: string): JsonNode {
   return new Parser(text).document();
@@ -41,7 +39,6 @@ const encoder = new TextEncoder();
 class Parser {
   readonly #text: string;
   #at = 0;
-  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -89,13 +86,8 @@ class Parser {
     }
   }
 
-  #enter(): void {
-    if (++this.#depth > depthMax) this.#refuse('exceeded max depth');
-    this.#at++;
-  }
-
   #object(): JsonMembers {
-    this.#enter();
+    this.#at++;
     const members = new JsonMembers();
     this.#blank();
     if (this.#text[this.#at] !== '}') {
@@ -115,12 +107,11 @@ class Parser {
       }
     }
     this.#at++;
-    this.#depth--;
     return members;
   }
 
   #array(): JsonNode[] {
-    this.#enter();
+    this.#at++;
     const items: JsonNode[] = [];
     this.#blank();
     if (this.#text[this.#at] !== ']') {
@@ -134,7 +125,6 @@ class Parser {
       }
     }
     this.#at++;
-    this.#depth--;
     return items;
   }
 

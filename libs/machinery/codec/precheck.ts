@@ -8,9 +8,12 @@ export interface Precheck {
   keys: number;
   /** A number that needs its literal: 16 digits or more, a fraction or an exponent; or a lone surrogate escape. */
   exact: boolean;
-  /** Deepest nesting of objects and arrays. */
-  depth: number;
+  /** Where nesting passes `depthMax`; −1 where it does not. */
+  tooDeepAt: number;
 }
+
+/** Nesting beyond this is refused, whatever it holds. */
+export const depthMax = 10_000;
 
 const quote = 34;
 const backslash = 92;
@@ -19,7 +22,7 @@ export function precheck(text: string): Precheck {
   let keys = 0;
   let exact = false;
   let depth = 0;
-  let deepest = 0;
+  let tooDeepAt = -1;
   const length = text.length;
   for (let i = 0; i < length; i++) {
     const char = text.charCodeAt(i);
@@ -36,7 +39,7 @@ export function precheck(text: string): Precheck {
     } else if (char === 58) {
       keys++;
     } else if (char === 123 || char === 91) {
-      if (++depth > deepest) deepest = depth;
+      if (++depth > depthMax && tooDeepAt < 0) tooDeepAt = i;
     } else if (char === 125 || char === 93) {
       depth--;
     } else if (char >= 48 && char <= 57) {
@@ -51,5 +54,5 @@ export function precheck(text: string): Precheck {
       if (i - start >= 15) exact = true;
     }
   }
-  return { keys, exact, depth: deepest };
+  return { keys, exact, tooDeepAt };
 }

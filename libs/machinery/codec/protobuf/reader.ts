@@ -1,0 +1,148 @@
+/** Reads protobuf. Every error is a DecodeError in upstream's words; nothing is read beyond the end. */
+import { DecodeError } from '../errors.ts';
+import { fits } from '../values.ts';
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+export class ProtobufReader {
+  readonly #bytes: Uint8Array;
+  #at: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.#bytes = bytes;
+    this.#at = start;
+    this.#end = end;
+  }
+
+  get done(): boolean {
+    return this.#at >= this.#end;
+  }
+
+  #cut(): never {
+    throw new DecodeError('unexpected EOF');
+  }
+
+  /**
+   * The next field's number and wire type.
+   *
+   * @throws DecodeError for a number that cannot be, naming the message
+   */
+  tag(message: string): { number: number; wire: number } {
+    const value = this.varint();
+    const number = Number(value >> 3n);
+    const wire = Number(value & 7n);
+    if (wire === 4) throw new DecodeError(`proto: ${message}: wiretype end group for non-group`);
+    if (number <= 0 || number > 0x7fffffff) {
+      throw new DecodeError(`proto: ${message}: illegal tag ${BigInt.asIntN(32, value >> 3n)} (wire type ${value})`);
+    }
+    return { number, wire };
+  }
+
+  /** Unsigned, up to 64 bits. */
+  varint(): bigint {
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (this.#at >= this.#end) this.#cut();
+      const byte = this.#bytes[this.#at++] as number;
+      low |= (byte & 127) << shift;
+      if (byte < 128) return BigInt(low);
+    }
+    let value = BigInt(low);
+    for (let shift = 28n; ; shift += 7n) {
+      if (shift >= 64n) throw new DecodeError('proto: integer overflow');
+      if (this.#at >= this.#end) this.#cut();
+      const byte = this.#bytes[this.#at++] as number;
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return BigInt.asUintN(64, value);
+    }
+  }
+
+  /** Signed 64 bits: a number where exact, else a bigint. */
+  integer(): number | bigint {
+    const byte = this.#bytes[this.#at];
+    if (this.#at < this.#end && byte !== undefined && byte < 128) {
+      this.#at++;
+      return byte;
+    }
+    return fits(BigInt.asIntN(64, this.varint())) as number | bigint;
+  }
+
+  int32(): number {
+    return Number(BigInt.asIntN(32, this.varint()));
+  }
+
+  double(): number {
+    const at = this.#take(8);
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset + at, 8).getFloat64(0, true);
+  }
+
+  #take(length: number): number {
+    const at = this.#at;
+    if (at + length > this.#end) this.#cut();
+    this.#at += length;
+    return at;
+  }
+
+  #length(): number {
+    const length = this.varint();
+    if (length >= 1n << 63n) throw new DecodeError('proto: negative length found during unmarshaling');
+    return Number(length);
+  }
+
+  /** A length and that many bytes; a view, not a copy. */
+  bytes(): Uint8Array {
+    const length = this.#length();
+    const at = this.#take(length);
+    return this.#bytes.subarray(at, at + length);
+  }
+
+  text(): string {
+    const length = this.#length();
+    const at = this.#take(length);
+    if (length < 24) {
+      let out = '';
+      for (let i = at; i < at + length; i++) {
+        const byte = this.#bytes[i] as number;
+        if (byte > 127) return decoder.decode(this.#bytes.subarray(at, at + length));
+        out += String.fromCharCode(byte);
+      }
+      return out;
+    }
+    return decoder.decode(this.#bytes.subarray(at, at + length));
+  }
+
+  /** A length, and a reader over that many bytes. */
+  nested(): ProtobufReader {
+    const length = this.#length();
+    const at = this.#take(length);
+    return new ProtobufReader(this.#bytes, at, at + length);
+  }
+
+  /** Passes over a field that is not known. */
+  skip(wire: number): void {
+    switch (wire) {
+      case 0:
+        this.varint();
+        return;
+      case 1:
+        this.#take(8);
+        return;
+      case 2:
+        this.#take(this.#length());
+        return;
+      case 3: {
+        for (;;) {
+          const value = Number(this.varint() & 7n);
+          if (value === 4) return;
+          this.skip(value);
+        }
+      }
+      case 5:
+        this.#take(4);
+        return;
+      default:
+        throw new DecodeError(`proto: illegal wireType ${wire}`);
+    }
+  }
+}
