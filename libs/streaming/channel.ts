@@ -66,6 +66,7 @@ export class Pipe<T> implements Source<T>, Sink<T> {
   #head = 0;
   #size = 0;
   #ended = false;
+  #endError: Error | undefined;
   #error: Error | undefined;
   #reader: { resolve: (item: T | undefined) => void; reject: (error: Error) => void } | undefined;
   #writers: { resolve: () => void; reject: (error: Error) => void }[] = [];
@@ -85,6 +86,7 @@ export class Pipe<T> implements Source<T>, Sink<T> {
     if (this.#reader) return Promise.reject(new StreamClosedError('the stream is being read already'));
     if (this.#head < this.#items.length) return Promise.resolve(this.#shift());
     if (this.#error) return Promise.reject(this.#error);
+    if (this.#endError) return Promise.reject(this.#endError);
     if (this.#ended) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
@@ -117,6 +119,15 @@ export class Pipe<T> implements Source<T>, Sink<T> {
       this.#reader = undefined;
     }
     return Promise.resolve();
+  }
+
+  /** As `end`, but after what is left the reader meets `error`: the writer was cut off, its words were not. */
+  endWith(error: Error): void {
+    if (this.#ended || this.#error) return;
+    this.#ended = true;
+    this.#endError = error;
+    this.#reader?.reject(error);
+    this.#reader = undefined;
   }
 
   abort(reason: Error): void {

@@ -66,6 +66,7 @@ export class SpdyConnection {
   readonly #wire: StreamWire;
   readonly #sessionWindow = new SendWindow(DEFAULT_WINDOW_BYTES);
   readonly #closed = Promise.withResolvers<Error | undefined>();
+  readonly #over = Promise.withResolvers<void>();
   #peerStreamWindow = DEFAULT_WINDOW_BYTES;
   #peerHasWindows = false;
   #nextStreamId: number;
@@ -90,7 +91,8 @@ export class SpdyConnection {
     this.#nextPingId = this.#nextStreamId;
     this.#wire = {
       sendData: (stream, data, fin) => this.#sendData(stream, data, fin),
-      sendReply: (stream, headers, fin) => this.#send(headersFrame('SYN_REPLY', stream.id, this.#compressor.compress(headers), fin)),
+      sendReply: (stream, headers, fin) =>
+        this.#send(headersFrame('SYN_REPLY', stream.id, this.#compressor.compress(headers), fin)),
       sendReset: (stream, status) => this.#send(rstStream(stream.id, status)),
       taken: (stream, bytes) => this.#taken(stream, bytes),
       done: (stream) => this.#forget(stream),
@@ -100,6 +102,11 @@ export class SpdyConnection {
   /** Resolves once the connection is over: with the error that ended it, or undefined for an orderly end. Never rejects. */
   get closed(): Promise<Error | undefined> {
     return this.#closed.promise;
+  }
+
+  /** Resolves once the transport is gone too. Never rejects. */
+  get over(): Promise<void> {
+    return this.#over.promise;
   }
 
   get streamCount(): number {
@@ -120,7 +127,8 @@ export class SpdyConnection {
    * over or the peer has said GOAWAY.
    */
   open(headers: SpdyHeaders, options: { fin?: boolean; priority?: number } = {}): SpdyStream {
-    if (this.#finished || this.#goneAway || this.#peerGoneAway) throw new StreamClosedError('the SPDY connection takes no new streams');
+    if (this.#finished || this.#goneAway || this.#peerGoneAway)
+      throw new StreamClosedError('the SPDY connection takes no new streams');
     const id = this.#nextStreamId;
     this.#nextStreamId += 2;
     const stream = new SpdyStream(this.#wire, id, headers, this.#newWindow(), true);
@@ -185,6 +193,7 @@ export class SpdyConnection {
       this.#finish(reason);
       this.#transport.destroy(reason);
     }
+    this.#over.resolve();
   }
 
   #receive(frame: Frame): void {
@@ -240,7 +249,8 @@ export class SpdyConnection {
       case 'GOAWAY':
         this.#peerGoneAway = true;
         for (const stream of [...this.#streams.values()]) {
-          if (stream.isLocal && !stream.isReplied && stream.id > frame.lastStreamId) stream.receiveReset(RST.refusedStream);
+          if (stream.isLocal && !stream.isReplied && stream.id > frame.lastStreamId)
+            stream.receiveReset(RST.refusedStream);
         }
         this.#finishWhenIdle();
         return;
@@ -251,7 +261,8 @@ export class SpdyConnection {
     const headers = this.#decompressor.decompress(frame.block);
     const { streamId } = frame;
     if (this.#goneAway) return;
-    if (streamId % 2 === this.#nextStreamId % 2) throw new SpdyError(`the peer opened stream ${streamId}, which is ours to open`);
+    if (streamId % 2 === this.#nextStreamId % 2)
+      throw new SpdyError(`the peer opened stream ${streamId}, which is ours to open`);
     if (streamId <= this.#lastPeerStreamId) {
       this.#streams.get(streamId)?.receiveReset(RST.protocolError);
       this.#answer(rstStream(streamId, RST.protocolError));
@@ -297,7 +308,8 @@ export class SpdyConnection {
   /** Sends without waiting, for what the protocol itself has to say; a peer that does not take it is cut off. */
   #answer(bytes: Uint8Array): void {
     if (this.#finished) return;
-    if (this.#pendingAnswers >= PENDING_ANSWERS_MAX) throw new SpdyError('the peer asks for more answers than it takes');
+    if (this.#pendingAnswers >= PENDING_ANSWERS_MAX)
+      throw new SpdyError('the peer asks for more answers than it takes');
     this.#pendingAnswers++;
     const done = () => {
       this.#pendingAnswers--;

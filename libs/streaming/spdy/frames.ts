@@ -4,7 +4,15 @@
  *     control  1 version:15 type:16 | flags:8 length:24 | payload
  *     data     0 streamId:31        | flags:8 length:24 | payload
  */
-export type FrameType = 'SYN_STREAM' | 'SYN_REPLY' | 'RST_STREAM' | 'SETTINGS' | 'PING' | 'GOAWAY' | 'HEADERS' | 'WINDOW_UPDATE';
+export type FrameType =
+  | 'SYN_STREAM'
+  | 'SYN_REPLY'
+  | 'RST_STREAM'
+  | 'SETTINGS'
+  | 'PING'
+  | 'GOAWAY'
+  | 'HEADERS'
+  | 'WINDOW_UPDATE';
 
 const TYPES: Readonly<Record<FrameType, number>> = {
   SYN_STREAM: 1,
@@ -16,7 +24,9 @@ const TYPES: Readonly<Record<FrameType, number>> = {
   HEADERS: 8,
   WINDOW_UPDATE: 9,
 };
-const NAMES: ReadonlyMap<number, FrameType> = new Map(Object.entries(TYPES).map(([name, code]) => [code, name as FrameType]));
+const NAMES: ReadonlyMap<number, FrameType> = new Map(
+  Object.entries(TYPES).map(([name, code]) => [code, name as FrameType]),
+);
 
 export const VERSION = 3;
 export const FLAG_FIN = 1;
@@ -56,7 +66,12 @@ export type Frame =
       readonly fin: boolean;
       readonly unidirectional: boolean;
     }
-  | { readonly type: 'SYN_REPLY' | 'HEADERS'; readonly streamId: number; readonly block: Uint8Array; readonly fin: boolean }
+  | {
+      readonly type: 'SYN_REPLY' | 'HEADERS';
+      readonly streamId: number;
+      readonly block: Uint8Array;
+      readonly fin: boolean;
+    }
   | { readonly type: 'RST_STREAM'; readonly streamId: number; readonly status: number }
   | { readonly type: 'SETTINGS'; readonly values: ReadonlyMap<number, number> }
   | { readonly type: 'PING'; readonly id: number }
@@ -91,7 +106,12 @@ export function synStream(streamId: number, priority: number, block: Uint8Array,
   return out;
 }
 
-export function headersFrame(type: 'SYN_REPLY' | 'HEADERS', streamId: number, block: Uint8Array, fin: boolean): Uint8Array {
+export function headersFrame(
+  type: 'SYN_REPLY' | 'HEADERS',
+  streamId: number,
+  block: Uint8Array,
+  fin: boolean,
+): Uint8Array {
   const { out, view } = control(type, fin ? FLAG_FIN : 0, 4 + block.length);
   view.setUint32(8, streamId);
   out.set(block, 12);
@@ -193,7 +213,9 @@ function parseControl(code: number, flags: number, payload: Uint8Array): Frame |
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const need = (bytes: number, exact = true) => {
     if (exact ? payload.length !== bytes : payload.length < bytes) {
-      throw new SpdyError(`a ${type} frame of ${payload.length} bytes where ${exact ? '' : 'at least '}${bytes} are needed`);
+      throw new SpdyError(
+        `a ${type} frame of ${payload.length} bytes where ${exact ? '' : 'at least '}${bytes} are needed`,
+      );
     }
   };
   const fin = (flags & FLAG_FIN) !== 0;
@@ -203,7 +225,15 @@ function parseControl(code: number, flags: number, payload: Uint8Array): Frame |
       const streamId = nonZero(type, view.getUint32(0) & 0x7fffffff);
       const associatedStreamId = view.getUint32(4) & 0x7fffffff;
       const unidirectional = (flags & 2) !== 0;
-      return { type, streamId, associatedStreamId, priority: view.getUint8(8) >> 5, block: payload.slice(10), fin, unidirectional };
+      return {
+        type,
+        streamId,
+        associatedStreamId,
+        priority: view.getUint8(8) >> 5,
+        block: payload.slice(10),
+        fin,
+        unidirectional,
+      };
     }
     case 'SYN_REPLY':
     case 'HEADERS':

@@ -82,7 +82,8 @@ export class HeaderDecompressor {
     if (!this.#started) {
       this.#started = true;
       const start = data.length < 6 ? 0 : new DataView(data.buffer, data.byteOffset).getUint16(0);
-      if ((start & 0x0f20) !== 0x0820 || start % 31 !== 0) throw new SpdyError('the header block is not a zlib stream with a dictionary');
+      if ((start & 0x0f20) !== 0x0820 || start % 31 !== 0)
+        throw new SpdyError('the header block is not a zlib stream with a dictionary');
       body = data.subarray(6);
     }
     let block: Uint8Array;
@@ -100,7 +101,10 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 function encodeBlock(headers: SpdyHeaders): Uint8Array {
-  const texts = Object.entries(headers).flatMap(([name, value]) => [encoder.encode(name.toLowerCase()), encoder.encode(value)]);
+  const texts = Object.entries(headers).flatMap(([name, value]) => [
+    encoder.encode(name.toLowerCase()),
+    encoder.encode(value),
+  ]);
   const out = new Uint8Array(4 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
   const view = new DataView(out.buffer);
   view.setUint32(0, texts.length / 2);
@@ -133,7 +137,8 @@ function decodeBlock(block: Uint8Array): SpdyHeaders {
     const name = text();
     const value = text();
     if (name.length === 0) throw new SpdyError('the header block has an empty name');
-    if (name !== name.toLowerCase()) throw new SpdyError(`the header name ${JSON.stringify(name)} is not in lower case`);
+    if (name !== name.toLowerCase())
+      throw new SpdyError(`the header name ${JSON.stringify(name)} is not in lower case`);
     if (Object.hasOwn(headers, name)) throw new SpdyError(`the header ${JSON.stringify(name)} was sent twice`);
     headers[name] = value;
   }

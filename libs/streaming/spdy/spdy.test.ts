@@ -4,9 +4,21 @@ import { bytePipe, concat, duplexPair, pump, readAll } from '../channel.ts';
 import { nodeZlib } from '../node/zlib.ts';
 import { SpdyConnection } from './connection.ts';
 import { adler32, SPDY_DICTIONARY } from './dictionary.ts';
-import { dataHead, type Frame, FrameParser, goAway, ping, RST, rstStream, SpdyError, settings, synStream, windowUpdate } from './frames.ts';
+import {
+  dataHead,
+  type Frame,
+  FrameParser,
+  goAway,
+  ping,
+  RST,
+  rstStream,
+  SpdyError,
+  settings,
+  synStream,
+  windowUpdate,
+} from './frames.ts';
 import { HeaderCompressor, HeaderDecompressor } from './headers.ts';
-import { SpdyStream, StreamResetError } from './stream.ts';
+import { type SpdyStream, StreamResetError } from './stream.ts';
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (s: string) => new TextEncoder().encode(s);
@@ -62,7 +74,12 @@ test('header blocks compressed with the history of their direction come back equ
   const decompressor = new HeaderDecompressor(nodeZlib);
   const sizes: number[] = [];
   for (let i = 0; i < 600; i++) {
-    const headers = { streamtype: i % 2 ? 'data' : 'error', port: '8080', requestid: String(i), padding: 'x'.repeat(i % 97) };
+    const headers = {
+      streamtype: i % 2 ? 'data' : 'error',
+      port: '8080',
+      requestid: String(i),
+      padding: 'x'.repeat(i % 97),
+    };
     const block = compressor.compress(headers);
     sizes.push(block.length);
     assert.deepEqual({ ...decompressor.decompress(block) }, headers);
@@ -83,7 +100,15 @@ test('frames survive any cut of the byte stream', () => {
     goAway(5, 0),
   ]);
   const whole = describe([...new FrameParser().push(wire)]);
-  assert.deepEqual(whole, ['SYN_STREAM 1 fin', 'SETTINGS', 'DATA 1 hello fin', 'PING', 'WINDOW_UPDATE 1', 'RST_STREAM 1', 'GOAWAY']);
+  assert.deepEqual(whole, [
+    'SYN_STREAM 1 fin',
+    'SETTINGS',
+    'DATA 1 hello fin',
+    'PING',
+    'WINDOW_UPDATE 1',
+    'RST_STREAM 1',
+    'GOAWAY',
+  ]);
   for (let size = 1; size < 20; size++) {
     const parser = new FrameParser();
     const frames: Frame[] = [];
@@ -101,7 +126,10 @@ function describe(frames: Frame[]): string[] {
     if (frame.type === 'DATA') {
       data += text(frame.data);
       if (frame.fin) lines.push(`DATA ${frame.streamId} ${data} fin`);
-    } else lines.push(`${frame.type}${'streamId' in frame ? ` ${frame.streamId}` : ''}${'fin' in frame && frame.fin ? ' fin' : ''}`);
+    } else
+      lines.push(
+        `${frame.type}${'streamId' in frame ? ` ${frame.streamId}` : ''}${'fin' in frame && frame.fin ? ' fin' : ''}`,
+      );
   }
   return lines;
 }
@@ -116,9 +144,17 @@ test('a broken frame is an error that says what is wrong', () => {
     ['an empty window update', Uint8Array.of(0x80, 3, 0, 9, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0), /WINDOW_UPDATE/],
   ];
   for (const [name, wire, message] of cases) {
-    assert.throws(() => [...new FrameParser().push(wire)], (e) => e instanceof SpdyError && message.test(e.message), name);
+    assert.throws(
+      () => [...new FrameParser().push(wire)],
+      (e) => e instanceof SpdyError && message.test(e.message),
+      name,
+    );
   }
-  assert.deepEqual([...new FrameParser().push(Uint8Array.of(0x80, 3, 0, 99, 0, 0, 0, 1, 0))], [], 'unknown types are skipped');
+  assert.deepEqual(
+    [...new FrameParser().push(Uint8Array.of(0x80, 3, 0, 99, 0, 0, 0, 1, 0))],
+    [],
+    'unknown types are skipped',
+  );
 });
 
 test('a stream carries headers and bytes both ways, and each direction ends alone', async () => {

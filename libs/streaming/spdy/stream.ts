@@ -136,12 +136,12 @@ export class SpdyStream implements ByteDuplex {
     this.#endSent = true;
   }
 
-  /** Breaks both directions without telling the peer. What was received whole before stays readable. */
+  /** Breaks both directions without telling the peer. What was received before stays readable. */
   fail(reason: Error): void {
     if (this.#error) return;
     this.#error = reason;
     this.window.fail(reason);
-    if (!this.#remoteEnded) this.#received.abort(reason);
+    this.#received.endWith(reason);
     this.#replied.reject(reason);
     this.#wire.done(this);
   }
@@ -161,7 +161,13 @@ export class SpdyStream implements ByteDuplex {
     // One after the other: a write that waits for the window must not be overtaken by the next.
     const sent = this.#writing.then(() => {
       if (this.#error) throw this.#error;
-      return this.#wire.sendData(this, chunk, fin);
+      const sending = this.#wire.sendData(this, chunk, fin);
+      // An empty frame waits for no window: it is on its way already, and the peer may answer it with its own end.
+      if (fin) {
+        this.#endSent = true;
+        this.#doneWhenBoth();
+      }
+      return sending;
     });
     this.#writing = sent.catch(() => {});
     return sent;
@@ -170,8 +176,6 @@ export class SpdyStream implements ByteDuplex {
   async #end(): Promise<void> {
     if (this.#localEnded || this.#error) return;
     await this.#write(new Uint8Array(0), true);
-    this.#endSent = true;
-    this.#doneWhenBoth();
   }
 
   #doneWhenBoth(): void {
