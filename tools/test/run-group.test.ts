@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Group, groupFiles } from './groups.ts';
-import { closingLine, count, newTally, type Tally } from './results.ts';
+import { closingLine, count, isMachineLacking, newTally, type Tally } from './results.ts';
 import { runGroup } from './run-group.ts';
 
 const FILES: Readonly<Record<string, string>> = {
@@ -85,6 +85,19 @@ test('under CI a skip is a failure, save for the reference data', async () => {
   const tally = await run(['good.test.ts'], 'none', true);
   assert.equal(closingLine(tally), '3 passed, 1 failed, 1 skipped');
   assert.match(tally.failures[0]?.text ?? '', /needs root/);
+});
+
+test('a skip tells whether the machine lacks something', () => {
+  const lacking = ['', 'needs root', 'needs root, etcd', 'needs kubectl', 'no containerd here', 'only on Linux'];
+  const fine = ['needs reference', 'the recorded answers are not here', 'memory offers no reopen'];
+  assert.deepEqual(
+    lacking.map(isMachineLacking),
+    lacking.map(() => true),
+  );
+  assert.deepEqual(
+    fine.map(isMachineLacking),
+    fine.map(() => false),
+  );
 });
 
 test('files beside the code share processes, those under tests/ do not', () => {
