@@ -84,13 +84,15 @@ const packageOf = (name: string): string => name.slice(0, name.lastIndexOf('.'))
 const lastOf = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 const protobufPackage = (openapi: string): string => openapi.replace(/^io\.k8s\./, 'k8s.io.').replaceAll('-', '_');
 /** `io.k8s.api.core.v1` → `core.v1`, `io.k8s.apimachinery.pkg.version` → `version`. */
-const shortPackage = (openapi: string): string => openapi.split('.').slice(/\.v\d[^.]*$/.test(openapi) ? -2 : -1).join('.');
+const shortPackage = (openapi: string): string =>
+  openapi
+    .split('.')
+    .slice(/\.v\d[^.]*$/.test(openapi) ? -2 : -1)
+    .join('.');
 
 function message(qualified: string, from: string): ProtobufField[] | undefined {
   const name = qualified.replace(/^\./, '');
-  return name.includes('.')
-    ? protobuf[packageOf(name)]?.messages[lastOf(name)]
-    : protobuf[from]?.messages[name];
+  return name.includes('.') ? protobuf[packageOf(name)]?.messages[lastOf(name)] : protobuf[from]?.messages[name];
 }
 
 /** Protobuf writes `aPIGroup` and `xKubernetesListType` for what JSON calls `apiGroup` and `x-kubernetes-list-type`. */
@@ -103,7 +105,12 @@ interface Located extends ProtobufField {
 }
 
 /** A message's fields in wire order; embedded structs, which JSON does not see, are opened in place. */
-function flatten(fields: readonly ProtobufField[], pkg: string, known: ReadonlySet<string>, inline: [string, number][] = []): Located[] {
+function flatten(
+  fields: readonly ProtobufField[],
+  pkg: string,
+  known: ReadonlySet<string>,
+  inline: [string, number][] = [],
+): Located[] {
   return fields.flatMap((field): Located[] => {
     if (known.has(fold(field.name)) || !field.type) return [{ ...field, inline, package: pkg }];
     const qualified = field.type.replace(/^\./, '');
@@ -140,7 +147,8 @@ function typeText(type: FactType, from: string, field: Located | undefined): str
   }
   const scalar = scalars[type];
   if (scalar) return scalar;
-  if (!facts[type] && !protobuf[protobufPackage(packageOf(type))]?.messages[lastOf(type)]) throw new Error(`unknown type ${type}`);
+  if (!facts[type] && !protobuf[protobufPackage(packageOf(type))]?.messages[lastOf(type)])
+    throw new Error(`unknown type ${type}`);
   return packageOf(type) === from ? lastOf(type) : `${shortPackage(packageOf(type))}.${lastOf(type)}`;
 }
 
@@ -170,11 +178,18 @@ function typeFromProtobuf(field: Located, from: string): FactType {
 
 /** What decode errors call a type, where the source does not say otherwise. Must agree with `compact.ts`. */
 function impliedGoType(text: string, version: string): string {
-  if (text.startsWith('[w]') || text.startsWith('[]')) return `[]${impliedGoType(text.slice(text.indexOf(']') + 1), version)}`;
+  if (text.startsWith('[w]') || text.startsWith('[]'))
+    return `[]${impliedGoType(text.slice(text.indexOf(']') + 1), version)}`;
   if (text.startsWith('{}')) return `map[string]${impliedGoType(text.slice(2), version)}`;
   const named: Record<string, string> = {
-    double: 'float64', bytes: '[]uint8', quantity: 'resource.Quantity', time: 'v1.Time', microTime: 'v1.MicroTime',
-    intOrString: 'intstr.IntOrString', any: 'runtime.RawExtension', duration: 'v1.Duration',
+    double: 'float64',
+    bytes: '[]uint8',
+    quantity: 'resource.Quantity',
+    time: 'v1.Time',
+    microTime: 'v1.MicroTime',
+    intOrString: 'intstr.IntOrString',
+    any: 'runtime.RawExtension',
+    duration: 'v1.Duration',
   };
   if (named[text]) return named[text];
   if (!/[A-Z]/.test(text)) return text;
@@ -193,11 +208,21 @@ function compactType(openapi: string, file: CompactFile): CompactType {
 
   const gvks = fact['group-version-kind'] ?? [];
   if (from.includes('.apidiscovery.') && known.has('kind')) type.kind = true;
-  else if (gvks.length === 1 && gvks[0]?.kind === name && gvks[0].group === file.group && gvks[0].version === file.version) type.kind = true;
+  else if (
+    gvks.length === 1 &&
+    gvks[0]?.kind === name &&
+    gvks[0].group === file.group &&
+    gvks[0].version === file.version
+  )
+    type.kind = true;
   else if (gvks.length > 0) type.gvk = gvks.map((g) => `${g.group}/${g.version}/${g.kind}`);
   if (known.has('kind') && known.has('apiVersion') && !fields?.some((field) => field.name === 'kind')) type.meta = true;
   if (fact['map-type']) type.map = fact['map-type'];
-  if (fact.unions) type.unions = fact.unions.map((u) => ({ ...(u.discriminator ? { discriminator: u.discriminator } : {}), fields: u['fields-to-discriminateBy'] }));
+  if (fact.unions)
+    type.unions = fact.unions.map((u) => ({
+      ...(u.discriminator ? { discriminator: u.discriminator } : {}),
+      fields: u['fields-to-discriminateBy'],
+    }));
   if (!fields) type.noProtobuf = true;
 
   const foldedKnown = new Set([...known].map(fold));
@@ -212,7 +237,9 @@ function compactType(openapi: string, file: CompactFile): CompactType {
     seen.add(json);
     const f = fact.fields?.[json];
     const w = wireFields[json];
-    const out: CompactField = { t: typeText(f?.t ?? typeFromProtobuf(field, from), from, field.number ? field : undefined) };
+    const out: CompactField = {
+      t: typeText(f?.t ?? typeFromProtobuf(field, from), from, field.number ? field : undefined),
+    };
     if (field.number) out.pb = field.number;
     if (field.inline.length > 0) out.in = field.inline;
     // An update tells `managedFields: []` (forget them) from null (keep them), though no pointer stands behind it.
@@ -230,7 +257,8 @@ function compactType(openapi: string, file: CompactFile): CompactType {
     (type.fields ??= {})[json] = out;
   }
   for (const json of known) {
-    if (!seen.has(json) && !(type.meta && (json === 'kind' || json === 'apiVersion'))) throw new Error(`${openapi}.${json} has no protobuf field`);
+    if (!seen.has(json) && !(type.meta && (json === 'kind' || json === 'apiVersion')))
+      throw new Error(`${openapi}.${json} has no protobuf field`);
   }
   return type;
 }
@@ -254,7 +282,8 @@ function groupOf(openapi: string, version: string): string {
   if (openapi.includes('.apidiscovery.')) return 'apidiscovery.k8s.io';
   for (const [name, fact] of Object.entries(facts)) {
     if (packageOf(name) !== openapi) continue;
-    for (const gvk of fact['group-version-kind'] ?? []) if (gvk.version === version && !/meta/.test(openapi)) return gvk.group;
+    for (const gvk of fact['group-version-kind'] ?? [])
+      if (gvk.version === version && !/meta/.test(openapi)) return gvk.group;
   }
   return '';
 }
@@ -262,7 +291,8 @@ function groupOf(openapi: string, version: string): string {
 function main(): void {
   mkdirSync(target, { recursive: true });
   for (const name of existsSync(target) ? readdirSync(target) : []) {
-    if (/\.json$/.test(name) && !/\.extra\.json$|^resources\.json$|^paths\.json$/.test(name)) rmSync(join(target, name));
+    if (/\.json$/.test(name) && !/\.extra\.json$|^resources\.json$|^paths\.json$/.test(name))
+      rmSync(join(target, name));
   }
   const all = [...new Set([...Object.keys(facts), ...Object.keys(wire)])].filter((name) => !scalars[name]).sort();
   const packages = [...new Set(all.map(packageOf))].filter((name) => !byHand.has(name));
@@ -270,7 +300,14 @@ function main(): void {
   for (const openapi of packages) {
     const short = shortPackage(openapi);
     const version = short.includes('.') ? lastOf(short) : '';
-    const file: CompactFile = { package: short, group: groupOf(openapi, version), version, openapi, protobuf: protobufPackage(openapi), types: {} };
+    const file: CompactFile = {
+      package: short,
+      group: groupOf(openapi, version),
+      version,
+      openapi,
+      protobuf: protobufPackage(openapi),
+      types: {},
+    };
     for (const name of all.filter((candidate) => packageOf(candidate) === openapi)) {
       file.types[lastOf(name)] = either[lastOf(name)] ?? compactType(name, file);
       count++;

@@ -4,13 +4,19 @@
  * Importing this costs no more than reading the text; a type is parsed when it is first asked for and then shared, frozen,
  * by everyone in the process.
  */
-import { expandType, type CompactType } from '../../libs/machinery/schema/compact.ts';
+import { type CompactType, expandType } from '../../libs/machinery/schema/compact.ts';
 import type { SchemaSet, StructType, TypeName } from '../../libs/machinery/schema/ir.ts';
 import { kinds, packages, types } from './builtin.generated.ts';
 
 /** Kinds of `meta.k8s.io` that every group and version knows. */
 const everywhere: ReadonlySet<string> = new Set([
-  'CreateOptions', 'DeleteOptions', 'GetOptions', 'ListOptions', 'PatchOptions', 'UpdateOptions', 'WatchEvent',
+  'CreateOptions',
+  'DeleteOptions',
+  'GetOptions',
+  'ListOptions',
+  'PatchOptions',
+  'UpdateOptions',
+  'WatchEvent',
 ]);
 
 const parsed = new Map<TypeName, StructType>();
@@ -22,7 +28,13 @@ function parse(name: TypeName): StructType {
   const colon = text.indexOf(':');
   const [pkg, group, version, openapi, protobuf] = packages[Number(text.slice(0, colon))] as (typeof packages)[number];
   const compact = JSON.parse(text.slice(colon + 1)) as CompactType;
-  return expandType(name.slice(name.lastIndexOf('.') + 1), compact, { package: pkg, group, version, openapi, protobuf });
+  return expandType(name.slice(name.lastIndexOf('.') + 1), compact, {
+    package: pkg,
+    group,
+    version,
+    openapi,
+    protobuf,
+  });
 }
 
 const set: SchemaSet = Object.freeze({

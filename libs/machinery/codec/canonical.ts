@@ -13,7 +13,7 @@ import { canonicalQuantity } from '../quantity.ts';
 import type { Field, SchemaSet, StructType, TypeRef } from '../schema/ir.ts';
 import { canonicalDuration, canonicalMicroTime, canonicalTime } from '../time.ts';
 import { canonicalBase64 } from './base64.ts';
-import { compareKeys, fits, put, type JsonObject } from './values.ts';
+import { compareKeys, fits, type JsonObject, put } from './values.ts';
 
 /** What one walk reports beside its result. */
 export interface Run {
@@ -76,7 +76,8 @@ const absent = (): undefined => undefined;
 function zeroOf(set: SchemaSet, field: Field): (() => unknown) | undefined {
   if (!('zero' in field)) return undefined;
   const { zero, type } = field;
-  if (zero !== null && typeof zero === 'object' && type.k === 'ref') return () => canonicalOf(set, set.get(type.name)).zero();
+  if (zero !== null && typeof zero === 'object' && type.k === 'ref')
+    return () => canonicalOf(set, set.get(type.name)).zero();
   return () => zero;
 }
 
@@ -134,20 +135,23 @@ const itemWalk = (set: SchemaSet, type: TypeRef): Pair => walkOf(set, type, true
 type ScalarName = Exclude<TypeRef['k'], 'list' | 'map' | 'ref' | 'struct' | 'any'>;
 
 function scalarWalk(kind: ScalarName, keep: boolean, zero: unknown): Walk {
-  const text = (canonical: (value: string) => string | null): Walk => (value, run) => {
-    if (typeof value !== 'string') return value === null ? zero : wrong(run);
-    try {
-      return canonical(value) ?? zero;
-    } catch {
-      return wrong(run);
-    }
-  };
+  const text =
+    (canonical: (value: string) => string | null): Walk =>
+    (value, run) => {
+      if (typeof value !== 'string') return value === null ? zero : wrong(run);
+      try {
+        return canonical(value) ?? zero;
+      } catch {
+        return wrong(run);
+      }
+    };
   switch (kind) {
     case 'string':
       return (value, run) =>
         typeof value === 'string' ? (value !== '' || keep ? value : zero) : value === null ? zero : wrong(run);
     case 'bool':
-      return (value, run) => (value === true || (value === false && keep) ? value : value === false || value === null ? zero : wrong(run));
+      return (value, run) =>
+        value === true || (value === false && keep) ? value : value === false || value === null ? zero : wrong(run);
     case 'int32':
       return (value, run) => {
         if (typeof value !== 'number') return value === null ? zero : wrong(run);
@@ -368,7 +372,9 @@ function compileEither(set: SchemaSet, type: StructType): Canonical {
  * order, unknown fields, and typed parts such as `metadata` are this walk's business.
  */
 function compileCustom(set: SchemaSet, type: StructType): Canonical {
-  const slots = type.fields.map((field): Slot => ({ name: field.name, zero: undefined, ...customWalk(set, field.type) }));
+  const slots = type.fields.map(
+    (field): Slot => ({ name: field.name, zero: undefined, ...customWalk(set, field.type) }),
+  );
   const index = new Map(slots.map((slot, i) => [slot.name, i]));
   const keep = type.preserveUnknownFields === true;
 
@@ -402,16 +408,25 @@ function customWalk(set: SchemaSet, type: TypeRef): Pair {
   const any: Pair = { adopt: (value, run) => (countKeys(value, run), value), copy: copyAny };
   switch (type.k) {
     case 'ref':
-      return structWalk(() => canonicalOf(set, set.get(type.name)), () => null);
+      return structWalk(
+        () => canonicalOf(set, set.get(type.name)),
+        () => null,
+      );
     case 'struct':
-      return structWalk(() => canonicalOf(set, type.type), () => null);
+      return structWalk(
+        () => canonicalOf(set, type.type),
+        () => null,
+      );
     case 'list':
     case 'map': {
       const item = customWalk(set, type.of);
       const side =
         (name: 'adopt' | 'copy'): Walk =>
         (value, run) => {
-          if (type.k === 'list') return Array.isArray(value) ? value.map((one: unknown) => item[name](one ?? null, run)) : any[name](value, run);
+          if (type.k === 'list')
+            return Array.isArray(value)
+              ? value.map((one: unknown) => item[name](one ?? null, run))
+              : any[name](value, run);
           if (!isObject(value)) return any[name](value, run);
           const out: JsonObject = {};
           for (const key of Object.keys(value)) {

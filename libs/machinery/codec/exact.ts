@@ -170,7 +170,8 @@ class ExactDecoder {
 
   #integer(node: JsonNode, goType: string, place: Place, own: boolean, wide = false): unknown {
     if (node === null) return 0;
-    if (!(node instanceof JsonNumber)) return own ? this.#stop(node, goType, place) : this.#mismatch(node, goType, place);
+    if (!(node instanceof JsonNumber))
+      return own ? this.#stop(node, goType, place) : this.#mismatch(node, goType, place);
     const value = /^-?\d+$/.test(node.literal) ? fits(BigInt(node.literal)) : undefined;
     const inRange = value !== undefined && (wide || (typeof value === 'number' && (value | 0) === value));
     if (inRange) return value;
@@ -261,7 +262,9 @@ class ExactDecoder {
     switch (type.k) {
       case 'ref': {
         const target = this.#set.get(type.name);
-        return target.custom ? this.#custom(target, node, path) : this.struct(target, node, goType || goNameOf(target), nowhere, path, undefined);
+        return target.custom
+          ? this.#custom(target, node, path)
+          : this.struct(target, node, goType || goNameOf(target), nowhere, path, undefined);
       }
       case 'struct':
         return this.#custom(type.type, node, path);
@@ -310,9 +313,12 @@ function fieldsOf(type: StructType): ReadonlyMap<string, Field> {
 
 /** `kind` and `apiVersion` of a kind lie in an embedded struct, which has no protobuf number. */
 const isTypeMeta = (field: Field, type: StructType): boolean =>
-  field.number === undefined && type.protobufName !== undefined && (field.name === 'kind' || field.name === 'apiVersion');
+  field.number === undefined &&
+  type.protobufName !== undefined &&
+  (field.name === 'kind' || field.name === 'apiVersion');
 
-const isPlain = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isPlain = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function describe(node: NonNullable<JsonNode>): string {
   if (typeof node === 'string') return 'string';
@@ -339,8 +345,10 @@ function quantityText(node: NonNullable<JsonNode>): string {
 export function plain(node: JsonNode): unknown {
   if (node instanceof JsonNumber) {
     const value = Number(node.literal);
-    if (/^-?\d+$/.test(node.literal)) return Number.isSafeInteger(value) ? value + 0 : (fits(BigInt(node.literal)) ?? value);
-    if (!Number.isFinite(value)) throw new DecodeError(`json: cannot unmarshal number ${node.literal} into Go value of type float64`);
+    if (/^-?\d+$/.test(node.literal))
+      return Number.isSafeInteger(value) ? value + 0 : (fits(BigInt(node.literal)) ?? value);
+    if (!Number.isFinite(value))
+      throw new DecodeError(`json: cannot unmarshal number ${node.literal} into Go value of type float64`);
     return value;
   }
   if (Array.isArray(node)) return node.map(plain);

@@ -13,7 +13,7 @@ import type { SchemaSet, StructType, TypeName } from '../schema/ir.ts';
 import { canonicalOf, type Run } from './canonical.ts';
 import { DecodeError } from './errors.ts';
 import { decodeExactly, plain } from './exact.ts';
-import { JsonMembers, type JsonNode, JsonSyntaxError, parseJson } from './parse.ts';
+import { type JsonNode, JsonSyntaxError, parseJson } from './parse.ts';
 import { type Precheck, precheck } from './precheck.ts';
 
 export interface DecodeOptions {
@@ -116,7 +116,8 @@ export function decodeAny(input: Uint8Array | string): unknown {
  * @throws DecodeError `couldn't get version/kind; json parse error: …`
  */
 export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; kind: string } {
-  const goType = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+  const goType =
+    'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
   const refuse = (message: string): never => {
     throw new DecodeError(`couldn't get version/kind; json parse error: ${message}`);
   };
@@ -131,8 +132,10 @@ export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; 
     }
   }
   if (value === null) return { apiVersion: '', kind: '' };
-  const kindOf = (one: unknown): string => (Array.isArray(one) ? 'array' : typeof one === 'boolean' ? 'bool' : typeof one);
-  if (typeof value !== 'object' || Array.isArray(value)) return refuse(`json: cannot unmarshal ${kindOf(value)} into Go value of type ${goType}`);
+  const kindOf = (one: unknown): string =>
+    Array.isArray(one) ? 'array' : typeof one === 'boolean' ? 'bool' : typeof one;
+  if (typeof value !== 'object' || Array.isArray(value))
+    return refuse(`json: cannot unmarshal ${kindOf(value)} into Go value of type ${goType}`);
   const member = (name: 'apiVersion' | 'kind'): string => {
     const one = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : '';
     if (typeof one === 'string') return one;
@@ -140,7 +143,10 @@ export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; 
     return refuse(`json: cannot unmarshal ${kindOf(one)} into Go struct field .${name} of type string`);
   };
   // The first of the two that is wrong is cited, in the order of the text.
-  const order = Object.keys(value).indexOf('kind') < Object.keys(value).indexOf('apiVersion') ? (['kind', 'apiVersion'] as const) : (['apiVersion', 'kind'] as const);
+  const order =
+    Object.keys(value).indexOf('kind') < Object.keys(value).indexOf('apiVersion')
+      ? (['kind', 'apiVersion'] as const)
+      : (['apiVersion', 'kind'] as const);
   const found = { apiVersion: '', kind: '' };
   for (const name of order) found[name] = member(name);
   return found;
@@ -151,7 +157,11 @@ export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; 
 const unsafe = /[<>&\u2028\u2029]/;
 const unsafeAll = /[<>&\u2028\u2029]/g;
 const escapes: Readonly<Record<string, string>> = {
-  '<': '\\u003c', '>': '\\u003e', '&': '\\u0026', '\u2028': '\\u2028', '\u2029': '\\u2029',
+  '<': '\\u003c',
+  '>': '\\u003e',
+  '&': '\\u0026',
+  '\u2028': '\\u2028',
+  '\u2029': '\\u2029',
 };
 
 /** JSON text of any value; bigints are written raw, `<`, `>`, `&` and two line separators escaped, as upstream does. */
@@ -168,7 +178,8 @@ export function stringify(value: unknown): string {
 
 function stringifyWithBigints(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
-  if (Array.isArray(value)) return `[${value.map((one: unknown) => (one === undefined ? 'null' : stringifyWithBigints(one))).join(',')}]`;
+  if (Array.isArray(value))
+    return `[${value.map((one: unknown) => (one === undefined ? 'null' : stringifyWithBigints(one))).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).filter(([, one]) => one !== undefined);
     return `{${members.map(([key, one]) => `${JSON.stringify(key)}:${stringifyWithBigints(one)}`).join(',')}}`;
@@ -202,11 +213,33 @@ export function normalize<T = unknown>(set: SchemaSet, type: TypeName | StructTy
   return (run.bad ? decodeSlowly(set, struct, parseJson(stringifyWithBigints(object)), false).object : copy) as T;
 }
 
-/** Whether a text is an object at all: what decides between "no kind" and "no JSON" in some messages. */
-export function isJsonObject(text: string): boolean {
-  try {
-    return parseJson(text) instanceof JsonMembers;
-  } catch {
-    return false;
+/** Indents JSON text by two blanks, as `?pretty=true` asks for; literals stay as they are written. */
+export function prettyJson(text: string): string {
+  let out = '';
+  let indent = '\n';
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i] as string;
+    if (char === '"') {
+      const start = i;
+      for (i++; text[i] !== '"'; i++) if (text[i] === '\\') i++;
+      out += text.slice(start, i + 1);
+    } else if (char === '{' || char === '[') {
+      const close = text[i + 1];
+      if (close === '}' || close === ']') {
+        out += char + close;
+        i++;
+      } else {
+        indent += '  ';
+        out += char + indent;
+      }
+    } else if (char === '}' || char === ']') {
+      indent = indent.slice(0, -2);
+      out += indent + char;
+    } else if (char === ',') {
+      out += char + indent;
+    } else {
+      out += char === ':' ? ': ' : char;
+    }
   }
+  return out;
 }

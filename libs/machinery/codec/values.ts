@@ -13,7 +13,8 @@ export function fits(value: bigint): number | bigint | undefined {
 
 /** Sets an own property whatever its name: a plain assignment to `__proto__` would change the prototype instead. */
 export function put(object: JsonObject, key: string, value: unknown): void {
-  if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+  if (key === '__proto__')
+    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
   else object[key] = value;
 }
 

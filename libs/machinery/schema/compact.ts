@@ -62,7 +62,18 @@ export interface CompactFile {
 export type CompactPackage = Omit<CompactFile, 'types'>;
 
 const scalars: ReadonlySet<string> = new Set<Scalar>([
-  'string', 'bool', 'int32', 'int64', 'double', 'bytes', 'quantity', 'time', 'microTime', 'duration', 'intOrString', 'any',
+  'string',
+  'bool',
+  'int32',
+  'int64',
+  'double',
+  'bytes',
+  'quantity',
+  'time',
+  'microTime',
+  'duration',
+  'intOrString',
+  'any',
 ]);
 
 /** Parses a type text; names without a package belong to `pkg`. */
@@ -110,7 +121,10 @@ export function impliedGoType(type: TypeRef): string {
 export function expandType(name: string, compact: CompactType, pkg: CompactPackage): StructType {
   const fields: Field[] = [];
   if (compact.meta) {
-    fields.push({ name: 'kind', type: { k: 'string' }, goType: 'string' }, { name: 'apiVersion', type: { k: 'string' }, goType: 'string' });
+    fields.push(
+      { name: 'kind', type: { k: 'string' }, goType: 'string' },
+      { name: 'apiVersion', type: { k: 'string' }, goType: 'string' },
+    );
   }
   for (const [json, field] of Object.entries(compact.fields ?? {})) fields.push(expandField(json, field, pkg.package));
   const gvk = compact.kind ? [{ group: pkg.group, version: pkg.version, kind: name }] : compact.gvk?.map(splitGvk);

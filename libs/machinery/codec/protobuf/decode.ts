@@ -8,7 +8,7 @@ import { bytesToBase64 } from '../base64.ts';
 import { DecodeError } from '../errors.ts';
 import { decodeAny } from '../json.ts';
 import { type JsonObject, put } from '../values.ts';
-import { ProtobufReader } from './reader.ts';
+import type { ProtobufReader } from './reader.ts';
 
 type Read = (reader: ProtobufReader) => unknown;
 
@@ -16,6 +16,8 @@ interface FieldReader {
   /** The field's Go name, as errors cite it. */
   label: string;
   wire: number;
+  /** A list of numbers, which may also come packed into one field. */
+  packable?: boolean;
   read: (reader: ProtobufReader, into: JsonObject, wire: number) => void;
 }
 
@@ -55,15 +57,12 @@ function structReader(set: SchemaSet, message: string, fields: readonly Field[],
       const { number, wire } = reader.tag(message);
       const field = readers.get(number);
       if (!field) reader.skip(wire);
-      else if (wire !== field.wire && !(wire === 2 && field.wire !== 2 && isPackable(field))) {
+      else if (wire !== field.wire && !(wire === 2 && field.packable)) {
         throw new DecodeError(`proto: wrong wireType = ${wire} for field ${field.label}`);
       } else field.read(reader, into, wire);
     }
   };
 }
-
-const packable = new WeakSet<FieldReader>();
-const isPackable = (field: FieldReader): boolean => packable.has(field);
 
 /** `stringData` → `StringData`; a few words are all capitals in Go. */
 function goLabel(name: string): string {
@@ -77,9 +76,10 @@ function fieldReader(set: SchemaSet, field: Field): FieldReader {
   if (type.k === 'list' && !type.wrapped) {
     const read = valueReader(set, type.of);
     const wire = wireOf(type.of);
-    const reader: FieldReader = {
+    return {
       label,
       wire,
+      packable: wire !== 2,
       read(source, into, actual) {
         const list = listIn(into, name);
         if (actual === wire) {
@@ -90,8 +90,6 @@ function fieldReader(set: SchemaSet, field: Field): FieldReader {
         while (!packed.done) list.push(read(packed));
       },
     };
-    if (wire !== 2) packable.add(reader);
-    return reader;
   }
   if (type.k === 'map') {
     const read = valueReader(set, type.of);
@@ -155,7 +153,7 @@ function mapIn(into: JsonObject, name: string): JsonObject {
 }
 
 /** What a map entry without a value holds; null is filled by the canonical walk. */
-const mapZero = (type: TypeRef): unknown => (type.k === 'any' || type.k === 'list' ? null : type.k === 'string' ? '' : null);
+const mapZero = (type: TypeRef): unknown => (type.k === 'string' ? '' : null);
 
 function wireOf(type: TypeRef): number {
   if (type.k === 'bool' || type.k === 'int32' || type.k === 'int64') return 0;
@@ -182,7 +180,10 @@ function valueReader(set: SchemaSet, type: TypeRef): Read {
     case 'microTime':
       return timeReader(type.k);
     case 'duration':
-      return (reader) => formatDuration(BigInt((single(reader.nested(), 'Duration', 1, (inner) => inner.integer()) ?? 0) as number | bigint));
+      return (reader) =>
+        formatDuration(
+          BigInt((single(reader.nested(), 'Duration', 1, (inner) => inner.integer()) ?? 0) as number | bigint),
+        );
     case 'intOrString':
       return intOrString;
     case 'any':

@@ -10,7 +10,7 @@ import { parseDuration, parseMicroTime, parseTime } from '../../time.ts';
 import { base64ToBytes } from '../base64.ts';
 import { stringify } from '../json.ts';
 import { compareKeys, type JsonObject } from '../values.ts';
-import { ProtobufWriter } from './writer.ts';
+import type { ProtobufWriter } from './writer.ts';
 
 /** Writes a value that is there; without a tag, without a length. */
 type Write = (writer: ProtobufWriter, value: unknown) => void;

@@ -8,9 +8,9 @@
 import type { SchemaSet, StructType, TypeName } from '../../schema/ir.ts';
 import { canonicalOf, type Run } from '../canonical.ts';
 import { DecodeError } from '../errors.ts';
-import { parseJson } from '../parse.ts';
 import { decodeExactly } from '../exact.ts';
 import { normalize, stringify } from '../json.ts';
+import { parseJson } from '../parse.ts';
 import type { JsonObject } from '../values.ts';
 import { messageReader } from './decode.ts';
 import { messageWriter } from './encode.ts';
@@ -52,7 +52,11 @@ export function encodeProtobuf(
 }
 
 /** A message alone, as it stands inside an envelope or a list. */
-export function encodeProtobufBody(set: SchemaSet, type: TypeName | StructType, object: unknown): Uint8Array<ArrayBuffer> {
+export function encodeProtobufBody(
+  set: SchemaSet,
+  type: TypeName | StructType,
+  object: unknown,
+): Uint8Array<ArrayBuffer> {
   const writer = new ProtobufWriter(2048);
   messageWriter(set, resolve(set, type))(writer, object);
   return writer.finish();
@@ -117,7 +121,9 @@ interface Unknown {
  */
 export function readEnvelope(bytes: Uint8Array): Unknown {
   if (protobufPrefix.some((byte, i) => bytes[i] !== byte)) {
-    throw new DecodeError(`provided data does not appear to be a protobuf message, expected prefix [${protobufPrefix.join(' ')}]`);
+    throw new DecodeError(
+      `provided data does not appear to be a protobuf message, expected prefix [${protobufPrefix.join(' ')}]`,
+    );
   }
   const found: Unknown = { apiVersion: '', kind: '', raw: new Uint8Array(0) };
   const reader = new ProtobufReader(bytes, protobufPrefix.length);
@@ -154,7 +160,8 @@ function formed<T>(set: SchemaSet, type: StructType, object: JsonObject): T {
   const run: Run = { keys: 0, bad: false, strict: false };
   const canonical = canonicalOf(set, type).adopt(object, run);
   // What is wrong (a quantity, as all else has its wire type) is worded by the decoder of JSON.
-  if (run.bad) return canonicalOf(set, type).adopt(decodeExactly(set, type, parseJson(stringify(object))).value, run) as T;
+  if (run.bad)
+    return canonicalOf(set, type).adopt(decodeExactly(set, type, parseJson(stringify(object))).value, run) as T;
   return canonical as T;
 }
 

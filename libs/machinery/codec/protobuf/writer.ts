@@ -97,7 +97,8 @@ export class ProtobufWriter {
       septets.push(Number(rest & 127n));
       rest >>= 7n;
     } while (rest > 0n);
-    for (let i = septets.length - 1; i >= 0; i--) this.byte((septets[i] as number) | (i === septets.length - 1 ? 0 : 128));
+    for (let i = septets.length - 1; i >= 0; i--)
+      this.byte((septets[i] as number) | (i === septets.length - 1 ? 0 : 128));
   }
 
   double(value: number): void {
