@@ -5,14 +5,16 @@
 //   layers     who imports what, forbidden globals, state of modules, length, nothing unfinished (tools/layers.ts)
 //   browser    the engines, bundled for a browser
 //   generated  `npm run generate -- --check`: generated files are what the generator makes
+//   entry      entry/index.mjs names every export of the library
 //
 // With paths, only what is wrong under them is shown and counted: of use while others edit the same tree. The exit
 // code is 1 where anything was wrong.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { entryFile, entryText } from './build/entry.ts';
 import { checkBrowserBuild } from './check/browser.ts';
 import { checkSource, type Problem } from './check/rules.ts';
 import { listSources, type Source } from './check/sources.ts';
@@ -37,6 +39,7 @@ const STEPS: readonly Step[] = [
     run: async (sources, paths) => (await checkBrowserBuild(root, sources)).map(lineOf).filter(under(paths)),
   },
   { name: 'generated', run: generated },
+  { name: 'entry', run: entry },
 ];
 
 async function lint(_: readonly Source[], paths: readonly string[]): Promise<string[]> {
@@ -49,6 +52,11 @@ async function lint(_: readonly Source[], paths: readonly string[]): Promise<str
 async function generated(_: readonly Source[], paths: readonly string[]): Promise<string[]> {
   if (paths.length > 0 || !existsSync(join(root, 'tools/generate.ts'))) return [];
   return output(['tools/generate.ts', '--check'], []);
+}
+
+async function entry(): Promise<string[]> {
+  const isRight = readFileSync(entryFile(root), 'utf8') === (await entryText(root));
+  return isRight ? [] : ['entry/index.mjs: entry: the exports of index.ts have changed: npm run build'];
 }
 
 /** The lines that a Node program prints where it fails; those that name a file are kept only where it is under `paths`. */
@@ -86,7 +94,7 @@ export async function runChecks(paths: readonly string[]): Promise<{ name: strin
   const startedMs = performance.now();
   return Promise.all(
     STEPS.map(async (step) => {
-      const lines = await step.run(sources, paths);
+      const lines = await step.run(sources, paths).catch((error: unknown) => [String(error)]);
       return { name: step.name, lines, ms: performance.now() - startedMs };
     }),
   );

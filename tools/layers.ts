@@ -96,6 +96,7 @@ export const LAYERS: readonly Layer[] = [
   { folder: 'testing', imports: EVERYTHING_BELOW_BIN, browser: false }, // it may choose LMDB and sockets
   { folder: '.', imports: [...EVERYTHING_BELOW_BIN, 'testing'], browser: false }, // index.ts: the library's entry
   { folder: 'bin', imports: EVERYTHING, program: true },
+  { folder: 'entry', imports: ['.', 'bin'], program: true }, // chooses between the source and the bundle
   { folder: 'tools', imports: EVERYTHING, program: true },
   { folder: 'tests', imports: EVERYTHING, program: true },
   { folder: 'bench', imports: EVERYTHING, program: true },
@@ -108,7 +109,14 @@ export const LAYERS: readonly Layer[] = [
  * their layer may import, the real clock and host and the simulated cluster.
  */
 export const TEST_FILE = /(?:\.test|\.bench)\.ts$|\/conformance(?:\/|\.ts$)/;
-export const TEST_IMPORTS: readonly string[] = ['libs/*', 'libs/*/node', 'testing', 'tools', 'tests'];
+export const TEST_IMPORTS: readonly string[] = [
+  'libs/*',
+  'libs/*/node',
+  'testing',
+  'tools',
+  'tests',
+  'control-plane/store/drivers/*',
+];
 
 /** No file of source is longer, generated ones aside. */
 export const FILE_LINES_MAX = 700;

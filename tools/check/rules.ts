@@ -119,7 +119,7 @@ function checkImport(path: string, place: Place, used: Import, isTest: boolean):
 }
 
 function checkTarget(place: Place, target: string, isTest: boolean): string | undefined {
-  if (target === 'package.json') return undefined;
+  if (target === 'package.json' || (target.startsWith('dist/') && place.layer.program === true)) return undefined;
   if (!/\.(?:ts|tsx|mjs|cjs|json)$/.test(target)) return `"${target}" has no extension: Node needs it`;
   const other = placeOf(target);
   if (other === undefined) return `"${target}" is in no layer`;

@@ -1,0 +1,10 @@
+// The library: what `import … from 'tutti'` gives.
+//
+// entry/ makes it importable in every way, from a clone and from the published package.
+
+import metadata from './package.json' with { type: 'json' };
+
+export * from './libs/kind/index.ts';
+
+/** The version of this package, as npm knows it. */
+export const version: string = metadata.version;
