@@ -56,7 +56,7 @@ async function generated(_: readonly Source[], paths: readonly string[]): Promis
 
 async function entry(): Promise<string[]> {
   const isRight = readFileSync(entryFile(root), 'utf8') === (await entryText(root));
-  return isRight ? [] : ['entry/index.mjs: entry: the exports of index.ts have changed: npm run build'];
+  return isRight ? [] : ['entry/index.mjs: entry: the exports of index.ts have changed: npm run format'];
 }
 
 /** The lines that a Node program prints where it fails; those that name a file are kept only where it is under `paths`. */
