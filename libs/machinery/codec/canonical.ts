@@ -99,7 +99,7 @@ function itemZero(set: SchemaSet, type: TypeRef): () => unknown {
     case 'duration':
       return () => '0s';
     case 'ref':
-      return () => canonicalOf(set, set.get(type.name)).zero();
+      return () => (set.get(type.name).either ? null : canonicalOf(set, set.get(type.name)).zero());
     default:
       return () => null;
   }
@@ -179,7 +179,7 @@ function scalarWalk(kind: ScalarName, keep: boolean, zero: unknown): Walk {
       };
     case 'quantity':
       return (value, run) => {
-        if (value === null) return keep && zero === undefined ? zero : '0';
+        if (value === null) return zero;
         if (typeof value !== 'string' && !(typeof value === 'number' && Number.isSafeInteger(value))) return wrong(run);
         try {
           return canonicalQuantity(String(value));
@@ -275,12 +275,12 @@ function structWalk(target: () => Canonical, zero: () => unknown): Pair {
     adopt(value, run) {
       if (value === null) return zero();
       canonical ??= target();
-      return canonical.adopt(value, run);
+      return canonical.adopt(value, run) ?? zero();
     },
     copy(value, run) {
       if (value === null) return zero();
       canonical ??= target();
-      return canonical.copy(value, run);
+      return canonical.copy(value, run) ?? zero();
     },
   };
 }

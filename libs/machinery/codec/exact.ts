@@ -111,7 +111,7 @@ class ExactDecoder {
       case 'any':
         return plain(node);
       case 'quantity':
-        return this.#own(() => canonicalQuantity(node === null ? '0' : quantityText(node)));
+        return node === null ? null : this.#own(() => canonicalQuantity(quantityText(node)));
       case 'time':
         return this.#text(node, place, canonicalTime);
       case 'microTime':
