@@ -51,7 +51,9 @@ export interface WholeBody {
   readonly form: 'whole';
   readonly contentType: string;
   /** Pieces to be written one after the other; shared with others, so never changed. */
-  bytes(): readonly Uint8Array[];
+  bytes(): Iterable<Uint8Array>;
+  /** The same pieces, each made when it is asked for: for long lists, which then need not be in memory as a whole. */
+  stream?(): Iterable<Uint8Array>;
   /** The JSON value, deeply frozen; text for `text/plain`. */
   value(): unknown;
 }
@@ -81,6 +83,11 @@ export interface WatchSink {
    * Called synchronously and often: must not block, must not throw.
    */
   event(event: WatchFrame): boolean;
+  /**
+   * Undefined while there is room for more; else resolves when there is, or when the reader has gone. A sender that sees
+   * a promise should wait instead of sending on: what it has not sent lies in the cache's history, once for all readers.
+   */
+  room?(): Promise<void> | undefined;
   /** The watch is over: its time was up, the server stops, or an ERROR event said why. */
   end(): void;
 }

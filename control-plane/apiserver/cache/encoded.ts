@@ -8,7 +8,7 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
  *
  *     GET       response.write(encoded.bytes(form))                     no JSON is parsed or made
  *     watch     one frame for each (form, event type), shared by all watchers
- *     selector  encoded.labels, encoded.fields: parsed once, at the first question
+ *     selector  encoded.labels, encoded.field(…): parsed once, at the first question
  */
 export interface Encoded {
   /** The store's key. */
@@ -17,13 +17,13 @@ export interface Encoded {
   readonly createRevision: number;
   readonly namespace: string;
   readonly name: string;
-  /** The parsed object of the storage version, deeply frozen; the same reference at every call. */
+  /** The parsed object of the storage version, deeply frozen; the same reference as long as anybody holds it. */
   object(): DeepReadonly<ApiObject>;
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The selectable field's value, `''` where the object does not have it; undefined for a label that the kind does not know. */
   field(label: string): string | undefined;
-  /** The object in `form`: made at the first call, then kept as long as the handle lives. */
+  /** The object in `form`: made at the first call, then kept as long as the handle lives (tables and YAML are not kept). */
   bytes(form: Form): Uint8Array;
   /** What `bytes(form)` says, as a frozen value: `object()` itself where the form is the whole object as it is stored. */
   value(form: Form): unknown;
@@ -36,11 +36,15 @@ export interface Encoded {
  * be compared and used as keys by reference.
  */
 export interface Form {
-  /** `v1`, `events.k8s.io/v1`. */
+  /** Of the object, also where only its metadata or a table of it is written: `v1`, `events.k8s.io/v1`. */
   readonly apiVersion: string;
   readonly media: 'json' | 'yaml' | 'protobuf';
-  /** The whole object, its metadata alone (`PartialObjectMetadata`), or a row of a table. */
+  /** The whole object, its metadata alone (`PartialObjectMetadata`), or a table of one row. */
   readonly as: 'object' | 'metadata' | 'table';
+  /** The version of `meta.k8s.io` for metadata and tables. */
+  readonly asVersion: 'v1' | 'v1beta1';
   /** Tables: what each row carries of its object (`includeObject`). Empty otherwise. */
   readonly includeObject: '' | 'None' | 'Metadata' | 'Object';
+  /** Tables: with the definitions of their columns. In a watch only the first event has them. */
+  readonly columns: boolean;
 }

@@ -1,0 +1,168 @@
+import { assert } from '../../../libs/base/assert.ts';
+import type { Clock } from '../../../libs/base/clock.ts';
+import type { Kind, ServedVersion } from '../../../libs/kind/kind.ts';
+import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
+import { decodeAny, normalize, stringify } from '../../../libs/machinery/codec/json.ts';
+import { encodeProtobuf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
+import { encodeYaml } from '../../../libs/machinery/codec/yaml.ts';
+import { deepFreeze } from '../../../libs/machinery/freeze.ts';
+import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
+import type { Form } from './encoded.ts';
+import { hasLongNumber } from './json-scan.ts';
+import { tableOf } from './table.ts';
+
+const encoder = new TextEncoder();
+const PARTIAL_METADATA: TypeName = 'meta.v1.PartialObjectMetadata';
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/**
+ * Turns stored objects of one kind into the forms that are asked for. What it knows is fixed: when a kind changes (a
+ * CRD), the cache gets a new writer and new handles.
+ */
+export class ObjectWriter {
+  readonly kind: Kind;
+  readonly schema: SchemaSet;
+  readonly #clock: Clock;
+  readonly #storageApiVersion: string;
+  readonly #heads: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** The types of lists' items carry no kind and apiVersion of their own: so it is with all types but custom ones. */
+  readonly itemsAreBare: boolean;
+
+  constructor(kind: Kind, schema: SchemaSet, clock: Clock) {
+    this.kind = kind;
+    this.schema = schema;
+    this.#clock = clock;
+    this.#storageApiVersion = this.#apiVersion(kind.storageVersion);
+    this.#heads = new Map(
+      kind.versions.map((version) => this.#apiVersion(version)).map((version) => [version, headsOf(kind, version)]),
+    );
+    this.itemsAreBare = schema.get(kind.storageVersion.type).protobufName !== undefined;
+  }
+
+  /** Wall time, for ages. */
+  get nowMs(): number {
+    return this.#clock.now();
+  }
+
+  /** The apiVersion that objects are stored in. */
+  get storageApiVersion(): string {
+    return this.#storageApiVersion;
+  }
+
+  /** Whether stored bytes are what `form` wants to see, whoever's object it is. */
+  isStored(form: Form): boolean {
+    return (
+      form.media === 'json' &&
+      form.as === 'object' &&
+      form.apiVersion === this.#storageApiVersion &&
+      this.kind.strategy.decorate === undefined
+    );
+  }
+
+  /** Length of the text of kind and apiVersion at the beginning, the brace included; 0 where `json` is of another version. */
+  headLength(json: Uint8Array, apiVersion = this.#storageApiVersion): number {
+    for (const head of this.#heads.get(apiVersion) ?? []) if (beginsWith(json, head)) return head.length;
+    return 0;
+  }
+
+  /** The object of today's storage version, whichever version it was stored in, deeply frozen. */
+  parse(stored: Uint8Array): DeepReadonly<ApiObject> {
+    const text = decoder.decode(stored);
+    const value = (hasLongNumber(text) ? decodeAny(text) : JSON.parse(text)) as ApiObject;
+    return deepFreeze(this.headLength(stored) > 0 ? value : this.#toStorage(value)) as DeepReadonly<ApiObject>;
+  }
+
+  /** The object as `form` shows it, deeply frozen. */
+  value(object: DeepReadonly<ApiObject>, form: Form): unknown {
+    if (form.as === 'metadata') return partialMetadata(object, form.asVersion);
+    const shown = this.shown(object, form.apiVersion);
+    if (form.as === 'object') return shown;
+    return tableOf(this.kind, [{ stored: object, shown }], {
+      asVersion: form.asVersion,
+      includeObject: form.includeObject || 'Metadata',
+      columns: form.columns,
+      nowMs: this.nowMs,
+      metadata: { resourceVersion: object.metadata?.resourceVersion ?? '' },
+    });
+  }
+
+  /** The object in the served version `apiVersion`, with its decorations. */
+  shown(object: DeepReadonly<ApiObject>, apiVersion: string): DeepReadonly<ApiObject> {
+    const served = this.#served(apiVersion);
+    const { decorate } = this.kind.strategy;
+    if (!decorate && !served.fromStorage && apiVersion === this.#storageApiVersion) return object;
+    let shown: ApiObject;
+    if (served.fromStorage) shown = served.fromStorage(object) as ApiObject;
+    else if (decorate) shown = structuredClone(object) as ApiObject;
+    else shown = { ...(object as ApiObject) };
+    shown.apiVersion = apiVersion;
+    decorate?.(shown);
+    return deepFreeze(shown) as DeepReadonly<ApiObject>;
+  }
+
+  /** `value` as bytes of the form's media type. `value` must be what `this.value` gave for the form. */
+  bytes(value: unknown, form: Form): Uint8Array {
+    if (form.media === 'yaml') return encoder.encode(encodeYaml(value));
+    const type = this.#typeOf(form);
+    if (form.media === 'protobuf') {
+      assert(type !== undefined, `a table has no protobuf form`);
+      return encodeProtobuf(this.schema, type, value as object);
+    }
+    // A converted object has its fields in the converter's order until it has been through the schema.
+    const converted = form.as === 'object' && form.apiVersion !== this.#storageApiVersion && type !== undefined;
+    return encoder.encode(stringify(converted ? normalize(this.schema, type, value) : value));
+  }
+
+  /** An object of the form that has only metadata, as bookmarks carry it, and its type. */
+  emptyObject(form: Form, metadata: ApiObject['metadata']): { value: unknown; type: TypeName } {
+    const typeMeta = { kind: this.kind.kind, apiVersion: form.apiVersion };
+    if (form.as === 'metadata') return { value: partialMetadata({ metadata }, form.asVersion), type: PARTIAL_METADATA };
+    const { type } = this.#served(form.apiVersion);
+    const bare = normalize<ApiObject>(this.schema, type, { ...typeMeta, metadata });
+    return { value: deepFreeze(bare), type };
+  }
+
+  #toStorage(stored: ApiObject): ApiObject {
+    const version = this.kind.versions.find((one) => this.#apiVersion(one) === stored.apiVersion);
+    const converted = version?.toStorage ? version.toStorage(stored) : { ...stored };
+    converted.apiVersion = this.#storageApiVersion;
+    return converted;
+  }
+
+  #typeOf(form: Form): TypeName | undefined {
+    if (form.as === 'table') return undefined;
+    return form.as === 'metadata' ? PARTIAL_METADATA : this.#served(form.apiVersion).type;
+  }
+
+  #served(apiVersion: string): ServedVersion {
+    const served = this.kind.versions.find((version) => this.#apiVersion(version) === apiVersion);
+    assert(served !== undefined, `${this.kind.kind} is not served as ${apiVersion}`);
+    return served;
+  }
+
+  #apiVersion(version: ServedVersion): string {
+    return apiVersionOf({ group: version.group ?? this.kind.group, version: version.version });
+  }
+}
+
+/** The metadata of an object as an object of its own. */
+export function partialMetadata(object: DeepReadonly<ApiObject>, asVersion: 'v1' | 'v1beta1'): DeepReadonly<ApiObject> {
+  return Object.freeze({
+    kind: 'PartialObjectMetadata',
+    apiVersion: `meta.k8s.io/${asVersion}`,
+    metadata: object.metadata ?? Object.freeze({}),
+  });
+}
+
+/** How an object's JSON may begin: in the order of built-in types, and in that of custom ones. */
+function headsOf(kind: Kind, apiVersion: string): Uint8Array[] {
+  const [name, version] = [JSON.stringify(kind.kind), JSON.stringify(apiVersion)];
+  const heads = [`{"kind":${name},"apiVersion":${version},`, `{"apiVersion":${version},"kind":${name},`];
+  return heads.map((head) => encoder.encode(head));
+}
+
+function beginsWith(bytes: Uint8Array, head: Uint8Array): boolean {
+  if (bytes.length < head.length) return false;
+  for (let i = 0; i < head.length; i++) if (bytes[i] !== head[i]) return false;
+  return true;
+}
