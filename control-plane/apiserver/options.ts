@@ -167,7 +167,8 @@ export function resourceVersionOrBad(text: string): number | undefined {
   }
 }
 
-function parseInt64(text: string | null): number | undefined {
+/** A whole number of a query; undefined where it was not given. Throws 400 in the words of the API. */
+export function parseInt64(text: string | null): number | undefined {
   if (text === null || text === '') return undefined;
   if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: invalid syntax`);
   const value = BigInt(text);

@@ -1,5 +1,6 @@
-import { encodeProtobuf } from '../../libs/machinery/codec/protobuf.ts';
-import { toYaml } from '../../libs/machinery/codec/yaml.ts';
+import { encodeProtobuf } from '../../libs/machinery/codec/protobuf/protobuf.ts';
+import { stringify } from '../../libs/machinery/codec/json.ts';
+import { encodeYaml } from '../../libs/machinery/codec/yaml.ts';
 import { type Status, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet, TypeName } from '../../libs/machinery/schema/ir.ts';
 import type { ApiResponse, WholeBody } from './api.ts';
@@ -28,19 +29,16 @@ export function wholeBody(content: Writable, form: Representation = PLAIN_JSON):
 
 function writeValue(content: Writable, form: Representation): Uint8Array {
   const { value, type, schema } = content;
-  if (form.media === 'yaml') return encoder.encode(toYaml(value));
+  if (form.media === 'yaml') return encoder.encode(encodeYaml(value));
   if (form.media === 'protobuf' && type && schema) return encodeProtobuf(schema, type, value as object);
-  return encoder.encode(form.pretty ? `${jsonText(value, 2)}\n` : jsonText(value));
+  return encoder.encode(form.pretty ? prettyText(value) : stringify(value));
 }
 
-/** JSON as the API writes it: big integers whole, and `<`, `>`, `&` and line separators escaped. */
-export function jsonText(value: unknown, indent?: number): string {
-  const text = JSON.stringify(
-    value,
-    (_key, member) => (typeof member === 'bigint' ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(member)) : member),
-    indent,
-  );
-  return /[<>&\u2028\u2029]/.test(text) ? text.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`) : text;
+/** Spread over lines for people (`pretty=true`). */
+export function prettyText(value: unknown): string {
+  const raw = (member: bigint) => (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(String(member));
+  const text = JSON.stringify(value, (_key, member) => (typeof member === 'bigint' ? raw(member) : member), 2);
+  return `${text.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }
 
 export function respond(code: number, body: WholeBody, warnings: readonly string[] = [], headers: Readonly<Record<string, string>> = {}): ApiResponse {

@@ -1,3 +1,4 @@
+import type { TypeName } from '../machinery/schema/ir.ts';
 import type { ApiObject, DeepReadonly } from './object.ts';
 
 /** One column of a kind's table, as `kubectl get` shows it and `application/json;as=Table` tells it. */
@@ -6,9 +7,20 @@ export interface Column<T extends ApiObject = ApiObject> {
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
   /** `name` for the column with the object's name, else empty or an OpenAPI format. */
   readonly format?: string;
-  readonly description: string;
+  /** A text of ours, or the field whose documentation in the published schema says it. */
+  readonly description: string | DocumentedField;
   /** 0 (default) is always shown, 1 with `-o wide`. */
   readonly priority?: number;
   /** The cell. `nowMs` is wall time, for ages. Must answer for every object, however incomplete. */
   value(object: DeepReadonly<T>, nowMs: number): string | number | boolean | null;
 }
+
+/** A field of a built-in type. Its documentation is there where the published schema was built in, else empty. */
+export interface DocumentedField {
+  readonly type: TypeName;
+  /** Undefined: the type's own documentation. */
+  readonly field?: string;
+}
+
+/** Looks documentation up; undefined where there is none. */
+export type Documentation = (type: TypeName, field?: string) => string | undefined;

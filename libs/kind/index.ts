@@ -7,3 +7,4 @@ export * from './reconciler.ts';
 export * from './registry.ts';
 export * from './request.ts';
 export * from './strategy.ts';
+export * from './status.ts';

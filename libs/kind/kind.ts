@@ -53,6 +53,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   /** What the main resource allows; default all. */
   readonly verbs: readonly Verb[];
+  /** Objects disappear by themselves this long after their last write (Events). Default: never. */
+  readonly expireAfterSeconds?: number;
   /** Not stored but answered by code: reviews, component statuses. */
   readonly virtual?: VirtualKind<T>;
 }

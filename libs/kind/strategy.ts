@@ -55,8 +55,10 @@ export interface Strategy<T extends ApiObject = ApiObject> {
 
   /** Deletion with grace: how long, and what the object looks like meanwhile. Without it an object goes at once. */
   readonly gracefulDelete?: GracefulDelete<T>;
-  /** Objects that have these finalizers when made: `['kubernetes']` of Namespaces stands in spec, so not here. */
+  /** What DELETE does with dependents when it does not say: Jobs and ReplicationControllers orphan theirs. Default background. */
   readonly defaultDeletePropagation?: 'orphan' | 'background';
+  /** Something beyond `metadata.finalizers` holds a dying object (`spec.finalizers` of Namespaces). */
+  heldBy?(object: DeepReadonly<T>): boolean;
   /** Refuses a deletion by throwing an `ApiError`. */
   checkDelete?(ctx: RequestContext, object: DeepReadonly<T>): void;
   /** The answer to DELETE is the object (pods, services …) instead of a Status. */
@@ -68,8 +70,9 @@ export interface Strategy<T extends ApiObject = ApiObject> {
 
 export interface GracefulDelete<T extends ApiObject> {
   /**
-   * Answers how many seconds the object stays, 0 for at once. `requested` is what the client asked for, if it did.
-   * May change the draft (phase, conditions).
+   * Answers how many seconds the object stays, 0 for at once, or `unbounded` when only its finalizers decide (then no
+   * grace period is written). `requested` is what the client asked for, if it did. May change the draft (phase,
+   * conditions); called again when a dying object is deleted once more, and may then only shorten its grace.
    */
-  begin(ctx: RequestContext, draft: T, requested: number | undefined): number;
+  begin(ctx: RequestContext, draft: T, requested: number | undefined): number | 'unbounded';
 }

@@ -203,6 +203,11 @@ export function unprocessable(): ApiError {
   return make(422, 'Invalid', 'the server rejected our request due to an error in our request', {});
 }
 
+/** 422 with a message of its own and no details: a patch that cannot be merged. */
+export function unprocessableBecause(message: string): ApiError {
+  return make(422, 'Invalid', message, {});
+}
+
 /** 405: the resource does not know the action (`create`, `delete` …). */
 export function methodNotSupported(resource: GroupResource, action: string): ApiError {
   const message = `${action} is not supported on resources of kind ${quote(formatGroupResource(resource))}`;
@@ -272,6 +277,11 @@ export function unsupportedMediaType(mediaTypes: readonly string[]): ApiError {
   const known = mediaTypes.join(', ');
   const message = `the body of the request was in an unknown format - accepted media types include: ${known}`;
   return make(415, 'UnsupportedMediaType', message);
+}
+
+/** 415: a patch in a media type that is none of the four. */
+export function unsupportedPatch(): ApiError {
+  return make(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
 }
 
 /** 429: come back after `retryAfterSeconds` (also sent as a `Retry-After` header). */

@@ -1,0 +1,103 @@
+import { assert } from '../../../libs/base/assert.ts';
+import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import type { Encoded } from '../cache/encoded.ts';
+import { objectKey } from '../cache/keys.ts';
+import { selectionOf } from '../cache/selection.ts';
+import { createObject } from './create.ts';
+import { deleteObject, type DeleteParameters } from './delete.ts';
+import { type Engine, fromStorage, type Target } from './engine.ts';
+import type { ServedResource } from './kind-set.ts';
+import { changeObject } from './update.ts';
+import { rulesOf } from './rules.ts';
+
+/**
+ * The registry as admission plugins, actions and virtual kinds see it: see the contract in `libs/kind/registry.ts`. It
+ * asks for neither authorization nor admission.
+ */
+export class RegistryAccess implements Registry {
+  readonly #engine: Engine;
+
+  constructor(engine: Omit<Engine, 'registry'>) {
+    this.#engine = { ...engine, registry: this, admission: [] };
+  }
+
+  async get<T extends ApiObject>(ref: ResourceRef<T>, namespace: string, name: string): Promise<Live<T> | undefined> {
+    const resource = this.#find(ref);
+    await this.#engine.caches.fresh();
+    const found = this.#engine.caches.resource(resource.kind).get(objectKey(resource.kind, namespace, name));
+    return found && this.#live<T>(resource, found);
+  }
+
+  async list<T extends ApiObject>(ref: ResourceRef<T>, namespace: string): Promise<readonly Live<T>[]> {
+    const resource = this.#find(ref);
+    await this.#engine.caches.fresh();
+    const page = await this.#engine.caches.resource(resource.kind).list({ selection: selectionOf(namespace) });
+    return Object.freeze(page.objects().map((encoded) => this.#live<T>(resource, encoded)));
+  }
+
+  async create<T extends ApiObject>(ctx: RequestContext, ref: ResourceRef<T>, namespace: string, object: T): Promise<Live<T>> {
+    const target = this.#target(ref, namespace, object.metadata?.name ?? '');
+    const draft = { apiVersion: target.resource.apiVersion, kind: ref.kind, ...structuredClone(object) };
+    return this.#live<T>(target.resource, await createObject(this.#engine, ctx, target, draft));
+  }
+
+  async update<T extends ApiObject>(
+    ctx: RequestContext,
+    ref: ResourceRef<T>,
+    namespace: string,
+    name: string,
+    change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
+    options: { subresource?: string } = {},
+  ): Promise<Live<T>> {
+    const target = this.#target(ref, namespace, name);
+    const subresource = options.subresource ?? '';
+    const { encoded } = await changeObject(this.#engine, ctx, target, {
+      subresource,
+      rules: rulesOf(target.resource.kind, subresource),
+      createIfMissing: false,
+      retry: true,
+      options: {},
+      next: (old) => {
+        assert(old, 'only what is there is changed');
+        const before = fromStorage(target.resource, old.object());
+        const draft = structuredClone(before) as T & { metadata: NonNullable<T['metadata']> };
+        const wanted = change(draft) !== false;
+        return { object: wanted ? draft : (structuredClone(before) as ApiObject) };
+      },
+    });
+    return this.#live<T>(target.resource, encoded);
+  }
+
+  async delete(
+    ctx: RequestContext,
+    ref: ResourceRef,
+    namespace: string,
+    name: string,
+    options: { uid?: string; resourceVersion?: string; gracePeriodSeconds?: number; propagationPolicy?: string } = {},
+  ): Promise<void> {
+    const { uid, resourceVersion, gracePeriodSeconds, propagationPolicy } = options;
+    const parameters: DeleteParameters = {
+      gracePeriodSeconds,
+      propagationPolicy: propagationPolicy as DeleteParameters['propagationPolicy'],
+      preconditions: { uid, resourceVersion },
+      options: {},
+    };
+    await deleteObject(this.#engine, ctx, this.#target(ref, namespace, name), parameters);
+  }
+
+  #find(ref: ResourceRef): ServedResource {
+    const resource = this.#engine.kinds.find(ref.group, ref.version, ref.resource);
+    assert(resource, `no resource ${ref.resource} in ${ref.group}/${ref.version}`);
+    return resource;
+  }
+
+  #target(ref: ResourceRef, namespace: string, name: string): Target {
+    return { resource: this.#find(ref), namespace, name };
+  }
+
+  #live<T extends ApiObject>(resource: ServedResource, encoded: Encoded): Live<T> {
+    return fromStorage(resource, encoded.object()) as unknown as Live<T>;
+  }
+}

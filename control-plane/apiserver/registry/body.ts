@@ -1,0 +1,121 @@
+/**
+ * From the bytes of a body to an object of the resource's version: media type, kind and version, strictness. Messages
+ * are those that clients of Kubernetes see.
+ */
+import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
+import { type Decoded, decodeJson, normalize, readTypeMeta } from '../../../libs/machinery/codec/json.ts';
+import { decodeProtobufBody, readEnvelope } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
+import { decodeYaml, yamlToJson } from '../../../libs/machinery/codec/yaml.ts';
+import { badObject, badRequest, unsupportedMediaType } from '../../../libs/machinery/errors.ts';
+import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
+import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
+import type { ApiRequestBody } from '../api.ts';
+import { bodyMediaType, CONTENT_TYPES, type MediaType } from '../negotiation.ts';
+
+/** What a body must be. */
+export interface ExpectedBody {
+  readonly schema: SchemaSet;
+  readonly type: TypeName;
+  readonly kind: string;
+  readonly apiVersion: string;
+}
+
+const SNIPPET_BYTES = 30;
+const EMPTY = new Uint8Array();
+
+/**
+ * Decodes a body. The object's apiVersion and kind are set. Throws `ApiError`: 415 for an unknown media type, 400 for
+ * what cannot be read, is of another kind or version, or, with strict field validation, has unknown or duplicate
+ * fields; without, those become warnings.
+ */
+export function decodeBody(ctx: RequestContext, body: ApiRequestBody | undefined, contentType: string | undefined, expected: ExpectedBody): ApiObject {
+  const media = bodyMediaType(contentType);
+  if (!media) throw unsupportedMediaType(Object.values(CONTENT_TYPES));
+  if (body && 'value' in body) {
+    const object = normalize<ApiObject>(expected.schema, expected.type, body.value);
+    return Object.assign(object, checkKind(typeMetaOf(body.value), expected));
+  }
+  const bytes = body?.bytes ?? EMPTY;
+  const decoded = decodeBytes(bytes, media, expected);
+  reportStrictness(ctx, decoded.errors, expected);
+  return decoded.object;
+}
+
+function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody): Decoded<ApiObject> {
+  if (media === 'protobuf') {
+    const envelope = unrecognized(bytes, expected, () => readEnvelope(bytes));
+    const names = checkKind(envelope, expected);
+    const object = refused(names, expected, () => decodeProtobufBody<ApiObject>(expected.schema, expected.type, envelope.raw));
+    return { object: Object.assign(object, names), errors: [] };
+  }
+  const text = media === 'yaml' ? unrecognized(bytes, expected, () => yamlToJson(bytes).json) : bytes;
+  const names = checkKind(unrecognized(bytes, expected, () => readTypeMeta(text)), expected);
+  const decode = media === 'yaml' ? decodeYaml<ApiObject> : decodeJson<ApiObject>;
+  const decoded = refused(names, expected, () => decode(expected.schema, expected.type, bytes, { strict: true }));
+  return { object: Object.assign(decoded.object, names), errors: decoded.errors };
+}
+
+interface TypeMeta {
+  readonly apiVersion: string;
+  readonly kind: string;
+}
+
+function typeMetaOf(value: unknown): TypeMeta {
+  const { apiVersion, kind } = (value ?? {}) as Record<string, unknown>;
+  return { apiVersion: typeof apiVersion === 'string' ? apiVersion : '', kind: typeof kind === 'string' ? kind : '' };
+}
+
+/** A body without kind or version is taken for what the path says; another one is refused. */
+function checkKind(meta: TypeMeta, expected: ExpectedBody): TypeMeta {
+  const { apiVersion = expected.apiVersion, kind = expected.kind } = { apiVersion: meta.apiVersion || undefined, kind: meta.kind || undefined };
+  if (apiVersion !== expected.apiVersion) {
+    const { group } = parseApiVersion(apiVersion);
+    if (group !== 'meta.k8s.io') {
+      throw badRequest(
+        `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
+      );
+    }
+  }
+  if (kind !== expected.kind) {
+    throw badRequest(
+      `${kind} in version "${apiVersion.split('/').at(-1)}" cannot be handled as a ${expected.kind}: no kind "${kind}" is registered for version "${apiVersion}"`,
+    );
+  }
+  return { apiVersion, kind };
+}
+
+function unrecognized<R>(bytes: Uint8Array, expected: ExpectedBody, read: () => R): R {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${error.message} (${snippet(bytes)})`);
+  }
+}
+
+function refused<R>(meta: TypeMeta, expected: ExpectedBody, decode: () => R): R {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw badObject(expected.kind, meta.apiVersion.split('/').at(-1) ?? '', error.message);
+  }
+}
+
+/** Unknown and duplicate fields: an error, warnings, or nothing, as the request's field validation says. */
+export function reportStrictness(ctx: RequestContext, errors: readonly string[], expected: ExpectedBody): void {
+  if (errors.length === 0 || ctx.fieldValidation === 'Ignore') return;
+  if (ctx.fieldValidation === 'Strict') {
+    throw badObject(expected.kind, expected.apiVersion.split('/').at(-1) ?? '', strictDecodingError(errors));
+  }
+  for (const text of errors) ctx.warnings.add(text);
+}
+
+/** The beginning of a body, for messages: as text where it looks like JSON, in hex otherwise. */
+function snippet(bytes: Uint8Array): string {
+  const head = bytes.subarray(0, SNIPPET_BYTES);
+  const text = bytes[0] === 0x7b ? new TextDecoder().decode(head) : Array.from(head, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return bytes.length > SNIPPET_BYTES ? `${text} ...` : text;
+}

@@ -1,0 +1,94 @@
+import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import { alreadyExists, badRequest, generateNameConflict, invalid } from '../../../libs/machinery/errors.ts';
+import { generateName } from '../../../libs/machinery/names.ts';
+import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
+import type { Entry } from '../../store/store.ts';
+import { objectKey } from '../cache/keys.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
+import { ownOnCreate } from './managed-fields.ts';
+import { type Draft, fillCreateMetadata, validateCreateMetadata } from './metadata.ts';
+import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
+
+/** How often a generated name is drawn anew when it is taken. */
+const GENERATED_NAME_TRIES = 8;
+
+/**
+ * Creates an object. `submitted` is decoded, in the target's version, and the engine's own. Throws `ApiError`:
+ * 400 a namespace that is not the path's, 422 invalid, 403 refused by admission, 409 already there.
+ */
+export async function createObject(
+  engine: Engine,
+  ctx: RequestContext,
+  target: Target,
+  submitted: ApiObject,
+  options: ApiObject = {},
+  ownership: 'update' | 'done' = 'update',
+): Promise<CachedObject> {
+  const { resource } = target;
+  const { kind, schema } = resource;
+  const draft = toStorage(resource, submitted) as Draft;
+  draft.metadata ??= {};
+  matchNamespace(draft, kind.namespaced, target.namespace);
+  applyDefaults(schema, kind.storageVersion.type, draft);
+  kind.strategy.defaults?.(draft);
+  fillCreateMetadata(draft, kind.strategy, engine.clock.now(), engine.random);
+  if (ownership === 'update') ownOnCreate(engine, ctx, resource, draft);
+
+  const request = admissionRequest('CREATE', { ...target, name: draft.metadata.name ?? '' }, '', draft, undefined, options);
+  await runAdmit(engine, ctx, request);
+  const admitted = request.object as Draft;
+  kind.strategy.prepareForCreate?.(ctx, admitted);
+  validateNew(ctx, target, admitted);
+  const reserved = await runValidate(engine, ctx, request);
+  try {
+    return await insert(engine, ctx, target, admitted);
+  } catch (error) {
+    await reserved.rollback();
+    throw error;
+  }
+}
+
+/** An object's namespace is the path's; it may be left out, but not be another. */
+export function matchNamespace(draft: Draft, namespaced: boolean, namespace: string): void {
+  if (!namespaced) {
+    if (draft.metadata.namespace) {
+      throw badRequest('namespace may not be set on cluster-scoped objects');
+    }
+    return;
+  }
+  if (!draft.metadata.namespace) draft.metadata.namespace = namespace;
+  else if (draft.metadata.namespace !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+}
+
+function validateNew(ctx: RequestContext, target: Target, draft: Draft): void {
+  const { kind } = target.resource;
+  const errors = [...validateCreateMetadata(kind, draft), ...(kind.strategy.validate?.(draft, ctx) ?? [])];
+  if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, draft.metadata.name ?? '', errors);
+  for (const text of kind.strategy.warnings?.(draft, undefined, ctx) ?? []) ctx.warnings.add(text);
+}
+
+async function insert(engine: Engine, ctx: RequestContext, target: Target, draft: Draft): Promise<CachedObject> {
+  const { kind, schema } = target.resource;
+  const cache = engine.caches.resource(kind);
+  const generated = draft.metadata.generateName;
+  for (let tries = 1; ; tries++) {
+    const name = draft.metadata.name as string;
+    const key = objectKey(kind, draft.metadata.namespace ?? '', name);
+    const prepared = prepareObject(kind, schema, draft);
+    let taken: Entry | undefined;
+    if (ctx.dryRun) {
+      taken = await engine.store.get(key);
+      if (!taken) return cache.encode(pretendedEntry(prepared, key));
+    } else {
+      const result = await putObject(engine.store, key, prepared, 'absent', kind.expireAfterSeconds);
+      if (result.ok) return cache.encode(result.entry as Entry);
+    }
+    if (!generated || !name.startsWith(generated.slice(0, 58))) throw alreadyExists(kind, name);
+    if (tries >= GENERATED_NAME_TRIES) throw generateNameConflict(kind, name);
+    draft.metadata.name = generateName(generated, engine.random);
+  }
+}

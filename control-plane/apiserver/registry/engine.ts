@@ -1,0 +1,103 @@
+import type { Clock } from '../../../libs/base/clock.ts';
+import type { Logger } from '../../../libs/base/log.ts';
+import type { Random } from '../../../libs/base/random.ts';
+import type { AdmissionEffect, AdmissionOperation, AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+import type { Store } from '../../store/store.ts';
+import type { ConnectTarget } from '../../../libs/kind/kind.ts';
+import type { ApiRequest, ApiResponse } from '../api.ts';
+import type { Caches } from '../cache/caches.ts';
+import type { KindSet, ServedResource } from './kind-set.ts';
+
+/** What the generic engine works with. One object, made by `ApiServer`, handed to every step. */
+export interface Engine {
+  readonly store: Store;
+  readonly caches: Caches;
+  readonly kinds: KindSet;
+  /** The built-in schema: Status, DeleteOptions, reviews. */
+  readonly schema: SchemaSet;
+  readonly admission: readonly AdmissionPlugin[];
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** How to reach kubelets, pods and services; without it exec, logs and proxies are answered with 503. */
+  readonly connector?: Connector;
+}
+
+/** Carries a request on to where a connect subresource points. */
+export interface Connector {
+  connect(ctx: RequestContext, request: ApiRequest, target: ConnectTarget): Promise<ApiResponse>;
+}
+
+/** Which object of which resource a request is about. `namespace` is empty for cluster-scoped kinds. */
+export interface Target {
+  readonly resource: ServedResource;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Reads by `admit` the plugins that may change the draft, in their order. */
+export async function runAdmit(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<void> {
+  for (const plugin of engine.admission) {
+    if (plugin.admit && plugin.handles(request)) await plugin.admit(ctx, request, engine.registry);
+  }
+}
+
+/**
+ * Runs the plugins that may refuse. What they reserved is given back by `rollback`, which the caller calls when the write
+ * does not happen after all; when a plugin refuses, what those before it reserved is given back here.
+ */
+export async function runValidate(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<AdmissionEffect> {
+  const effects: AdmissionEffect[] = [];
+  const rollback = async () => {
+    for (const effect of effects.reverse()) await effect.rollback();
+    effects.length = 0;
+  };
+  try {
+    for (const plugin of engine.admission) {
+      if (!plugin.validate || !plugin.handles(request)) continue;
+      const effect = await plugin.validate(ctx, request as AdmissionRequest & { object: DeepReadonly<ApiObject> }, engine.registry);
+      if (effect) effects.push(effect);
+    }
+  } catch (error) {
+    await rollback();
+    throw error;
+  }
+  return { rollback };
+}
+
+export function admissionRequest(
+  operation: AdmissionOperation,
+  target: Target,
+  subresource: string,
+  object: ApiObject | undefined,
+  oldObject: DeepReadonly<ApiObject> | undefined,
+  options: ApiObject,
+): AdmissionRequest {
+  const { kind, group, version } = target.resource;
+  return {
+    operation,
+    kind,
+    gvk: { group, version, kind: kind.kind },
+    subresource,
+    namespace: target.namespace,
+    name: target.name,
+    object,
+    oldObject,
+    options,
+  };
+}
+
+/** The object in the storage version; the argument may be reused. */
+export function toStorage(resource: ServedResource, object: ApiObject): ApiObject {
+  return resource.served.toStorage ? resource.served.toStorage(object) : object;
+}
+
+/** The object as the resource's version shows it. */
+export function fromStorage(resource: ServedResource, object: DeepReadonly<ApiObject>): DeepReadonly<ApiObject> {
+  return resource.served.fromStorage ? (resource.served.fromStorage(object) as DeepReadonly<ApiObject>) : object;
+}

@@ -1,0 +1,75 @@
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+import { normalize, stringify } from '../../../libs/machinery/codec/json.ts';
+import { deepFreeze } from '../../../libs/machinery/freeze.ts';
+import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
+import { assert } from '../../../libs/base/assert.ts';
+import type { Draft, Entry, Store, WriteResult } from '../../store/store.ts';
+import { joinDraft } from '../../store/store.ts';
+import type { Draft as ObjectDraft } from './metadata.ts';
+
+const encoder = new TextEncoder();
+const MARK = '"resourceVersion":"';
+
+/**
+ * An object on its way into the store: its canonical copy, and its text in the two pieces between which the revision
+ * goes. The copy keeps nothing of what the caller handed in, and becomes the companion of the stored entry.
+ */
+export interface PreparedObject {
+  readonly canonical: ObjectDraft;
+  readonly draft: Draft;
+}
+
+/** Makes the canonical copy and the text of an object of the storage version. */
+export function prepareObject(kind: Kind, schema: SchemaSet, object: ApiObject): PreparedObject {
+  const type = kind.storageVersion.type;
+  const metadata = { ...object.metadata, resourceVersion: '0' };
+  const canonical = normalize(schema, type, { ...object, metadata }) as ObjectDraft;
+  const text = stringify(canonical);
+  // The first occurrence is the object's own: kind, apiVersion and the metadata before it are escaped JSON strings, in
+  // which a bare quotation mark cannot stand.
+  const at = text.indexOf(MARK) + MARK.length;
+  assert(at >= MARK.length && text[at] === '0', `the text of a ${kind.kind} has no place for its revision`);
+  const draft: Draft = {
+    head: encoder.encode(text.slice(0, at)),
+    tail: encoder.encode(text.slice(at + 1)),
+    companion(revision) {
+      canonical.metadata.resourceVersion = String(revision);
+      return deepFreeze(canonical);
+    },
+  };
+  return { canonical, draft };
+}
+
+/** True when writing `prepared` over what is stored at `revision` as `bytes` would change nothing but the revision. */
+export function isUnchanged(prepared: PreparedObject, revision: number, bytes: Uint8Array): boolean {
+  const { head, tail } = prepared.draft;
+  if (head.length + String(revision).length + tail.length !== bytes.length) return false;
+  const joined = joinDraft(prepared.draft, revision);
+  return joined.every((byte, i) => byte === bytes[i]);
+}
+
+/** What a dry run answers with: the entry that would have been made; it keeps the revision of the one it would replace. */
+export function pretendedEntry(prepared: PreparedObject, key: string, old?: { revision: number; createRevision: number }): Entry {
+  const { canonical } = prepared;
+  if (old === undefined) delete canonical.metadata.resourceVersion;
+  else canonical.metadata.resourceVersion = String(old.revision);
+  return {
+    key,
+    value: encoder.encode(stringify(canonical)),
+    createRevision: old?.createRevision ?? 0,
+    revision: old?.revision ?? 0,
+    companion: deepFreeze(canonical),
+  };
+}
+
+/** Writes and answers with what was met; every failure of the store itself is thrown as it is. */
+export function putObject(
+  store: Store,
+  key: string,
+  prepared: PreparedObject,
+  expect: 'absent' | number,
+  expireAfterSeconds?: number,
+): Promise<WriteResult> {
+  return store.write({ key, value: prepared.draft, expect, ...(expireAfterSeconds ? { expireAfterSeconds } : {}) });
+}

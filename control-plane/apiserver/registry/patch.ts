@@ -1,0 +1,118 @@
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import { DecodeError } from '../../../libs/machinery/codec/errors.ts';
+import { decodeAny, decodeJson, stringify } from '../../../libs/machinery/codec/json.ts';
+import { badRequest, invalid, unprocessable, unsupportedPatch } from '../../../libs/machinery/errors.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { applyJsonPatch, JsonPatchError, jsonPatchOf } from '../../../libs/machinery/patch/json-patch.ts';
+import { applyMergePatch, mergePatchOf } from '../../../libs/machinery/patch/merge-patch.ts';
+import { StrategicMerge, strategicPatchOf } from '../../../libs/machinery/patch/strategic-merge.ts';
+import { assert } from '../../../libs/base/assert.ts';
+import type { ApiResponse } from '../api.ts';
+import { header } from '../headers.ts';
+import { type PatchMediaType, patchMediaType } from '../negotiation.ts';
+import { applyConfiguration } from './apply.ts';
+import { type ExpectedBody, reportStrictness } from './body.ts';
+import { fromStorage } from './engine.ts';
+import { presentObject } from './read.ts';
+import { rulesOf } from './rules.ts';
+import { changeObject } from './update.ts';
+import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
+
+/** A patch that has been read: makes the next object out of the present one. */
+export interface Patcher {
+  readonly ctx: RequestContext;
+  readonly options: ApiObject;
+  /** The patched object: decoded, in canonical form, the caller's own. `current` is not changed. */
+  apply(current: DeepReadonly<ApiObject>): ApiObject;
+}
+
+type Merge = (current: ApiObject) => unknown;
+
+/** PATCH of an object, or of the part of it that a status-like subresource opens. */
+export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
+  const { resource } = r.target;
+  const expected = { schema: resource.schema, type: resource.served.type, kind: resource.kind.kind, apiVersion: resource.apiVersion };
+  if (patchMediaType(header(r.request, 'content-type')) === 'apply') return applyConfiguration(r, expected);
+  const patcher = patcherOf(r, expected);
+  const changed = await changeObject(r.engine, patcher.ctx, r.target, {
+    subresource: r.subresource,
+    rules: rulesOf(resource.kind, r.subresource),
+    createIfMissing: false,
+    retry: true,
+    options: patcher.options,
+    next(old) {
+      assert(old, 'a patch is of something that is there');
+      return { object: patcher.apply(fromStorage(resource, old.object())) };
+    },
+  });
+  return presentObject(r, changed.encoded, 200);
+}
+
+/** Reads a JSON, merge or strategic merge patch. Throws `ApiError`: 415 for another media type, 400 for a malformed one. */
+export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
+  const media = patchMediaType(header(r.request, 'content-type'));
+  if (media === undefined || media === 'apply') throw unsupportedPatch();
+  const { ctx, options } = writing(r, 'PatchOptions');
+  const merge = mergeOf(media, readPatch(r, media), expected);
+  return {
+    ctx,
+    options,
+    apply(current) {
+      const next = merge(structuredClone(current) as ApiObject);
+      const decoded = decodePatched(next, expected);
+      reportStrictness(ctx, decoded.errors, expected);
+      const object = decoded.object;
+      object.apiVersion ||= expected.apiVersion;
+      object.kind ||= expected.kind;
+      nameMustMatch(object, r.target.name);
+      return object;
+    },
+  };
+}
+
+function readPatch(r: ResourceRequest, media: PatchMediaType): unknown {
+  const { body } = r.request;
+  if (body && 'value' in body) return body.value;
+  try {
+    return decodeAny(body?.bytes ?? new Uint8Array());
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw badRequest(media === 'strategic' ? error.message : `error decoding patch: ${error.message}`);
+  }
+}
+
+function mergeOf(media: Exclude<PatchMediaType, 'apply'>, body: unknown, expected: ExpectedBody): Merge {
+  switch (media) {
+    case 'json': {
+      const operations = jsonPatchOf(body);
+      return (current) => {
+        try {
+          return applyJsonPatch(current, operations);
+        } catch (error) {
+          throw error instanceof JsonPatchError ? unprocessable() : error;
+        }
+      };
+    }
+    case 'merge': {
+      const patch = mergePatchOf(body);
+      return (current) => applyMergePatch(current, patch);
+    }
+    case 'strategic': {
+      const patch = strategicPatchOf(body);
+      const strategic = new StrategicMerge(expected.schema);
+      return (current) => strategic.apply({ k: 'ref', name: expected.type }, current as Record<string, unknown>, patch);
+    }
+  }
+}
+
+/** The patched value as an object of its type; one that does not fit is 422 and shown whole, as upstream does. */
+function decodePatched(value: unknown, expected: ExpectedBody) {
+  const text = stringify(value);
+  try {
+    return decodeJson<ApiObject>(expected.schema, expected.type, text, { strict: true });
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    throw invalid({ group: '', kind: '' }, '', [field.invalid('patch', text, error.message)]);
+  }
+}

@@ -1,0 +1,195 @@
+import { withTimeout } from '../../../libs/base/clock.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
+import { badRequest, expired, notFound, timeout, tooLargeResourceVersion } from '../../../libs/machinery/errors.ts';
+import type { FieldSelector } from '../../../libs/machinery/fields.ts';
+import { CompactedError, FutureRevisionError } from '../../store/store.ts';
+import type { ApiResponse, WatchBody, WholeBody } from '../api.ts';
+import type { Encoded, Form } from '../cache/encoded.ts';
+import { objectKey } from '../cache/keys.ts';
+import type { ListMetadata } from '../cache/list-writer.ts';
+import type { ListPage } from '../cache/resource-cache.ts';
+import { type Selection, selectionOf } from '../cache/selection.ts';
+import { CONTENT_TYPES, WATCH_CONTENT_TYPES } from '../negotiation.ts';
+import {
+  type ListParameters,
+  parseListParameters,
+  resourceVersionOrBad,
+  resourceVersionOrInternal,
+} from '../options.ts';
+import { prettyText, respond } from '../responses.ts';
+import { decodeContinue, encodeContinue } from './continue-token.ts';
+import type { ResourceRequest } from './verbs.ts';
+
+/** How long a read waits for a revision that the server has not reached, before it says so. */
+const CATCH_UP_MS = 3000;
+/** Watches without a timeout of their own end after this long and up to as much again, so that clients spread. */
+const WATCH_SECONDS_MIN = 1800;
+
+const encoder = new TextEncoder();
+
+/** The request's object, as new as the request wants it. Throws 404. */
+export async function readObject(r: ResourceRequest): Promise<Encoded> {
+  const { resource, namespace, name } = r.target;
+  await waitFor(r, resourceVersionOrInternal(r.query.get('resourceVersion') ?? ''));
+  const found = r.engine.caches.resource(resource.kind).get(objectKey(resource.kind, namespace, name));
+  if (!found) throw notFound(resource.kind, name);
+  return found;
+}
+
+/** undefined: all that was acknowledged; 0: whatever is there; a number: at least that revision. */
+async function waitFor(r: ResourceRequest, revision: number | undefined): Promise<void> {
+  const { caches, clock } = r.engine;
+  if (revision === undefined) await caches.fresh(r.ctx.signal);
+  else if (revision > caches.revision) {
+    using deadline = withTimeout(clock, CATCH_UP_MS, r.ctx.signal);
+    try {
+      await caches.reached(revision, deadline.signal);
+    } catch (error) {
+      if (r.ctx.signal.aborted) throw error;
+      throw tooLargeResourceVersion(revision, caches.revision);
+    }
+  }
+}
+
+/** An object as the answer, in the form that the request asks for. */
+export function presentObject(r: ResourceRequest, encoded: Encoded, code: number): ApiResponse {
+  const form = formOf(r);
+  const body: WholeBody = {
+    form: 'whole',
+    contentType: CONTENT_TYPES[r.form.media],
+    bytes: () => [isPretty(r) ? encoder.encode(prettyText(encoded.value(form))) : encoded.bytes(form)],
+    value: () => encoded.value(form),
+  };
+  return respond(code, body, r.ctx.warnings.all);
+}
+
+const isPretty = (r: ResourceRequest) => r.form.pretty && r.form.media === 'json';
+
+function formOf(r: ResourceRequest): Form {
+  const { media, as, asVersion } = r.form;
+  const { apiVersion } = r.target.resource;
+  return r.engine.caches.forms.get({ apiVersion, media, as, asVersion, includeObject: as === 'table' ? includeObjectOf(r) : '' });
+}
+
+function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
+  const value = r.query.get('includeObject') ?? '';
+  if (value === '') return 'Metadata';
+  if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
+  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+}
+
+export async function listOrWatch(r: ResourceRequest): Promise<ApiResponse> {
+  const watch = r.route.attributes.verb === 'watch';
+  const parameters = parseListParameters(r.query, watch);
+  checkFields(r.target.resource.kind, parameters.fieldSelector);
+  const selection = selectionOf(r.target.namespace, parameters.labelSelector, parameters.fieldSelector);
+  if (watch) return openWatch(r, parameters, selection);
+  return presentList(r, await selectPage(r, parameters, selection));
+}
+
+/** What a list with these parameters shows. */
+export async function selectObjects(r: ResourceRequest, parameters: ListParameters): Promise<ListPage> {
+  checkFields(r.target.resource.kind, parameters.fieldSelector);
+  return selectPage(r, parameters, selectionOf(r.target.namespace, parameters.labelSelector, parameters.fieldSelector));
+}
+
+async function selectPage(r: ResourceRequest, parameters: ListParameters, selection: Selection): Promise<ListPage> {
+  const cache = r.engine.caches.resource(r.target.resource.kind);
+  const revision = resourceVersionOrBad(parameters.resourceVersion);
+  const { limit } = parameters;
+  try {
+    if (parameters.continue !== '') {
+      const token = decodeContinue(parameters.continue);
+      if (revision) throw badRequest('specifying resource version is not allowed when using continue');
+      const after = cache.prefix + token.start.replace(/\0$/, '');
+      if (token.revision < 0) {
+        await waitFor(r, undefined);
+        return await cache.list({ selection, after, limit });
+      }
+      return await cache.listAt(token.revision, { selection, after, limit });
+    }
+    const exact = parameters.resourceVersionMatch === 'Exact' || (parameters.resourceVersionMatch === '' && limit > 0 && Boolean(revision));
+    if (exact && revision) {
+      await waitFor(r, revision);
+      return await cache.listAt(revision, { selection, limit });
+    }
+    await waitFor(r, revision);
+    return await cache.list({ selection, limit: revision === 0 ? 0 : limit });
+  } catch (error) {
+    throw listError(error, parameters, cache.revision);
+  }
+}
+
+function listError(error: unknown, parameters: ListParameters, current: number): unknown {
+  if (error instanceof FutureRevisionError) return tooLargeResourceVersion(error.requested, current);
+  if (!(error instanceof CompactedError)) return error;
+  if (parameters.continue === '') {
+    return expired('The resourceVersion for the provided list is too old.');
+  }
+  const { start } = decodeContinue(parameters.continue);
+  const refused = expired(
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+  );
+  Object.assign(refused.status.metadata, { continue: encodeContinue({ revision: -1, start }) });
+  return refused;
+}
+
+/** A list as the answer. */
+export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
+  const form = formOf(r);
+  const metadata: ListMetadata = {
+    resourceVersion: String(page.revision),
+    ...(page.more ? { continue: nextToken(r, page) } : {}),
+    ...(page.more && page.remaining ? { remainingItemCount: page.remaining } : {}),
+  };
+  const body: WholeBody = {
+    form: 'whole',
+    contentType: CONTENT_TYPES[r.form.media],
+    bytes: () => (isPretty(r) ? [encoder.encode(prettyText(page.value(form, metadata)))] : page.pieces(form, metadata)),
+    value: () => page.value(form, metadata),
+  };
+  return respond(200, body, r.ctx.warnings.all);
+}
+
+function nextToken(r: ResourceRequest, page: ListPage): string {
+  const { prefix } = r.engine.caches.resource(r.target.resource.kind);
+  return encodeContinue({ revision: page.revision, start: `${(page.lastKey ?? prefix).slice(prefix.length)}\0` });
+}
+
+/** Refuses selectors on fields that the kind does not know. */
+function checkFields(kind: Kind, selector: FieldSelector | undefined): void {
+  const known = ['metadata.name', ...(kind.namespaced ? ['metadata.namespace'] : []), ...Object.keys(kind.selectableFields)];
+  for (const { field } of selector?.requirements ?? []) {
+    if (known.includes(field)) continue;
+    if (Object.keys(kind.selectableFields).length > 0) throw badRequest(`field label not supported: ${field}`);
+    throw badRequest(`${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
+  }
+}
+
+async function openWatch(r: ResourceRequest, parameters: ListParameters, selection: Selection): Promise<ApiResponse> {
+  const { engine } = r;
+  const revision = resourceVersionOrInternal(parameters.resourceVersion);
+  await waitFor(r, revision);
+  const initial = parameters.sendInitialEvents === true;
+  const cache = engine.caches.resource(r.target.resource.kind);
+  const form = formOf(r);
+  const seconds = parameters.timeoutSeconds || Math.round(WATCH_SECONDS_MIN * (1 + engine.random.next()));
+  if (seconds < 0) throw timeout('the watch is over before it began');
+  const body: WatchBody = {
+    form: 'watch',
+    contentType: WATCH_CONTENT_TYPES[r.form.media],
+    open: (sink) =>
+      cache.watch(
+        {
+          form,
+          selection,
+          start: initial || !revision ? (parameters.sendInitialEvents === false ? cache.revision : 'state') : revision,
+          initialEventsEnd: initial && parameters.allowWatchBookmarks,
+          bookmarks: parameters.allowWatchBookmarks,
+          timeoutMs: seconds * 1000,
+        },
+        sink,
+      ),
+  };
+  return { code: 200, headers: {}, warnings: r.ctx.warnings.all, body };
+}

@@ -1,0 +1,185 @@
+import { assert } from '../../../libs/base/assert.ts';
+import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { conflict, invalid, modified, notFound } from '../../../libs/machinery/errors.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
+import type { Entry } from '../../store/store.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
+import { objectKey } from '../cache/keys.ts';
+import { createObject, matchNamespace } from './create.ts';
+import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
+import { ownOnUpdate } from './managed-fields.ts';
+import { type Draft, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
+import { isUnchanged, prepareObject, pretendedEntry, putObject } from './object-store.ts';
+
+/** How often a change is made anew because somebody else was faster. Patches only: a PUT says which state it is about. */
+const CONFLICT_TRIES = 5;
+
+export interface Change {
+  /** `''` or the subresource through which the object is changed. */
+  readonly subresource: string;
+  readonly rules: StatusSubresource['strategy'] | Strategy;
+  /**
+   * What the object shall be, in the target's version, the engine's own; `old` is undefined where there is none. Called
+   * again when somebody else was faster. `owned`: managed fields are settled already (server-side apply).
+   */
+  next(old: CachedObject | undefined): Promise<NextObject> | NextObject;
+  /** The object comes to be if it is not there. */
+  readonly createIfMissing: boolean;
+  /** The change stands for itself and is made again upon a newer state (patch without resourceVersion). */
+  readonly retry: boolean;
+  /** UpdateOptions or PatchOptions as sent, for admission. */
+  readonly options: ApiObject;
+}
+
+export interface NextObject {
+  readonly object: ApiObject;
+  readonly owned?: boolean;
+}
+
+export interface Changed {
+  readonly encoded: CachedObject;
+  readonly created: boolean;
+}
+
+/**
+ * Changes an object. Throws `ApiError`: 404 not there, 409 another version or uid than said, 422 invalid, 403 refused.
+ * A change that changes nothing writes nothing and answers with what is there.
+ */
+export async function changeObject(engine: Engine, ctx: RequestContext, target: Target, change: Change): Promise<Changed> {
+  const { kind } = target.resource;
+  const cache = engine.caches.resource(kind);
+  const key = objectKey(kind, target.namespace, target.name);
+  let old = cache.get(key);
+  for (let tries = 1; ; tries++) {
+    if (!old) old = await newest(engine, target, key);
+    if (!old) {
+      if (!change.createIfMissing) throw notFound(kind, target.name);
+      return create(engine, ctx, target, change);
+    }
+    const outcome = await tryChange(engine, ctx, target, key, old, change);
+    if (outcome.done) return { encoded: outcome.encoded, created: false };
+    if (tries >= CONFLICT_TRIES || (!change.retry && !outcome.stale)) throw modified(kind, target.name);
+    old = outcome.actual ? cache.encode(outcome.actual) : undefined;
+  }
+}
+
+async function newest(engine: Engine, target: Target, key: string): Promise<CachedObject | undefined> {
+  const entry = await engine.store.get(key);
+  return entry && engine.caches.resource(target.resource.kind).encode(entry);
+}
+
+async function create(engine: Engine, ctx: RequestContext, target: Target, change: Change): Promise<Changed> {
+  const next = await change.next(undefined);
+  const uid = next.object.metadata?.uid;
+  if (uid) throw conflict(target.resource.kind, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `);
+  const encoded = await createObject(engine, ctx, target, next.object, change.options, next.owned ? 'done' : 'update');
+  return { encoded, created: true };
+}
+
+type Outcome =
+  | { readonly done: true; readonly encoded: CachedObject }
+  /** `stale`: the cache was behind, and the caller's own precondition may hold upon the actual entry. */
+  | { readonly done: false; readonly actual: Entry | undefined; readonly stale: boolean };
+
+async function tryChange(
+  engine: Engine,
+  ctx: RequestContext,
+  target: Target,
+  key: string,
+  old: CachedObject,
+  change: Change,
+): Promise<Outcome> {
+  const { resource } = target;
+  const { kind, schema } = resource;
+  const before = old.object();
+  const next = await change.next(old);
+  const draft = toStorage(resource, next.object) as Draft;
+  draft.metadata ??= {};
+  matchNamespace(draft, kind.namespaced, target.namespace);
+  checkUid(target, draft, before);
+  const wanted = draft.metadata.resourceVersion ?? '';
+  if (wanted !== '' && wanted !== '0' && wanted !== String(old.revision)) {
+    // The cache may be behind the writer's own last write: only the store's newest decides.
+    const newestEntry = await engine.store.get(key);
+    if (newestEntry && newestEntry.revision !== old.revision) return { done: false, actual: newestEntry, stale: true };
+    throw modified(kind, target.name);
+  }
+  if (wanted === '' && kind.strategy.allowUnconditionalUpdate === false) {
+    throw invalid({ group: kind.group, kind: kind.kind }, target.name, [
+      field.invalid(field.path('metadata', 'resourceVersion'), field.verbatim('0x0'), 'must be specified for an update'),
+    ]);
+  }
+
+  applyDefaults(schema, kind.storageVersion.type, draft);
+  change.rules.defaults?.(draft);
+  if (!next.owned) ownOnUpdate(engine, ctx, resource, change.subresource, before, draft);
+  const request = admissionRequest('UPDATE', target, change.subresource, draft, before, change.options);
+  await runAdmit(engine, ctx, request);
+  const admitted = request.object as Draft;
+  change.rules.prepareForUpdate?.(ctx, admitted, before);
+  fillUpdateMetadata(admitted, before, kind.strategy, () => countsAsChange(kind.strategy, admitted, before));
+  validateChange(ctx, target, change, admitted, before);
+  const reserved = await runValidate(engine, ctx, request);
+  let stored = false;
+  try {
+    const outcome = await replace(engine, ctx, target, key, old, admitted);
+    stored = outcome.done;
+    return outcome;
+  } finally {
+    if (!stored) await reserved.rollback();
+  }
+}
+
+async function replace(engine: Engine, ctx: RequestContext, target: Target, key: string, old: CachedObject, draft: Draft): Promise<Outcome> {
+  const { kind, schema } = target.resource;
+  const cache = engine.caches.resource(kind);
+  const prepared = prepareObject(kind, schema, draft);
+  if (isUnchanged(prepared, old.revision, old.entry().value)) return { done: true, encoded: old };
+  if (isFinished(kind.strategy, draft)) {
+    if (ctx.dryRun) return { done: true, encoded: cache.encode(pretendedEntry(prepared, key, old)) };
+    const removed = await engine.store.write({ key, value: undefined, expect: old.revision });
+    if (!removed.ok) return { done: false, actual: removed.actual, stale: false };
+    return { done: true, encoded: cache.encode(pretendedEntry(prepared, key, old)) };
+  }
+  if (ctx.dryRun) return { done: true, encoded: cache.encode(pretendedEntry(prepared, key, old)) };
+  const result = await putObject(engine.store, key, prepared, old.revision, kind.expireAfterSeconds);
+  if (!result.ok) return { done: false, actual: result.actual, stale: false };
+  assert(result.entry, 'a put has an entry');
+  return { done: true, encoded: cache.encode(result.entry) };
+}
+
+/** A dying object goes with its last finalizer, once its grace is over and nothing else holds it. */
+export function isFinished(strategy: Strategy, object: DeepReadonly<ApiObject>): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata ?? {};
+  if (!deletionTimestamp || (finalizers ?? []).length > 0) return false;
+  return Number(deletionGracePeriodSeconds ?? 0) === 0 && !strategy.heldBy?.(object);
+}
+
+function checkUid(target: Target, draft: Draft, old: DeepReadonly<ApiObject>): void {
+  const [wanted, actual] = [draft.metadata.uid, old.metadata?.uid];
+  if (!wanted || wanted === actual) return;
+  throw conflict(target.resource.kind, target.name, `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`);
+}
+
+/** Whether an update counts in `metadata.generation`: anything but metadata and status differs. */
+function countsAsChange(strategy: Strategy, draft: Draft, old: DeepReadonly<ApiObject>): boolean {
+  if (strategy.generationChanged) return strategy.generationChanged(draft, old);
+  const keys = new Set([...Object.keys(draft), ...Object.keys(old)]);
+  for (const key of keys) {
+    if (key === 'metadata' || key === 'status' || key === 'apiVersion' || key === 'kind') continue;
+    if (!sameValue((draft as unknown as Record<string, unknown>)[key], (old as Record<string, unknown>)[key])) return true;
+  }
+  return false;
+}
+
+function validateChange(ctx: RequestContext, target: Target, change: Change, draft: Draft, old: DeepReadonly<ApiObject>): void {
+  const { kind } = target.resource;
+  const errors = [...validateUpdateMetadata(draft, old), ...(change.rules.validateUpdate?.(draft, old, ctx) ?? [])];
+  if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, target.name, errors);
+  for (const text of change.rules.warnings?.(draft, old, ctx) ?? []) ctx.warnings.add(text);
+}

@@ -1,0 +1,233 @@
+import type { ActionSubresource, ObjectSubresource, Subresource } from '../../../libs/kind/kind.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import { badRequest, invalid, methodNotAllowed, notAcceptable, notFound, success, unknownPath } from '../../../libs/machinery/errors.ts';
+import { deepFreeze } from '../../../libs/machinery/freeze.ts';
+import type { ApiRequest, ApiResponse } from '../api.ts';
+import type { Encoded } from '../cache/encoded.ts';
+import { objectKey } from '../cache/keys.ts';
+import { CONTENT_TYPES, negotiate, type Representation } from '../negotiation.ts';
+import { parseWriteParameters, type WriteOptionsKind, type WriteParameters } from '../options.ts';
+import { respond, statusResponse, wholeBody } from '../responses.ts';
+import type { Route } from '../router.ts';
+import { header } from '../headers.ts';
+import { decodeBody } from './body.ts';
+import { connect } from './connect.ts';
+import { createObject } from './create.ts';
+import { deleteObject } from './delete.ts';
+import { deleteCollection } from './delete-collection.ts';
+import { decodeDeleteOptions } from './delete-options.ts';
+import type { Engine, Target } from './engine.ts';
+import { type ServedResource, subresourceOf } from './kind-set.ts';
+import { listOrWatch, presentObject, readObject } from './read.ts';
+import { patchObject } from './patch.ts';
+import { rulesOf } from './rules.ts';
+import { changeObject } from './update.ts';
+import { updateView, viewOf } from './views.ts';
+
+/** Everything a verb needs to know about its request. */
+export interface ResourceRequest {
+  readonly engine: Engine;
+  readonly ctx: RequestContext;
+  readonly request: ApiRequest;
+  readonly route: Route;
+  readonly query: URLSearchParams;
+  readonly target: Target;
+  readonly subresource: string;
+  /** How the answer is to be written. */
+  readonly form: Representation;
+}
+
+/** Answers a request for a resource. Throws `ApiError`; 404 and 405 for paths and methods that do not exist. */
+export async function handleResource(
+  engine: Engine,
+  ctx: RequestContext,
+  request: ApiRequest,
+  route: Route,
+  query: URLSearchParams,
+  pretty: boolean,
+): Promise<ApiResponse> {
+  const { attributes } = route;
+  const resource = engine.kinds.find(attributes.group, attributes.version, attributes.resource);
+  if (!resource || !attributes.isResourceRequest) throw unknownPath();
+  if (route.namespaceMissing) throw badRequest('Namespace parameter required.');
+  const { kind, served } = resource;
+  const collection = attributes.verb === 'list' || attributes.verb === 'watch' || attributes.verb === 'deletecollection';
+  const name = collection || attributes.verb === 'create' ? pathName(route) : attributes.name;
+  if (!kind.namespaced && attributes.namespace !== '' && kind.resource !== 'namespaces') throw unknownPath();
+  if (kind.namespaced && attributes.namespace === '' && (name !== '' || attributes.verb === 'deletecollection')) throw unknownPath();
+  if (served.deprecationWarning) ctx.warnings.add(served.deprecationWarning);
+  const form = negotiate(header(request, 'accept'), { allowAs: true, allowYaml: attributes.verb !== 'watch', pretty });
+  if (!form) throw notAcceptable(Object.values(CONTENT_TYPES));
+  const target = { resource, namespace: kind.namespaced ? attributes.namespace : '', name };
+  const r: ResourceRequest = { engine, ctx, request, route, query, target, form, subresource: attributes.subresource };
+  if (attributes.subresource !== '') return handleSubresource(r, subresourceOf(kind, attributes.subresource));
+  if (!kind.verbs.includes(attributes.verb)) throw methodNotAllowed();
+  if (kind.virtual) return handleVirtual(r);
+  switch (attributes.verb) {
+    case 'get':
+      return presentObject(r, await readObject(r), 200);
+    case 'list':
+    case 'watch':
+      return listOrWatch(r);
+    case 'create':
+      return create(r);
+    case 'update':
+      return update(r);
+    case 'patch':
+      return patchObject(r);
+    case 'delete':
+      return remove(r);
+    case 'deletecollection':
+      return deleteCollection(r);
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+/** The name in the path itself; for collections, authorization's name may come from a field selector. */
+function pathName(route: Route): string {
+  return route.attributes.verb === 'create' && route.attributes.subresource !== '' ? route.attributes.name : '';
+}
+
+/** The request's context with what its parameters say about writing. */
+export function writing(r: ResourceRequest, kind: WriteOptionsKind, apply = false): { ctx: RequestContext; parameters: WriteParameters; options: ApiObject } {
+  const parameters = parseWriteParameters(r.query, kind, apply);
+  const ctx: RequestContext = {
+    ...r.ctx,
+    dryRun: parameters.dryRun,
+    fieldManager: parameters.fieldManager || r.ctx.fieldManager,
+    fieldValidation: parameters.fieldValidation,
+  };
+  const options = { kind, apiVersion: 'meta.k8s.io/v1', ...(parameters.dryRun ? { dryRun: ['All'] } : {}), ...(parameters.fieldManager ? { fieldManager: parameters.fieldManager } : {}) };
+  return { ctx, parameters, options };
+}
+
+function expectedBody({ kind, served, schema, apiVersion }: ServedResource) {
+  return { schema, type: served.type, kind: kind.kind, apiVersion };
+}
+
+async function create(r: ResourceRequest): Promise<ApiResponse> {
+  const { resource, namespace } = r.target;
+  if (resource.kind.namespaced && namespace === '') throw methodNotAllowed();
+  const { ctx, options } = writing(r, 'CreateOptions');
+  const object = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
+  const encoded = await createObject(r.engine, ctx, r.target, object, options);
+  return presentObject(r, encoded, 201);
+}
+
+async function update(r: ResourceRequest): Promise<ApiResponse> {
+  const { resource, name } = r.target;
+  const { ctx, options } = writing(r, 'UpdateOptions');
+  const object = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
+  nameMustMatch(object, name);
+  const changed = await changeObject(r.engine, ctx, r.target, {
+    subresource: r.subresource,
+    rules: rulesOf(resource.kind, r.subresource),
+    createIfMissing: r.subresource === '' && resource.kind.strategy.allowCreateOnUpdate === true,
+    retry: !object.metadata?.resourceVersion,
+    options,
+    next: () => ({ object: structuredClone(object) }),
+  });
+  return presentObject(r, changed.encoded, changed.created ? 201 : 200);
+}
+
+/** A body's name is the path's; it may be left out only where the API lets it. */
+export function nameMustMatch(object: ApiObject, name: string): void {
+  const given = object.metadata?.name ?? '';
+  if (given === '') throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (given !== name) throw badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
+}
+
+async function remove(r: ResourceRequest): Promise<ApiResponse> {
+  const { kind } = r.target.resource;
+  const { parameters, dryRun } = decodeDeleteOptions(r);
+  const { encoded, gone } = await deleteObject(r.engine, { ...r.ctx, dryRun }, r.target, parameters);
+  if (!gone || kind.strategy.deleteReturnsObject) return presentObject(r, encoded, 200);
+  const details = { name: r.target.name, ...(kind.group ? { group: kind.group } : {}), kind: kind.resource, uid: encoded.uid };
+  return statusResponse(success(details), r.form, r.engine.schema, r.ctx.warnings.all);
+}
+
+async function handleSubresource(r: ResourceRequest, subresource: Subresource | undefined): Promise<ApiResponse> {
+  if (!subresource || r.target.name === '') throw unknownPath();
+  const { verb } = r.route.attributes;
+  if (subresource.form === 'connect') return connect(r, subresource);
+  const verbs = subresource.verbs ?? (subresource.form === 'action' ? ['create'] : ['get', 'update', 'patch']);
+  if (r.route.rest !== '') throw unknownPath();
+  if (!verbs.includes(verb)) throw methodNotAllowed();
+  switch (subresource.form) {
+    case 'action':
+      return act(r, subresource);
+    case 'object':
+      return handleView(r, subresource);
+    case 'status':
+      if (verb === 'get') return presentObject(r, await readObject(r), 200);
+      return verb === 'patch' ? patchObject(r) : update(r);
+  }
+}
+
+async function handleView(r: ResourceRequest, view: ObjectSubresource): Promise<ApiResponse> {
+  if (r.route.attributes.verb === 'get') return viewResponse(r, view, await readObject(r));
+  return viewResponse(r, view, await updateView(r, view));
+}
+
+function viewResponse(r: ResourceRequest, view: ObjectSubresource, encoded: Encoded): ApiResponse {
+  const value = deepFreeze(viewOf(view, encoded.object()));
+  return respond(200, wholeBody({ value, type: view.type, schema: r.engine.schema }, r.form), r.ctx.warnings.all);
+}
+
+async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiResponse> {
+  const { ctx } = writing(r, 'CreateOptions');
+  const schema = r.engine.schema;
+  const apiVersion = action.gvk.group ? `${action.gvk.group}/${action.gvk.version}` : action.gvk.version;
+  const body = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), { schema, type: action.type, kind: action.gvk.kind, apiVersion });
+  action.strategy?.defaults?.(body);
+  const errors = action.strategy?.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
+  if (errors.length > 0) throw invalid(action.gvk, body.metadata?.name ?? '', errors);
+  const value = await action.run(ctx, r.engine.registry, body);
+  const code = value.kind === 'Status' ? Number((value as { code?: number }).code ?? 201) : 201;
+  const type = value.kind === 'Status' ? 'meta.v1.Status' : action.type;
+  return respond(code, wholeBody({ value, type, schema }, r.form), ctx.warnings.all);
+}
+
+/** Kinds that are computed: reviews, component statuses. */
+async function handleVirtual(r: ResourceRequest): Promise<ApiResponse> {
+  const { resource, namespace, name } = r.target;
+  const { kind, served, schema } = resource;
+  const virtual = kind.virtual;
+  const answer = (value: unknown, type: string, code: number) =>
+    respond(code, wholeBody({ value, type, schema }, r.form), r.ctx.warnings.all);
+  switch (r.route.attributes.verb) {
+    case 'create': {
+      const { ctx } = writing(r, 'CreateOptions');
+      const body = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
+      kind.strategy.defaults?.(body);
+      const errors = kind.strategy.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
+      if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, body.metadata?.name ?? '', errors);
+      if (!virtual?.create) throw methodNotAllowed();
+      return answer(await virtual.create(ctx, r.engine.registry, body), served.type, 201);
+    }
+    case 'get': {
+      if (!virtual?.get) throw methodNotAllowed();
+      return answer(await virtual.get(r.ctx, r.engine.registry, namespace, name), served.type, 200);
+    }
+    case 'list': {
+      if (!virtual?.list) throw methodNotAllowed();
+      const items = await virtual.list(r.ctx, r.engine.registry, namespace);
+      const value = { kind: kind.listKind, apiVersion: resource.apiVersion, metadata: {}, items };
+      return answer(value, `${served.type}List`, 200);
+    }
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+/** 404 for a name that is not there: used by reads. */
+export function missing(r: ResourceRequest): never {
+  throw notFound(r.target.resource.kind, r.target.name);
+}
+
+/** The key of the request's object. */
+export function keyOfTarget({ resource, namespace, name }: Target): string {
+  return objectKey(resource.kind, namespace, name);
+}

@@ -1,0 +1,204 @@
+import type { Clock } from '../../libs/base/clock.ts';
+import { withTimeout } from '../../libs/base/clock.ts';
+import type { Logger } from '../../libs/base/log.ts';
+import type { Random } from '../../libs/base/random.ts';
+import type { AdmissionPlugin } from '../../libs/kind/admission.ts';
+import type { Kind } from '../../libs/kind/kind.ts';
+import { newAuditAnnotations, newWarnings, parseCause, type RequestAttributes, type RequestContext, type UserInfo } from '../../libs/kind/request.ts';
+import { ApiError, forbidden } from '../../libs/machinery/errors.ts';
+import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
+import type { Store } from '../store/store.ts';
+import type { ApiRequest, ApiResponse } from './api.ts';
+import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
+import type { Authorizer } from './authz/authorizer.ts';
+import { Caches } from './cache/caches.ts';
+import { header, managerOf } from './headers.ts';
+import { negotiate, type Representation } from './negotiation.ts';
+import type { Connector, Engine } from './registry/engine.ts';
+import { KindSet } from './registry/kind-set.ts';
+import { RegistryAccess } from './registry/access.ts';
+import { handleResource } from './registry/verbs.ts';
+import { errorResponse, PLAIN_JSON } from './responses.ts';
+import { type Route, route } from './router.ts';
+
+/** How long a request that is not a watch may take, when the client does not say less. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** The built-in schema. */
+  readonly schema: SchemaSet;
+  readonly kinds: readonly Kind[];
+  /** Which versions are served; default: what each kind says. */
+  readonly isServed?: (group: string, version: string, servedByDefault: boolean) => boolean;
+  /** Asked in turn; who none of them knows is anonymous. */
+  readonly authenticators: readonly Authenticator[];
+  /** Gives the user that `user` acts as (`Impersonate-User` …), or throws 403; without it those headers mean nothing. */
+  readonly impersonate?: (request: ApiRequest, user: UserInfo, attributes: RequestAttributes) => Promise<UserInfo> | UserInfo;
+  /** Asked in turn; what none of them allows is forbidden. */
+  readonly authorizers: readonly Authorizer[];
+  readonly admission: readonly AdmissionPlugin[];
+  readonly connector?: Connector;
+  /** What is served beside resources: `/version`, `/healthz`, discovery, OpenAPI. Asked in turn. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Something served under a path that is no resource. undefined: not mine. */
+export interface Endpoint {
+  handle(server: ApiServer, ctx: RequestContext, request: ApiRequest, form: Representation): Promise<ApiResponse | undefined> | ApiResponse | undefined;
+}
+
+/**
+ * The API server without its sockets: what comes in is an `ApiRequest`, what goes out an `ApiResponse`. `serve/` puts it
+ * on the network, `in-process.ts` gives it to clients of the same process.
+ *
+ *     const server = new ApiServer({ store, kinds, … });
+ *     await server.start();                 // reads what is stored
+ *     const answer = await server.handle(request);
+ *     await server.stop();                  // ends watches; the store is the caller's
+ */
+export class ApiServer {
+  readonly engine: Engine;
+  readonly schema: SchemaSet;
+  readonly #options: ApiServerOptions;
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    this.schema = options.schema;
+    const { store, clock, random, log, admission } = options;
+    const kinds = new KindSet(options.isServed);
+    const caches = new Caches({ store, clock, log });
+    for (const kind of options.kinds) {
+      kinds.add(kind, options.schema);
+      if (!kind.virtual) caches.add(kind, options.schema);
+    }
+    const engine = { store, caches, kinds, schema: options.schema, admission, clock, random, log, connector: options.connector };
+    this.engine = Object.assign(engine, { registry: new RegistryAccess(engine) });
+  }
+
+  /** Resolves when reads can be served. */
+  async start(): Promise<void> {
+    await this.engine.caches.start();
+  }
+
+  /** Ends all watches. Requests under way come to their end. */
+  async stop(): Promise<void> {
+    this.engine.caches.stop();
+  }
+
+  /** Answers a request; never throws: what goes wrong is a Status. */
+  async handle(request: ApiRequest): Promise<ApiResponse> {
+    const query = new URLSearchParams(request.query);
+    const form = negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ?? PLAIN_JSON;
+    const warnings = newWarnings();
+    try {
+      const routed = route(request.method, request.path, query);
+      const user = await this.#identify(request, routed);
+      const deadlineMs = REQUEST_TIMEOUT_MS;
+      const longRunning = isLongRunning(routed);
+      const deadline = longRunning ? undefined : withTimeout(this.engine.clock, deadlineMs, request.signal);
+      try {
+        const ctx = this.#context(request, routed, user, warnings, deadline?.signal ?? request.signal, longRunning ? Number.POSITIVE_INFINITY : deadlineMs);
+        await this.#authorize(ctx);
+        return await this.#dispatch(ctx, request, routed, query, form);
+      } finally {
+        deadline?.[Symbol.dispose]();
+      }
+    } catch (error) {
+      if (!isExpected(error)) this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
+      return errorResponse(error, form, this.schema, warnings.all);
+    }
+  }
+
+  async #identify(request: ApiRequest, routed: Route): Promise<UserInfo> {
+    let user = ANONYMOUS;
+    for (const authenticator of this.#options.authenticators) {
+      const known = await authenticator.authenticate(request);
+      if (!known) continue;
+      user = withGroup(known, 'system:authenticated');
+      break;
+    }
+    return this.#options.impersonate ? this.#options.impersonate(request, user, routed.attributes) : user;
+  }
+
+  #context(
+    request: ApiRequest,
+    routed: Route,
+    user: UserInfo,
+    warnings: RequestContext['warnings'],
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): RequestContext {
+    const { clock, random } = this.engine;
+    return {
+      user,
+      attributes: routed.attributes,
+      deadlineMs: clock.monotonic() + timeoutMs,
+      signal,
+      warnings,
+      audit: newAuditAnnotations(),
+      cause: parseCause(header(request, 'baggage')),
+      trace: /^[\da-f]{2}-([\da-f]{32})-/.exec(header(request, 'traceparent') ?? '')?.[1] ?? random.uuid().replaceAll('-', ''),
+      dryRun: false,
+      fieldManager: managerOf(header(request, 'user-agent')),
+      fieldValidation: 'Warn',
+    };
+  }
+
+  async #authorize(ctx: RequestContext): Promise<void> {
+    const reasons: string[] = [];
+    for (const authorizer of this.#options.authorizers) {
+      const verdict = await authorizer.authorize(ctx.user, ctx.attributes);
+      if (verdict.decision === 'allow') return;
+      if (verdict.reason) reasons.push(verdict.reason);
+      if (verdict.decision === 'deny') break;
+    }
+    throw forbiddenTo(ctx, reasons.join(', '));
+  }
+
+  async #dispatch(ctx: RequestContext, request: ApiRequest, routed: Route, query: URLSearchParams, form: Representation): Promise<ApiResponse> {
+    for (const endpoint of this.#options.endpoints) {
+      const answer = await endpoint.handle(this, ctx, request, form);
+      if (answer) return answer;
+    }
+    return handleResource(this.engine, ctx, request, routed, query, form.pretty);
+  }
+}
+
+/** `pretty` as the API reads it: asked for, or a person at a terminal or browser. */
+function isPretty(request: ApiRequest, query: URLSearchParams): boolean {
+  const pretty = query.get('pretty');
+  if (pretty !== null) return pretty !== 'false' && pretty !== '0';
+  return /^(curl|Wget|Mozilla\/5\.0)/.test(header(request, 'user-agent') ?? '');
+}
+
+function isLongRunning({ attributes }: Route): boolean {
+  if (!attributes.isResourceRequest) return false;
+  if (attributes.verb === 'watch' || attributes.verb === 'proxy') return true;
+  return ['proxy', 'exec', 'attach', 'portforward', 'log'].includes(attributes.subresource);
+}
+
+const isExpected = (error: unknown) => error instanceof ApiError;
+
+function withGroup(user: UserInfo, group: string): UserInfo {
+  return user.groups.includes(group) || user.groups.includes('system:unauthenticated') ? user : { ...user, groups: [...user.groups, group] };
+}
+
+/** 403 in the words that kubectl shows: who cannot do what, where. */
+export function forbiddenTo(ctx: Pick<RequestContext, 'user' | 'attributes'>, reason: string): ApiError {
+  const { attributes: a, user } = ctx;
+  const why = reason === '' ? '' : `: ${reason}`;
+  if (!a.isResourceRequest) {
+    return forbidden({ group: '', resource: '' }, '', `User "${user.name}" cannot ${a.verb} path "${a.path}"${why}`);
+  }
+  const resource = a.subresource === '' ? a.resource : `${a.resource}/${a.subresource}`;
+  const where = a.namespace === '' ? 'at the cluster scope' : `in the namespace "${a.namespace}"`;
+  return forbidden(
+    { group: a.group, resource: a.resource },
+    a.name,
+    `User "${user.name}" cannot ${a.verb} resource "${resource}" in API group "${a.group}" ${where}${why}`,
+  );
+}

@@ -1,0 +1,38 @@
+import type { ApiObject, DeepReadonly } from './object.ts';
+
+/**
+ * What most status subresources do with the rest of the object: everything but the status is taken from the old one. Of
+ * the metadata a status writer may change finalizers and owner references; `metadata` names what else (labels and
+ * annotations of pods, nodes and namespaces). For `StatusSubresource.strategy.prepareForUpdate`.
+ */
+export function keepAllButStatus(
+  draft: ApiObject,
+  old: DeepReadonly<ApiObject>,
+  metadata: readonly ('labels' | 'annotations')[] = [],
+): void {
+  const target = draft as Record<string, unknown>;
+  const source = old as Readonly<Record<string, unknown>>;
+  for (const key of new Set([...Object.keys(target), ...Object.keys(source)])) {
+    if (key === 'status' || key === 'metadata' || key === 'apiVersion' || key === 'kind') continue;
+    takeOver(target, source, key);
+  }
+  draft.metadata ??= {};
+  const meta = draft.metadata as Record<string, unknown>;
+  const was = (old.metadata ?? {}) as Readonly<Record<string, unknown>>;
+  for (const key of ['labels', 'annotations'] as const) if (!metadata.includes(key)) takeOver(meta, was, key);
+}
+
+/** The other half: a write to the main resource keeps the status that is there. For `Strategy.prepareForUpdate`. */
+export function keepStatus(draft: ApiObject, old: DeepReadonly<ApiObject>): void {
+  takeOver(draft as Record<string, unknown>, old as Readonly<Record<string, unknown>>, 'status');
+}
+
+/** On create the status is the server's. For `Strategy.prepareForCreate`. */
+export function dropStatus(draft: ApiObject): void {
+  delete (draft as { status?: unknown }).status;
+}
+
+function takeOver(target: Record<string, unknown>, source: Readonly<Record<string, unknown>>, key: string): void {
+  if (Object.hasOwn(source, key)) target[key] = structuredClone(source[key]);
+  else delete target[key];
+}
