@@ -29,6 +29,11 @@ export class ProtobufReader {
    * @throws DecodeError for a number that cannot be, naming the message
    */
   tag(message: string): { number: number; wire: number } {
+    const byte = this.#bytes[this.#at] as number;
+    if (byte < 128 && byte > 7 && (byte & 7) !== 4 && this.#at < this.#end) {
+      this.#at++;
+      return { number: byte >> 3, wire: byte & 7 };
+    }
     const value = this.varint();
     const number = Number(value >> 3n);
     const wire = Number(value & 7n);
@@ -58,18 +63,30 @@ export class ProtobufReader {
     }
   }
 
+  /** A varint of up to four bytes, as most are; −1, with nothing read, where it is longer or cut off. */
+  #short(): number {
+    let value = 0;
+    let at = this.#at;
+    for (let shift = 0; shift < 28 && at < this.#end; shift += 7) {
+      const byte = this.#bytes[at++] as number;
+      value |= (byte & 127) << shift;
+      if (byte < 128) {
+        this.#at = at;
+        return value;
+      }
+    }
+    return -1;
+  }
+
   /** Signed 64 bits: a number where exact, else a bigint. */
   integer(): number | bigint {
-    const byte = this.#bytes[this.#at];
-    if (this.#at < this.#end && byte !== undefined && byte < 128) {
-      this.#at++;
-      return byte;
-    }
-    return fits(BigInt.asIntN(64, this.varint())) as number | bigint;
+    const short = this.#short();
+    return short >= 0 ? short : (fits(BigInt.asIntN(64, this.varint())) as number | bigint);
   }
 
   int32(): number {
-    return Number(BigInt.asIntN(32, this.varint()));
+    const short = this.#short();
+    return short >= 0 ? short : Number(BigInt.asIntN(32, this.varint()));
   }
 
   double(): number {
@@ -85,6 +102,8 @@ export class ProtobufReader {
   }
 
   #length(): number {
+    const short = this.#short();
+    if (short >= 0) return short;
     const length = this.varint();
     if (length >= 1n << 63n) throw new DecodeError('proto: negative length found during unmarshaling');
     return Number(length);
