@@ -98,7 +98,8 @@ export interface ObjectSubresource<T extends ApiObject = ApiObject, V extends Ap
   readonly verbs?: readonly Verb[];
   readonly gvk: GroupVersionKind;
   readonly type: TypeName;
-  view(object: DeepReadonly<T>): V;
+  /** Everything of the view but kind, apiVersion and metadata, which are the engine's. */
+  view(object: DeepReadonly<T>): Partial<V>;
   validate(view: DeepReadonly<V>): import('../machinery/field-errors.ts').ErrorList;
   /** Carries the submitted view over into the object. */
   write(draft: T, view: DeepReadonly<V>): void;

@@ -80,7 +80,7 @@ export interface GroupResource {
 
 /**
  * Names one resource of one served version. `T` is the type of its objects, for clients; it exists at compile time
- * alone. The built-in ones are in `api/resources.generated.ts`:
+ * alone. The built-in ones are in `api/resources.ts`:
  *
  *     export const pods: ResourceRef<Pod> = { group: '', version: 'v1', resource: 'pods', kind: 'Pod', namespaced: true };
  */

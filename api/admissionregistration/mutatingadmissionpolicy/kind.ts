@@ -1,0 +1,15 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { MutatingAdmissionPolicy } from '../../types/admissionregistration/v1.generated.ts';
+import { strategy } from './strategy.ts';
+
+export const mutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>({
+  group: 'admissionregistration.k8s.io',
+  kind: 'MutatingAdmissionPolicy',
+  resource: 'mutatingadmissionpolicies',
+  namespaced: false,
+  categories: ['api-extensions'],
+  versions: [{ version: 'v1', type: 'admissionregistration.v1.MutatingAdmissionPolicy' }],
+  strategy,
+  columns: [nameColumn, ageColumn],
+});

@@ -1,0 +1,16 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { ValidatingAdmissionPolicy } from '../../types/admissionregistration/v1.generated.ts';
+import { strategy, statusStrategy } from './strategy.ts';
+
+export const validatingAdmissionPolicy = defineKind<ValidatingAdmissionPolicy>({
+  group: 'admissionregistration.k8s.io',
+  kind: 'ValidatingAdmissionPolicy',
+  resource: 'validatingadmissionpolicies',
+  namespaced: false,
+  categories: ['api-extensions'],
+  versions: [{ version: 'v1', type: 'admissionregistration.v1.ValidatingAdmissionPolicy' }],
+  strategy,
+  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  columns: [nameColumn, ageColumn],
+});

@@ -1,0 +1,16 @@
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import type { CronJob } from '../../types/batch/v1.generated.ts';
+
+export const strategy: Strategy<CronJob> = {
+  generation: 'count',
+  resetFields: ['status'],
+  prepareForCreate: (_ctx, draft) => dropStatus(draft),
+  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+};
+
+export const statusStrategy: StatusSubresource<CronJob>['strategy'] = {
+  resetFields: ['spec'],
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+};

@@ -1,0 +1,17 @@
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import type { Job } from '../../types/batch/v1.generated.ts';
+
+export const strategy: Strategy<Job> = {
+  generation: 'count',
+  defaultDeletePropagation: 'orphan',
+  resetFields: ['status'],
+  prepareForCreate: (_ctx, draft) => dropStatus(draft),
+  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+};
+
+export const statusStrategy: StatusSubresource<Job>['strategy'] = {
+  resetFields: ['spec'],
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+};

@@ -1,0 +1,15 @@
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import type { Namespace } from '../../types/core/v1.generated.ts';
+
+export const strategy: Strategy<Namespace> = {
+  resetFields: ['status'],
+  prepareForCreate: (_ctx, draft) => dropStatus(draft),
+  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+};
+
+export const statusStrategy: StatusSubresource<Namespace>['strategy'] = {
+  resetFields: ['spec'],
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
+};

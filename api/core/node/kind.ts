@@ -1,0 +1,16 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { Node } from '../../types/core/v1.generated.ts';
+import { strategy, statusStrategy } from './strategy.ts';
+
+export const node = defineKind<Node>({
+  group: '',
+  kind: 'Node',
+  resource: 'nodes',
+  namespaced: false,
+  shortNames: ['no'],
+  versions: [{ version: 'v1', type: 'core.v1.Node' }],
+  strategy,
+  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  columns: [nameColumn, ageColumn],
+});

@@ -1,0 +1,14 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { Secret } from '../../types/core/v1.generated.ts';
+import { strategy } from './strategy.ts';
+
+export const secret = defineKind<Secret>({
+  group: '',
+  kind: 'Secret',
+  resource: 'secrets',
+  namespaced: true,
+  versions: [{ version: 'v1', type: 'core.v1.Secret' }],
+  strategy,
+  columns: [nameColumn, ageColumn],
+});

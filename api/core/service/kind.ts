@@ -1,0 +1,17 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { Service } from '../../types/core/v1.generated.ts';
+import { strategy, statusStrategy } from './strategy.ts';
+
+export const service = defineKind<Service>({
+  group: '',
+  kind: 'Service',
+  resource: 'services',
+  namespaced: true,
+  shortNames: ['svc'],
+  categories: ['all'],
+  versions: [{ version: 'v1', type: 'core.v1.Service' }],
+  strategy,
+  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  columns: [nameColumn, ageColumn],
+});

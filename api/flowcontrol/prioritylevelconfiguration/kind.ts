@@ -1,0 +1,15 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { PriorityLevelConfiguration } from '../../types/flowcontrol/v1.generated.ts';
+import { strategy, statusStrategy } from './strategy.ts';
+
+export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>({
+  group: 'flowcontrol.apiserver.k8s.io',
+  kind: 'PriorityLevelConfiguration',
+  resource: 'prioritylevelconfigurations',
+  namespaced: false,
+  versions: [{ version: 'v1', type: 'flowcontrol.v1.PriorityLevelConfiguration' }],
+  strategy,
+  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  columns: [nameColumn, ageColumn],
+});

@@ -1,0 +1,16 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { Ingress } from '../../types/networking/v1.generated.ts';
+import { strategy, statusStrategy } from './strategy.ts';
+
+export const ingress = defineKind<Ingress>({
+  group: 'networking.k8s.io',
+  kind: 'Ingress',
+  resource: 'ingresses',
+  namespaced: true,
+  shortNames: ['ing'],
+  versions: [{ version: 'v1', type: 'networking.v1.Ingress' }],
+  strategy,
+  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  columns: [nameColumn, ageColumn],
+});

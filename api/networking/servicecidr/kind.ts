@@ -1,0 +1,15 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { ServiceCIDR } from '../../types/networking/v1.generated.ts';
+import { strategy, statusStrategy } from './strategy.ts';
+
+export const serviceCIDR = defineKind<ServiceCIDR>({
+  group: 'networking.k8s.io',
+  kind: 'ServiceCIDR',
+  resource: 'servicecidrs',
+  namespaced: false,
+  versions: [{ version: 'v1', type: 'networking.v1.ServiceCIDR' }],
+  strategy,
+  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  columns: [nameColumn, ageColumn],
+});

@@ -1,0 +1,14 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { ClusterRoleBinding } from '../../types/rbac/v1.generated.ts';
+import { strategy } from './strategy.ts';
+
+export const clusterRoleBinding = defineKind<ClusterRoleBinding>({
+  group: 'rbac.authorization.k8s.io',
+  kind: 'ClusterRoleBinding',
+  resource: 'clusterrolebindings',
+  namespaced: false,
+  versions: [{ version: 'v1', type: 'rbac.v1.ClusterRoleBinding' }],
+  strategy,
+  columns: [nameColumn, ageColumn],
+});

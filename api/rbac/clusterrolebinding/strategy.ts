@@ -1,0 +1,6 @@
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import type { ClusterRoleBinding } from '../../types/rbac/v1.generated.ts';
+
+export const strategy: Strategy<ClusterRoleBinding> = {
+  allowCreateOnUpdate: true,
+};

@@ -1,0 +1,14 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { CSINode } from '../../types/storage/v1.generated.ts';
+import { strategy } from './strategy.ts';
+
+export const csiNode = defineKind<CSINode>({
+  group: 'storage.k8s.io',
+  kind: 'CSINode',
+  resource: 'csinodes',
+  namespaced: false,
+  versions: [{ version: 'v1', type: 'storage.v1.CSINode' }],
+  strategy,
+  columns: [nameColumn, ageColumn],
+});

@@ -1,0 +1,14 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { CSIStorageCapacity } from '../../types/storage/v1.generated.ts';
+import { strategy } from './strategy.ts';
+
+export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
+  group: 'storage.k8s.io',
+  kind: 'CSIStorageCapacity',
+  resource: 'csistoragecapacities',
+  namespaced: true,
+  versions: [{ version: 'v1', type: 'storage.v1.CSIStorageCapacity' }],
+  strategy,
+  columns: [nameColumn, ageColumn],
+});

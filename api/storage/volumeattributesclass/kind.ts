@@ -1,0 +1,15 @@
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { defineKind } from '../../../libs/kind/kind.ts';
+import type { VolumeAttributesClass } from '../../types/storage/v1.generated.ts';
+import { strategy } from './strategy.ts';
+
+export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
+  group: 'storage.k8s.io',
+  kind: 'VolumeAttributesClass',
+  resource: 'volumeattributesclasses',
+  namespaced: false,
+  shortNames: ['vac'],
+  versions: [{ version: 'v1', type: 'storage.v1.VolumeAttributesClass' }],
+  strategy,
+  columns: [nameColumn, ageColumn],
+});
