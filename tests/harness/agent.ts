@@ -7,7 +7,13 @@ import { connect, createServer } from 'node:net';
  * namespace it was made in, whichever process uses it. Ends when the test does. The other half is sockets.ts.
  */
 export type AgentRequest =
-  | { readonly id: number; readonly make: 'connection'; readonly port: number; readonly address: string; readonly timeoutMs: number }
+  | {
+      readonly id: number;
+      readonly make: 'connection';
+      readonly port: number;
+      readonly address: string;
+      readonly timeoutMs: number;
+    }
   | { readonly id: number; readonly make: 'listener'; readonly port: number; readonly address: string }
   | { readonly id: number; readonly make: 'datagrams'; readonly port: number; readonly address: string };
 

@@ -4,7 +4,16 @@ import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
-import { cgroupOf, folderOf, killProcesses, MARK, makeCgroups, pidsOf, removeLeftovers, removeRun } from './leftovers.ts';
+import {
+  cgroupOf,
+  folderOf,
+  killProcesses,
+  MARK,
+  makeCgroups,
+  pidsOf,
+  removeLeftovers,
+  removeRun,
+} from './leftovers.ts';
 import { RunningProgram, type RunOptions, type RunResult, run, type StartOptions, startTicks } from './process.ts';
 import { SocketAgent } from './sockets.ts';
 
@@ -183,7 +192,11 @@ export class NetworkHost {
           response.on('end', () => {
             clearTimeout(timer);
             socket.destroy();
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() });
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              body: Buffer.concat(chunks).toString(),
+            });
           });
         },
       );
@@ -217,7 +230,8 @@ export class NetworkHost {
     }
     for (let size = -1; size !== own.size; ) {
       size = own.size;
-      for (const one of rest) if (own.has(one.parent) || one.cgroups.includes(`:${this.cgroupParent}/`)) own.add(one.pid);
+      for (const one of rest)
+        if (own.has(one.parent) || one.cgroups.includes(`:${this.cgroupParent}/`)) own.add(one.pid);
     }
     return [...own];
   }
@@ -244,11 +258,16 @@ export interface Network extends AsyncDisposable {
 /** Makes a network of hosts. Needs root; leftovers of killed runs go first. */
 export async function createNetwork(options: NetworkOptions = {}): Promise<Network> {
   await removeLeftovers();
-  const wanted = typeof options.hosts === 'object' ? options.hosts : Array.from({ length: options.hosts ?? 1 }, () => ({}));
-  const specs = wanted.map((one: HostOptions, index) => ({ name: one.name ?? `node-${index + 1}`, subnet: one.subnet ?? 0 }));
+  const wanted =
+    typeof options.hosts === 'object' ? options.hosts : Array.from({ length: options.hosts ?? 1 }, () => ({}));
+  const specs = wanted.map((one: HostOptions, index) => ({
+    name: one.name ?? `node-${index + 1}`,
+    subnet: one.subnet ?? 0,
+  }));
   const subnets = [...new Set([0, ...specs.map((one) => one.subnet)])].sort();
   if (new Set(specs.map((one) => one.name)).size !== specs.length) throw new Error('two hosts of one name');
-  if (specs.length > 200 || subnets.some((one) => !(one >= 0 && one < 200))) throw new Error('at most 200 hosts and subnets');
+  if (specs.length > 200 || subnets.some((one) => !(one >= 0 && one < 200)))
+    throw new Error('at most 200 hosts and subnets');
 
   const name = `${process.pid}-${startTicks(process.pid)}-${randomBytes(3).toString('hex')}`;
   const folder = folderOf(name);
@@ -256,7 +275,12 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
   const warden = startWarden(name);
   const addresses = specs.map((one, index) => `172.30.${one.subnet}.${11 + index}`);
   const names = [['hub', '172.30.0.1'], ...specs.map((one, index) => [one.name, addresses[index]!])];
-  const hostsFile = ['127.0.0.1 localhost', '::1 localhost ip6-localhost', ...names.map(([host, ip]) => `${ip} ${host}`), ''].join('\n');
+  const hostsFile = [
+    '127.0.0.1 localhost',
+    '::1 localhost ip6-localhost',
+    ...names.map(([host, ip]) => `${ip} ${host}`),
+    '',
+  ].join('\n');
 
   let disposal: Promise<void> | undefined;
   const hosts: NetworkHost[] = [];
@@ -275,15 +299,35 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
       startHolder(name, 'hub', hostsFile, forward),
       ...specs.map((one) => startHolder(name, one.name, hostsFile, true)),
     ]);
-    const hub = new NetworkHost({ name: 'hub', address: '172.30.0.1', pid: holders[0]!, run: name, hub: undefined, interface: '' });
+    const hub = new NetworkHost({
+      name: 'hub',
+      address: '172.30.0.1',
+      pid: holders[0]!,
+      run: name,
+      hub: undefined,
+      interface: '',
+    });
     hosts.push(hub);
     for (const [index, one] of specs.entries()) {
       const pid = holders[index + 1]!;
-      hosts.push(new NetworkHost({ name: one.name, address: addresses[index]!, pid, run: name, hub, interface: `host${index + 1}` }));
+      hosts.push(
+        new NetworkHost({
+          name: one.name,
+          address: addresses[index]!,
+          pid,
+          run: name,
+          hub,
+          interface: `host${index + 1}`,
+        }),
+      );
     }
     const wiring: string[] = [];
     for (const subnet of subnets) {
-      wiring.push(`link add br${subnet} type bridge`, `addr add 172.30.${subnet}.1/24 dev br${subnet}`, `link set br${subnet} up`);
+      wiring.push(
+        `link add br${subnet} type bridge`,
+        `addr add 172.30.${subnet}.1/24 dev br${subnet}`,
+        `link set br${subnet} up`,
+      );
     }
     for (const [index, one] of specs.entries()) {
       wiring.push(`link add host${index + 1} type veth peer name eth0 netns ${holders[index + 1]}`);
@@ -347,7 +391,11 @@ async function checkIsolation(hub: NetworkHost, subnets: readonly number[], host
   const routes = (await hub.exec(['ip', 'route', 'show', 'default'])).stdout.trim();
   if (routes !== '') throw new Error(`the hub has a default route: ${routes}`);
   const links = (await hub.exec(['ip', '-json', 'link', 'show', 'up'])).stdout;
-  const expected = new Set(['lo', ...subnets.map((one) => `br${one}`), ...Array.from({ length: hosts }, (_, index) => `host${index + 1}`)]);
+  const expected = new Set([
+    'lo',
+    ...subnets.map((one) => `br${one}`),
+    ...Array.from({ length: hosts }, (_, index) => `host${index + 1}`),
+  ]);
   for (const one of JSON.parse(links) as { ifname: string }[]) {
     if (!expected.has(one.ifname)) throw new Error(`the hub has a link of somebody else: ${one.ifname}`);
   }

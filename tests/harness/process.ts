@@ -49,7 +49,8 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill('SIGKILL');
+      // Its whole session: a shell's children would keep the pipes open.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     }, timeoutMs);
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
@@ -62,10 +63,16 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      const result = { code, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
+      const result = {
+        code,
+        signal,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      };
       const what = argv.join(' ').slice(0, 500);
       if (timedOut) reject(new Error(`no end within ${timeoutMs} ms: ${what}\n${result.stderr}${result.stdout}`));
-      else if (check && code !== 0) reject(new Error(`${what}: ${signal ?? `code ${code}`}\n${result.stderr}${result.stdout}`));
+      else if (check && code !== 0)
+        reject(new Error(`${what}: ${signal ?? `code ${code}`}\n${result.stderr}${result.stdout}`));
       else resolve(result);
     });
   });
@@ -103,7 +110,8 @@ export class RunningProgram implements AsyncDisposable {
       detached: true,
     });
     this.pid = this.child.pid ?? -1;
-    const log: WriteStream | undefined = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a' });
+    const log: WriteStream | undefined =
+      options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a' });
     const take = (chunk: Buffer): void => {
       log?.write(chunk);
       this.#output += chunk.toString();
@@ -139,13 +147,19 @@ export class RunningProgram implements AsyncDisposable {
 
   /** Resolves once `pattern` is in the output. Rejects when the program ends first or time is up; default 10,000 ms. */
   waitFor(pattern: RegExp | string, timeoutMs = 10_000): Promise<void> {
-    const found = (): boolean => (typeof pattern === 'string' ? this.#output.includes(pattern) : pattern.test(this.#output));
+    const found = (): boolean =>
+      typeof pattern === 'string' ? this.#output.includes(pattern) : pattern.test(this.#output);
     return new Promise((resolve, reject) => {
       const finish = (problem?: string): void => {
         clearTimeout(timer);
         this.#watchers.delete(look);
         if (problem === undefined) resolve();
-        else reject(new Error(`${this.name}: ${problem} before ${pattern} was printed. Output ends:\n${this.#output.slice(-3000)}`));
+        else
+          reject(
+            new Error(
+              `${this.name}: ${problem} before ${pattern} was printed. Output ends:\n${this.#output.slice(-3000)}`,
+            ),
+          );
       };
       const look = (): void => {
         if (found()) finish();

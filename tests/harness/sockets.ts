@@ -82,7 +82,8 @@ export class SocketAgent {
         }
         const asked = this.#settle(answer.id);
         if (this.#waiting.size === 0) child.channel?.unref();
-        if (answer.error !== undefined) asked?.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }));
+        if (answer.error !== undefined)
+          asked?.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }));
         else asked?.resolve(handle as Handle);
       });
       child.on('exit', (code, signal) => {
