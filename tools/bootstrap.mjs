@@ -15,16 +15,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
-  closeSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -44,24 +43,21 @@ function say(text) {
 function exclusively(work) {
   mkdirSync(cache, { recursive: true });
   const lock = join(cache, 'bootstrap.lock');
+  const own = `${lock}.${process.pid}`;
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let told = false; ; ) {
-    try {
-      const handle = openSync(lock, 'wx');
-      writeSync(handle, String(process.pid));
-      closeSync(handle);
-      break;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
+  writeFileSync(own, String(process.pid));
+  try {
+    for (let told = false; !tryLink(own, lock); told = true) {
+      const owner = lockOwner(lock);
+      if (owner !== undefined && !isAlive(owner)) {
+        removeLockOf(owner, lock, own);
+      } else {
+        if (!told) say('waiting for another set-up of this clone to end');
+        Atomics.wait(pause, 0, 0, 200);
+      }
     }
-    const owner = lockOwner(lock);
-    if (owner !== undefined && !isAlive(owner)) {
-      rmSync(lock, { force: true });
-      continue;
-    }
-    if (!told) say(`waiting for another set-up of this clone (process ${owner ?? 'starting'}) to end`);
-    told = true;
-    Atomics.wait(pause, 0, 0, 200);
+  } finally {
+    rmSync(own, { force: true });
   }
   try {
     return work();
@@ -70,9 +66,32 @@ function exclusively(work) {
   }
 }
 
+/** Makes `to` a name of the file `from`, unless there is one: nobody ever sees a lock without its owner's number. */
+function tryLink(from, to) {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** Removes a dead owner's lock. Another process may have done so just now and hold it: then that one is put back. */
+function removeLockOf(owner, lock, own) {
+  const aside = `${own}.aside`;
+  try {
+    renameSync(lock, aside);
+  } catch {
+    return; // gone already
+  }
+  if (lockOwner(aside) !== owner) tryLink(aside, lock);
+  rmSync(aside, { force: true });
+}
+
 function lockOwner(lock) {
   try {
-    return Number(readFileSync(lock, 'utf8')) || undefined;
+    return Number(readFileSync(lock, 'utf8'));
   } catch {
     return undefined;
   }

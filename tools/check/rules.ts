@@ -14,7 +14,7 @@ import {
 } from '../layers.ts';
 import { isGenerated, type Source } from './sources.ts';
 import { positionOf } from './syntax.ts';
-import { type Import, walkSource } from './walk.ts';
+import { type Import, type WalkResult, walkSource } from './walk.ts';
 
 /** One thing to mend. `line` and `column` count from 1. */
 export type Problem = {
@@ -53,7 +53,13 @@ export function checkSource(source: Source): Problem[] {
   }
   const isTest = TEST_FILE.test(path);
   const isProgram = place.layer.program === true || isTest;
-  const walked = walkSource(path, text);
+  let walked: WalkResult;
+  try {
+    walked = walkSource(path, text);
+  } catch (error) {
+    report(0, 'syntax', (error as Error).message);
+    return problems;
+  }
   for (const used of walked.imports) {
     const message = checkImport(path, place, used, isTest);
     if (message !== undefined) report(used.offset, 'import', message);
