@@ -4,12 +4,14 @@
  *
  *   api/types/<group>/<version>.generated.ts   TypeScript interfaces
  *   api/schema/builtin.generated.ts            the same schema as text per type, parsed on first use
+ *   node/cri/schema.generated.ts               the container runtime's API, from node/cri/schema.json
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CompactFile, type CompactType, expandType } from '../libs/machinery/schema/compact.ts';
 import type { Field, StructType, TypeRef } from '../libs/machinery/schema/ir.ts';
+import { criOutputs } from './generate-cri.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -201,6 +203,7 @@ function main(): void {
     );
   }
   outputs.set('api/schema/builtin.generated.ts', runtimeData(files, all));
+  for (const [path, text] of criOutputs(root)) outputs.set(path, text);
 
   const stale: string[] = [];
   for (const [path, text] of outputs) {

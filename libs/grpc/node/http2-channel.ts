@@ -1,0 +1,236 @@
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type IncomingHttpHeaders,
+} from 'node:http2';
+import { connect as connectSocket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Clock, Timer } from '../../base/clock.ts';
+import {
+  type CallOptions,
+  frameMessage,
+  type GrpcChannel,
+  GrpcError,
+  grpcCode,
+  grpcMessage,
+  MessageParser,
+} from '../channel.ts';
+
+export interface Http2ChannelOptions {
+  /** `unix:///run/containerd/containerd.sock`, or `http://host:port` without TLS. */
+  readonly endpoint: string;
+  readonly clock: Clock;
+  /** Longer answers are refused with `RESOURCE_EXHAUSTED`. Default 16 MiB, as upstream. */
+  readonly messageBytesMax?: number;
+  /** Makes the connection, for endpoints that are reached in another way. */
+  readonly connect?: () => Duplex;
+}
+
+interface Connection {
+  readonly session: ClientHttp2Session;
+  /** How many are under way. */
+  calls: number;
+}
+
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+const WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * gRPC over one HTTP/2 connection, without TLS: what the sockets of a node speak.
+ *
+ * The connection is made by the first call and made anew by the next call after it broke; a call that was under way then
+ * fails with `UNAVAILABLE` and is not repeated, since nobody knows how far it came. Only a call that the server says it
+ * has not seen (`REFUSED_STREAM`) is sent once more. While no call is under way the connection does not keep the process
+ * alive.
+ */
+export class Http2Channel implements GrpcChannel {
+  readonly #options: Http2ChannelOptions;
+  #connection: Connection | undefined;
+  #closed = false;
+
+  constructor(options: Http2ChannelOptions) {
+    this.#options = options;
+  }
+
+  async unary(path: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
+    for (let again = true; ; again = false) {
+      const call = this.#start(path, request, options);
+      try {
+        let answer: Uint8Array | undefined;
+        for await (const message of call.messages()) {
+          if (answer) throw new GrpcError('INTERNAL', 'the server gave two answers to one request');
+          answer = message;
+        }
+        if (!answer) throw new GrpcError('INTERNAL', 'the server said OK and gave no answer');
+        return answer;
+      } catch (error) {
+        if (!again || !call.refused || options.signal?.aborted) throw error;
+      }
+    }
+  }
+
+  async *serverStream(path: string, request: Uint8Array, options: CallOptions = {}): AsyncIterable<Uint8Array> {
+    yield* this.#start(path, request, options).messages();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const session = this.#connection?.session;
+    this.#connection = undefined;
+    if (!session || session.destroyed) return;
+    await new Promise<void>((done) => {
+      session.once('close', done);
+      session.destroy(new GrpcError('CANCELLED', 'the channel was closed'));
+    });
+  }
+
+  #start(path: string, request: Uint8Array, options: CallOptions): Call {
+    if (this.#closed) throw new GrpcError('CANCELLED', 'the channel was closed');
+    if (options.signal?.aborted)
+      throw new GrpcError('CANCELLED', 'the call was cancelled', { cause: options.signal.reason });
+    if (this.#connection?.session.closed || this.#connection?.session.destroyed) this.#connection = undefined;
+    const connection = (this.#connection ??= this.#connect());
+    const { session } = connection;
+    if (connection.calls++ === 0) session.ref();
+    return new Call(session, path, request, options, this.#options, () => {
+      if (--connection.calls === 0 && !session.destroyed) session.unref();
+    });
+  }
+
+  #connect(): Connection {
+    const { endpoint } = this.#options;
+    const unix = endpoint.startsWith('unix:');
+    const path = endpoint.replace(/^unix:(\/\/)?/, '');
+    const createConnection = this.#options.connect ?? (unix ? () => connectSocket(path) : undefined);
+    const session = connect(unix ? 'http://localhost' : endpoint, {
+      ...(createConnection && { createConnection: createConnection as () => Duplex }),
+      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
+      maxSessionMemory: 64,
+    });
+    const connection: Connection = { session, calls: 0 };
+    // One for each call under way.
+    session.setMaxListeners(0);
+    const forget = () => {
+      if (this.#connection === connection) this.#connection = undefined;
+    };
+    // Each call tells its own error; here it would only end the process.
+    session.on('error', forget);
+    session.on('close', forget);
+    session.on('goaway', forget);
+    session.on('connect', () => session.setLocalWindowSize(WINDOW_BYTES * 4));
+    return connection;
+  }
+}
+
+/** One call: an HTTP/2 stream, its deadline, and the status at its end. */
+class Call {
+  /** The server has not looked at the call. */
+  refused = false;
+  readonly #stream: ClientHttp2Stream;
+  readonly #parser: MessageParser;
+  readonly #options: CallOptions;
+  readonly #finished: () => void;
+  readonly #timer: Timer | undefined;
+  #sessionError: Error | undefined;
+  #given: GrpcError | undefined;
+  #headers: IncomingHttpHeaders | undefined;
+  #trailers: IncomingHttpHeaders | undefined;
+
+  constructor(
+    session: ClientHttp2Session,
+    path: string,
+    request: Uint8Array,
+    options: CallOptions,
+    channel: Http2ChannelOptions,
+    finished: () => void,
+  ) {
+    this.#options = options;
+    this.#finished = finished;
+    this.#parser = new MessageParser(channel.messageBytesMax ?? MESSAGE_BYTES_MAX);
+    const { timeoutMs } = options;
+    this.#stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      ':authority': 'localhost',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...(timeoutMs !== undefined && { 'grpc-timeout': `${Math.min(99_999_999, Math.max(1, Math.ceil(timeoutMs)))}m` }),
+    });
+    session.once('error', this.#keepSessionError);
+    this.#stream.on('response', (headers) => {
+      this.#headers = headers;
+    });
+    this.#stream.on('trailers', (trailers) => {
+      this.#trailers = trailers;
+    });
+    // The reader of `messages` is told; one that has left already must not end the process.
+    this.#stream.on('error', () => {});
+    this.#stream.once('close', () => session.off('error', this.#keepSessionError));
+    this.#timer =
+      timeoutMs === undefined
+        ? undefined
+        : channel.clock.setTimer(
+            () => this.#give(new GrpcError('DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`)),
+            timeoutMs,
+          );
+    options.signal?.addEventListener('abort', this.#abort, { once: true });
+    this.#stream.end(frameMessage(request));
+  }
+
+  async *messages(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.#stream) yield* this.#parser.push(chunk as Uint8Array);
+      this.#check();
+    } catch (error) {
+      throw this.#given ?? (error instanceof GrpcError ? error : this.#transportError(error as Error));
+    } finally {
+      this.#timer?.cancel();
+      this.#options.signal?.removeEventListener('abort', this.#abort);
+      if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_CANCEL);
+      this.#finished();
+    }
+  }
+
+  readonly #abort = () =>
+    this.#give(new GrpcError('CANCELLED', 'the call was cancelled', { cause: this.#options.signal?.reason }));
+  readonly #keepSessionError = (error: Error) => {
+    this.#sessionError = error;
+  };
+
+  #give(error: GrpcError): void {
+    this.#given ??= error;
+    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.destroy(error);
+  }
+
+  /** After the last byte: throws unless the server said OK. */
+  #check(): void {
+    if (this.#given) throw this.#given;
+    const status = this.#trailers?.['grpc-status'] ?? this.#headers?.['grpc-status'];
+    if (status === undefined) {
+      const http = this.#headers && Number(this.#headers[':status']);
+      if (http === undefined || http === 200)
+        throw new GrpcError('UNAVAILABLE', 'the connection broke before the server gave a status');
+      throw new GrpcError(
+        http === 404 ? 'UNIMPLEMENTED' : 'UNKNOWN',
+        `the server answered with the HTTP status ${http}`,
+      );
+    }
+    const code = grpcCode(String(status));
+    if (code !== 'OK')
+      throw new GrpcError(
+        code,
+        grpcMessage(String(this.#trailers?.['grpc-message'] ?? this.#headers?.['grpc-message'] ?? '')),
+      );
+    if (!this.#parser.atBoundary) throw new GrpcError('INTERNAL', 'the server ended within a message');
+  }
+
+  #transportError(error: Error): GrpcError {
+    this.refused = this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    const cause = this.#sessionError ?? error;
+    if (cause instanceof GrpcError) return cause;
+    return new GrpcError('UNAVAILABLE', `the connection failed: ${cause.message}`, { cause });
+  }
+}
