@@ -194,8 +194,7 @@ function requireLibatomic() {
   if (!isRoot || spawnSync('apt-get', ['--version']).status !== 0) throw new Trouble(advice);
   say(`${missing}: installing the Debian package libatomic1`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const apt = (...args) =>
-    spawnSync('apt-get', ['-qq', '-y', ...args], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const apt = (...args) => spawnSync('apt-get', ['-qq', '-y', ...args], { env, stdio: 'ignore' });
   const install = ['--no-install-recommends', 'install', 'libatomic1'];
   if (apt(...install).status !== 0 && (apt('update').status !== 0 || apt(...install).status !== 0))
     throw new Trouble(advice);
