@@ -18,7 +18,7 @@ import type { Connector, Engine } from './registry/engine.ts';
 import { KindSet } from './registry/kind-set.ts';
 import { RegistryAccess } from './registry/access.ts';
 import { handleResource } from './registry/verbs.ts';
-import { errorResponse, PLAIN_JSON } from './responses.ts';
+import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
 import { type Route, route } from './router.ts';
 
 /** How long a request that is not a watch may take, when the client does not say less. */
@@ -160,9 +160,12 @@ export class ApiServer {
   }
 
   async #dispatch(ctx: RequestContext, request: ApiRequest, routed: Route, query: URLSearchParams, form: Representation): Promise<ApiResponse> {
-    for (const endpoint of this.#options.endpoints) {
-      const answer = await endpoint.handle(this, ctx, request, form);
-      if (answer) return answer;
+    if (!routed.attributes.isResourceRequest) {
+      for (const endpoint of this.#options.endpoints) {
+        const answer = await endpoint.handle(this, ctx, request, form);
+        if (answer) return answer;
+      }
+      return textResponse(404, '404 page not found\n');
     }
     return handleResource(this.engine, ctx, request, routed, query, form.pretty);
   }

@@ -18,7 +18,10 @@ const PATH = /^\/(healthz|livez|readyz)(?:\/(.+))?$/;
  * `/healthz`, `/livez`, `/readyz` and one path for each check below them, as the API concept "API health endpoints" has it:
  * `?verbose` lists the checks, `?exclude=name` leaves some out. 200 `ok`, or 500 with what failed. Any method.
  */
-export function healthEndpoint(checks: readonly HealthCheck[], failed: (name: string, error: unknown) => void): Endpoint {
+export function healthEndpoint(
+  checks: readonly HealthCheck[],
+  failed: (name: string, error: unknown) => void,
+): Endpoint {
   return {
     async handle(_server, _ctx, request) {
       const match = PATH.exec(request.path);

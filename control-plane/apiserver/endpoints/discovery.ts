@@ -1,0 +1,170 @@
+import type { Kind, Subresource } from '../../../libs/kind/kind.ts';
+import {
+  aggregatedDiscovery,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  type GroupDescription,
+  type ResourceDescription,
+  type SubresourceDescription,
+} from '../../../libs/machinery/discovery/discovery.ts';
+import { methodNotAllowed, notAcceptable, unknownPath } from '../../../libs/machinery/errors.ts';
+import type { ApiRequest, ApiResponse } from '../api.ts';
+import { header } from '../headers.ts';
+import { CONTENT_TYPES, type Representation } from '../negotiation.ts';
+import type { KindSet, ServedResource } from '../registry/kind-set.ts';
+import { respond, textResponse, wholeBody } from '../responses.ts';
+import type { Endpoint } from '../server.ts';
+
+/**
+ * The order in which groups are told: clients that look for a kind by its name alone take the first. What is not named
+ * comes after these by its name, as custom groups do.
+ */
+const GROUP_ORDER: readonly string[] = [
+  '',
+  'apiregistration.k8s.io',
+  'apps',
+  'events.k8s.io',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'networking.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'storage.k8s.io',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'scheduling.k8s.io',
+  'coordination.k8s.io',
+  'node.k8s.io',
+  'discovery.k8s.io',
+  'resource.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+];
+
+export interface DiscoveryOptions {
+  readonly kinds: KindSet;
+  /** `host:port` that clients inside the cluster use. */
+  readonly serverAddress: string;
+  /** Of a storage version's name, for `storageVersionHash`. */
+  sha256(text: string): Uint8Array;
+}
+
+const AGGREGATED = /application\/json;.*as=APIGroupDiscoveryList/;
+
+/** `/api`, `/apis` and what is directly below them; made anew when kinds come or go. */
+export function discoveryEndpoint(options: DiscoveryOptions): Endpoint {
+  const { kinds, serverAddress, sha256 } = options;
+  let groups: readonly GroupDescription[] | undefined;
+  kinds.onChange(() => {
+    groups = undefined;
+  });
+  const all = () => {
+    groups ??= describeGroups(kinds.served, sha256);
+    return groups;
+  };
+  const addresses = [{ clientCIDR: '0.0.0.0/0', serverAddress }];
+
+  return {
+    handle(_server, ctx, request, form) {
+      const segments = request.path.split('/').slice(1).map(decodeURIComponent);
+      if (segments.at(-1) === '') segments.pop();
+      const [root, ...rest] = segments;
+      if ((root !== 'api' && root !== 'apis') || ctx.attributes.isResourceRequest) return undefined;
+      if (rest.length === 0) return atRoot(request, form, root, all(), addresses);
+      const [name, version] = root === 'api' ? ['', rest[0]] : rest;
+      const group = all().find((one) => one.name === name);
+      if (!group) return root === 'api' ? undefined : textResponse(404, '404 page not found\n');
+      if (version === undefined) return document(request, form, apiGroup(group));
+      const found = group.versions.find((one) => one.version === version);
+      if (!found) throw unknownPath();
+      return document(request, form, apiResourceList(group.name, found));
+    },
+  };
+}
+
+function atRoot(
+  request: ApiRequest,
+  form: Representation,
+  root: 'api' | 'apis',
+  groups: readonly GroupDescription[],
+  addresses: readonly { clientCIDR: string; serverAddress: string }[],
+): ApiResponse {
+  const mine = groups.filter((group) => (group.name === '') === (root === 'api'));
+  const accept = (header(request, 'accept') ?? '').replace(/\s+/g, '');
+  for (const clause of accept.split(',')) {
+    if (!AGGREGATED.test(clause) || !clause.includes('g=apidiscovery.k8s.io')) continue;
+    const version = clause.includes('v=v2beta1') ? 'v2beta1' : clause.includes('v=v2') ? 'v2' : undefined;
+    if (!version) continue;
+    const body = wholeBody({ value: aggregatedDiscovery(mine, version) });
+    const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+    return respond(200, { ...body, contentType }, [], { vary: 'Accept' });
+  }
+  if (root === 'apis') return respond(200, wholeBody({ value: apiGroupList(groups) }, json(form)));
+  const core = mine[0];
+  if (!core) throw notAcceptable(Object.values(CONTENT_TYPES));
+  return respond(200, wholeBody({ value: apiVersions(core, addresses) }, json(form)));
+}
+
+const json = (form: Representation): Representation => ({ ...form, media: form.media === 'yaml' ? 'yaml' : 'json' });
+
+function document(request: ApiRequest, form: Representation, value: object): ApiResponse {
+  if (request.method !== 'GET') throw methodNotAllowed();
+  return respond(200, wholeBody({ value }, json(form)));
+}
+
+/** Groups, versions and resources in the order of discovery. */
+export function describeGroups(
+  served: readonly ServedResource[],
+  sha256: (text: string) => Uint8Array,
+): GroupDescription[] {
+  const byGroup = new Map<string, Map<string, ResourceDescription[]>>();
+  for (const resource of served) {
+    const versions = byGroup.get(resource.group) ?? new Map<string, ResourceDescription[]>();
+    byGroup.set(resource.group, versions);
+    versions.set(resource.version, [...(versions.get(resource.version) ?? []), describe(resource, sha256)]);
+  }
+  const rank = (name: string) => {
+    const at = GROUP_ORDER.indexOf(name);
+    return at < 0 ? GROUP_ORDER.length : at;
+  };
+  const names = [...byGroup.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  return names.map((name) => ({
+    name,
+    versions: [...(byGroup.get(name) as Map<string, ResourceDescription[]>)].map(([version, resources]) => ({
+      version,
+      resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    })),
+  }));
+}
+
+function describe({ kind }: ServedResource, sha256: (text: string) => Uint8Array): ResourceDescription {
+  const stored = kind.storageVersion;
+  const hash = sha256(`${stored.group ?? kind.group}/${stored.version}/${kind.kind}`).subarray(0, 8);
+  return {
+    name: kind.resource,
+    singular: kind.singular,
+    kind: kind.kind,
+    namespaced: kind.namespaced,
+    verbs: [...kind.verbs].sort(),
+    shortNames: kind.shortNames,
+    categories: kind.categories,
+    ...(kind.virtual ? {} : { storageVersionHash: btoa(String.fromCharCode(...hash)) }),
+    subresources: Object.entries(kind.subresources)
+      .map(([name, subresource]) => describeSubresource(kind, name, subresource))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+function describeSubresource(kind: Kind, name: string, subresource: Subresource): SubresourceDescription {
+  if (subresource.form === 'status') {
+    return { name, kind: kind.kind, verbs: [...(subresource.verbs ?? ['get', 'patch', 'update'])].sort() };
+  }
+  const { gvk } = subresource;
+  const verbs = subresource.verbs ?? (subresource.form === 'action' ? ['create'] : ['get', 'patch', 'update']);
+  const foreign = gvk.group !== kind.group ? { group: gvk.group, version: gvk.version } : {};
+  return { name, kind: gvk.kind, ...foreign, verbs: [...verbs].sort() };
+}
