@@ -247,6 +247,21 @@ function installDependencies(node) {
   say(`dependencies installed in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
 }
 
+/**
+ * Calls `stop` when the shell that npm put between itself and this process has died. On SIGTERM npm ends that shell and
+ * itself, and the shell passes nothing on: without this, whoever stops `npm start` leaves a cluster behind.
+ */
+function whenAbandoned(stop) {
+  if (process.platform === 'win32' || process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    stop();
+  }, 500);
+  timer.unref();
+}
+
 /** Runs the program under another Node, as if it were this process: signals go in, the exit status comes out. */
 function runUnder(node, script, args) {
   const child = spawn(node, [script, ...args], { stdio: 'inherit', env: environmentFor(node) });
@@ -256,6 +271,7 @@ function runUnder(node, script, args) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }
+  whenAbandoned(() => child.kill('SIGTERM'));
   child.on('error', (error) => {
     say(`${node} did not start (${error.message}).`);
     process.exitCode = 1;
@@ -278,6 +294,7 @@ async function main([program, ...args]) {
   const { enableCompileCache } = await import('node:module');
   enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
   process.argv = [node, script, ...args];
+  whenAbandoned(() => process.kill(process.pid, 'SIGTERM'));
   await import(pathToFileURL(script).href);
 }
 

@@ -118,6 +118,30 @@ test('a program that throws shows its stack', () =>
     assert.match(stderr, /Error: a bug\n\s+at .*a\.ts:1/);
   }));
 
+test('a program stops when npm is told to, though the shell between them passes nothing on', () =>
+  withClone(
+    {
+      'a.ts': `
+        const timer = setInterval(() => {}, 1000);
+        process.on('SIGTERM', () => { console.log('stopping'); clearInterval(timer); });
+        console.log('started');
+      `,
+    },
+    async ({ root, env }) => {
+      const command = `${JSON.stringify(process.execPath)} tools/bootstrap.mjs a.ts; true`;
+      const shell = spawn('sh', ['-c', command], { cwd: root, env: { ...env, npm_lifecycle_event: 'start' } });
+      let output = '';
+      await new Promise<void>((resolve) => {
+        shell.stdout.setEncoding('utf8').on('data', (text: string) => {
+          output += text;
+          if (text.includes('started')) shell.kill('SIGTERM');
+        });
+        shell.on('close', () => resolve()); // when the program, too, has closed its output
+      });
+      assert.equal(output, 'started\nstopping\n');
+    },
+  ));
+
 test('two at once install once', () =>
   withClone({ 'a.ts': "console.log('ran');" }, async ({ root, env }) => {
     const start = () =>
