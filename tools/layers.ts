@@ -45,6 +45,7 @@ const EVERYTHING_BELOW_BIN = [
   'control-plane/store/drivers/*',
   'control-plane/*',
   'node/*',
+  'node/cri/dial',
   'addons/*',
 ];
 const EVERYTHING = [...EVERYTHING_BELOW_BIN, 'testing', 'bin', 'tools', 'tests', 'bench', '.'];
@@ -84,7 +85,9 @@ export const LAYERS: readonly Layer[] = [
   { folder: 'control-plane/controller-manager', imports: [...LIBS, 'api', 'api/*/*', 'api/*/*/controller'] },
 
   // The node. kubelet speaks to the runtime and to the network through their clients.
-  { folder: 'node/cri', imports: LIBS, packages: ['@grpc/grpc-js'], browser: false },
+  { folder: 'node/cri', imports: LIBS },
+  // The sockets to a real container runtime.
+  { folder: 'node/cri/dial', imports: [...LIBS, 'libs/*/node', 'node/cri'], host: true },
   { folder: 'node/cni', imports: LIBS },
   { folder: 'node/kubelet', imports: [...LIBS, 'api', 'api/*/*', 'node/cri', 'node/cni'], browser: false },
   { folder: 'node/*', imports: [...LIBS, 'api', 'api/*/*'] },

@@ -24,8 +24,8 @@ export interface Http2ChannelOptions {
   readonly clock: Clock;
   /** Longer answers are refused with `RESOURCE_EXHAUSTED`. Default 16 MiB, as upstream. */
   readonly messageBytesMax?: number;
-  /** Makes the connection, for endpoints that are reached in another way. */
-  readonly connect?: () => Duplex;
+  /** Makes the connection, for endpoints that are reached in another way. Must not take long: no deadline runs yet. */
+  readonly connect?: () => Promise<Duplex>;
 }
 
 interface Connection {
@@ -48,6 +48,7 @@ const WINDOW_BYTES = 1024 * 1024;
 export class Http2Channel implements GrpcChannel {
   readonly #options: Http2ChannelOptions;
   #connection: Connection | undefined;
+  #connecting: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: Http2ChannelOptions) {
@@ -56,7 +57,7 @@ export class Http2Channel implements GrpcChannel {
 
   async unary(path: string, request: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     for (let again = true; ; again = false) {
-      const call = this.#start(path, request, options);
+      const call = await this.#start(path, request, options);
       try {
         let answer: Uint8Array | undefined;
         for await (const message of call.messages()) {
@@ -72,7 +73,7 @@ export class Http2Channel implements GrpcChannel {
   }
 
   async *serverStream(path: string, request: Uint8Array, options: CallOptions = {}): AsyncIterable<Uint8Array> {
-    yield* this.#start(path, request, options).messages();
+    yield* (await this.#start(path, request, options)).messages();
   }
 
   async close(): Promise<void> {
@@ -86,12 +87,15 @@ export class Http2Channel implements GrpcChannel {
     });
   }
 
-  #start(path: string, request: Uint8Array, options: CallOptions): Call {
-    if (this.#closed) throw new GrpcError('CANCELLED', 'the channel was closed');
-    if (options.signal?.aborted)
+  async #start(path: string, request: Uint8Array, options: CallOptions): Promise<Call> {
+    if (options.signal?.aborted) {
       throw new GrpcError('CANCELLED', 'the call was cancelled', { cause: options.signal.reason });
+    }
     if (this.#connection?.session.closed || this.#connection?.session.destroyed) this.#connection = undefined;
-    const connection = (this.#connection ??= this.#connect());
+    if (!this.#connection) await (this.#connecting ??= this.#connect());
+    const connection = this.#connection;
+    if (this.#closed) throw new GrpcError('CANCELLED', 'the channel was closed');
+    if (!connection) throw new GrpcError('UNAVAILABLE', 'the connection broke at once');
     const { session } = connection;
     if (connection.calls++ === 0) session.ref();
     return new Call(session, path, request, options, this.#options, () => {
@@ -99,13 +103,25 @@ export class Http2Channel implements GrpcChannel {
     });
   }
 
-  #connect(): Connection {
-    const { endpoint } = this.#options;
-    const unix = endpoint.startsWith('unix:');
-    const path = endpoint.replace(/^unix:(\/\/)?/, '');
-    const createConnection = this.#options.connect ?? (unix ? () => connectSocket(path) : undefined);
-    const session = connect(unix ? 'http://localhost' : endpoint, {
-      ...(createConnection && { createConnection: createConnection as () => Duplex }),
+  async #connect(): Promise<void> {
+    try {
+      const { endpoint } = this.#options;
+      const unix = endpoint.startsWith('unix:');
+      const path = endpoint.replace(/^unix:(\/\/)?/, '');
+      const socket = this.#closed ? undefined : await this.#options.connect?.();
+      if (this.#closed) return void socket?.destroy();
+      const createConnection = socket ? () => socket : unix ? () => connectSocket(path) : undefined;
+      this.#connection = this.#open(unix ? 'http://localhost' : endpoint, createConnection);
+    } catch (cause) {
+      throw new GrpcError('UNAVAILABLE', `the connection failed: ${(cause as Error).message}`, { cause });
+    } finally {
+      this.#connecting = undefined;
+    }
+  }
+
+  #open(authority: string, createConnection: (() => Duplex) | undefined): Connection {
+    const session = connect(authority, {
+      ...(createConnection && { createConnection }),
       settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
       maxSessionMemory: 64,
     });
