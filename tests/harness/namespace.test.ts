@@ -134,7 +134,8 @@ describe('a network of two hosts', requires('root'), () => {
     await forked.waitFor('forked');
     await one!.crash();
     assert.deepEqual(one!.pids(), []);
-    assert.equal(here.running || forked.running, false);
+    assert.equal((await here.wait()).signal, 'SIGKILL');
+    assert.equal((await forked.wait()).signal, 'SIGKILL');
     assert.equal(there.running, true);
     assert.equal((await one!.exec('hostname')).stdout, 'node-1\n', 'the host itself is still there');
   });

@@ -211,11 +211,11 @@ export class NetworkHost {
     await this.#hub.exec(['ip', 'link', 'set', this.#interface, up ? 'up' : 'down']);
   }
 
-  /** The power: ends every process of this host, containers included, at once; files stay, as do mounts and addresses. */
+  /** The power: ends every process of this host, containers and the test's sockets included; files and mounts stay. */
   async crash(): Promise<void> {
     const mine = new Set(this.pids());
+    this.dispose();
     await killProcesses(this.runName, (pid) => mine.has(pid) && pid !== this.pid);
-    this.#agent = undefined;
   }
 
   /** The processes in this host, its containers included, without the holder. */
@@ -236,7 +236,7 @@ export class NetworkHost {
     return [...own];
   }
 
-  /** Ends what the harness itself runs inside; the namespaces end with the network. */
+  /** Closes the test's sockets in this host; its namespaces end with the network. */
   dispose(): void {
     this.#agent?.dispose();
     this.#agent = undefined;

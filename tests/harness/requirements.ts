@@ -11,12 +11,6 @@ import { unpackPackages } from './debian.ts';
  */
 export type Requirement = 'linux' | 'root' | 'containerd' | 'containerd-2' | 'images' | 'nft' | 'kubectl' | 'etcd';
 
-/** The packages whose parts the test images are made of: downloaded and unpacked in `.cache`, never installed. */
-export const imagePackages = {
-  busybox: ['busybox', 'libc6'],
-  nginx: ['nginx'],
-} as const;
-
 /** containerd 2 for tests beside the machine's own: the first suite that has it. */
 const CONTAINERD_2 = { suite: 'sid', package: 'containerd', folder: join(CACHE, 'debian/sid+containerd/usr/bin') };
 
