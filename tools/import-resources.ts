@@ -28,6 +28,8 @@ interface DiscoveredResource {
 interface Operation {
   action: string | null;
   gvk: { group: string; version: string; kind: string } | null;
+  produces: string[] | null;
+  responses: Record<string, string | null>;
 }
 
 interface Row {
@@ -40,6 +42,14 @@ interface Row {
   short?: string[];
   categories?: string[];
   hash?: string;
+  /** Connects; the kind of its options. */
+  options?: string;
+  /** A path may follow. */
+  path?: true;
+  /** Answers plain text; its options are of this kind. */
+  text?: string;
+  /** A delete is answered with the object. */
+  deleted?: true;
 }
 
 const read = <T>(name: string): T => JSON.parse(readFileSync(join(reference, name), 'utf8')) as T;
@@ -128,9 +138,30 @@ function fromPaths(): void {
   }
 }
 
+/** What only the paths say: connections, plain text, and what a delete answers. */
+function completeFromPaths(): void {
+  for (const [path, operations] of Object.entries(paths)) {
+    const match =
+      /^\/apis?\/((?:[^/]+\/)?v[^/]+)\/(?:namespaces\/\{namespace\}\/)?([a-z]+)\/\{name\}(?:\/([a-z]+))?$/.exec(path);
+    if (!match) continue;
+    const found = out.get(match[1] ?? '')?.get(match[3] ? `${match[2]}/${match[3]}` : (match[2] ?? ''));
+    if (!found) continue;
+    const { get, delete: del } = operations;
+    const short = (name: string): string => name.split('.').slice(-3).join('.');
+    if (get?.action === 'connect') {
+      found.options = `core.v1.${found.kind}`;
+      if (paths[`${path}/{path}`]) found.path = true;
+    } else if (get?.produces?.includes('text/plain')) {
+      found.text = 'core.v1.PodLogOptions';
+    }
+    if (del?.action === 'delete' && short(del.responses['200'] ?? '') !== 'meta.v1.Status') found.deleted = true;
+  }
+}
+
 fromDiscovery();
 const served = out.size;
 fromPaths();
+completeFromPaths();
 const text = [...out].map(([groupVersion, rows], i) => {
   const lines = [...rows].map(([name, one]) => `  ${JSON.stringify(name)}: ${JSON.stringify(one)}`);
   return `${JSON.stringify(groupVersion)}: {"served": ${i < served}, "resources": {\n${lines.join(',\n')}}}`;

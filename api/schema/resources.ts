@@ -2,11 +2,7 @@
  * Which resources Kubernetes serves in which group version: `resources.json`, made by `tools/import-resources.ts`.
  * Kinds are checked against it; a server's own discovery is made from its kinds.
  */
-import type {
-  GroupDescription,
-  ResourceDescription,
-  SubresourceDescription,
-} from '../../libs/machinery/discovery/discovery.ts';
+import type { OpenApiGroup, OpenApiResource, OpenApiSubresource } from '../../libs/machinery/openapi/operations.ts';
 import source from './resources.json' with { type: 'json' };
 
 interface Row {
@@ -19,6 +15,10 @@ interface Row {
   short?: string[];
   categories?: string[];
   hash?: string;
+  options?: string;
+  path?: boolean;
+  text?: string;
+  deleted?: boolean;
 }
 
 const allVerbs = 'create delete deletecollection get list patch update watch';
@@ -29,7 +29,7 @@ export interface BuiltinGroupVersion {
   readonly version: string;
   /** Served unless `--runtime-config` says otherwise; alpha and beta versions are not. */
   readonly servedByDefault: boolean;
-  readonly resources: readonly ResourceDescription[];
+  readonly resources: readonly OpenApiResource[];
 }
 
 /** All group versions: those served by default in the order of discovery, then the others by name. */
@@ -48,8 +48,8 @@ export function builtinGroupVersions(): BuiltinGroupVersion[] {
 }
 
 /** What a server with all built-in kinds and no custom ones serves by default, the core group first. */
-export function builtinGroups(): GroupDescription[] {
-  const groups = new Map<string, GroupDescription['versions'][number][]>();
+export function builtinGroups(): OpenApiGroup[] {
+  const groups = new Map<string, OpenApiGroup['versions'][number][]>();
   for (const { group, version, servedByDefault, resources } of builtinGroupVersions()) {
     if (!servedByDefault) continue;
     const versions = groups.get(group) ?? [];
@@ -59,8 +59,8 @@ export function builtinGroups(): GroupDescription[] {
   return [...groups].map(([name, versions]) => ({ name, versions }));
 }
 
-function describe(rows: Record<string, Row>): ResourceDescription[] {
-  const resources: (ResourceDescription & { subresources: SubresourceDescription[] })[] = [];
+function describe(rows: Record<string, Row>): OpenApiResource[] {
+  const resources: (OpenApiResource & { subresources: OpenApiSubresource[] })[] = [];
   for (const [path, row] of Object.entries(rows)) {
     const [name = '', sub] = path.split('/');
     const foreign = { ...(row.group ? { group: row.group } : {}), ...(row.version ? { version: row.version } : {}) };
@@ -68,7 +68,15 @@ function describe(rows: Record<string, Row>): ResourceDescription[] {
       const verbs = (row.verbs ?? subVerbs).split(' ');
       resources
         .find((resource) => resource.name === name)
-        ?.subresources.push({ name: sub, kind: row.kind, ...foreign, verbs });
+        ?.subresources.push({
+          name: sub,
+          kind: row.kind,
+          ...foreign,
+          verbs,
+          ...(row.text ? { text: true, optionsType: row.text } : {}),
+          ...(row.options ? { optionsType: row.options } : {}),
+          ...(row.path ? { takesPath: true } : {}),
+        });
       continue;
     }
     resources.push({
@@ -81,6 +89,7 @@ function describe(rows: Record<string, Row>): ResourceDescription[] {
       ...(row.short ? { shortNames: row.short } : {}),
       ...(row.categories ? { categories: row.categories } : {}),
       ...(row.hash ? { storageVersionHash: row.hash } : {}),
+      ...(row.deleted ? { deleteAnswersObject: true } : {}),
       subresources: [],
     });
   }
