@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   type Dirent,
   existsSync,
   mkdirSync,
@@ -6,10 +7,10 @@ import {
   readFileSync,
   readlinkSync,
   rmdirSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { delay, startTicks } from './process.ts';
@@ -153,18 +154,20 @@ function processesOf(run: string, all: readonly Process[]): Process[] {
 /** The pids of a run's processes, containers included. */
 export const pidsOf = (run: string): number[] => processesOf(run, allProcesses()).map((one) => one.pid);
 
+/** Where it is noted which cgroups a run's containers had, as lines of /proc/PID/cgroup: some are outside of its own. */
+const cgroupNotes = (run: string): string => join(folderOf(run), 'cgroups');
+
 /** Ends those processes of a run for which `which` (default: all) holds, and waits until they are gone. */
-export async function killProcesses(run: string, which: (pid: number) => boolean = () => true): Promise<string[]> {
+export async function killProcesses(run: string, which: (pid: number) => boolean = () => true): Promise<void> {
   const ownPidNamespace = link('/proc/self/ns/pid');
-  const cgroups = new Set<string>();
   const end = Date.now() + 10_000;
   for (;;) {
     const targets = processesOf(run, allProcesses()).filter((one) => which(one.pid));
-    if (targets.length === 0) return [...cgroups];
+    if (targets.length === 0) return;
     if (Date.now() > end) throw new Error(`processes of ${run} do not end: ${targets.map((one) => one.pid).join(' ')}`);
+    const containers = targets.filter((one) => one.pidNamespace !== ownPidNamespace);
+    if (existsSync(folderOf(run))) appendFileSync(cgroupNotes(run), containers.map((one) => one.cgroups).join(''));
     for (const one of targets) {
-      // Containers that were started without a cgroup parent left a cgroup of their own somewhere.
-      if (one.pidNamespace !== ownPidNamespace) for (const line of one.cgroups.split('\n')) cgroups.add(line);
       try {
         process.kill(one.pid, 'SIGKILL');
       } catch {
@@ -192,8 +195,9 @@ function removeCgroupTree(path: string): boolean {
   return gone;
 }
 
-/** Removes the cgroups of a run, and those its containers were in outside of them (lines of /proc/PID/cgroup). */
-async function removeCgroups(run: string, lines: readonly string[]): Promise<void> {
+/** Removes the cgroups of a run, and those that its containers had elsewhere, as when nobody said where. */
+async function removeCgroups(run: string): Promise<void> {
+  const notes = existsSync(cgroupNotes(run)) ? readFileSync(cgroupNotes(run), 'utf8') : '';
   const roots = cgroupRoots();
   const end = Date.now() + 5_000;
   // The kernel counts a process out of its cgroup a moment after it is gone.
@@ -203,7 +207,7 @@ async function removeCgroups(run: string, lines: readonly string[]): Promise<voi
     if (Date.now() > end) throw new Error(`cgroups of ${run} stay: ${left.map((root) => root.path).join(' ')}`);
     await delay(10);
   }
-  for (const line of lines) {
+  for (const line of new Set(notes.split('\n'))) {
     const path = line.split(':').slice(2).join(':');
     if (path.length <= 1 || path.startsWith(cgroupOf(run))) continue;
     for (const root of roots) {
@@ -239,9 +243,9 @@ export function makeCgroups(path: string): void {
 
 /** Removes everything of a run: processes, namespaces with them, cgroups, folder. Nothing there: fine. */
 export async function removeRun(run: string): Promise<void> {
-  const cgroups = await killProcesses(run);
-  await removeCgroups(run, cgroups);
-  rmSync(folderOf(run), { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  await killProcesses(run);
+  await removeCgroups(run);
+  await rm(folderOf(run), { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
 }
 
 /** The names of runs of which anything is left and whose owner is gone. */
