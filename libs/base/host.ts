@@ -35,6 +35,13 @@ export interface WriteOptions {
   readonly gid?: number;
 }
 
+/** A file held open: the same file whatever happens to its name. */
+export interface OpenFile extends AsyncDisposable {
+  /** Up to `length` bytes from `position`; fewer at the end. */
+  readAt(position: number, length: number): Promise<Uint8Array>;
+  stat(): Promise<FileStat>;
+}
+
 export interface Files {
   /** Throws `ENOENT` where there is none. */
   read(path: string): Promise<Uint8Array>;
@@ -43,6 +50,8 @@ export interface Files {
   readTextIfExists(path: string): Promise<string | undefined>;
   /** Up to `length` bytes from `position`; fewer at the end. */
   readAt(path: string, position: number, length: number): Promise<Uint8Array>;
+  /** For reading; dispose the result. Throws `ENOENT` where there is none. */
+  open(path: string): Promise<OpenFile>;
   /**
    * Writes the whole file. `atomic` (default true) goes through a temporary name in the same folder (`.tutti-….tmp`,
    * which only a crash leaves behind), fsync, rename, and fsync of the folder: a reader or a crash sees the old or the

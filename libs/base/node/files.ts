@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Dirent, watch as fsWatch, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { FileStat, Files, WriteOptions } from '../host.ts';
+import type { FileStat, Files, OpenFile, WriteOptions } from '../host.ts';
 
 /** How many files of one folder are removed at a time. */
 const REMOVALS_AT_ONCE = 32;
@@ -14,6 +14,7 @@ export function createNodeFiles(): Files {
     readText: (path) => fs.readFile(path, 'utf8'),
     readTextIfExists: (path) => orUndefined(fs.readFile(path, 'utf8')),
     readAt,
+    open,
     write,
     append: (path, data) => fs.appendFile(path, data, { mode: 0o600 }),
     async makeDirectory(path, { mode = 0o700 } = {}) {
@@ -56,6 +57,19 @@ export function createNodeFiles(): Files {
 
 async function readAt(path: string, position: number, length: number): Promise<Uint8Array> {
   await using file = await fs.open(path);
+  return readFrom(file, position, length);
+}
+
+async function open(path: string): Promise<OpenFile> {
+  const file = await fs.open(path);
+  return {
+    readAt: (position, length) => readFrom(file, position, length),
+    stat: async () => statOf(await file.stat()),
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
+
+async function readFrom(file: fs.FileHandle, position: number, length: number): Promise<Uint8Array> {
   const buffer = Buffer.alloc(length);
   let filled = 0;
   while (filled < length) {
