@@ -4,6 +4,7 @@
  *
  *   api/types/<group>/<version>.generated.ts   TypeScript interfaces
  *   api/schema/builtin.generated.ts            the same schema as text per type, parsed on first use
+ *   api/schema/descriptions.generated.json     words for `kubectl explain`; not committed, see generate/descriptions.ts
  *   node/cri/schema.generated.ts               the container runtime's API, from node/cri/schema.json
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CompactFile, type CompactType, expandType } from '../libs/machinery/schema/compact.ts';
 import type { Field, StructType, TypeRef } from '../libs/machinery/schema/ir.ts';
+import { DESCRIPTIONS_PATH, writeDescriptions } from './generate/descriptions.ts';
 import { criOutputs } from './generate-cri.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -222,6 +224,10 @@ function main(): void {
     console.error(`stale, run "npm run generate":\n  ${stale.join('\n  ')}`);
     process.exitCode = 1;
     return;
+  }
+  if (!process.argv.includes('--check')) {
+    const types = all.map(({ type }) => type);
+    console.log(writeDescriptions(root, types) ? DESCRIPTIONS_PATH : 'no @kubernetes/client-node: no descriptions');
   }
   console.log(
     `${all.length} types, ${stale.length} of ${outputs.size} files ${process.argv.includes('--check') ? 'stale' : 'written'}`,

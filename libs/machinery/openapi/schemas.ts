@@ -8,6 +8,20 @@ export type JsonSchema = { [key: string]: unknown };
 /** The words for a type (no field) or a field; undefined where there are none. */
 export type Describe = (openapiName: string, field?: string) => string | undefined;
 
+/**
+ * Words from the file that `tools/generate` makes: by OpenAPI name the type's words, then its fields'. Types and fields
+ * that it does not have get none.
+ */
+export function describeFrom(
+  words: Readonly<Record<string, readonly [string, Readonly<Record<string, string>>]>>,
+): Describe {
+  return (name, field) => {
+    const entry = Object.hasOwn(words, name) ? words[name] : undefined;
+    if (field === undefined) return entry?.[0] || undefined;
+    return entry && Object.hasOwn(entry[1], field) ? entry[1][field] : undefined;
+  };
+}
+
 const prefixes: Record<Dialect, string> = { v2: '#/definitions/', v3: '#/components/schemas/' };
 
 const apimachinery = 'io.k8s.apimachinery.pkg';
