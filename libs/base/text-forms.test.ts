@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeBase64, decodeBase64Url, encodeBase64, encodeBase64Url } from './base64.ts';
-import { formatIp, parseIp } from './ip.ts';
 import { der, integer, oid, readChildren, readDer, readOid, readTime, sequence, TAG, time, utf8 } from './x509/der.ts';
+import { formatIp, parseIp } from './x509/ip-bytes.ts';
 import { decodePem, encodePem } from './x509/pem.ts';
 
 const hex = (data: Uint8Array) => Buffer.from(data).toString('hex');

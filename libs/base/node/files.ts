@@ -57,7 +57,8 @@ export function createNodeFiles(): Files {
 
 async function readAt(path: string, position: number, length: number): Promise<Uint8Array> {
   await using file = await fs.open(path);
-  return readFrom(file, position, length);
+  // Awaited, or the file would be closed before it is read.
+  return await readFrom(file, position, length);
 }
 
 async function open(path: string): Promise<OpenFile> {

@@ -1,4 +1,3 @@
-import { formatIp, parseIp } from '../ip.ts';
 import { KeyError, type Subject, type SubjectNames } from '../keys.ts';
 import {
   type DerValue,
@@ -13,6 +12,7 @@ import {
   TAG,
   utf8,
 } from './der.ts';
+import { formatIp, parseIp } from './ip-bytes.ts';
 
 const COMMON_NAME = '2.5.4.3';
 const ORGANIZATION = '2.5.4.10';

@@ -1,6 +1,7 @@
 /**
  * IP addresses as bytes: 4 for IPv4, 16 for IPv6. Strict, as upstream reads them: no leading zeros in IPv4, no zone,
- * no brackets; undefined for anything else. `::ffff:10.0.0.1` stays 16 bytes.
+ * no brackets; undefined for anything else. `::ffff:10.0.0.1` stays 16 bytes. For certificates; addresses that are
+ * reckoned with are `libs/machinery/ip.ts`'s.
  */
 export function parseIp(text: string): Uint8Array<ArrayBuffer> | undefined {
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text);

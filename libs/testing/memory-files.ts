@@ -1,0 +1,401 @@
+import type { Clock } from '../base/clock.ts';
+import type { FileStat, Files, OpenFile, WriteOptions } from '../base/host.ts';
+import { systemError } from './system-error.ts';
+
+type Entry = FileEntry | FolderEntry | LinkEntry;
+
+interface Common {
+  mode: number;
+  uid: number;
+  gid: number;
+  modifiedMs: number;
+  readonly inode: number;
+}
+
+interface FileEntry extends Common {
+  readonly kind: 'file';
+  /** May be longer than the file: appending does not copy every time. */
+  data: Uint8Array<ArrayBuffer>;
+  sizeBytes: number;
+}
+
+interface FolderEntry extends Common {
+  readonly kind: 'directory';
+  /** Where it is; undefined for the root. */
+  parent: FolderEntry | undefined;
+  name: string;
+  readonly entries: Map<string, Entry>;
+}
+
+interface LinkEntry extends Common {
+  readonly kind: 'symlink';
+  readonly target: string;
+}
+
+/** Which code an operation on a path is to fail with; undefined: none. */
+export type FileFault = (operation: keyof Files, path: string) => string | undefined;
+
+/**
+ * A file system in memory that behaves as the contract of `Files` says, modes and times included; permissions are kept
+ * and not enforced. Tests may set:
+ *
+ *     files.spaceBytes = 100;                                   // beyond it writes fail with ENOSPC
+ *     files.mountPoints.add('/pods/1/volume');                  // remove of it, or above it, fails with EBUSY
+ *     files.fault = (operation, path) => (path === '/a' && operation === 'write' ? 'EIO' : undefined);
+ */
+export class MemoryFiles implements Files {
+  /** How much the files may hold. */
+  spaceBytes = 64 * 2 ** 30;
+  readonly mountPoints = new Set<string>();
+  fault: FileFault | undefined;
+  readonly #clock: Clock;
+  readonly #root: FolderEntry;
+  readonly #watches = new Map<FolderEntry, Set<(name: string | undefined) => void>>();
+  #inodes = 1;
+  #usedBytes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#root = this.#folder(undefined, '', 0o755);
+  }
+
+  async read(path: string): Promise<Uint8Array> {
+    const file = this.#file('read', path);
+    return file.data.slice(0, file.sizeBytes);
+  }
+
+  async readText(path: string): Promise<string> {
+    return this.#text(this.#file('readText', path));
+  }
+
+  async readTextIfExists(path: string): Promise<string | undefined> {
+    this.#check('readTextIfExists', path);
+    const entry = this.#find(path);
+    if (entry?.kind === 'directory') throw systemError('EISDIR', 'read', path);
+    return entry && this.#text(entry as FileEntry);
+  }
+
+  async readAt(path: string, position: number, length: number): Promise<Uint8Array> {
+    return slice(this.#file('readAt', path), position, length);
+  }
+
+  async open(path: string): Promise<OpenFile> {
+    const file = this.#file('open', path);
+    let closed = false;
+    const opened = () => {
+      if (closed) throw systemError('EBADF', 'read');
+      return file;
+    };
+    return {
+      readAt: async (position, length) => slice(opened(), position, length),
+      stat: async () => this.#statOf(opened()),
+      async [Symbol.asyncDispose]() {
+        closed = true;
+      },
+    };
+  }
+
+  async write(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
+    this.#check('write', path);
+    const { mode = 0o600, atomic = true, uid, gid } = options;
+    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : Uint8Array.from(data);
+    const target = atomic ? path : this.#followed(path);
+    const { parent, name } = this.#place(target, 'open');
+    const old = parent.entries.get(name);
+    if (old?.kind === 'directory') throw systemError('EISDIR', atomic ? 'rename' : 'open', path);
+    const oldBytes = old?.kind === 'file' ? old.sizeBytes : 0;
+    // An atomic write holds both contents for a moment.
+    this.#take(bytes.length, atomic ? 0 : oldBytes, path);
+    if (atomic || old?.kind !== 'file') {
+      const made: FileEntry = { kind: 'file', data: bytes, sizeBytes: bytes.length, ...this.#common(mode) };
+      parent.entries.set(name, made);
+      this.#own(made, uid, gid);
+    } else {
+      old.data = bytes;
+      old.sizeBytes = bytes.length;
+      old.modifiedMs = this.#clock.now();
+      this.#own(old, uid, gid);
+    }
+    this.#usedBytes += bytes.length - oldBytes;
+    this.#changed(parent, name);
+  }
+
+  async append(path: string, data: Uint8Array | string): Promise<void> {
+    this.#check('append', path);
+    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+    const { parent, name } = this.#place(this.#followed(path), 'open');
+    let file = parent.entries.get(name);
+    if (file !== undefined && file.kind !== 'file') throw systemError('EISDIR', 'open', path);
+    this.#take(bytes.length, 0, path);
+    if (file === undefined) {
+      file = { kind: 'file', data: new Uint8Array(0), sizeBytes: 0, ...this.#common(0o600) };
+      parent.entries.set(name, file);
+    }
+    const sizeBytes = file.sizeBytes + bytes.length;
+    if (sizeBytes > file.data.length) {
+      const larger = new Uint8Array(Math.max(sizeBytes, 2 * file.data.length));
+      larger.set(file.data.subarray(0, file.sizeBytes));
+      file.data = larger;
+    }
+    file.data.set(bytes, file.sizeBytes);
+    file.sizeBytes = sizeBytes;
+    file.modifiedMs = this.#clock.now();
+    this.#usedBytes += bytes.length;
+    this.#changed(parent, name);
+  }
+
+  async makeDirectory(path: string, { mode = 0o700 }: { mode?: number } = {}): Promise<void> {
+    this.#check('makeDirectory', path);
+    let folder = this.#root;
+    for (const name of partsOf(path)) {
+      if (name === '..') {
+        folder = folder.parent ?? folder;
+        continue;
+      }
+      const entry = folder.entries.get(name);
+      const there = entry?.kind === 'symlink' ? this.#find(this.#pathOf(folder, entry.target)) : entry;
+      if (there !== undefined && there.kind !== 'directory') throw systemError('ENOTDIR', 'mkdir', path);
+      if (there !== undefined) {
+        folder = there;
+        continue;
+      }
+      const made = this.#folder(folder, name, mode);
+      folder.entries.set(name, made);
+      this.#changed(folder, name);
+      folder = made;
+    }
+  }
+
+  async list(path: string): Promise<string[]> {
+    this.#check('list', path);
+    const entry = this.#existing(path, 'scandir');
+    if (entry.kind !== 'directory') throw systemError('ENOTDIR', 'scandir', path);
+    return [...entry.entries.keys()].sort();
+  }
+
+  async stat(path: string): Promise<FileStat> {
+    this.#check('stat', path);
+    return this.#statOf(this.#existing(path, 'stat'));
+  }
+
+  async statIfExists(path: string): Promise<FileStat | undefined> {
+    this.#check('statIfExists', path);
+    const entry = this.#find(path, false);
+    return entry && this.#statOf(entry);
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#check('remove', path);
+    if (this.#find(path, false) === undefined) return;
+    const { parent, name } = this.#place(path, 'rm');
+    const real = this.#pathOf(parent, name);
+    for (const point of this.mountPoints) {
+      if (point === real || point.startsWith(`${real}/`)) throw systemError('EBUSY', 'rm', point);
+    }
+    this.#free(parent.entries.get(name));
+    parent.entries.delete(name);
+    this.#changed(parent, name);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    this.#check('rename', from);
+    const source = this.#place(from, 'rename');
+    const target = this.#place(to, 'rename');
+    const entry = source.parent.entries.get(source.name);
+    if (entry === undefined) throw systemError('ENOENT', 'rename', from);
+    const there = target.parent.entries.get(target.name);
+    if (there === entry) return;
+    if (there?.kind === 'directory') {
+      if (entry.kind !== 'directory') throw systemError('EISDIR', 'rename', to);
+      if (there.entries.size > 0) throw systemError('ENOTEMPTY', 'rename', to);
+    } else if (there !== undefined && entry.kind === 'directory') throw systemError('ENOTDIR', 'rename', to);
+    if (entry.kind === 'directory' && isWithin(target.parent, entry)) throw systemError('EINVAL', 'rename', to);
+    this.#free(there);
+    source.parent.entries.delete(source.name);
+    target.parent.entries.set(target.name, entry);
+    if (entry.kind === 'directory') {
+      entry.parent = target.parent;
+      entry.name = target.name;
+    }
+    this.#changed(source.parent, source.name);
+    this.#changed(target.parent, target.name);
+  }
+
+  async symlink(target: string, path: string): Promise<void> {
+    this.#check('symlink', path);
+    const { parent, name } = this.#place(path, 'symlink');
+    if (parent.entries.has(name)) throw systemError('EEXIST', 'symlink', path);
+    parent.entries.set(name, { kind: 'symlink', target, ...this.#common(0o777) });
+    this.#changed(parent, name);
+  }
+
+  async readLink(path: string): Promise<string> {
+    this.#check('readLink', path);
+    const entry = this.#find(path, false);
+    if (entry === undefined) throw systemError('ENOENT', 'readlink', path);
+    if (entry.kind !== 'symlink') throw systemError('EINVAL', 'readlink', path);
+    return entry.target;
+  }
+
+  async changeMode(path: string, mode: number): Promise<void> {
+    this.#check('changeMode', path);
+    this.#existing(path, 'chmod').mode = mode;
+  }
+
+  async changeOwner(path: string, uid: number, gid: number): Promise<void> {
+    this.#check('changeOwner', path);
+    this.#own(this.#existing(path, 'chown'), uid, gid);
+  }
+
+  async space(
+    path: string,
+  ): Promise<{ totalBytes: number; freeBytes: number; totalInodes: number; freeInodes: number }> {
+    this.#check('space', path);
+    this.#existing(path, 'statfs');
+    const totalInodes = 1_000_000;
+    return {
+      totalBytes: this.spaceBytes,
+      freeBytes: Math.max(0, this.spaceBytes - this.#usedBytes),
+      totalInodes,
+      freeInodes: Math.max(0, totalInodes - this.#inodes),
+    };
+  }
+
+  watch(path: string, changed: (name: string | undefined) => void): Disposable {
+    this.#check('watch', path);
+    const folder = this.#existing(path, 'watch');
+    if (folder.kind !== 'directory') throw systemError('ENOTDIR', 'watch', path);
+    const watchers = this.#watches.get(folder) ?? new Set();
+    this.#watches.set(folder, watchers);
+    const own = (name: string | undefined) => changed(name);
+    watchers.add(own);
+    return {
+      [Symbol.dispose]: () => {
+        watchers.delete(own);
+        if (watchers.size === 0) this.#watches.delete(folder);
+      },
+    };
+  }
+
+  #check(operation: keyof Files, path: string): void {
+    const code = this.fault?.(operation, path);
+    if (code !== undefined) throw systemError(code, operation, path);
+  }
+
+  #common(mode: number): Common {
+    return { mode, uid: 0, gid: 0, modifiedMs: this.#clock.now(), inode: this.#inodes++ };
+  }
+
+  #folder(parent: FolderEntry | undefined, name: string, mode: number): FolderEntry {
+    return { kind: 'directory', parent, name, entries: new Map(), ...this.#common(mode) };
+  }
+
+  #own(entry: Entry, uid: number | undefined, gid: number | undefined): void {
+    if (uid !== undefined && uid >= 0) entry.uid = uid;
+    if (gid !== undefined && gid >= 0) entry.gid = gid;
+  }
+
+  #take(bytes: number, freed: number, path: string): void {
+    if (this.#usedBytes - freed + bytes > this.spaceBytes) throw systemError('ENOSPC', 'write', path);
+  }
+
+  #free(entry: Entry | undefined): void {
+    if (entry?.kind === 'file') this.#usedBytes -= entry.sizeBytes;
+    else if (entry?.kind === 'directory') for (const inside of entry.entries.values()) this.#free(inside);
+  }
+
+  /** Watchers are called later, as the system's are. */
+  #changed(folder: FolderEntry, name: string): void {
+    folder.modifiedMs = this.#clock.now();
+    for (const watcher of this.#watches.get(folder) ?? []) {
+      queueMicrotask(() => {
+        if (this.#watches.get(folder)?.has(watcher)) watcher(name);
+      });
+    }
+  }
+
+  #text(file: FileEntry): string {
+    return new TextDecoder().decode(file.data.subarray(0, file.sizeBytes));
+  }
+
+  #statOf(entry: Entry): FileStat {
+    const { kind, mode, uid, gid, modifiedMs, inode } = entry;
+    const sizeBytes = entry.kind === 'file' ? entry.sizeBytes : entry.kind === 'symlink' ? entry.target.length : 0;
+    return { kind, mode, uid, gid, modifiedMs, inode, sizeBytes, device: 1 };
+  }
+
+  #file(operation: keyof Files, path: string): FileEntry {
+    this.#check(operation, path);
+    const entry = this.#existing(path, 'open');
+    if (entry.kind === 'directory') throw systemError('EISDIR', 'read', path);
+    return entry as FileEntry;
+  }
+
+  #existing(path: string, call: string): Entry {
+    const entry = this.#find(path);
+    if (entry === undefined) throw systemError('ENOENT', call, path);
+    return entry;
+  }
+
+  /** The folder that holds `path`'s last part, links on the way followed, and that part. */
+  #place(path: string, call: string): { parent: FolderEntry; name: string } {
+    const parts = partsOf(path);
+    const name = parts.pop();
+    if (name === undefined) throw systemError('EBUSY', call, path);
+    const parent = this.#find(`/${parts.join('/')}`);
+    if (parent === undefined) throw systemError('ENOENT', call, path);
+    if (parent.kind !== 'directory') throw systemError('ENOTDIR', call, path);
+    return { parent, name };
+  }
+
+  /** `path`, or where the link at `path` leads in the end: where a write in place goes. */
+  #followed(path: string): string {
+    let at = path;
+    for (let links = 0; links < 40; links++) {
+      const entry = this.#find(at, false);
+      if (entry?.kind !== 'symlink') return at;
+      at = this.#pathOf(this.#place(at, 'open').parent, entry.target);
+    }
+    throw systemError('ELOOP', 'open', path);
+  }
+
+  #find(path: string, follow = true): Entry | undefined {
+    const queue = partsOf(path);
+    let links = 0;
+    let folder = this.#root;
+    let found: Entry = folder;
+    while (queue.length > 0) {
+      if (found.kind !== 'directory') return undefined;
+      folder = found;
+      const name = queue.shift() as string;
+      const entry: Entry | undefined = name === '..' ? (folder.parent ?? folder) : folder.entries.get(name);
+      if (entry?.kind === 'symlink' && (follow || queue.length > 0)) {
+        if (++links > 40) throw systemError('ELOOP', 'open', path);
+        queue.unshift(...partsOf(entry.target));
+        found = entry.target.startsWith('/') ? this.#root : folder;
+      } else if (entry === undefined) return undefined;
+      else found = entry;
+    }
+    return found;
+  }
+
+  /** The absolute path of `target` as seen from `folder`. */
+  #pathOf(folder: FolderEntry, target: string): string {
+    if (target.startsWith('/')) return target;
+    const names: string[] = [];
+    for (let at = folder; at.parent !== undefined; at = at.parent) names.unshift(at.name);
+    return ['', ...names, target].join('/');
+  }
+}
+
+function slice({ data, sizeBytes }: FileEntry, position: number, length: number): Uint8Array {
+  return data.slice(Math.min(position, sizeBytes), Math.min(position + length, sizeBytes));
+}
+
+function isWithin(folder: FolderEntry, outer: FolderEntry): boolean {
+  for (let at: FolderEntry | undefined = folder; at !== undefined; at = at.parent) if (at === outer) return true;
+  return false;
+}
+
+/** `..` stays: where links are, only walking tells what is above. */
+const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.');
