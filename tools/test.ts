@@ -56,7 +56,7 @@ async function runTests(paths: readonly string[], tally: Tally, signal: AbortSig
           root,
           group,
           (result) => {
-            if (result.kind !== 'started' && result.kind !== 'output') tests += 1;
+            tests += 1;
             count(tally, result, ci);
           },
           signal,

@@ -309,7 +309,7 @@ class Walk {
         this.#holders.add(name);
       if (declaration['kind'] === 'let' || declaration['kind'] === 'var') {
         this.#report('module-state', declarator, `\`${name}\` can be assigned: modules keep no state, objects do`);
-      } else if (isEmptyCollection(init) && !isReadonly(id)) {
+      } else if (isEmptyCollection(init) && !isReadonly(id, init?.type === 'ObjectExpression')) {
         this.#report('module-state', declarator, `\`${name}\` starts empty, so it is state: keep it in an object`);
       }
     }
@@ -349,11 +349,15 @@ function isEmptyCollection(value: Node | undefined): boolean {
   return value?.type === 'ObjectExpression' && syntax.children(value, 'properties').length === 0;
 }
 
-/** Whether a declared name's type promises that it is not changed: `readonly T[]`, `ReadonlyMap`, `Readonly<…>` … */
-function isReadonly(id: Node | undefined): boolean {
+/**
+ * Whether a declared name's type promises that nothing is added to it: `readonly T[]`, `ReadonlyMap`, `Readonly<…>`, and
+ * for `{}` every named type that is no `Record` (a strategy that keeps all defaults is an empty object).
+ */
+function isReadonly(id: Node | undefined, isObject: boolean): boolean {
   const annotation = id && syntax.child(id, 'typeAnnotation');
   const type = annotation && syntax.child(annotation, 'typeAnnotation');
   if (type?.type === 'TSTypeOperator') return type['operator'] === 'readonly';
   const name = type?.type === 'TSTypeReference' ? syntax.nameOf(syntax.child(type, 'typeName')) : undefined;
-  return name !== undefined && /^(Deep)?Readonly/.test(name);
+  if (name === undefined) return false;
+  return /^(Deep)?Readonly/.test(name) || (isObject && name !== 'Record');
 }

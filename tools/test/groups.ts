@@ -10,6 +10,8 @@ export type Group = {
   readonly concurrency: number;
   /** Limit of one test that sets none itself. */
   readonly testMsMax: number;
+  /** How long nothing may happen while no test runs: files load, hooks set up, processes end. */
+  readonly idleMsMax: number;
 };
 
 const MINUTE_MS = 60_000;
@@ -32,12 +34,31 @@ export function groupFiles(files: readonly string[], cores: number): Group[][] {
       isolation: 'none',
       concurrency: 1,
       testMsMax: MINUTE_MS,
+      idleMsMax: MINUTE_MS / 2,
     }),
   );
   const rounds: Group[][] = [
     unit,
-    [{ name: 'tests/', files: apart, isolation: 'process', concurrency: Math.max(1, cores), testMsMax: 5 * MINUTE_MS }],
-    [{ name: 'tests/ one at a time', files: alone, isolation: 'process', concurrency: 1, testMsMax: 15 * MINUTE_MS }],
+    [
+      {
+        name: 'tests/',
+        files: apart,
+        isolation: 'process',
+        concurrency: Math.max(1, cores),
+        testMsMax: 5 * MINUTE_MS,
+        idleMsMax: 1.5 * MINUTE_MS,
+      },
+    ],
+    [
+      {
+        name: 'tests/ one at a time',
+        files: alone,
+        isolation: 'process',
+        concurrency: 1,
+        testMsMax: 15 * MINUTE_MS,
+        idleMsMax: 10 * MINUTE_MS,
+      },
+    ],
   ];
   return rounds.map((round) => round.filter((group) => group.files.length > 0)).filter((round) => round.length > 0);
 }

@@ -50,8 +50,11 @@ function resultOf({ type, data }: Event): TestResult | undefined {
     case 'test:stdout':
     case 'test:stderr':
       return { kind: 'output', file: place.file, text: data.message ?? '' };
-    case 'test:start':
-      return { kind: 'started', ...place };
+    case 'test:dequeue':
+    case 'test:complete':
+      // A file with a process of its own is a test to node:test, which lasts as long as the process: that is no test.
+      if (place.name === place.file) return undefined;
+      return { kind: type === 'test:dequeue' ? 'started' : 'ended', ...place };
     default:
       return undefined;
   }

@@ -2,9 +2,12 @@
 
 type Place = { readonly name: string; readonly file: string; readonly line: number };
 
-/** One line from the reporter. `file` is absolute; durations are in milliseconds of real time. */
+/**
+ * One line from the reporter. `file` is absolute; durations are in milliseconds of real time. Every test and suite is
+ * `started` and `ended` when that happens; its result may come later, since results come in the order of the files.
+ */
 export type TestResult =
-  | (Place & { readonly kind: 'started' })
+  | (Place & { readonly kind: 'started' | 'ended' })
   | (Place & { readonly kind: 'passed'; readonly durationMs: number })
   | (Place & { readonly kind: 'skipped'; readonly durationMs: number; readonly reason: string })
   | (Place & { readonly kind: 'failed'; readonly durationMs: number; readonly text: string })

@@ -27,6 +27,10 @@ const FILES: Readonly<Record<string, string>> = {
     import { test } from 'node:test';
     test('dies', () => { console.error('last words'); process.kill(process.pid, 'SIGKILL'); return new Promise(() => {}); });
   `,
+  'open.test.ts': `
+    import { test } from 'node:test';
+    test('leaves a timer behind', () => { setInterval(() => {}, 1000); });
+  `,
   'slow.test.ts': `
     import { test } from 'node:test';
     test('never ends', () => new Promise(() => setInterval(() => {}, 1000).unref()));
@@ -38,12 +42,13 @@ async function run(
   isolation: Group['isolation'],
   ci = false,
   testMsMax = 60_000,
+  idleMsMax = 60_000,
 ): Promise<Tally> {
   const folder = mkdtempSync(join(tmpdir(), 'tutti-test-'));
   try {
     for (const name of names) writeFileSync(join(folder, name), FILES[name] as string);
     const tally = newTally();
-    const group = { name: 'group', files: names, isolation, concurrency: 2, testMsMax };
+    const group = { name: 'group', files: names, isolation, concurrency: 2, testMsMax, idleMsMax };
     tally.failures.push(...(await runGroup(folder, group, (result) => count(tally, result, ci))));
     return tally;
   } finally {
@@ -73,6 +78,15 @@ for (const isolation of ['none', 'process'] as const) {
     const tally = await run(['dead.test.ts'], isolation);
     assert.equal(tally.failures.length, 1);
     assert.match(tally.failures[0]?.text ?? '', /last words/);
+  });
+
+  test(`a process that does not end after its tests is a failure (isolation ${isolation})`, async () => {
+    const tally = await run(['open.test.ts'], isolation, false, 60_000, 1500);
+    assert.match(tally.failures[0]?.title ?? '', /did not end$/);
+    assert.match(
+      tally.failures[0]?.text ?? '',
+      /after "leaves a timer behind" \(open\.test\.ts\): something is still open/,
+    );
   });
 
   test(`a test that does not end is a failure (isolation ${isolation})`, async () => {

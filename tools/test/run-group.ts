@@ -9,8 +9,10 @@ import type { Group } from './groups.ts';
 import type { Failure, TestResult } from './results.ts';
 
 const REPORTER = join(import.meta.dirname, 'reporter.ts');
-/** How long a group may show nothing beyond its longest test before it counts as stuck. */
-const SILENCE_MS = 30_000;
+/** How much longer than its limit a test may take to be ended by node:test, before the group counts as stuck. */
+const GRACE_MS = 30_000;
+/** How long tests may take to end when they are told to. */
+const STOP_MS_MAX = 10_000;
 const OUTPUT_CHARS_MAX = 6_000;
 
 /**
@@ -35,7 +37,8 @@ export async function runGroup(
       '--test-reporter-destination=stdout',
       ...group.files.map((file) => join(root, file)),
     ],
-    { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+    // In a process group of its own, so that what the tests have started can be ended with them.
+    { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], detached: true },
   );
   const outputs = new Map<string, string>();
   const keep = (file: string, text: string) =>
@@ -46,26 +49,39 @@ export async function runGroup(
 
   let last = 'before the first test';
   let failed = 0;
-  let stuck = false;
-  const silence = setTimeout(() => {
-    stuck = true;
-    child.kill('SIGKILL');
-  }, group.testMsMax + SILENCE_MS);
-  const stop = () => child.kill('SIGTERM');
+  let running = 0;
+  let stuckMs = 0;
+  let silence: NodeJS.Timeout | undefined;
+  const watch = () => {
+    clearTimeout(silence);
+    const limitMs = running > 0 ? group.testMsMax + GRACE_MS : group.idleMsMax;
+    silence = setTimeout(() => {
+      stuckMs = limitMs;
+      endGroup(child.pid, 'SIGKILL');
+    }, limitMs);
+  };
+  watch();
+  const stop = () => {
+    endGroup(child.pid, 'SIGTERM');
+    clearTimeout(silence);
+    silence = setTimeout(() => endGroup(child.pid, 'SIGKILL'), STOP_MS_MAX);
+  };
   signal?.addEventListener('abort', stop);
 
   const lines = createInterface({ input: child.stdio[3] as Readable });
   const read = (async () => {
     for await (const line of lines) {
-      silence.refresh();
       const result = JSON.parse(line) as TestResult;
       if (result.kind === 'output') {
         keep(result.file, result.text);
-      } else {
+      } else if (result.kind === 'started' || result.kind === 'ended') {
+        running += result.kind === 'started' ? 1 : -1;
         last = `${result.kind === 'started' ? 'in' : 'after'} "${result.name}" (${relative(root, result.file)})`;
+      } else {
         if (result.kind === 'failed') failed += 1;
         onResult(fromRoot(root, withOutput(result, outputs)));
       }
+      if (signal?.aborted !== true) watch();
     }
   })();
   const [code, killedBy] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
@@ -77,12 +93,20 @@ export async function runGroup(
   signal?.removeEventListener('abort', stop);
 
   const shown = outputs.get('') ?? '';
-  if (stuck) {
-    const text = `nothing happened for ${(group.testMsMax + SILENCE_MS) / 1000} s ${last}: something is still open`;
+  if (stuckMs > 0) {
+    const text = `nothing happened for ${stuckMs / 1000} s ${last}: something is still open`;
     return [{ title: `${group.name} did not end`, text: `${text}\n${shown}` }];
   }
   if (code === 0 || (failed > 0 && code === 1)) return [];
   return [{ title: `${group.name} ended with ${killedBy ?? `code ${code}`}`, text: `${last}\n${shown}` }];
+}
+
+function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // else it has ended just now
+  }
 }
 
 /** A file that failed as a whole says why on its own output only. */
