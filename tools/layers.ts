@@ -55,6 +55,8 @@ export const LAYERS: readonly Layer[] = [
   { folder: 'libs/base', imports: [] },
   // The real clock, randomness, keys and host.
   { folder: 'libs/*/node', imports: LIBS, host: true, packages: ['ws', 'jose', 'pino'] },
+  // Fakes of the ground, for tests and for simulated nodes.
+  { folder: 'libs/testing', imports: ['libs/base', 'libs/base/node', 'libs/machinery'], host: true },
   { folder: 'libs/machinery', imports: ['libs/base'] },
   { folder: 'libs/kind', imports: ['libs/base', 'libs/machinery'] },
   { folder: 'libs/client', imports: ['libs/base', 'libs/machinery', 'libs/kind'] },
@@ -80,6 +82,8 @@ export const LAYERS: readonly Layer[] = [
     packages: ['@grpc/grpc-js'],
     browser: false, // gRPC needs HTTP/2
   },
+  // Sockets, TLS and HTTP: the one part of the API server that knows the network.
+  { folder: 'control-plane/apiserver/serve', imports: ['libs/*', 'control-plane/apiserver'], host: true },
   { folder: 'control-plane/apiserver', imports: [...LIBS, 'api', 'api/*/*', 'control-plane/store'] },
   { folder: 'control-plane/scheduler', imports: [...LIBS, 'api', 'api/*/*'] },
   { folder: 'control-plane/controller-manager', imports: [...LIBS, 'api', 'api/*/*', 'api/*/*/controller'] },
