@@ -44,6 +44,7 @@ const EVERYTHING_BELOW_BIN = [
   'control-plane/store',
   'control-plane/store/drivers/*',
   'control-plane/*',
+  'control-plane/apiserver/serve',
   'node/*',
   'node/cri/dial',
   'addons/*',

@@ -2,6 +2,7 @@ import { assert } from '../../../libs/base/assert.ts';
 import { backoffMs } from '../../../libs/base/backoff.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
+import type { Documentation } from '../../../libs/kind/column.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import { compareKeys } from '../../store/keys.ts';
@@ -30,6 +31,8 @@ export interface CachesOptions {
   readonly watch?: Partial<WatchLimits>;
   /** What lists kept joined may take in all. Default 256 MiB. */
   readonly joinedBytesMax?: number;
+  /** What tables say of columns that show a documented field. */
+  readonly documentation?: Documentation;
 }
 
 const MIB = 1024 * 1024;
@@ -80,6 +83,7 @@ export class Caches {
       budget: new JoinBudget(options.joinedBytesMax ?? 256 * MIB),
       ring: { events: options.ring?.events ?? 4096, bytes: options.ring?.bytes ?? 32 * MIB },
       watch: { bookmarkMs: options.watch?.bookmarkMs ?? 60_000, slowReaderMs: options.watch?.slowReaderMs ?? 30_000 },
+      ...(options.documentation ? { documentation: options.documentation } : {}),
       revision: () => this.#revision,
     };
   }

@@ -45,6 +45,7 @@ export class ListWriter {
         columns,
         nowMs: writer.nowMs,
         metadata: { ...metadata },
+        documentation: writer.documentation,
       });
     }
     const items = objects.map((object) =>

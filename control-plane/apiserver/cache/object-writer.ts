@@ -1,4 +1,5 @@
 import { assert } from '../../../libs/base/assert.ts';
+import type { Documentation } from '../../../libs/kind/column.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Kind, ServedVersion } from '../../../libs/kind/kind.ts';
 import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
@@ -22,13 +23,15 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 export class ObjectWriter {
   readonly kind: Kind;
   readonly schema: SchemaSet;
+  readonly documentation: Documentation | undefined;
   readonly #clock: Clock;
   readonly #storageApiVersion: string;
   readonly #heads: ReadonlyMap<string, readonly Uint8Array[]>;
   /** The types of lists' items carry no kind and apiVersion of their own: so it is with all types but custom ones. */
   readonly itemsAreBare: boolean;
 
-  constructor(kind: Kind, schema: SchemaSet, clock: Clock) {
+  constructor(kind: Kind, schema: SchemaSet, clock: Clock, documentation?: Documentation) {
+    this.documentation = documentation;
     this.kind = kind;
     this.schema = schema;
     this.#clock = clock;

@@ -1,5 +1,6 @@
 import { assert } from '../../../libs/base/assert.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
+import type { Documentation } from '../../../libs/kind/column.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import { failure, statusOf } from '../../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
@@ -87,6 +88,7 @@ export interface ResourceCacheContext {
   readonly budget: JoinBudget;
   readonly ring: RingLimits;
   readonly watch: WatchLimits;
+  readonly documentation?: Documentation;
   /** The revision up to which the cache has seen everything. */
   revision(): Revision;
 }
@@ -117,7 +119,7 @@ export class ResourceCache implements WatchSource {
     this.#objects = new OrderedObjects(context.budget);
     this.#changed = context.revision();
     this.ring = new EventRing(this.#changed, context.ring);
-    this.#writer = new ObjectWriter(kind, schema, context.clock);
+    this.#writer = new ObjectWriter(kind, schema, context.clock, context.documentation);
     this.#lists = new ListWriter(this.#writer);
     this.#watchers = new Watchers(this, kind.namespaced);
   }
@@ -137,6 +139,11 @@ export class ResourceCache implements WatchSource {
   /** The revision up to which everything is known. */
   get revision(): Revision {
     return this.#context.revision();
+  }
+
+  /** The last revision that changed something here: what is derived from all objects is made anew when it moves. */
+  get changed(): Revision {
+    return this.#changed;
   }
 
   get watcherCount(): number {
@@ -211,6 +218,11 @@ export class ResourceCache implements WatchSource {
     return new ListPage(this.#lists, slicesOf(picked), { revision, more, remaining: undefined });
   }
 
+  /** All objects of the present, in order. */
+  all(): readonly CachedObject[] {
+    return objectsOf(this.#objects.slices(this.prefix));
+  }
+
   /** Some objects as a list of the present. */
   pageOf(objects: readonly CachedObject[]): ListPage {
     return new ListPage(this.#lists, slicesOf(objects), { revision: this.revision, more: false, remaining: 0 });
@@ -254,7 +266,7 @@ export class ResourceCache implements WatchSource {
   /** The kind has changed: what was made by its old rules goes, and watchers start anew. */
   rewrite(kind: Kind, schema: SchemaSet): void {
     this.#watchers.end();
-    this.#writer = new ObjectWriter(kind, schema, this.clock);
+    this.#writer = new ObjectWriter(kind, schema, this.clock, this.#context.documentation);
     this.#lists = new ListWriter(this.#writer);
     this.#watchers = new Watchers(this, kind.namespaced);
     const objects = objectsOf(this.#objects.slices(this.prefix));

@@ -1,4 +1,4 @@
-import type { Column } from '../../../libs/kind/column.ts';
+import type { Column, Documentation } from '../../../libs/kind/column.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
@@ -13,6 +13,8 @@ export interface TableOptions {
   /** Wall time, for ages. */
   readonly nowMs: number;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Where the documentation of fields is, if it is. */
+  readonly documentation?: Documentation;
 }
 
 /** An object of a table: as it is stored, from which the cells are made, and as the version asked for shows it. */
@@ -28,7 +30,7 @@ export function tableOf(kind: Kind, objects: readonly TableObject[], options: Ta
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.asVersion}`,
     metadata: options.metadata,
-    columnDefinitions: options.columns ? columns.map(definition) : null,
+    columnDefinitions: options.columns ? columns.map((column) => definition(column, options.documentation)) : null,
     rows: objects.map((object) => ({
       cells: columns.map((column) => column.value(object.stored, options.nowMs)),
       object: rowObject(object, options),
@@ -36,9 +38,10 @@ export function tableOf(kind: Kind, objects: readonly TableObject[], options: Ta
   });
 }
 
-function definition(column: Column): Readonly<Record<string, unknown>> {
+function definition(column: Column, documentation: Documentation | undefined): Readonly<Record<string, unknown>> {
   const { name, type, format = '', description, priority = 0 } = column;
-  return { name, type, format, description, priority };
+  const text = typeof description === 'string' ? description : documentation?.(description.type, description.field);
+  return { name, type, format, description: text ?? '', priority };
 }
 
 function rowObject({ shown }: TableObject, { includeObject, asVersion }: TableOptions): unknown {
