@@ -74,7 +74,8 @@ function representationOf(clause: Clause, media: MediaType, options: Negotiation
   const [group, version] = [clause.parameters.get('g'), clause.parameters.get('v')];
   if (group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
   if (as === 'Table') return media === 'protobuf' ? undefined : { media, as: 'table', asVersion: version, pretty };
-  if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList') return { media, as: 'metadata', asVersion: version, pretty };
+  if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
+    return { media, as: 'metadata', asVersion: version, pretty };
   return undefined;
 }
 
@@ -93,9 +94,7 @@ function parseAccept(accept: string): Clause[] {
     clauses.push({ type: type.toLowerCase(), parameters, quality: Number.isFinite(quality) ? quality : 1 });
   }
   const specificity = (c: Clause) => (c.type === '*/*' ? 0 : c.type.endsWith('/*') ? 1 : 2);
-  return clauses
-    .filter((c) => c.quality > 0)
-    .sort((a, b) => b.quality - a.quality || specificity(b) - specificity(a));
+  return clauses.filter((c) => c.quality > 0).sort((a, b) => b.quality - a.quality || specificity(b) - specificity(a));
 }
 
 export type PatchMediaType = 'json' | 'merge' | 'strategic' | 'apply';

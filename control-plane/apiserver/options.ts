@@ -3,7 +3,15 @@
  * of meta.k8s.io). Unknown parameters are ignored, of a repeated one the first counts.
  */
 import { badRequest, invalid, unclassified } from '../../libs/machinery/errors.ts';
-import { type ErrorList, forbidden, notSupported, omitted, tooLong, invalid as invalidField, path } from '../../libs/machinery/field-errors.ts';
+import {
+  type ErrorList,
+  forbidden,
+  notSupported,
+  omitted,
+  tooLong,
+  invalid as invalidField,
+  path,
+} from '../../libs/machinery/field-errors.ts';
 import { type FieldSelector, parseFieldSelector } from '../../libs/machinery/fields.ts';
 import { type LabelSelector, parseLabelSelector } from '../../libs/machinery/labels.ts';
 import { quote } from '../../libs/machinery/quote.ts';
@@ -54,9 +62,12 @@ function listErrors(options: ListParameters): ErrorList {
     errors.push(forbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
   }
   if (match === '') return errors;
-  if (version === '') errors.push(forbidden(at, 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
-  if (options.continue !== '') errors.push(forbidden(at, 'resourceVersionMatch is forbidden when continue is provided'));
-  if (match !== 'Exact' && match !== 'NotOlderThan') errors.push(notSupported(at, match, ['Exact', 'NotOlderThan', '']));
+  if (version === '')
+    errors.push(forbidden(at, 'resourceVersionMatch is forbidden unless resourceVersion is provided'));
+  if (options.continue !== '')
+    errors.push(forbidden(at, 'resourceVersionMatch is forbidden when continue is provided'));
+  if (match !== 'Exact' && match !== 'NotOlderThan')
+    errors.push(notSupported(at, match, ['Exact', 'NotOlderThan', '']));
   if (match === 'Exact' && version === '0') {
     errors.push(forbidden(at, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }
@@ -98,7 +109,12 @@ export function parseWriteParameters(query: URLSearchParams, kind: WriteOptionsK
   if (kind === 'PatchOptions') {
     if (!apply && query.has('force')) errors.push(forbidden('force', 'may not be specified for non-apply patch'));
     if (apply && fieldManager === '') {
-      errors.push({ type: 'FieldValueRequired', field: 'fieldManager', value: omitted, detail: 'is required for apply patch' });
+      errors.push({
+        type: 'FieldValueRequired',
+        field: 'fieldManager',
+        value: omitted,
+        detail: 'is required for apply patch',
+      });
     }
   }
   errors.push(...fieldManagerErrors(fieldManager), ...dryRunErrors(dryRun));
@@ -139,7 +155,9 @@ export function parseResourceVersion(text: string): number | undefined {
   if (text === '') return undefined;
   if (!/^\d+$/.test(text) || BigInt(text) > UINT64_MAX) {
     const problem = /^\d+$/.test(text) ? 'value out of range' : 'invalid syntax';
-    throw new ResourceVersionSyntaxError(`resourceVersion: Invalid value: ${quote(text)}: strconv.ParseUint: parsing ${quote(text)}: ${problem}`);
+    throw new ResourceVersionSyntaxError(
+      `resourceVersion: Invalid value: ${quote(text)}: strconv.ParseUint: parsing ${quote(text)}: ${problem}`,
+    );
   }
   return Number(text);
 }
@@ -172,7 +190,8 @@ export function parseInt64(text: string | null): number | undefined {
   if (text === null || text === '') return undefined;
   if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: invalid syntax`);
   const value = BigInt(text);
-  if (BigInt.asIntN(64, value) !== value) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: value out of range`);
+  if (BigInt.asIntN(64, value) !== value)
+    throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: value out of range`);
   return Number(value);
 }
 

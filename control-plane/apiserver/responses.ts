@@ -16,7 +16,12 @@ export interface Writable {
   readonly schema?: SchemaSet;
 }
 
-export const PLAIN_JSON: Representation = Object.freeze({ media: 'json', as: 'object', asVersion: 'v1', pretty: false });
+export const PLAIN_JSON: Representation = Object.freeze({
+  media: 'json',
+  as: 'object',
+  asVersion: 'v1',
+  pretty: false,
+});
 
 export function wholeBody(content: Writable, form: Representation = PLAIN_JSON): WholeBody {
   return {
@@ -41,7 +46,12 @@ export function prettyText(value: unknown): string {
   return `${text.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }
 
-export function respond(code: number, body: WholeBody, warnings: readonly string[] = [], headers: Readonly<Record<string, string>> = {}): ApiResponse {
+export function respond(
+  code: number,
+  body: WholeBody,
+  warnings: readonly string[] = [],
+  headers: Readonly<Record<string, string>> = {},
+): ApiResponse {
   return { code, headers, warnings, body };
 }
 
@@ -55,7 +65,12 @@ export function textResponse(code: number, text: string, contentType = 'text/pla
 }
 
 /** The answer to a request that failed, in the form the client wanted where a Status can be written so. */
-export function errorResponse(error: unknown, form: Representation, schema: SchemaSet, warnings: readonly string[] = []): ApiResponse {
+export function errorResponse(
+  error: unknown,
+  form: Representation,
+  schema: SchemaSet,
+  warnings: readonly string[] = [],
+): ApiResponse {
   const status = statusOf(error);
   const headers: Record<string, string> = {};
   const retryAfterSeconds = status.details?.retryAfterSeconds;

@@ -3,8 +3,16 @@ import { withTimeout } from '../../libs/base/clock.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../libs/kind/admission.ts';
+import type { Documentation } from '../../libs/kind/column.ts';
 import type { Kind } from '../../libs/kind/kind.ts';
-import { newAuditAnnotations, newWarnings, parseCause, type RequestAttributes, type RequestContext, type UserInfo } from '../../libs/kind/request.ts';
+import {
+  newAuditAnnotations,
+  newWarnings,
+  parseCause,
+  type RequestAttributes,
+  type RequestContext,
+  type UserInfo,
+} from '../../libs/kind/request.ts';
 import { ApiError, forbidden } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Store } from '../store/store.ts';
@@ -15,7 +23,7 @@ import { Caches } from './cache/caches.ts';
 import { header, managerOf } from './headers.ts';
 import { negotiate, type Representation } from './negotiation.ts';
 import type { Connector, Engine } from './registry/engine.ts';
-import { KindSet } from './registry/kind-set.ts';
+import type { KindSet } from './registry/kind-set.ts';
 import { RegistryAccess } from './registry/access.ts';
 import { handleResource } from './registry/verbs.ts';
 import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
@@ -31,13 +39,20 @@ export interface ApiServerOptions {
   readonly log: Logger;
   /** The built-in schema. */
   readonly schema: SchemaSet;
-  readonly kinds: readonly Kind[];
-  /** Which versions are served; default: what each kind says. */
-  readonly isServed?: (group: string, version: string, servedByDefault: boolean) => boolean;
+  /** Where the kinds go; made by the caller, so that endpoints can look at it too. */
+  readonly kinds: KindSet;
+  /** The published words about fields, where they are at hand. */
+  readonly documentation?: Documentation;
+  /** The kinds that are there from the start. */
+  readonly builtin: readonly Kind[];
   /** Asked in turn; who none of them knows is anonymous. */
   readonly authenticators: readonly Authenticator[];
   /** Gives the user that `user` acts as (`Impersonate-User` …), or throws 403; without it those headers mean nothing. */
-  readonly impersonate?: (request: ApiRequest, user: UserInfo, attributes: RequestAttributes) => Promise<UserInfo> | UserInfo;
+  readonly impersonate?: (
+    request: ApiRequest,
+    user: UserInfo,
+    attributes: RequestAttributes,
+  ) => Promise<UserInfo> | UserInfo;
   /** Asked in turn; what none of them allows is forbidden. */
   readonly authorizers: readonly Authorizer[];
   readonly admission: readonly AdmissionPlugin[];
@@ -48,7 +63,12 @@ export interface ApiServerOptions {
 
 /** Something served under a path that is no resource. undefined: not mine. */
 export interface Endpoint {
-  handle(server: ApiServer, ctx: RequestContext, request: ApiRequest, form: Representation): Promise<ApiResponse | undefined> | ApiResponse | undefined;
+  handle(
+    server: ApiServer,
+    ctx: RequestContext,
+    request: ApiRequest,
+    form: Representation,
+  ): Promise<ApiResponse | undefined> | ApiResponse | undefined;
 }
 
 /**
@@ -69,13 +89,23 @@ export class ApiServer {
     this.#options = options;
     this.schema = options.schema;
     const { store, clock, random, log, admission } = options;
-    const kinds = new KindSet(options.isServed);
-    const caches = new Caches({ store, clock, log });
-    for (const kind of options.kinds) {
+    const { kinds } = options;
+    const caches = new Caches({ store, clock, log, documentation: options.documentation });
+    for (const kind of options.builtin) {
       kinds.add(kind, options.schema);
       if (!kind.virtual) caches.add(kind, options.schema);
     }
-    const engine = { store, caches, kinds, schema: options.schema, admission, clock, random, log, connector: options.connector };
+    const engine = {
+      store,
+      caches,
+      kinds,
+      schema: options.schema,
+      admission,
+      clock,
+      random,
+      log,
+      connector: options.connector,
+    };
     this.engine = Object.assign(engine, { registry: new RegistryAccess(engine) });
   }
 
@@ -92,7 +122,9 @@ export class ApiServer {
   /** Answers a request; never throws: what goes wrong is a Status. */
   async handle(request: ApiRequest): Promise<ApiResponse> {
     const query = new URLSearchParams(request.query);
-    const form = negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ?? PLAIN_JSON;
+    const form =
+      negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ??
+      PLAIN_JSON;
     const warnings = newWarnings();
     try {
       const routed = route(request.method, request.path, query);
@@ -101,14 +133,22 @@ export class ApiServer {
       const longRunning = isLongRunning(routed);
       const deadline = longRunning ? undefined : withTimeout(this.engine.clock, deadlineMs, request.signal);
       try {
-        const ctx = this.#context(request, routed, user, warnings, deadline?.signal ?? request.signal, longRunning ? Number.POSITIVE_INFINITY : deadlineMs);
+        const ctx = this.#context(
+          request,
+          routed,
+          user,
+          warnings,
+          deadline?.signal ?? request.signal,
+          longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
+        );
         await this.#authorize(ctx);
         return await this.#dispatch(ctx, request, routed, query, form);
       } finally {
         deadline?.[Symbol.dispose]();
       }
     } catch (error) {
-      if (!isExpected(error)) this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
+      if (!isExpected(error))
+        this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
       return errorResponse(error, form, this.schema, warnings.all);
     }
   }
@@ -141,7 +181,9 @@ export class ApiServer {
       warnings,
       audit: newAuditAnnotations(),
       cause: parseCause(header(request, 'baggage')),
-      trace: /^[\da-f]{2}-([\da-f]{32})-/.exec(header(request, 'traceparent') ?? '')?.[1] ?? random.uuid().replaceAll('-', ''),
+      trace:
+        /^[\da-f]{2}-([\da-f]{32})-/.exec(header(request, 'traceparent') ?? '')?.[1] ??
+        random.uuid().replaceAll('-', ''),
       dryRun: false,
       fieldManager: managerOf(header(request, 'user-agent')),
       fieldValidation: 'Warn',
@@ -159,7 +201,13 @@ export class ApiServer {
     throw forbiddenTo(ctx, reasons.join(', '));
   }
 
-  async #dispatch(ctx: RequestContext, request: ApiRequest, routed: Route, query: URLSearchParams, form: Representation): Promise<ApiResponse> {
+  async #dispatch(
+    ctx: RequestContext,
+    request: ApiRequest,
+    routed: Route,
+    query: URLSearchParams,
+    form: Representation,
+  ): Promise<ApiResponse> {
     if (!routed.attributes.isResourceRequest) {
       for (const endpoint of this.#options.endpoints) {
         const answer = await endpoint.handle(this, ctx, request, form);
@@ -187,7 +235,9 @@ function isLongRunning({ attributes }: Route): boolean {
 const isExpected = (error: unknown) => error instanceof ApiError;
 
 function withGroup(user: UserInfo, group: string): UserInfo {
-  return user.groups.includes(group) || user.groups.includes('system:unauthenticated') ? user : { ...user, groups: [...user.groups, group] };
+  return user.groups.includes(group) || user.groups.includes('system:unauthenticated')
+    ? user
+    : { ...user, groups: [...user.groups, group] };
 }
 
 /** 403 in the words that kubectl shows: who cannot do what, where. */

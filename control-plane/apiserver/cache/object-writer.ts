@@ -86,6 +86,7 @@ export class ObjectWriter {
       columns: form.columns,
       nowMs: this.nowMs,
       metadata: { resourceVersion: object.metadata?.resourceVersion ?? '' },
+      documentation: this.documentation,
     });
   }
 

@@ -1,0 +1,116 @@
+// Puts the API server together: store, credentials, the server, its sockets.
+
+import process from 'node:process';
+import { publishedDescriptions } from './descriptions.ts';
+import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
+import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
+import type { ApiServer } from '../../control-plane/apiserver/server.ts';
+import type { Store } from '../../control-plane/store/store.ts';
+import type { Clock } from '../../libs/base/clock.ts';
+import type { Host } from '../../libs/base/host.ts';
+import type { Keys } from '../../libs/base/keys.ts';
+import type { Logger } from '../../libs/base/log.ts';
+import type { Random } from '../../libs/base/random.ts';
+import { type ClusterPki, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
+import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
+
+/** The machine, as the command hands it to everything it starts. */
+export interface Machine {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+}
+
+export interface ApiServerSettings {
+  readonly dataDir: string;
+  /** `lmdb`, `memory`, or `etcd://host:port,…`. */
+  readonly store: string;
+  readonly listenHost: string;
+  readonly port: number;
+  readonly serviceAddress: string;
+  readonly nodeName?: string;
+}
+
+export interface RunningApiServer extends AsyncDisposable {
+  readonly server: ApiServer;
+  readonly serving: Serving;
+  readonly pki: ClusterPki;
+  readonly url: string;
+  /** The administrator's, 0600. */
+  readonly kubeconfigPath: string;
+}
+
+/** Starts it; resolves when it answers. Disposing stops it: watches end, requests finish, the store closes. */
+export async function startApiServer(machine: Machine, settings: ApiServerSettings): Promise<RunningApiServer> {
+  const { host, clock, random, keys, log } = machine;
+  await host.files.makeDirectory(settings.dataDir);
+  const addresses = [...new Set(host.facts.addresses().map(({ address }) => address))].filter((a) => !a.includes('%'));
+  const [pki, store] = await Promise.all([
+    ensureClusterPki(host.files, keys, clock, {
+      dir: settings.dataDir,
+      names: { dns: [host.facts.hostname], ip: addresses },
+      serviceIps: [settings.serviceAddress],
+      ...(settings.nodeName ? { nodeName: settings.nodeName } : {}),
+    }),
+    openStore(machine, settings),
+  ]);
+  const advertised = settings.listenHost === '0.0.0.0' ? '127.0.0.1' : settings.listenHost;
+  const server = createDefaultServer({
+    store,
+    clock,
+    random,
+    keys,
+    log: log.child('apiserver'),
+    clientAuthorityPem: pki.ca.certificatePem,
+    serverAddress: `${advertised}:${settings.port}`,
+    platform: `${host.facts.platform}/${host.facts.architecture}`,
+    runtime: process.version,
+    describe: publishedDescriptions(),
+  });
+  await server.start();
+  const serving = await serve({
+    host: settings.listenHost,
+    port: settings.port,
+    tls: {
+      certificatePem: pki.apiserver.certificatePem,
+      privateKeyPem: pki.apiserver.key.privateKeyPem(),
+      clientAuthoritiesPem: pki.ca.certificatePem,
+    },
+    clock,
+    random,
+    log: log.child('serve'),
+    handle: (request) => server.handle(request),
+  });
+  const url = `https://${advertised}:${serving.port}`;
+  const kubeconfigPath = `${settings.dataDir}/admin.kubeconfig`;
+  const user = { certificatePem: pki.admin.certificatePem, privateKeyPem: pki.admin.key.privateKeyPem() };
+  await host.files.write(
+    kubeconfigPath,
+    buildKubeconfig({ name: 'tutti', server: url, caPem: pki.ca.certificatePem, user }),
+  );
+  return {
+    server,
+    serving,
+    pki,
+    url,
+    kubeconfigPath,
+    async [Symbol.asyncDispose]() {
+      await serving.close(5000);
+      await server.stop();
+      await store.close();
+    },
+  };
+}
+
+async function openStore(machine: Machine, settings: ApiServerSettings): Promise<Store> {
+  const { host, clock, random } = machine;
+  if (settings.store === 'memory') {
+    const { MemoryStore } = await import('../../control-plane/store/drivers/memory/memory-store.ts');
+    const store = new MemoryStore({ clock, random });
+    return store;
+  }
+  const { LmdbStore } = await import('../../control-plane/store/drivers/lmdb/lmdb-store.ts');
+  return LmdbStore.open({ host, clock, random, directory: `${settings.dataDir}/store` });
+}

@@ -1,0 +1,114 @@
+import { builtinKinds } from '../../api/kinds.ts';
+import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
+import { clusterRole } from '../../api/rbac/clusterrole/kind.ts';
+import { clusterRoleBinding } from '../../api/rbac/clusterrolebinding/kind.ts';
+import { role } from '../../api/rbac/role/kind.ts';
+import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
+import type { Clock } from '../../libs/base/clock.ts';
+import type { Keys } from '../../libs/base/keys.ts';
+import type { Logger } from '../../libs/base/log.ts';
+import type { Random } from '../../libs/base/random.ts';
+import type { Kind } from '../../libs/kind/kind.ts';
+import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
+import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
+import type { Store } from '../store/store.ts';
+import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
+import type { Authenticator } from './authn/authenticator.ts';
+import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
+import type { Authorizer } from './authz/authorizer.ts';
+import type { Caches } from './cache/caches.ts';
+import { discoveryEndpoint } from './endpoints/discovery.ts';
+import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
+import { openApiEndpoint } from './endpoints/openapi.ts';
+import { versionEndpoint, versionInfo } from './endpoints/version.ts';
+import { ApiServer, type Endpoint } from './server.ts';
+import { KindSet } from './registry/kind-set.ts';
+
+export interface DefaultServerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+  /** Whose client certificates say who somebody is. */
+  readonly clientAuthorityPem: string;
+  /** `host:port` that discovery tells clients. */
+  readonly serverAddress: string;
+  /** `linux/amd64`, `v26.10.0`: what `/version` says of the machine. */
+  readonly platform: string;
+  readonly runtime: string;
+  /** The published words about types and fields, by OpenAPI name: for tables, `kubectl explain` and OpenAPI. */
+  readonly describe?: Describe;
+  /** Known before certificates are looked at: tokens, the users of a simulation. */
+  readonly authenticators?: readonly Authenticator[];
+  readonly healthChecks?: readonly HealthCheck[];
+}
+
+/** The API server as everyone runs it: the built-in kinds, client certificates, RBAC, health, discovery and OpenAPI. */
+export function createDefaultServer(options: DefaultServerOptions): ApiServer {
+  const { store, clock, random, keys, log } = options;
+  const schema = builtinSchema();
+  const kinds = new KindSet();
+  const endpoints: Endpoint[] = [];
+  const authorizers: Authorizer[] = [];
+  const server = new ApiServer({
+    store,
+    clock,
+    random,
+    log,
+    schema,
+    kinds,
+    builtin: builtinKinds,
+    documentation: options.describe && ((type, field) => options.describe?.(schema.get(type).openapiName ?? '', field)),
+    authenticators: [
+      ...(options.authenticators ?? []),
+      clientCertificateAuthenticator({ keys, clock, clientAuthorityPem: options.clientAuthorityPem }),
+    ],
+    authorizers,
+    admission: [],
+    endpoints,
+  });
+  const { caches } = server.engine;
+  authorizers.push(new RbacAuthorizer(rbacObjects(caches)));
+  const sha256 = (text: string) => keys.digest('sha256', text);
+  endpoints.push(
+    healthEndpoint([...standardChecks(caches, store), ...(options.healthChecks ?? [])], (name, error) =>
+      log.warn('a health check failed', { check: name, error }),
+    ),
+    versionEndpoint(versionInfo(options.platform, options.runtime)),
+    discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256 }),
+    openApiEndpoint({ kinds, schema, typeOf: builtinTypeOf, version: 'v1.36.2', describe: options.describe, sha256 }),
+  );
+  return server;
+}
+
+function standardChecks(caches: Caches, store: Store): HealthCheck[] {
+  return [
+    { name: 'ping', paths: ['healthz', 'livez', 'readyz'], check() {} },
+    { name: 'etcd', paths: ['healthz', 'livez', 'readyz'], check: async () => void (await store.currentRevision()) },
+    {
+      name: 'informer-sync',
+      paths: ['readyz'],
+      check() {
+        if (!caches.synced) throw new Error('the cache has not caught up with the store');
+      },
+    },
+  ];
+}
+
+function rbacObjects(caches: Caches): RbacObjects {
+  const all = <T extends ApiObject>(kind: Kind<T>) =>
+    caches
+      .resource(kind as unknown as Kind)
+      .all()
+      .map((encoded) => encoded.object() as unknown as DeepReadonly<T>);
+  const kinds = [clusterRole, clusterRoleBinding, role, roleBinding] as unknown as readonly Kind[];
+  return {
+    version: () => kinds.reduce((sum, kind) => sum + caches.resource(kind).changed, 0),
+    clusterRoles: () => all<ClusterRole>(clusterRole),
+    clusterRoleBindings: () => all<ClusterRoleBinding>(clusterRoleBinding),
+    roles: () => all<Role>(role),
+    roleBindings: () => all<RoleBinding>(roleBinding),
+  };
+}

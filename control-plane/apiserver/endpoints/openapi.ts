@@ -1,0 +1,135 @@
+import { openApiV2, type OpenApiOptions } from '../../../libs/machinery/openapi/document-v2.ts';
+import { openApiV3, openApiV3Index, type OpenApiV3Part } from '../../../libs/machinery/openapi/document-v3.ts';
+import type { OpenApiGroup } from '../../../libs/machinery/openapi/operations.ts';
+import type { Describe } from '../../../libs/machinery/openapi/schemas.ts';
+import type { TypeOf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
+import { openApiV2Protobuf } from '../../../libs/machinery/openapi/protobuf-v2.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+import { stringify } from '../../../libs/machinery/codec/json.ts';
+import { methodNotAllowed } from '../../../libs/machinery/errors.ts';
+import type { ApiRequest, ApiResponse } from '../api.ts';
+import { header } from '../headers.ts';
+import type { KindSet } from '../registry/kind-set.ts';
+import { respond, textResponse, wholeBody } from '../responses.ts';
+import type { Endpoint } from '../server.ts';
+import { describeGroups } from './discovery.ts';
+
+export interface OpenApiEndpointOptions {
+  readonly kinds: KindSet;
+  readonly schema: SchemaSet;
+  readonly typeOf: TypeOf;
+  readonly version: string;
+  readonly describe?: Describe;
+  sha256(text: string): Uint8Array;
+}
+
+const V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+
+/** `/openapi/v2` and `/openapi/v3`: made at the first question, and anew after kinds have come or gone. */
+export function openApiEndpoint(options: OpenApiEndpointOptions): Endpoint {
+  let documents = new Documents(options);
+  options.kinds.onChange(() => {
+    documents = new Documents(options);
+  });
+  return {
+    handle(_server, _ctx, request) {
+      if (!request.path.startsWith('/openapi/')) return undefined;
+      if (request.method !== 'GET') throw methodNotAllowed();
+      if (request.path === '/openapi/v2') return v2(documents, request);
+      if (request.path === '/openapi/v3' || request.path === '/openapi/v3/') return json(documents.v3Index);
+      const part = documents.v3.get(request.path.slice('/openapi/v3/'.length));
+      return part
+        ? { ...json(part.bytes()), headers: { etag: `"${part.hash()}"` } }
+        : textResponse(404, '404 page not found\n');
+    },
+  };
+}
+
+function v2(documents: Documents, request: ApiRequest): ApiResponse {
+  const accept = header(request, 'accept') ?? '';
+  if (!accept.includes('proto-openapi.spec.v2')) return json(documents.v2);
+  const bytes = documents.v2Protobuf;
+  return respond(200, { form: 'whole', contentType: V2_PROTOBUF, bytes: () => [bytes], value: () => bytes });
+}
+
+function json(bytes: Uint8Array): ApiResponse {
+  return respond(200, {
+    ...wholeBody({ value: undefined }),
+    bytes: () => [bytes],
+    value: () => JSON.parse(new TextDecoder().decode(bytes)),
+  });
+}
+
+interface LazyPart {
+  bytes(): Uint8Array;
+  hash(): string;
+}
+
+/** The documents of one set of kinds, each made once. */
+class Documents {
+  readonly #options: OpenApiEndpointOptions;
+  readonly #made = new Map<string, Uint8Array>();
+  #parts: ReadonlyMap<string, LazyPart> | undefined;
+
+  constructor(options: OpenApiEndpointOptions) {
+    this.#options = options;
+  }
+
+  get v2(): Uint8Array {
+    return this.#once('v2', () => new TextEncoder().encode(stringify(this.#v2Document())));
+  }
+
+  get v2Protobuf(): Uint8Array {
+    return this.#once('v2 protobuf', () => openApiV2Protobuf(this.#v2Document()));
+  }
+
+  get v3Index(): Uint8Array {
+    return this.#once('v3', () => {
+      const parts = this.#v3Parts();
+      return new TextEncoder().encode(
+        stringify(openApiV3Index(parts, (part) => this.v3.get(part.place)?.hash() ?? '')),
+      );
+    });
+  }
+
+  get v3(): ReadonlyMap<string, LazyPart> {
+    this.#parts ??= new Map(
+      this.#v3Parts().map((part) => {
+        const bytes = () => this.#once(`v3 ${part.place}`, () => new TextEncoder().encode(stringify(part.document())));
+        const hash = () =>
+          hex(this.#options.sha256(new TextDecoder().decode(bytes())))
+            .toUpperCase()
+            .repeat(2);
+        return [part.place, { bytes, hash }];
+      }),
+    );
+    return this.#parts;
+  }
+
+  #v3Parts(): OpenApiV3Part[] {
+    const { schema, typeOf } = this.#options;
+    return openApiV3(schema, typeOf, this.#groups(), this.#documentOptions());
+  }
+
+  #v2Document() {
+    const { schema, typeOf } = this.#options;
+    return openApiV2(schema, typeOf, this.#groups(), this.#documentOptions());
+  }
+
+  #documentOptions(): OpenApiOptions {
+    const { version, describe } = this.#options;
+    return { version, ...(describe ? { describe } : {}) };
+  }
+
+  #groups(): OpenApiGroup[] {
+    return describeGroups(this.#options.kinds.served, this.#options.sha256) as OpenApiGroup[];
+  }
+
+  #once(name: string, make: () => Uint8Array): Uint8Array {
+    let made = this.#made.get(name);
+    if (!made) this.#made.set(name, (made = make()));
+    return made;
+  }
+}
+
+const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
