@@ -224,7 +224,7 @@ export class Containerd implements AsyncDisposable {
 
   /**
    * Runs a container to its end and returns what it printed. It has the host's network and its cgroup below the host's.
-   * The image must have been pulled.
+   * The image must have been pulled; a command replaces its entrypoint as well.
    */
   run(
     image: string,

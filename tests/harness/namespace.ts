@@ -1,20 +1,11 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
-import {
-  cgroupOf,
-  folderOf,
-  killProcesses,
-  MARK,
-  makeCgroups,
-  pidsOf,
-  removeLeftovers,
-  removeRun,
-} from './leftovers.ts';
-import { RunningProgram, type RunOptions, type RunResult, run, type StartOptions, startTicks } from './process.ts';
+import { type HarnessRun, startRun } from './harness-run.ts';
+import { cgroupOf, folderOf, killProcesses, MARK, makeCgroups, pidsOf } from './leftovers.ts';
+import { RunningProgram, type RunOptions, type RunResult, run, type StartOptions } from './process.ts';
 import { SocketAgent } from './sockets.ts';
 
 /**
@@ -243,11 +234,7 @@ export class NetworkHost {
   }
 }
 
-export interface Network extends AsyncDisposable {
-  /** `<pid>-<ticks>-<random>`; see leftovers.ts. */
-  readonly name: string;
-  /** Everything of this run on the machine's file system. */
-  readonly folder: string;
+export interface Network extends HarnessRun {
   /** The machine in the middle: registries, clients and other outsiders run here. */
   readonly hub: NetworkHost;
   readonly hosts: readonly NetworkHost[];
@@ -257,7 +244,6 @@ export interface Network extends AsyncDisposable {
 
 /** Makes a network of hosts. Needs root; leftovers of killed runs go first. */
 export async function createNetwork(options: NetworkOptions = {}): Promise<Network> {
-  await removeLeftovers();
   const wanted =
     typeof options.hosts === 'object' ? options.hosts : Array.from({ length: options.hosts ?? 1 }, () => ({}));
   const specs = wanted.map((one: HostOptions, index) => ({
@@ -269,10 +255,8 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
   if (specs.length > 200 || subnets.some((one) => !(one >= 0 && one < 200)))
     throw new Error('at most 200 hosts and subnets');
 
-  const name = `${process.pid}-${startTicks(process.pid)}-${randomBytes(3).toString('hex')}`;
-  const folder = folderOf(name);
-  mkdirSync(folder, { mode: 0o755 });
-  const warden = startWarden(name);
+  const harnessRun = await startRun();
+  const { name, folder } = harnessRun;
   const addresses = specs.map((one, index) => `172.30.${one.subnet}.${11 + index}`);
   const names = [['hub', '172.30.0.1'], ...specs.map((one, index) => [one.name, addresses[index]!])];
   const hostsFile = [
@@ -287,8 +271,7 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
   const dispose = (): Promise<void> => {
     disposal ??= (async () => {
       for (const host of hosts) host.dispose();
-      await removeRun(name);
-      warden.dismiss();
+      await harnessRun.dispose();
     })();
     return disposal;
   };
@@ -345,7 +328,7 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
       }),
     );
     await checkIsolation(hub, subnets, specs.length);
-    return { name, folder, hub, hosts: hosts.slice(1), dispose, [Symbol.asyncDispose]: dispose };
+    return { name, folder, env: harnessRun.env, hub, hosts: hosts.slice(1), dispose, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
@@ -369,21 +352,6 @@ async function startHolder(runName: string, name: string, hostsFile: string, for
   const holder = new RunningProgram(argv, { cwd: '/', env });
   await holder.waitFor('ready\n');
   return holder.pid;
-}
-
-/** A sleeping shell that removes the run when this process is gone without having done so itself. */
-function startWarden(runName: string): { dismiss(): void } {
-  const program = join(import.meta.dirname, 'leftovers.ts');
-  const script = 'read -r word; [ "$word" = done ] || exec "$0" "$1" "$2"';
-  const child = spawn('/bin/sh', ['-c', script, process.execPath, program, runName], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-  });
-  child.unref();
-  (child.stdin as unknown as { unref(): void }).unref();
-  child.stdin.on('error', () => {});
-  return { dismiss: () => child.stdin.end('done\n') };
 }
 
 /** The promise of this file: the hub has our bridges and cables, and no route to anywhere else. */

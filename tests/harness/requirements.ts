@@ -9,7 +9,7 @@ import { unpackPackages } from './debian.ts';
  * What tests need of the machine: a test names its requirements and is skipped, with the reason in its line, where one is
  * missing; under `CI=true` that is a failure. `npm run setup` brings what can be brought.
  */
-export type Requirement = 'linux' | 'root' | 'containerd' | 'containerd-2' | 'images' | 'nft' | 'kubectl' | 'etcd';
+export type Requirement = 'linux' | 'root' | 'containerd' | 'images' | 'nft' | 'kubectl' | 'etcd';
 
 /** containerd 2 for tests beside the machine's own: the first suite that has it. */
 const CONTAINERD_2 = { suite: 'sid', package: 'containerd', folder: join(CACHE, 'debian/sid+containerd/usr/bin') };
@@ -98,8 +98,6 @@ const probes: Readonly<Record<Requirement, () => string | undefined>> = {
     if (findCniPlugins() === undefined) return `no CNI plugins (${SETUP})`;
     return undefined;
   },
-  'containerd-2': () =>
-    findContainerd2() === undefined ? 'no containerd 2 (fetchContainerd2 of tests/harness gets it)' : undefined,
   images: () => {
     const missing = ['dpkg-deb', 'apt-get'].filter((one) => findCommand(one) === undefined);
     return missing.length === 0 ? undefined : `test images are made of Debian packages: no ${missing.join(', ')} here`;

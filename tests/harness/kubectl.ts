@@ -1,0 +1,75 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { NetworkHost } from './namespace.ts';
+import type { RunningProgram, RunResult } from './process.ts';
+import { findKubectl } from './requirements.ts';
+
+export interface KubectlOptions {
+  readonly kubeconfig: string;
+  /** Default: the kubeconfig's. */
+  readonly namespace?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The unmodified kubectl, inside a host, with a home folder of its own. */
+export class Kubectl {
+  readonly #host: NetworkHost;
+  readonly #options: KubectlOptions;
+  readonly #program: string;
+
+  constructor(host: NetworkHost, options: KubectlOptions) {
+    const program = findKubectl();
+    if (program === undefined) throw new Error('no kubectl');
+    this.#host = host;
+    this.#options = options;
+    this.#program = program;
+    mkdirSync(this.#home, { recursive: true });
+  }
+
+  get #home(): string {
+    return join(this.#host.folder, 'home');
+  }
+
+  /** The whole command line; strings are split at blanks, a list is taken as it is. */
+  #argv(args: string | readonly string[]): string[] {
+    const words = typeof args === 'string' ? args.split(' ').filter((word) => word !== '') : args;
+    const namespace = this.#options.namespace === undefined ? [] : [`--namespace=${this.#options.namespace}`];
+    return [this.#program, `--kubeconfig=${this.#options.kubeconfig}`, ...namespace, ...words];
+  }
+
+  get #env(): Record<string, string | undefined> {
+    // Neither the user's own cluster nor the user's cache, aliases and colours.
+    return { KUBECONFIG: undefined, KUBERC: 'off', KUBE_EDITOR: 'false', HOME: this.#home, ...this.#options.env };
+  }
+
+  /** Runs it to its end: `run('get pods -o wide')`. Rejects with kubectl's words on failure unless `check: false`. */
+  run(
+    args: string | readonly string[],
+    options: { input?: string; check?: boolean; timeoutMs?: number } = {},
+  ): Promise<RunResult> {
+    return this.#host.exec(this.#argv(args), { ...options, env: this.#env });
+  }
+
+  /** What it prints, without the last line's end. */
+  async text(args: string | readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<string> {
+    return (await this.run(args, options)).stdout.trimEnd();
+  }
+
+  /** `json('get pod web')` gives the object. */
+  async json<T = any>(args: string | readonly string[]): Promise<T> {
+    const words = typeof args === 'string' ? args.split(' ').filter((word) => word !== '') : args;
+    return JSON.parse((await this.run([...words, '--output=json'])).stdout) as T;
+  }
+
+  /** Applies objects or YAML. */
+  apply(manifest: string | object | readonly object[]): Promise<RunResult> {
+    const objects = Array.isArray(manifest) ? { apiVersion: 'v1', kind: 'List', items: manifest } : manifest;
+    const input = typeof objects === 'string' ? objects : JSON.stringify(objects);
+    return this.run(['apply', '--filename=-'], { input });
+  }
+
+  /** Starts one that stays: `port-forward`, `logs -f`, `get -w`. */
+  spawn(args: string | readonly string[], options: { stdin?: boolean } = {}): RunningProgram {
+    return this.#host.spawn(this.#argv(args), { ...options, env: this.#env });
+  }
+}
