@@ -151,18 +151,21 @@ export function readEnvelope(bytes: Uint8Array): Unknown {
  */
 export function decodeProtobufBody<T = unknown>(set: SchemaSet, type: TypeName | StructType, bytes: Uint8Array): T {
   const struct = resolve(set, type);
-  const object: JsonObject = {};
-  messageReader(set, struct)(new ProtobufReader(bytes), object);
-  return formed<T>(set, struct, object);
+  return formed<T>(set, struct, () => readInto(set, struct, {}, bytes));
 }
 
-function formed<T>(set: SchemaSet, type: StructType, object: JsonObject): T {
+function readInto(set: SchemaSet, type: StructType, object: JsonObject, bytes: Uint8Array): JsonObject {
+  messageReader(set, type)(new ProtobufReader(bytes), object);
+  return object;
+}
+
+function formed<T>(set: SchemaSet, type: StructType, read: () => JsonObject): T {
   const run: Run = { keys: 0, bad: false, strict: false };
-  const canonical = canonicalOf(set, type).adopt(object, run);
-  // What is wrong (a quantity, as all else has its wire type) is worded by the decoder of JSON.
-  if (run.bad)
-    return canonicalOf(set, type).adopt(decodeExactly(set, type, parseJson(stringify(object))).value, run) as T;
-  return canonical as T;
+  const canonical = canonicalOf(set, type).adopt(read(), run);
+  if (!run.bad) return canonical as T;
+  // What is wrong (a quantity; all else has its wire type) is worded by the decoder of JSON, from a fresh reading.
+  const { value } = decodeExactly(set, type, parseJson(stringify(read())));
+  return canonicalOf(set, type).adopt(value, { keys: 0, bad: false, strict: false }) as T;
 }
 
 /**
@@ -183,9 +186,9 @@ export function decodeProtobuf<T = unknown>(
   const type = typeOf(apiVersion.slice(0, Math.max(slash, 0)), apiVersion.slice(slash + 1), kind);
   if (type === undefined) throw new DecodeError(`no kind "${kind}" is registered for version "${apiVersion}"`);
   const struct = set.get(type);
-  const object: JsonObject = struct.fields[0]?.name === 'kind' ? { kind, apiVersion } : {};
-  messageReader(set, struct)(new ProtobufReader(found.raw), object);
-  return { object: formed<T>(set, struct, object), apiVersion, kind };
+  const named = struct.fields[0]?.name === 'kind';
+  const read = (): JsonObject => readInto(set, struct, named ? { kind, apiVersion } : {}, found.raw);
+  return { object: formed<T>(set, struct, read), apiVersion, kind };
 }
 
 // Watch
