@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { CompactedError, type Entry, FutureRevisionError, type Store } from '../store.ts';
 import type { Case } from './cases.ts';
-import { made, plain, put, Recorder, remove, textOf } from './under-test.ts';
+import { made, plain, put, Recorder, remove, textOf, turn } from './under-test.ts';
 
 const keysOf = (entries: readonly Entry[]) => entries.map((entry) => entry.key);
 
@@ -176,7 +176,10 @@ export const listCases: readonly Case[] = [
       });
       const lists: { revision: number; entries: readonly Entry[] }[] = [];
       const reader = (async () => {
-        while (writing) lists.push(await store.list('/p/'));
+        while (writing) {
+          lists.push(await store.list('/p/'));
+          await turn();
+        }
       })();
       await Promise.all(writers);
       writing = false;

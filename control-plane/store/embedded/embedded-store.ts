@@ -24,6 +24,8 @@ export interface EmbeddedOptions {
   readonly gate?: CommitGate;
   /** Bytes of one value; a larger one is refused as `too large`. Default 1.5 MiB, which is etcd's. */
   readonly valueBytesMax?: number;
+  /** UTF-8 bytes of a key; a longer one is refused as `too large`. Default 1,900, the longest that LMDB takes. */
+  readonly keyBytesMax?: number;
   /** Writes that share one commit. Default 1,024. */
   readonly commitWritesMax?: number;
   /** Bytes that share one commit. Default 16 MiB. */
@@ -66,6 +68,7 @@ export class EmbeddedStore implements Store {
     );
     this.#limits = {
       valueBytesMax: options.valueBytesMax ?? 1536 * 1024,
+      keyBytesMax: options.keyBytesMax ?? 1900,
       commitWritesMax: options.commitWritesMax ?? 1024,
       commitBytesMax: options.commitBytesMax ?? 16 * 1024 * 1024,
       pendingWritesMax: options.pendingWritesMax ?? 65_536,
@@ -124,8 +127,8 @@ export class EmbeddedStore implements Store {
 
   async write(write: Write): Promise<WriteResult> {
     this.#mustBeOpen();
-    assert(write.key.length > 0 && write.key.isWellFormed(), 'a key is well-formed text and not empty');
     const { key, expect, value } = write;
+    this.#checkKey(key);
     const pending = this.#pending.get(key);
     const head = pending ? pending.entry : this.#engine.get(key);
     const met = expect === 'any' || (expect === 'absent' ? head === undefined : head?.revision === expect);
@@ -250,6 +253,15 @@ export class EmbeddedStore implements Store {
     return new Promise((resolve, reject) => met.group.answers.push({ resolve, reject, result }));
   }
 
+  #checkKey(key: string): void {
+    assert(key.length > 0 && key.isWellFormed(), 'a key is well-formed text and not empty');
+    // No character takes more than three bytes per UTF-16 unit.
+    const { keyBytesMax } = this.#limits;
+    if (key.length * 3 > keyBytesMax && encoder.encode(key).length > keyBytesMax) {
+      throw new StoreError('too large', `a key of ${key.length} characters has more than ${keyBytesMax} bytes`);
+    }
+  }
+
   #checkSize(draft: Draft): Draft {
     const bytes = draft.head.length + draft.tail.length;
     if (bytes > this.#limits.valueBytesMax) {
@@ -269,6 +281,8 @@ export class EmbeddedStore implements Store {
     if (this.#closing) throw new StoreError('closed', 'the store is closed');
   }
 }
+
+const encoder = new TextEncoder();
 
 interface Pending {
   readonly entry: StoredEntry | undefined;

@@ -13,7 +13,7 @@ describe('sorted map', () => {
       const alphabet = [...letters];
       const map = SortedMap.empty<number>();
       const model = new Map<string, number>();
-      const forks: { fork: SortedMap<number>; then: [string, number][] }[] = [];
+      const forks: { fork: SortedMap<number>; state: [string, number][] }[] = [];
       const sorted = () => [...model].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
       for (let step = 0; step < 20_000; step++) {
         const length = 1 + random.int(letters.length === 2 ? 12 : 5);
@@ -24,7 +24,7 @@ describe('sorted map', () => {
           model.set(key, step);
         } else assert.equal(map.delete(key), model.delete(key));
         assert.equal(map.size, model.size);
-        if (step % 1000 === 0) forks.push({ fork: map.fork(), then: sorted() });
+        if (step % 1000 === 0) forks.push({ fork: map.fork(), state: sorted() });
         if (step % 500 === 0) {
           const expected = sorted();
           assert.deepEqual(all(map), expected);
@@ -36,7 +36,7 @@ describe('sorted map', () => {
           assert.equal(map.get(key), model.get(key));
         }
       }
-      for (const { fork, then } of forks) assert.deepEqual(all(fork), then);
+      for (const { fork, state } of forks) assert.deepEqual(all(fork), state);
     });
   }
 

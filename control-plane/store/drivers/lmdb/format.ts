@@ -1,0 +1,136 @@
+import type { Revision } from '../../store.ts';
+
+/**
+ * What stands on disk: one LMDB environment with four tables. `docs/decisions/` says why it is so.
+ *
+ * | table      | key                          | value                                                  |
+ * | ---------- | ---------------------------- | ------------------------------------------------------ |
+ * | `log`      | revision, 8 bytes            | a record: what the write did, the key, the joined value |
+ * | `entries`  | the key, UTF-8               | revision of the record that holds its present value     |
+ * | `expiries` | expiry in ms, revision       | the key                                                |
+ * | `meta`     | `format`, `history`          | JSON                                                   |
+ *
+ * A record stays in the log as long as its entry lives, and while an event that history still tells needs it. Numbers
+ * are big-endian, so that bytes sort as the numbers do.
+ */
+export const FORMAT = 1;
+
+/** `meta.format`. */
+export interface FormatMeta {
+  readonly format: number;
+  readonly clusterId: string;
+}
+
+/** `meta.history`: what has been forgotten. */
+export interface HistoryMeta {
+  readonly compactedRevision: Revision;
+  /** `cumulativeBytes` of the event at `compactedRevision`. */
+  readonly compactedBytes: number;
+}
+
+/** One write, as the log holds it. */
+export interface LogRecord {
+  readonly key: string;
+  /** Undefined for a deletion. */
+  readonly value: Uint8Array | undefined;
+  readonly revision: Revision;
+  readonly createRevision: Revision;
+  /** The revision that this write replaced; 0: there was none. */
+  readonly previousRevision: Revision;
+  /** 0: never. */
+  readonly expiresAtMs: number;
+  /** What all writes up to this one have replaced: the difference of two says what the history between them holds. */
+  readonly cumulativeBytes: number;
+}
+
+const PUT = 1;
+const DELETE = 2;
+/** type, 1 byte unused, length of the key (2), then four numbers of 8 bytes. */
+const HEADER_BYTES = 36;
+
+/** Longer keys do not fit into a page's index. */
+export const KEY_BYTES_MAX = 1900;
+
+export const recordBytes = (record: LogRecord): number =>
+  HEADER_BYTES + Buffer.byteLength(record.key) + (record.value?.length ?? 0);
+
+/** Writes a record to `at` and returns its end. */
+export function writeRecord(record: LogRecord, target: Buffer, at: number): number {
+  const keyBytes = target.write(record.key, at + HEADER_BYTES);
+  target.writeUInt8(record.value === undefined ? DELETE : PUT, at);
+  target.writeUInt8(0, at + 1);
+  target.writeUInt16BE(keyBytes, at + 2);
+  writeNumber(target, at + 4, record.createRevision);
+  writeNumber(target, at + 12, record.previousRevision);
+  writeNumber(target, at + 20, record.expiresAtMs);
+  writeNumber(target, at + 28, record.cumulativeBytes);
+  const end = at + HEADER_BYTES + keyBytes;
+  if (record.value === undefined) return end;
+  target.set(record.value, end);
+  return end + record.value.length;
+}
+
+/** The record in `bytes`, whose value is a part of them. Throws `RangeError` for what cannot be a record. */
+export function readRecord(revision: Revision, bytes: Buffer): LogRecord {
+  const type = bytes.readUInt8(0);
+  const valueAt = HEADER_BYTES + bytes.readUInt16BE(2);
+  if ((type !== PUT && type !== DELETE) || valueAt > bytes.length) {
+    throw new RangeError(`the record of revision ${revision} is malformed`);
+  }
+  return {
+    key: bytes.toString('utf8', HEADER_BYTES, valueAt),
+    value: type === PUT ? new Uint8Array(bytes.buffer, bytes.byteOffset + valueAt, bytes.length - valueAt) : undefined,
+    revision,
+    createRevision: readNumber(bytes, 4),
+    previousRevision: readNumber(bytes, 12),
+    expiresAtMs: readNumber(bytes, 20),
+    cumulativeBytes: readNumber(bytes, 28),
+  };
+}
+
+export const NUMBER_BYTES = 8;
+
+export function writeNumber(target: Buffer, at: number, value: number): void {
+  target.writeUInt32BE(Math.floor(value / 2 ** 32), at);
+  target.writeUInt32BE(value % 2 ** 32, at + 4);
+}
+
+export function readNumber(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
+}
+
+/** How LMDB is told to write a key of a table, and to read it back. `end` and `start` are positions in its buffer. */
+export interface KeyForm<K> {
+  writeKey(key: K, target: Buffer, start: number): number;
+  readKey(source: Buffer, start: number, end: number): K;
+}
+
+export const textKeys: KeyForm<string> = {
+  writeKey: (key, target, start) => start + target.write(key, start),
+  readKey: (source, start, end) => source.toString('utf8', start, end),
+};
+
+export const revisionKeys: KeyForm<Revision> = {
+  writeKey(key, target, start) {
+    writeNumber(target, start, key);
+    return start + NUMBER_BYTES;
+  },
+  readKey: (source, start) => readNumber(source, start),
+};
+
+export interface ExpiryKey {
+  readonly expiresAtMs: number;
+  readonly revision: Revision;
+}
+
+export const expiryKeys: KeyForm<ExpiryKey> = {
+  writeKey(key, target, start) {
+    writeNumber(target, start, key.expiresAtMs);
+    writeNumber(target, start + NUMBER_BYTES, key.revision);
+    return start + 2 * NUMBER_BYTES;
+  },
+  readKey: (source, start) => ({
+    expiresAtMs: readNumber(source, start),
+    revision: readNumber(source, start + NUMBER_BYTES),
+  }),
+};
