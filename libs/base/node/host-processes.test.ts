@@ -9,8 +9,8 @@ const root = mkdtempSync(join(tmpdir(), 'host-processes-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 const processes = createNodeProcesses();
 const until = async (holds: () => boolean) => {
-  for (let i = 0; i < 400 && !holds(); i++) await new Promise((done) => setTimeout(done, 5));
-  assert.ok(holds(), 'waited for two seconds');
+  for (let i = 0; i < 4000 && !holds(); i++) await new Promise((done) => setTimeout(done, 5));
+  assert.ok(holds(), 'waited for twenty seconds');
 };
 
 test('run tells code, signal and both outputs', async () => {

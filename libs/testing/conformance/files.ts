@@ -16,8 +16,8 @@ export function testFiles(name: string, make: () => { files: Files; root: string
     return path;
   };
   const until = async (holds: () => boolean) => {
-    for (let i = 0; i < 200 && !holds(); i++) await new Promise((done) => setTimeout(done, 5));
-    assert.ok(holds(), 'waited for a second');
+    for (let i = 0; i < 4000 && !holds(); i++) await new Promise((done) => setTimeout(done, 5));
+    assert.ok(holds(), 'waited for twenty seconds');
   };
 
   test(`${name}: what is written is read, whole and in part`, async () => {
