@@ -37,7 +37,12 @@ export class RegistryAccess implements Registry {
     return Object.freeze(page.objects().map((encoded) => this.#live<T>(resource, encoded)));
   }
 
-  async create<T extends ApiObject>(ctx: RequestContext, ref: ResourceRef<T>, namespace: string, object: T): Promise<Live<T>> {
+  async create<T extends ApiObject>(
+    ctx: RequestContext,
+    ref: ResourceRef<T>,
+    namespace: string,
+    object: T,
+  ): Promise<Live<T>> {
     const target = this.#target(ref, namespace, object.metadata?.name ?? '');
     const draft = { apiVersion: target.resource.apiVersion, kind: ref.kind, ...structuredClone(object) };
     return this.#live<T>(target.resource, await createObject(this.#engine, ctx, target, draft));

@@ -30,7 +30,12 @@ const EMPTY = new Uint8Array();
  * what cannot be read, is of another kind or version, or, with strict field validation, has unknown or duplicate
  * fields; without, those become warnings.
  */
-export function decodeBody(ctx: RequestContext, body: ApiRequestBody | undefined, contentType: string | undefined, expected: ExpectedBody): ApiObject {
+export function decodeBody(
+  ctx: RequestContext,
+  body: ApiRequestBody | undefined,
+  contentType: string | undefined,
+  expected: ExpectedBody,
+): ApiObject {
   const media = bodyMediaType(contentType);
   if (!media) throw unsupportedMediaType(Object.values(CONTENT_TYPES));
   if (body && 'value' in body) {
@@ -47,11 +52,16 @@ function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody
   if (media === 'protobuf') {
     const envelope = unrecognized(bytes, expected, () => readEnvelope(bytes));
     const names = checkKind(envelope, expected);
-    const object = refused(names, expected, () => decodeProtobufBody<ApiObject>(expected.schema, expected.type, envelope.raw));
+    const object = refused(names, expected, () =>
+      decodeProtobufBody<ApiObject>(expected.schema, expected.type, envelope.raw),
+    );
     return { object: Object.assign(object, names), errors: [] };
   }
   const text = media === 'yaml' ? unrecognized(bytes, expected, () => yamlToJson(bytes).json) : bytes;
-  const names = checkKind(unrecognized(bytes, expected, () => readTypeMeta(text)), expected);
+  const names = checkKind(
+    unrecognized(bytes, expected, () => readTypeMeta(text)),
+    expected,
+  );
   const decode = media === 'yaml' ? decodeYaml<ApiObject> : decodeJson<ApiObject>;
   const decoded = refused(names, expected, () => decode(expected.schema, expected.type, bytes, { strict: true }));
   return { object: Object.assign(decoded.object, names), errors: decoded.errors };
@@ -69,7 +79,10 @@ function typeMetaOf(value: unknown): TypeMeta {
 
 /** A body without kind or version is taken for what the path says; another one is refused. */
 function checkKind(meta: TypeMeta, expected: ExpectedBody): TypeMeta {
-  const { apiVersion = expected.apiVersion, kind = expected.kind } = { apiVersion: meta.apiVersion || undefined, kind: meta.kind || undefined };
+  const { apiVersion = expected.apiVersion, kind = expected.kind } = {
+    apiVersion: meta.apiVersion || undefined,
+    kind: meta.kind || undefined,
+  };
   if (apiVersion !== expected.apiVersion) {
     const { group } = parseApiVersion(apiVersion);
     if (group !== 'meta.k8s.io') {
@@ -91,7 +104,9 @@ function unrecognized<R>(bytes: Uint8Array, expected: ExpectedBody, read: () => 
     return read();
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw badRequest(`the object provided is unrecognized (must be of type ${expected.kind}): ${error.message} (${snippet(bytes)})`);
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${expected.kind}): ${error.message} (${snippet(bytes)})`,
+    );
   }
 }
 
@@ -116,6 +131,9 @@ export function reportStrictness(ctx: RequestContext, errors: readonly string[],
 /** The beginning of a body, for messages: as text where it looks like JSON, in hex otherwise. */
 function snippet(bytes: Uint8Array): string {
   const head = bytes.subarray(0, SNIPPET_BYTES);
-  const text = bytes[0] === 0x7b ? new TextDecoder().decode(head) : Array.from(head, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const text =
+    bytes[0] === 0x7b
+      ? new TextDecoder().decode(head)
+      : Array.from(head, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return bytes.length > SNIPPET_BYTES ? `${text} ...` : text;
 }

@@ -15,6 +15,10 @@ export async function connect(r: ResourceRequest, subresource: ConnectSubresourc
   const target = await subresource.locate(r.ctx, r.engine.registry, { query, path: r.route.rest });
   const { gvk } = subresource;
   const options = { kind: gvk.kind, apiVersion: gvk.group ? `${gvk.group}/${gvk.version}` : gvk.version };
-  await runValidate(r.engine, r.ctx, admissionRequest('CONNECT', r.target, r.subresource, undefined, undefined, options));
+  await runValidate(
+    r.engine,
+    r.ctx,
+    admissionRequest('CONNECT', r.target, r.subresource, undefined, undefined, options),
+  );
   return connector.connect(r.ctx, r.request, target);
 }

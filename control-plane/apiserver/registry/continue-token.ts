@@ -27,16 +27,26 @@ export function decodeContinue(text: string): ContinueToken {
     parsed = JSON.parse(data);
   } catch {
     const first = data.codePointAt(0);
-    const what = first === undefined ? 'unexpected end of JSON input' : `invalid character ${quoteRune(first)} looking for beginning of value`;
+    const what =
+      first === undefined
+        ? 'unexpected end of JSON input'
+        : `invalid character ${quoteRune(first)} looking for beginning of value`;
     throw invalidToken(what);
   }
   const { v, rv, start } = (parsed ?? {}) as Record<string, unknown>;
-  if (v !== FORMAT) throw badRequest(`invalid continue token: continue key is not valid: server does not recognize this encoded version`);
+  if (v !== FORMAT)
+    throw badRequest(
+      `invalid continue token: continue key is not valid: server does not recognize this encoded version`,
+    );
   if (typeof rv !== 'number' || !Number.isInteger(rv) || rv === 0) {
-    throw badRequest('invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+    throw badRequest(
+      'invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
+    );
   }
   if (typeof start !== 'string' || start === '') {
-    throw badRequest('invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)');
+    throw badRequest(
+      'invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)',
+    );
   }
   if (`/${start}`.split('/').includes('..')) throw invalidToken(start);
   return { revision: rv, start };

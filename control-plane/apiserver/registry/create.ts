@@ -36,7 +36,14 @@ export async function createObject(
   fillCreateMetadata(draft, kind.strategy, engine.clock.now(), engine.random);
   if (ownership === 'update') ownOnCreate(engine, ctx, resource, draft);
 
-  const request = admissionRequest('CREATE', { ...target, name: draft.metadata.name ?? '' }, '', draft, undefined, options);
+  const request = admissionRequest(
+    'CREATE',
+    { ...target, name: draft.metadata.name ?? '' },
+    '',
+    draft,
+    undefined,
+    options,
+  );
   await runAdmit(engine, ctx, request);
   const admitted = request.object as Draft;
   kind.strategy.prepareForCreate?.(ctx, admitted);

@@ -31,7 +31,9 @@ export function decodeDeleteOptions(r: ResourceRequest): { parameters: DeletePar
   const errors = optionErrors(options);
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
   const { gracePeriodSeconds: grace, preconditions, orphanDependents } = options;
-  const policy = options.propagationPolicy ?? (orphanDependents === undefined ? undefined : orphanDependents ? 'Orphan' : 'Background');
+  const policy =
+    options.propagationPolicy ??
+    (orphanDependents === undefined ? undefined : orphanDependents ? 'Orphan' : 'Background');
   return {
     dryRun: (options.dryRun ?? []).length > 0,
     parameters: {
@@ -88,7 +90,8 @@ function optionErrors(options: DeepReadonly<DeleteOptionsObject>): field.ErrorLi
   if (policy !== undefined && orphanDependents !== undefined) {
     errors.push(field.invalid(at, policy, 'orphanDependents and deletionPropagation cannot be both set'));
   }
-  if (policy !== undefined && !POLICIES.slice(0, 3).includes(policy)) errors.push(field.notSupported(at, policy, POLICIES));
+  if (policy !== undefined && !POLICIES.slice(0, 3).includes(policy))
+    errors.push(field.notSupported(at, policy, POLICIES));
   errors.push(...dryRunErrors(options.dryRun ?? []));
   return errors;
 }

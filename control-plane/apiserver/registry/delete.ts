@@ -34,7 +34,12 @@ export interface Deleted {
  * Deletes an object: at once, or, where grace or finalizers want it, by marking it. Throws `ApiError`: 404, 409 for a
  * precondition, 403 for admission.
  */
-export async function deleteObject(engine: Engine, ctx: RequestContext, target: Target, parameters: DeleteParameters): Promise<Deleted> {
+export async function deleteObject(
+  engine: Engine,
+  ctx: RequestContext,
+  target: Target,
+  parameters: DeleteParameters,
+): Promise<Deleted> {
   const { kind } = target.resource;
   const cache = engine.caches.resource(kind);
   const key = objectKey(kind, target.namespace, target.name);
@@ -58,12 +63,18 @@ export async function deleteObject(engine: Engine, ctx: RequestContext, target: 
     const done = await tryDelete(engine, ctx, target, key, old, parameters);
     if (done.deleted) return done.deleted;
     await reserved.rollback();
-    if (tries >= CONFLICT_TRIES) throw conflict(kind, target.name, 'the object is being changed by others again and again; please try again');
+    if (tries >= CONFLICT_TRIES)
+      throw conflict(kind, target.name, 'the object is being changed by others again and again; please try again');
     old = done.actual;
   }
 }
 
-function preconditionFailure(kind: Kind, name: string, old: CachedObject, parameters: DeleteParameters): Error | undefined {
+function preconditionFailure(
+  kind: Kind,
+  name: string,
+  old: CachedObject,
+  parameters: DeleteParameters,
+): Error | undefined {
   const { uid, resourceVersion } = parameters.preconditions ?? {};
   const named = { group: '', resource: kind.kind };
   if (uid !== undefined && uid !== old.uid) {
@@ -130,10 +141,13 @@ function markForDeletion(
   if (wasDying) {
     const left = Number(metadata.deletionGracePeriodSeconds ?? 0);
     const shorter = grace !== 'unbounded' && grace < left;
-    if (!shorter && (metadata.finalizers ?? []).join() === finalizersBefore && !isFinished(strategy, draft)) return undefined;
+    if (!shorter && (metadata.finalizers ?? []).join() === finalizersBefore && !isFinished(strategy, draft))
+      return undefined;
     if (shorter) {
       metadata.deletionGracePeriodSeconds = grace;
-      metadata.deletionTimestamp = formatTime(Date.parse(old.metadata?.deletionTimestamp as string) - (left - grace) * 1000);
+      metadata.deletionTimestamp = formatTime(
+        Date.parse(old.metadata?.deletionTimestamp as string) - (left - grace) * 1000,
+      );
     }
     return draft;
   }
@@ -147,11 +161,14 @@ function markForDeletion(
 function setFinalizers(draft: Draft, strategy: Strategy, parameters: DeleteParameters): void {
   const finalizers = (draft.metadata.finalizers ?? []).filter((name) => name !== ORPHAN && name !== FOREGROUND);
   const had = draft.metadata.finalizers ?? [];
-  const policy = parameters.propagationPolicy ?? (had.includes(ORPHAN) ? 'Orphan' : had.includes(FOREGROUND) ? 'Foreground' : defaultPolicy(strategy));
+  const policy =
+    parameters.propagationPolicy ??
+    (had.includes(ORPHAN) ? 'Orphan' : had.includes(FOREGROUND) ? 'Foreground' : defaultPolicy(strategy));
   if (policy === 'Orphan') finalizers.push(ORPHAN);
   if (policy === 'Foreground') finalizers.push(FOREGROUND);
   if (finalizers.length > 0) draft.metadata.finalizers = finalizers;
   else delete draft.metadata.finalizers;
 }
 
-const defaultPolicy = (strategy: Strategy) => (strategy.defaultDeletePropagation === 'orphan' ? 'Orphan' : 'Background');
+const defaultPolicy = (strategy: Strategy) =>
+  strategy.defaultDeletePropagation === 'orphan' ? 'Orphan' : 'Background';

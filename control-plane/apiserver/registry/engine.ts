@@ -1,7 +1,12 @@
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Random } from '../../../libs/base/random.ts';
-import type { AdmissionEffect, AdmissionOperation, AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
+import type {
+  AdmissionEffect,
+  AdmissionOperation,
+  AdmissionPlugin,
+  AdmissionRequest,
+} from '../../../libs/kind/admission.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
@@ -51,7 +56,11 @@ export async function runAdmit(engine: Engine, ctx: RequestContext, request: Adm
  * Runs the plugins that may refuse. What they reserved is given back by `rollback`, which the caller calls when the write
  * does not happen after all; when a plugin refuses, what those before it reserved is given back here.
  */
-export async function runValidate(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<AdmissionEffect> {
+export async function runValidate(
+  engine: Engine,
+  ctx: RequestContext,
+  request: AdmissionRequest,
+): Promise<AdmissionEffect> {
   const effects: AdmissionEffect[] = [];
   const rollback = async () => {
     for (const effect of effects.reverse()) await effect.rollback();
@@ -60,7 +69,11 @@ export async function runValidate(engine: Engine, ctx: RequestContext, request: 
   try {
     for (const plugin of engine.admission) {
       if (!plugin.validate || !plugin.handles(request)) continue;
-      const effect = await plugin.validate(ctx, request as AdmissionRequest & { object: DeepReadonly<ApiObject> }, engine.registry);
+      const effect = await plugin.validate(
+        ctx,
+        request as AdmissionRequest & { object: DeepReadonly<ApiObject> },
+        engine.registry,
+      );
       if (effect) effects.push(effect);
     }
   } catch (error) {

@@ -38,7 +38,14 @@ export class KindSet {
     for (const served of kind.versions) {
       const group = served.group ?? kind.group;
       if (!this.#runtimeConfig(group, served.version, served.servedByDefault ?? true)) continue;
-      const resource = { kind, served, group, version: served.version, schema, apiVersion: apiVersionOf({ group, version: served.version }) };
+      const resource = {
+        kind,
+        served,
+        group,
+        version: served.version,
+        schema,
+        apiVersion: apiVersionOf({ group, version: served.version }),
+      };
       this.#byPath.set(`${group}/${served.version}/${kind.resource}`, resource);
       const versions = this.#groups.get(group) ?? new Set();
       this.#groups.set(group, versions.add(served.version));

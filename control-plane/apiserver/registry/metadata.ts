@@ -9,7 +9,13 @@ import type { ApiObject, DeepReadonly, ObjectMeta, OwnerReference } from '../../
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
-import { dns1123Subdomain, generateName, labelValue, namespaceName, qualifiedName } from '../../../libs/machinery/names.ts';
+import {
+  dns1123Subdomain,
+  generateName,
+  labelValue,
+  namespaceName,
+  qualifiedName,
+} from '../../../libs/machinery/names.ts';
 
 export type Draft = ApiObject & { metadata: ObjectMeta };
 
@@ -31,7 +37,12 @@ export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: numb
 }
 
 /** Takes over from `old` what no update may change; a wrong uid or creation time is caught by validation. */
-export function fillUpdateMetadata(draft: Draft, old: DeepReadonly<ApiObject>, strategy: Strategy, changed: () => boolean): void {
+export function fillUpdateMetadata(
+  draft: Draft,
+  old: DeepReadonly<ApiObject>,
+  strategy: Strategy,
+  changed: () => boolean,
+): void {
   const { metadata } = draft;
   const was = old.metadata ?? {};
   setOrDelete(metadata, 'generateName', metadata.generateName);
@@ -121,7 +132,8 @@ function validateOwnerReferences(references: DeepReadonly<OwnerReference[]>, at:
   references.forEach((reference, i) => {
     const here = at.index(i);
     const { group, version } = parseOrEmpty(reference.apiVersion ?? '');
-    if (version === '') errors.push(field.invalid(here.child('apiVersion'), reference.apiVersion ?? '', 'version must not be empty'));
+    if (version === '')
+      errors.push(field.invalid(here.child('apiVersion'), reference.apiVersion ?? '', 'version must not be empty'));
     if (!reference.kind) errors.push(field.invalid(here.child('kind'), '', 'must not be empty'));
     if (!reference.name) errors.push(field.invalid(here.child('name'), '', 'must not be empty'));
     if (!reference.uid) errors.push(field.invalid(here.child('uid'), '', 'must not be empty'));
@@ -165,7 +177,10 @@ export function validateFinalizers(finalizers: readonly string[], at: field.Path
   return errors;
 }
 
-function validateManagedFields(entries: DeepReadonly<NonNullable<ObjectMeta['managedFields']>>, at: field.Path): field.ErrorList {
+function validateManagedFields(
+  entries: DeepReadonly<NonNullable<ObjectMeta['managedFields']>>,
+  at: field.Path,
+): field.ErrorList {
   const errors: field.ErrorList = [];
   entries.forEach((entry, i) => {
     const here = at.index(i);
@@ -175,7 +190,8 @@ function validateManagedFields(entries: DeepReadonly<NonNullable<ObjectMeta['man
     if (entry.fieldsType && entry.fieldsType !== 'FieldsV1') {
       errors.push(field.invalid(here.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
     }
-    if (new TextEncoder().encode(entry.manager ?? '').length > 128) errors.push(field.tooLong(here.child('manager'), 128));
+    if (new TextEncoder().encode(entry.manager ?? '').length > 128)
+      errors.push(field.tooLong(here.child('manager'), 128));
   });
   return errors;
 }
@@ -196,7 +212,14 @@ export function validateUpdateMetadata(draft: DeepReadonly<ApiObject>, old: Deep
       );
     }
   }
-  const fixed = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;
+  const fixed = [
+    'name',
+    'namespace',
+    'uid',
+    'creationTimestamp',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+  ] as const;
   for (const name of fixed) {
     if (String(metadata[name] ?? '') === String(was[name] ?? '')) continue;
     errors.push(field.invalid(at.child(name), metadata[name] ?? '', 'field is immutable'));

@@ -50,7 +50,11 @@ export function isUnchanged(prepared: PreparedObject, revision: number, bytes: U
 }
 
 /** What a dry run answers with: the entry that would have been made; it keeps the revision of the one it would replace. */
-export function pretendedEntry(prepared: PreparedObject, key: string, old?: { revision: number; createRevision: number }): Entry {
+export function pretendedEntry(
+  prepared: PreparedObject,
+  key: string,
+  old?: { revision: number; createRevision: number },
+): Entry {
   const { canonical } = prepared;
   if (old === undefined) delete canonical.metadata.resourceVersion;
   else canonical.metadata.resourceVersion = String(old.revision);

@@ -32,7 +32,12 @@ type Merge = (current: ApiObject) => unknown;
 /** PATCH of an object, or of the part of it that a status-like subresource opens. */
 export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
   const { resource } = r.target;
-  const expected = { schema: resource.schema, type: resource.served.type, kind: resource.kind.kind, apiVersion: resource.apiVersion };
+  const expected = {
+    schema: resource.schema,
+    type: resource.served.type,
+    kind: resource.kind.kind,
+    apiVersion: resource.apiVersion,
+  };
   if (patchMediaType(header(r.request, 'content-type')) === 'apply') return applyConfiguration(r, expected);
   const patcher = patcherOf(r, expected);
   const changed = await changeObject(r.engine, patcher.ctx, r.target, {

@@ -68,7 +68,13 @@ const isPretty = (r: ResourceRequest) => r.form.pretty && r.form.media === 'json
 function formOf(r: ResourceRequest): Form {
   const { media, as, asVersion } = r.form;
   const { apiVersion } = r.target.resource;
-  return r.engine.caches.forms.get({ apiVersion, media, as, asVersion, includeObject: as === 'table' ? includeObjectOf(r) : '' });
+  return r.engine.caches.forms.get({
+    apiVersion,
+    media,
+    as,
+    asVersion,
+    includeObject: as === 'table' ? includeObjectOf(r) : '',
+  });
 }
 
 function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
@@ -108,7 +114,9 @@ async function selectPage(r: ResourceRequest, parameters: ListParameters, select
       }
       return await cache.listAt(token.revision, { selection, after, limit });
     }
-    const exact = parameters.resourceVersionMatch === 'Exact' || (parameters.resourceVersionMatch === '' && limit > 0 && Boolean(revision));
+    const exact =
+      parameters.resourceVersionMatch === 'Exact' ||
+      (parameters.resourceVersionMatch === '' && limit > 0 && Boolean(revision));
     if (exact && revision) {
       await waitFor(r, revision);
       return await cache.listAt(revision, { selection, limit });
@@ -158,11 +166,17 @@ function nextToken(r: ResourceRequest, page: ListPage): string {
 
 /** Refuses selectors on fields that the kind does not know. */
 function checkFields(kind: Kind, selector: FieldSelector | undefined): void {
-  const known = ['metadata.name', ...(kind.namespaced ? ['metadata.namespace'] : []), ...Object.keys(kind.selectableFields)];
+  const known = [
+    'metadata.name',
+    ...(kind.namespaced ? ['metadata.namespace'] : []),
+    ...Object.keys(kind.selectableFields),
+  ];
   for (const { field } of selector?.requirements ?? []) {
     if (known.includes(field)) continue;
     if (Object.keys(kind.selectableFields).length > 0) throw badRequest(`field label not supported: ${field}`);
-    throw badRequest(`${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`);
+    throw badRequest(
+      `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
+    );
   }
 }
 

@@ -50,7 +50,12 @@ export interface Changed {
  * Changes an object. Throws `ApiError`: 404 not there, 409 another version or uid than said, 422 invalid, 403 refused.
  * A change that changes nothing writes nothing and answers with what is there.
  */
-export async function changeObject(engine: Engine, ctx: RequestContext, target: Target, change: Change): Promise<Changed> {
+export async function changeObject(
+  engine: Engine,
+  ctx: RequestContext,
+  target: Target,
+  change: Change,
+): Promise<Changed> {
   const { kind } = target.resource;
   const cache = engine.caches.resource(kind);
   const key = objectKey(kind, target.namespace, target.name);
@@ -76,7 +81,12 @@ async function newest(engine: Engine, target: Target, key: string): Promise<Cach
 async function create(engine: Engine, ctx: RequestContext, target: Target, change: Change): Promise<Changed> {
   const next = await change.next(undefined);
   const uid = next.object.metadata?.uid;
-  if (uid) throw conflict(target.resource.kind, target.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: `);
+  if (uid)
+    throw conflict(
+      target.resource.kind,
+      target.name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
+    );
   const encoded = await createObject(engine, ctx, target, next.object, change.options, next.owned ? 'done' : 'update');
   return { encoded, created: true };
 }
@@ -111,7 +121,11 @@ async function tryChange(
   }
   if (wanted === '' && kind.strategy.allowUnconditionalUpdate === false) {
     throw invalid({ group: kind.group, kind: kind.kind }, target.name, [
-      field.invalid(field.path('metadata', 'resourceVersion'), field.verbatim('0x0'), 'must be specified for an update'),
+      field.invalid(
+        field.path('metadata', 'resourceVersion'),
+        field.verbatim('0x0'),
+        'must be specified for an update',
+      ),
     ]);
   }
 
@@ -135,7 +149,14 @@ async function tryChange(
   }
 }
 
-async function replace(engine: Engine, ctx: RequestContext, target: Target, key: string, old: CachedObject, draft: Draft): Promise<Outcome> {
+async function replace(
+  engine: Engine,
+  ctx: RequestContext,
+  target: Target,
+  key: string,
+  old: CachedObject,
+  draft: Draft,
+): Promise<Outcome> {
   const { kind, schema } = target.resource;
   const cache = engine.caches.resource(kind);
   const prepared = prepareObject(kind, schema, draft);
@@ -163,7 +184,11 @@ export function isFinished(strategy: Strategy, object: DeepReadonly<ApiObject>):
 function checkUid(target: Target, draft: Draft, old: DeepReadonly<ApiObject>): void {
   const [wanted, actual] = [draft.metadata.uid, old.metadata?.uid];
   if (!wanted || wanted === actual) return;
-  throw conflict(target.resource.kind, target.name, `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`);
+  throw conflict(
+    target.resource.kind,
+    target.name,
+    `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`,
+  );
 }
 
 /** Whether an update counts in `metadata.generation`: anything but metadata and status differs. */
@@ -172,12 +197,19 @@ function countsAsChange(strategy: Strategy, draft: Draft, old: DeepReadonly<ApiO
   const keys = new Set([...Object.keys(draft), ...Object.keys(old)]);
   for (const key of keys) {
     if (key === 'metadata' || key === 'status' || key === 'apiVersion' || key === 'kind') continue;
-    if (!sameValue((draft as unknown as Record<string, unknown>)[key], (old as Record<string, unknown>)[key])) return true;
+    if (!sameValue((draft as unknown as Record<string, unknown>)[key], (old as Record<string, unknown>)[key]))
+      return true;
   }
   return false;
 }
 
-function validateChange(ctx: RequestContext, target: Target, change: Change, draft: Draft, old: DeepReadonly<ApiObject>): void {
+function validateChange(
+  ctx: RequestContext,
+  target: Target,
+  change: Change,
+  draft: Draft,
+  old: DeepReadonly<ApiObject>,
+): void {
   const { kind } = target.resource;
   const errors = [...validateUpdateMetadata(draft, old), ...(change.rules.validateUpdate?.(draft, old, ctx) ?? [])];
   if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, target.name, errors);

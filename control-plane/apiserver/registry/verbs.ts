@@ -1,7 +1,15 @@
 import type { ActionSubresource, ObjectSubresource, Subresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import { badRequest, invalid, methodNotAllowed, notAcceptable, notFound, success, unknownPath } from '../../../libs/machinery/errors.ts';
+import {
+  badRequest,
+  invalid,
+  methodNotAllowed,
+  notAcceptable,
+  notFound,
+  success,
+  unknownPath,
+} from '../../../libs/machinery/errors.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Encoded } from '../cache/encoded.ts';
@@ -52,10 +60,12 @@ export async function handleResource(
   if (!resource || !attributes.isResourceRequest) throw unknownPath();
   if (route.namespaceMissing) throw badRequest('Namespace parameter required.');
   const { kind, served } = resource;
-  const collection = attributes.verb === 'list' || attributes.verb === 'watch' || attributes.verb === 'deletecollection';
+  const collection =
+    attributes.verb === 'list' || attributes.verb === 'watch' || attributes.verb === 'deletecollection';
   const name = collection || attributes.verb === 'create' ? pathName(route) : attributes.name;
   if (!kind.namespaced && attributes.namespace !== '' && kind.resource !== 'namespaces') throw unknownPath();
-  if (kind.namespaced && attributes.namespace === '' && (name !== '' || attributes.verb === 'deletecollection')) throw unknownPath();
+  if (kind.namespaced && attributes.namespace === '' && (name !== '' || attributes.verb === 'deletecollection'))
+    throw unknownPath();
   if (served.deprecationWarning) ctx.warnings.add(served.deprecationWarning);
   const form = negotiate(header(request, 'accept'), { allowAs: true, allowYaml: attributes.verb !== 'watch', pretty });
   if (!form) throw notAcceptable(Object.values(CONTENT_TYPES));
@@ -91,7 +101,11 @@ function pathName(route: Route): string {
 }
 
 /** The request's context with what its parameters say about writing. */
-export function writing(r: ResourceRequest, kind: WriteOptionsKind, apply = false): { ctx: RequestContext; parameters: WriteParameters; options: ApiObject } {
+export function writing(
+  r: ResourceRequest,
+  kind: WriteOptionsKind,
+  apply = false,
+): { ctx: RequestContext; parameters: WriteParameters; options: ApiObject } {
   const parameters = parseWriteParameters(r.query, kind, apply);
   const ctx: RequestContext = {
     ...r.ctx,
@@ -99,7 +113,12 @@ export function writing(r: ResourceRequest, kind: WriteOptionsKind, apply = fals
     fieldManager: parameters.fieldManager || r.ctx.fieldManager,
     fieldValidation: parameters.fieldValidation,
   };
-  const options = { kind, apiVersion: 'meta.k8s.io/v1', ...(parameters.dryRun ? { dryRun: ['All'] } : {}), ...(parameters.fieldManager ? { fieldManager: parameters.fieldManager } : {}) };
+  const options = {
+    kind,
+    apiVersion: 'meta.k8s.io/v1',
+    ...(parameters.dryRun ? { dryRun: ['All'] } : {}),
+    ...(parameters.fieldManager ? { fieldManager: parameters.fieldManager } : {}),
+  };
   return { ctx, parameters, options };
 }
 
@@ -135,8 +154,10 @@ async function update(r: ResourceRequest): Promise<ApiResponse> {
 /** A body's name is the path's; it may be left out only where the API lets it. */
 export function nameMustMatch(object: ApiObject, name: string): void {
   const given = object.metadata?.name ?? '';
-  if (given === '') throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
-  if (given !== name) throw badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
+  if (given === '')
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  if (given !== name)
+    throw badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
 }
 
 async function remove(r: ResourceRequest): Promise<ApiResponse> {
@@ -144,7 +165,12 @@ async function remove(r: ResourceRequest): Promise<ApiResponse> {
   const { parameters, dryRun } = decodeDeleteOptions(r);
   const { encoded, gone } = await deleteObject(r.engine, { ...r.ctx, dryRun }, r.target, parameters);
   if (!gone || kind.strategy.deleteReturnsObject) return presentObject(r, encoded, 200);
-  const details = { name: r.target.name, ...(kind.group ? { group: kind.group } : {}), kind: kind.resource, uid: encoded.uid };
+  const details = {
+    name: r.target.name,
+    ...(kind.group ? { group: kind.group } : {}),
+    kind: kind.resource,
+    uid: encoded.uid,
+  };
   return statusResponse(success(details), r.form, r.engine.schema, r.ctx.warnings.all);
 }
 
@@ -180,7 +206,12 @@ async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiRe
   const { ctx } = writing(r, 'CreateOptions');
   const schema = r.engine.schema;
   const apiVersion = action.gvk.group ? `${action.gvk.group}/${action.gvk.version}` : action.gvk.version;
-  const body = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), { schema, type: action.type, kind: action.gvk.kind, apiVersion });
+  const body = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), {
+    schema,
+    type: action.type,
+    kind: action.gvk.kind,
+    apiVersion,
+  });
   action.strategy?.defaults?.(body);
   const errors = action.strategy?.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
   if (errors.length > 0) throw invalid(action.gvk, body.metadata?.name ?? '', errors);
