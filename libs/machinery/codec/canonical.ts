@@ -13,6 +13,7 @@ import { canonicalQuantity } from '../quantity.ts';
 import type { Field, SchemaSet, StructType, TypeRef } from '../schema/ir.ts';
 import { canonicalDuration, canonicalMicroTime, canonicalTime } from '../time.ts';
 import { canonicalBase64 } from './base64.ts';
+import { knownFields } from './embedded.ts';
 import { compareKeys, fits, type JsonObject, put } from './values.ts';
 
 /** What one walk reports beside its result. */
@@ -372,7 +373,7 @@ function compileEither(set: SchemaSet, type: StructType): Canonical {
  * order, unknown fields, and typed parts such as `metadata` are this walk's business.
  */
 function compileCustom(set: SchemaSet, type: StructType): Canonical {
-  const slots = type.fields.map(
+  const slots = knownFields(type).map(
     (field): Slot => ({ name: field.name, zero: undefined, ...customWalk(set, field.type) }),
   );
   const index = new Map(slots.map((slot, i) => [slot.name, i]));

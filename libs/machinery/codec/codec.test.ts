@@ -194,9 +194,9 @@ describe('custom types', () => {
       '{"kind":"Custom","metadata":{"name":"x"},"spec":{"a":5,"l":[{"x":null}],"open":{"b":{},"a":[]},"constructor":"c"}}',
     );
     assert.deepEqual(errors, [
-      'unknown field "spec.z"',
-      'unknown field "spec.l[0].y"',
       'unknown field "metadata.odd"',
+      'unknown field "spec.l[0].y"',
+      'unknown field "spec.z"',
       'unknown field "top"',
     ]);
     assert.deepEqual(normalize(all, custom, JSON.parse(text)), object);
@@ -205,6 +205,25 @@ describe('custom types', () => {
   test('duplicates are seen everywhere', () => {
     const { errors } = decodeJson(all, custom, '{"spec":{"a":1,"a":2,"open":{"x":{"k":1,"k":2}}}}', { strict: true });
     assert.deepEqual(errors, ['duplicate field "spec.a"', 'duplicate field "spec.open.x.k"']);
+  });
+
+  test('an embedded resource has typed metadata, whatever its schema says', () => {
+    const embedded: StructType = {
+      name: 'example.v1.Holder',
+      custom: true,
+      fields: [
+        { name: 'e', type: { k: 'struct', type: { name: 'e', custom: true, fields: [], embeddedResource: true } } },
+      ],
+    };
+    const objectMeta: StructType = { ...expand('test.v1', 'Meta'), name: 'meta.v1.ObjectMeta' };
+    const withMeta = withTypes(set, [embedded, objectMeta]);
+    const text = '{"e":{"metadata":{"name":"p","z":1},"x":1,"kind":"Pod"}}';
+    const { object, errors } = decodeJson(withMeta, embedded, text, { strict: true });
+    assert.equal(stringify(object), '{"e":{"kind":"Pod","metadata":{"name":"p"}}}');
+    assert.deepEqual(errors, ['unknown field "e.metadata.z"', 'unknown field "e.x"']);
+    const message =
+      'e.metadata: Invalid value: {"name":5}: json: cannot unmarshal number into Go struct field ObjectMeta.name of type string';
+    assert.throws(() => decodeJson(withMeta, embedded, '{"e":{"metadata":{"name":5}}}'), new DecodeError(message));
   });
 
   test('metadata is typed', () => {

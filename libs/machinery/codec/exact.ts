@@ -7,15 +7,18 @@
  *   - Wrong types are placed by struct and JSON path without indices: `PodSpec.spec.containers`. Embedded structs are
  *     part of the path: `NFSVolumeSource.spec.PersistentVolumeSource.nfs.readOnly`.
  *   - Unknown and duplicate fields are placed with indices: `spec.containers[0].foo`; each is said once.
+ *   - Of custom resources, unknown fields come after duplicates, sorted.
  *   - A key given twice is merged into the first where the type is a struct or map, else the last one counts.
  *
  * What it answers is plain values in the text's order; `canonical.ts` brings them into form.
  */
 import { canonicalQuantity } from '../quantity.ts';
+import { json } from '../quote.ts';
 import { impliedGoType } from '../schema/compact.ts';
 import type { Field, SchemaSet, StructType, TypeRef } from '../schema/ir.ts';
 import { canonicalDuration, canonicalMicroTime, canonicalTime } from '../time.ts';
 import { normalizeBase64 } from './base64.ts';
+import { knownFields } from './embedded.ts';
 import { DecodeError } from './errors.ts';
 import { JsonMembers, type JsonNode, JsonNumber } from './parse.ts';
 import { fits, type JsonObject, put } from './values.ts';
@@ -39,7 +42,14 @@ export function decodeExactly(set: SchemaSet, type: StructType, node: JsonNode):
   const decoder = new ExactDecoder(set);
   const value = decoder.struct(type, node, goNameOf(type), nowhere, '', undefined);
   if (decoder.firstError !== undefined) throw new DecodeError(decoder.firstError);
-  return { value, strict: [...decoder.strict] };
+  return { value, strict: type.custom ? inOrder(decoder.strict) : [...decoder.strict] };
+}
+
+/** Of custom resources unknown fields are found after duplicates, and in the order of their paths. */
+function inOrder(errors: ReadonlySet<string>): string[] {
+  const duplicates = [...errors].filter((error) => error.startsWith('duplicate'));
+  const unknown = [...errors].filter((error) => !error.startsWith('duplicate'));
+  return [...duplicates, ...unknown.sort()];
 }
 
 /** `v1.Pod` of `core.v1.Pod`. */
@@ -247,7 +257,14 @@ class ExactDecoder {
     this.#members(node, path, (key, value, inner) => {
       const field = fields.get(key);
       if (field) {
-        put(out, key, this.#customValue(field.type, field.goType ?? '', value, inner));
+        const isEmbeddedMetadata = type.embeddedResource === true && key === 'metadata';
+        put(
+          out,
+          key,
+          isEmbeddedMetadata
+            ? this.#embedded(value, inner)
+            : this.#customValue(field.type, field.goType ?? '', value, inner),
+        );
         return;
       }
       const free = this.#free(value, inner);
@@ -255,6 +272,24 @@ class ExactDecoder {
       else this.#note('unknown', inner);
     });
     return out;
+  }
+
+  /** Metadata of an embedded resource: what is wrong with it is cited with its path and value. */
+  #embedded(node: JsonNode, path: string): unknown {
+    const inner = new ExactDecoder(this.#set);
+    const type = this.#set.get('meta.v1.ObjectMeta');
+    const refuse = (message: string): never => {
+      throw new DecodeError(`${path}: Invalid value: ${json(plain(node))}: ${message}`);
+    };
+    try {
+      const value = inner.struct(type, node, 'v1.ObjectMeta', nowhere, path, undefined);
+      if (inner.firstError !== undefined) refuse(inner.firstError);
+      for (const one of inner.strict) this.strict.add(one);
+      return value;
+    } catch (error) {
+      if (error instanceof DecodeError && !error.message.startsWith(`${path}: `)) refuse(error.message);
+      throw error;
+    }
   }
 
   #customValue(type: TypeRef, goType: string, node: JsonNode, path: string): unknown {
@@ -307,7 +342,7 @@ const fieldMaps = new WeakMap<StructType, ReadonlyMap<string, Field>>();
 
 function fieldsOf(type: StructType): ReadonlyMap<string, Field> {
   let fields = fieldMaps.get(type);
-  if (!fields) fieldMaps.set(type, (fields = new Map(type.fields.map((field) => [field.name, field]))));
+  if (!fields) fieldMaps.set(type, (fields = new Map(knownFields(type).map((field) => [field.name, field]))));
   return fields;
 }
 
