@@ -13,6 +13,7 @@ import type { Kind } from '../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
 import type { Store } from '../store/store.ts';
+import { standardAdmission } from './admission/standard.ts';
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
@@ -66,7 +67,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       clientCertificateAuthenticator({ keys, clock, clientAuthorityPem: options.clientAuthorityPem }),
     ],
     authorizers,
-    admission: [],
+    admission: standardAdmission(random.fork('admission')),
     endpoints,
   });
   const { caches } = server.engine;

@@ -63,9 +63,7 @@ export interface LiveMeta {
 }
 
 /** An object as the API server gives it back: readonly, with the metadata that every stored object has. */
-export type Live<T extends ApiObject> = DeepReadonly<Omit<T, 'metadata'>> & {
-  readonly metadata: DeepReadonly<ObjectMeta> & LiveMeta;
-};
+export type Live<T extends ApiObject> = DeepReadonly<T> & { readonly metadata: LiveMeta };
 
 export interface GroupVersionKind {
   readonly group: string;

@@ -1,0 +1,28 @@
+import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
+import { forbidden, namespaceTerminating, notFound } from '../../../libs/machinery/errors.ts';
+import { namespaces } from '../../../api/resources.ts';
+
+const PERMANENT: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
+
+/**
+ * Nothing comes to be in a namespace that is not there or is on its way out, and the namespaces that a cluster stands on
+ * are not deleted (API concept "Admission control": NamespaceLifecycle).
+ */
+export const namespaceLifecycle: AdmissionPlugin = {
+  name: 'NamespaceLifecycle',
+  handles: ({ operation, kind, namespace, subresource }) => {
+    if (kind.resource === 'namespaces' && kind.group === '') return operation === 'DELETE';
+    return operation === 'CREATE' && subresource === '' && namespace !== '' && !kind.virtual;
+  },
+  async validate(_ctx, { operation, kind, namespace, name }, registry) {
+    if (operation === 'DELETE') {
+      if (PERMANENT.has(name)) throw forbidden(kind, name, 'this namespace may not be deleted');
+      return;
+    }
+    const found = await registry.get(namespaces, '', namespace);
+    if (!found) throw notFound(namespaces, namespace);
+    if (found.metadata.deletionTimestamp || found.status?.phase === 'Terminating') {
+      throw namespaceTerminating(kind, name, namespace);
+    }
+  },
+};

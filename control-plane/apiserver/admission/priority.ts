@@ -1,0 +1,76 @@
+import type { AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
+import { forbidden } from '../../../libs/machinery/errors.ts';
+import { priorityClasses } from '../../../api/resources.ts';
+import type { Pod } from '../../../api/types/core/v1.generated.ts';
+import type { PriorityClass } from '../../../api/types/scheduling/v1.generated.ts';
+
+const DEFAULT_POLICY = 'PreemptLowerPriority';
+
+/** Turns a pod's priority class into its number and its preemption policy; only one class may be the default. */
+export const priority: AdmissionPlugin = {
+  name: 'Priority',
+  handles: ({ operation, kind, subresource }) => {
+    if (subresource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return false;
+    return (kind.resource === 'pods' && kind.group === '') || kind.resource === 'priorityclasses';
+  },
+  async admit(_ctx, request, registry) {
+    if (request.kind.resource !== 'pods') return;
+    if (request.operation === 'UPDATE') keepPriority(request);
+    else await resolvePriority(request, registry);
+  },
+  async validate(_ctx, request, registry) {
+    if (request.kind.resource !== 'priorityclasses') return;
+    const { globalDefault, metadata } = request.object as DeepReadonly<PriorityClass>;
+    if (!globalDefault) return;
+    const present = (await defaultClasses(registry)).find((one) => one.metadata?.name !== metadata?.name);
+    if (!present) return;
+    const why = `PriorityClass ${present.metadata?.name} is already marked as default. Only one default can exist`;
+    throw forbidden(request.kind, metadata?.name ?? '', why);
+  },
+};
+
+/** An update that leaves the numbers out means those that the pod has. */
+function keepPriority(request: AdmissionRequest): void {
+  const [pod, old] = [request.object as Pod, request.oldObject as DeepReadonly<Pod>];
+  if (!pod.spec) return;
+  pod.spec.priority ??= old.spec?.priority;
+  pod.spec.preemptionPolicy ??= old.spec?.preemptionPolicy;
+}
+
+async function resolvePriority(request: AdmissionRequest, registry: Registry): Promise<void> {
+  const { spec } = request.object as Pod;
+  if (!spec) return;
+  const refuse = (why: string) => forbidden(request.kind, request.name, why);
+  let found: DeepReadonly<PriorityClass> | undefined;
+  if (spec.priorityClassName) {
+    found = await registry.get(priorityClasses, '', spec.priorityClassName);
+    if (!found) throw refuse(`no PriorityClass with name ${spec.priorityClassName} was found`);
+  } else {
+    found = lowest(await defaultClasses(registry));
+    if (found) spec.priorityClassName = found.metadata?.name;
+  }
+  const number = found?.value ?? 0;
+  const policy = found?.preemptionPolicy ?? DEFAULT_POLICY;
+  const from = 'priority admission controller computed';
+  if (spec.priority !== undefined && spec.priority !== number) {
+    throw refuse(
+      `the integer value of priority (${spec.priority}) must not be provided in pod spec; ${from} ${number} from the given PriorityClass name`,
+    );
+  }
+  if (spec.preemptionPolicy !== undefined && spec.preemptionPolicy !== policy) {
+    throw refuse(
+      `the string value of PreemptionPolicy (${spec.preemptionPolicy}) must not be provided in pod spec; ${from} ${policy} from the given PriorityClass name`,
+    );
+  }
+  spec.priority = number;
+  spec.preemptionPolicy = policy;
+}
+
+async function defaultClasses(registry: Registry): Promise<DeepReadonly<PriorityClass>[]> {
+  return (await registry.list(priorityClasses, '')).filter((one) => one.globalDefault);
+}
+
+/** Of several defaults, which only a race can make, the lowest counts. */
+const lowest = (classes: readonly DeepReadonly<PriorityClass>[]) => [...classes].sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
