@@ -30,7 +30,9 @@ export type Input<T> = T extends bigint | Uint8Array
   : T extends readonly (infer I)[]
     ? readonly Input<I>[]
     : T extends object
-      ? { readonly [K in keyof T]?: Input<T[K]> }
+      ? string extends keyof T
+        ? { readonly [K in keyof T]: Input<T[K]> }
+        : { readonly [K in keyof T]?: Input<T[K]> }
       : T;
 
 /** The wire is not what the schema says. */
