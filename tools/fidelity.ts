@@ -1,0 +1,51 @@
+// `npm run fidelity [-- area ... --filter REGEXP --show N --json FILE --write]`: compares our answers with upstream's.
+//
+// Starts an API server in this process, with a store in memory, and plays the recorded cases of the reference data
+// against it, area by area (the names of the files; without one: those that need nothing but an API server). --write
+// puts the counts into docs/fidelity.md, --json what came of each case into a file.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { playRecorded, recordings, type Verdict } from '../tests/fidelity/play.ts';
+import { countAreas, withAreas } from '../tests/fidelity/table.ts';
+
+const AREAS = ['defaults', 'update', 'patch', 'read', 'validation', 'protobuf', 'authn-authz', 'authn-authz-serial'];
+const LATER_AREAS = ['admission', 'admission-serial', 'crd', 'crd-serial', 'crd-served-serial', 'crd-cel-serial'];
+const LAST_AREAS = ['admission-policies-serial', 'warnings-and-fairness', 'more-apis'];
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      filter: { type: 'string' },
+      show: { type: 'string', default: '5' },
+      json: { type: 'string' },
+      write: { type: 'boolean', default: false },
+    },
+  });
+  if (recordings === undefined) {
+    process.stdout.write('The recorded answers are not here: put them into ../shared/reference, or set TUTTI_REFERENCE.\n');
+    return 0;
+  }
+  const areas = positionals.length > 0 ? positionals : [...AREAS, ...LATER_AREAS, ...LAST_AREAS];
+  const verdicts: Verdict[] = [];
+  for (const area of areas) {
+    const played = await playRecorded([area], {
+      ...(values.filter === undefined ? {} : { filter: values.filter }),
+      show: Number(values.show),
+      print: (text) => process.stdout.write(text),
+    });
+    verdicts.push(...played);
+  }
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(verdicts, null, 1)}\n`);
+  if (values.write && values.filter === undefined) {
+    const path = join(import.meta.dirname, '../docs/fidelity.md');
+    writeFileSync(path, withAreas(readFileSync(path, 'utf8'), countAreas(verdicts, 1)));
+  }
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
