@@ -18,6 +18,7 @@ import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
 import type { Authorizer } from './authz/authorizer.ts';
+import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
@@ -69,6 +70,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     authorizers,
     admission: standardAdmission(random.fork('admission')),
     endpoints,
+    bootstrap: bootstrapCluster,
   });
   const { caches } = server.engine;
   authorizers.push(new RbacAuthorizer(rbacObjects(caches)));

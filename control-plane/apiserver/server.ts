@@ -27,6 +27,7 @@ import type { KindSet } from './registry/kind-set.ts';
 import { RegistryAccess } from './registry/access.ts';
 import { handleResource } from './registry/verbs.ts';
 import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
+import { systemContext } from './system-context.ts';
 import { type Route, route } from './router.ts';
 
 /** How long a request that is not a watch may take, when the client does not say less. */
@@ -56,6 +57,8 @@ export interface ApiServerOptions {
   /** Asked in turn; what none of them allows is forbidden. */
   readonly authorizers: readonly Authorizer[];
   readonly admission: readonly AdmissionPlugin[];
+  /** Makes what the cluster must have, before the first request is answered. */
+  readonly bootstrap?: (engine: Engine, ctx: RequestContext) => Promise<void>;
   readonly connector?: Connector;
   /** What is served beside resources: `/version`, `/healthz`, discovery, OpenAPI. Asked in turn. */
   readonly endpoints: readonly Endpoint[];
@@ -112,6 +115,7 @@ export class ApiServer {
   /** Resolves when reads can be served. */
   async start(): Promise<void> {
     await this.engine.caches.start();
+    await this.#options.bootstrap?.(this.engine, systemContext(this.engine.clock, 'bootstrap'));
   }
 
   /** Ends all watches. Requests under way come to their end. */
