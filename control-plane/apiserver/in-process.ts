@@ -1,0 +1,146 @@
+import { apiErrorOf } from '../../libs/client/api-error.ts';
+import type {
+  Transport,
+  TransportRequest,
+  TransportResponse,
+  TransportWatch,
+  TransportWatchSink,
+} from '../../libs/client/transport.ts';
+import { TransportError } from '../../libs/kind/client.ts';
+import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
+import type { ApiRequest, ApiResponse, WatchFrame } from './api.ts';
+
+export interface InProcessOptions {
+  handle(request: ApiRequest): Promise<ApiResponse>;
+  /** Who the client is: a bearer token, or a client certificate in DER. They are verified as on the wire. */
+  readonly credentials: { readonly token?: string; readonly certificateDer?: Uint8Array };
+  readonly userAgent?: string;
+}
+
+/**
+ * The way of a client into the API server of the same process. Requests are authenticated, authorized and answered as on
+ * the wire; only their text is saved: bodies go in as values, and what comes back are the cache's frozen objects
+ * themselves.
+ */
+export function inProcessTransport(options: InProcessOptions): Transport {
+  return new InProcessTransport(options);
+}
+
+const NEVER = new AbortController().signal;
+
+class InProcessTransport implements Transport {
+  readonly #options: InProcessOptions;
+  readonly #closing = new AbortController();
+  readonly #watches = new Set<InProcessWatch>();
+
+  constructor(options: InProcessOptions) {
+    this.#options = options;
+  }
+
+  async request(request: TransportRequest): Promise<TransportResponse> {
+    const response = await this.#handle(request);
+    const headers = { ...response.headers, ...(response.warnings.length > 0 ? { warning: response.warnings } : {}) };
+    return { code: response.code, headers, value: await valueOf(response) };
+  }
+
+  async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
+    const response = await this.#handle(request);
+    const { body } = response;
+    if (response.code !== 200 || body.form !== 'watch') throw apiErrorOf(response.code, await valueOf(response));
+    const watch = new InProcessWatch(sink, request.signal, (over) => this.#watches.delete(over));
+    this.#watches.add(watch);
+    watch.follow(body.open(watch));
+    return watch;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new TransportError('the transport is closed', { sent: false }));
+    for (const watch of this.#watches) watch.end();
+  }
+
+  async #handle(request: TransportRequest): Promise<ApiResponse> {
+    const { signal } = request;
+    signal?.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
+    const { token, certificateDer } = this.#options.credentials;
+    const answer = this.#options.handle({
+      method: request.method,
+      path: request.path,
+      query: request.query,
+      headers: {
+        accept: 'application/json',
+        ...(this.#options.userAgent ? { 'user-agent': this.#options.userAgent } : {}),
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+        ...request.headers,
+      },
+      body: request.body === undefined ? undefined : { value: request.body },
+      peer: { address: '', ...(certificateDer ? { certificateDer } : {}) },
+      signal: signal ?? NEVER,
+    });
+    // An abort is the caller's end of waiting, whatever the server still does.
+    return signal ? unlessAborted(answer, signal) : answer;
+  }
+}
+
+class InProcessWatch implements TransportWatch {
+  readonly #sink: TransportWatchSink;
+  readonly #signal: AbortSignal | undefined;
+  readonly #closed: (watch: InProcessWatch) => void;
+  readonly #abort = () => this.end();
+  #handle: { close(): void } | undefined;
+  #over = false;
+
+  constructor(sink: TransportWatchSink, signal: AbortSignal | undefined, closed: (watch: InProcessWatch) => void) {
+    this.#sink = sink;
+    this.#signal = signal;
+    this.#closed = closed;
+    signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  follow(handle: { close(): void }): void {
+    this.#handle = handle;
+    if (this.#over) handle.close();
+  }
+
+  event(frame: WatchFrame): boolean {
+    if (this.#over) return false;
+    this.#sink.event(frame.type, frame.value() as DeepReadonly<ApiObject>);
+    return true;
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#over ? undefined : this.#sink.room?.();
+  }
+
+  /** The server, or somebody on this side, has ended it. */
+  end(): void {
+    if (this.#over) return;
+    this.close();
+    this.#sink.ended(undefined);
+  }
+
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#handle?.close();
+    this.#closed(this);
+  }
+}
+
+async function valueOf({ body }: ApiResponse): Promise<unknown> {
+  if (body.form === 'whole') return body.value();
+  if (body.form !== 'stream') return undefined;
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body.chunks) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,301 @@
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type {
+  Client,
+  DeleteOptions,
+  List,
+  ListOptions,
+  PatchType,
+  RequestOptions,
+  ResourceClient,
+  WatchEvent,
+  WatchOptions,
+  WriteOptions,
+} from '../kind/client.ts';
+import { type ApiObject, apiVersionOf, type DeepReadonly, type Live, type ResourceRef } from '../kind/object.ts';
+import { type Cause, formatCause } from '../kind/request.ts';
+import { apiErrorOf } from './api-error.ts';
+import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { watchEvents } from './watch-events.ts';
+
+export interface ClientOptions {
+  /** Sent as User-Agent; its first word is the field manager of writes that name none. */
+  readonly userAgent?: string;
+  /**
+   * Asks again, after the time that it names, when the server says 429 or 503 with `Retry-After`: those requests were
+   * not done. Without a clock such an answer is thrown like any other.
+   */
+  readonly clock?: Clock;
+}
+
+/** How often a request is sent again before the answer is thrown. */
+const RETRIES_MAX = 10;
+
+const PATCH_TYPES: Readonly<Record<PatchType | 'apply', string>> = Object.freeze({
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+  apply: 'application/apply-patch+yaml',
+});
+
+/** A client over a transport. It has no state of its own: make as many as wanted. */
+export function createClient(transport: Transport, options: ClientOptions = {}): Client {
+  return new GenericClient(new Requester(transport, options, undefined));
+}
+
+class GenericClient implements Client {
+  readonly #requester: Requester;
+
+  constructor(requester: Requester) {
+    this.#requester = requester;
+  }
+
+  resource<T extends ApiObject>(ref: ResourceRef<T>): ResourceClient<T> {
+    return new GenericResourceClient<T>(this.#requester, ref, '', '');
+  }
+
+  async raw(
+    method: string,
+    path: string,
+    options: RequestOptions & { body?: unknown; headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<unknown> {
+    const at = path.indexOf('?');
+    const { value } = await this.#requester.send({
+      method,
+      path: at < 0 ? path : path.slice(0, at),
+      query: at < 0 ? '' : path.slice(at + 1),
+      headers: options.headers ?? {},
+      body: options.body,
+      signal: options.signal,
+    });
+    return value;
+  }
+
+  because(cause: Cause): Client {
+    return new GenericClient(this.#requester.because(cause));
+  }
+}
+
+/** Sends requests with what all requests of a client have in common, and turns refusals into errors. */
+class Requester {
+  readonly transport: Transport;
+  readonly #options: ClientOptions;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(transport: Transport, options: ClientOptions, cause: Cause | undefined) {
+    this.transport = transport;
+    this.#options = options;
+    this.#headers = {
+      ...(options.userAgent ? { 'user-agent': options.userAgent } : {}),
+      ...(cause ? { baggage: formatCause(cause) } : {}),
+    };
+  }
+
+  because(cause: Cause): Requester {
+    return new Requester(this.transport, this.#options, cause);
+  }
+
+  complete(request: TransportRequest): TransportRequest {
+    const headers: Record<string, string> = { ...this.#headers, ...request.headers };
+    if (request.body !== undefined) headers['content-type'] ??= 'application/json';
+    return { ...request, headers };
+  }
+
+  async send(request: TransportRequest): Promise<TransportResponse> {
+    const complete = this.complete(request);
+    const { clock } = this.#options;
+    for (let retries = 0; ; retries++) {
+      complete.signal?.throwIfAborted();
+      const response = await this.transport.request(complete);
+      if (response.code >= 200 && response.code < 300) return response;
+      const afterMs = retries < RETRIES_MAX ? retryAfterMs(response) : undefined;
+      if (!clock || afterMs === undefined) throw apiErrorOf(response.code, response.value);
+      await clock.sleep(afterMs, complete.signal);
+    }
+  }
+}
+
+/** When the server said that a request was not done and may come again. */
+function retryAfterMs({ code, headers }: TransportResponse): number | undefined {
+  if (code !== 429 && code !== 503) return undefined;
+  const seconds = Number(headers['retry-after'] ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+}
+
+class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
+  readonly ref: ResourceRef<T>;
+  readonly #requester: Requester;
+  readonly #namespace: string;
+  readonly #subresource: string;
+
+  constructor(requester: Requester, ref: ResourceRef<T>, namespace: string, subresource: string) {
+    this.#requester = requester;
+    this.ref = ref;
+    this.#namespace = namespace;
+    this.#subresource = subresource;
+  }
+
+  namespace(namespace: string): ResourceClient<T> {
+    return new GenericResourceClient<T>(this.#requester, this.ref, namespace, this.#subresource);
+  }
+
+  subresource<V extends ApiObject = T>(name: string): ResourceClient<V> {
+    return new GenericResourceClient<V>(
+      this.#requester,
+      this.ref as ResourceRef<ApiObject> as ResourceRef<V>,
+      this.#namespace,
+      name,
+    );
+  }
+
+  async get(name: string, options: RequestOptions & { resourceVersion?: string } = {}): Promise<Live<T>> {
+    const query = queryOf({ resourceVersion: options.resourceVersion });
+    return this.#object(await this.#send('GET', this.#pathTo(name), query, options));
+  }
+
+  async list(options: ListOptions = {}): Promise<List<T>> {
+    const { value } = await this.#send('GET', this.#collection(), listQuery(options), options);
+    const list = value as { metadata: List<T>['metadata']; items: readonly DeepReadonly<ApiObject>[] | null };
+    const apiVersion = apiVersionOf(this.ref);
+    const { kind } = this.ref;
+    // Lists leave out what every item of them is.
+    const items = (list.items ?? []).map((item) =>
+      item.kind === undefined ? Object.freeze({ kind, apiVersion, ...item }) : item,
+    );
+    return Object.freeze({ metadata: list.metadata, items: Object.freeze(items) as unknown as List<T>['items'] });
+  }
+
+  watch(options: WatchOptions = {}): AsyncIterable<WatchEvent<T>> {
+    const { sendInitialEvents } = options;
+    const query = queryOf({
+      watch: true,
+      labelSelector: options.labelSelector,
+      fieldSelector: options.fieldSelector,
+      resourceVersion: options.resourceVersion,
+      allowWatchBookmarks: options.allowWatchBookmarks,
+      sendInitialEvents,
+      resourceVersionMatch: sendInitialEvents === undefined ? undefined : 'NotOlderThan',
+      timeoutSeconds: options.timeoutSeconds,
+    });
+    const { signal } = options;
+    const request = this.#requester.complete({ method: 'GET', path: this.#collection(), query, headers: {}, signal });
+    return watchEvents<T>(this.#requester.transport, request);
+  }
+
+  async create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
+    const path = options.name === undefined ? this.#collection(object) : this.#pathTo(options.name, object);
+    return this.#object(await this.#send('POST', path, writeQuery(options), options, this.#typed(object)));
+  }
+
+  async update(object: T | Live<T>, options: WriteOptions = {}): Promise<Live<T>> {
+    const name = object.metadata?.name;
+    assert(name, `an update of ${this.ref.resource} wants a name`);
+    const path = this.#pathTo(name, object as ApiObject);
+    return this.#object(await this.#send('PUT', path, writeQuery(options), options, this.#typed(object as T)));
+  }
+
+  async patch(name: string, patch: unknown, options: WriteOptions & { type: PatchType }): Promise<Live<T>> {
+    const headers = { 'content-type': PATCH_TYPES[options.type] };
+    return this.#object(await this.#send('PATCH', this.#pathTo(name), writeQuery(options), options, patch, headers));
+  }
+
+  async apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
+    const name = object.metadata?.name;
+    assert(name, `an apply of ${this.ref.resource} wants a name`);
+    const query = writeQuery(options, { force: options.force });
+    const headers = { 'content-type': PATCH_TYPES.apply };
+    return this.#object(
+      await this.#send('PATCH', this.#pathTo(name, object), query, options, this.#typed(object), headers),
+    );
+  }
+
+  async delete(name: string, options: DeleteOptions = {}): Promise<void> {
+    await this.#send('DELETE', this.#pathTo(name), '', options, deleteBody(options));
+  }
+
+  async deleteCollection(selection: ListOptions = {}, options: DeleteOptions = {}): Promise<void> {
+    await this.#send('DELETE', this.#collection(), listQuery(selection), options, deleteBody(options));
+  }
+
+  #send(
+    method: string,
+    path: string,
+    query: string,
+    options: RequestOptions,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TransportResponse> {
+    return this.#requester.send({ method, path, query, headers, body, signal: options.signal });
+  }
+
+  #object({ value }: TransportResponse): Live<T> {
+    return value as Live<T>;
+  }
+
+  /** The object with its type, which callers may leave out. */
+  #typed(object: T): T {
+    if (object.kind !== undefined && object.apiVersion !== undefined) return object;
+    // A subresource's body may be of another type, which only its caller knows.
+    if (this.#subresource !== '' && this.#subresource !== 'status') return object;
+    return { kind: this.ref.kind, apiVersion: apiVersionOf(this.ref), ...object };
+  }
+
+  #collection(object?: ApiObject): string {
+    const { group, version, resource, namespaced } = this.ref;
+    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    const namespace = this.#namespace || object?.metadata?.namespace || '';
+    return namespaced && namespace !== ''
+      ? `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}`
+      : `${root}/${resource}`;
+  }
+
+  #pathTo(name: string, object?: ApiObject): string {
+    const namespace = this.#namespace || object?.metadata?.namespace || '';
+    assert(!this.ref.namespaced || namespace !== '', `${this.ref.resource} ${name}: in which namespace?`);
+    const path = `${this.#collection(object)}/${encodeURIComponent(name)}`;
+    return this.#subresource === '' ? path : `${path}/${this.#subresource}`;
+  }
+}
+
+type QueryValues = Readonly<Record<string, string | number | boolean | undefined>>;
+
+function queryOf(values: QueryValues): string {
+  let query = '';
+  for (const name in values) {
+    const value = values[name];
+    if (value === undefined || value === '') continue;
+    query += `${query === '' ? '' : '&'}${name}=${encodeURIComponent(value)}`;
+  }
+  return query;
+}
+
+function listQuery(options: ListOptions): string {
+  return queryOf({
+    labelSelector: options.labelSelector,
+    fieldSelector: options.fieldSelector,
+    limit: options.limit,
+    continue: options.continue,
+    resourceVersion: options.resourceVersion,
+    resourceVersionMatch: options.resourceVersionMatch,
+  });
+}
+
+function writeQuery(options: WriteOptions, more: QueryValues = {}): string {
+  return queryOf({
+    dryRun: options.dryRun ? 'All' : undefined,
+    fieldManager: options.fieldManager,
+    fieldValidation: options.fieldValidation,
+    ...more,
+  });
+}
+
+function deleteBody(options: DeleteOptions): Record<string, unknown> {
+  return {
+    kind: 'DeleteOptions',
+    apiVersion: 'v1',
+    ...(options.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
+    ...(options.preconditions ? { preconditions: { ...options.preconditions } } : {}),
+    ...(options.propagationPolicy ? { propagationPolicy: options.propagationPolicy } : {}),
+    ...(options.dryRun ? { dryRun: ['All'] } : {}),
+  };
+}

@@ -1,0 +1,191 @@
+import { assert } from '../base/assert.ts';
+import { groupResourceName, type Informer, type Informers } from '../kind/client.ts';
+import type { ApiObject, Live, ResourceRef } from '../kind/object.ts';
+import { keyOf } from '../kind/object.ts';
+import { InformerStore } from './informer-store.ts';
+import { Reflector, type ReflectorOptions } from './reflector.ts';
+
+type Handler = (object: Live<ApiObject> | undefined, previous: Live<ApiObject> | undefined) => void;
+
+/** Informers over one client: one for each resource, shared by all who ask. `stop` ends all of them. */
+export interface StoppableInformers extends Informers {
+  /** Resolves when nothing is told any more. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes the informers of a process (or of a component that has a process to itself).
+ *
+ *     const informers = createInformers({ client, clock, random, log });
+ *     const pods = informers.informer(resources.pods);
+ *     pods.index('node', (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []));
+ *     await informers.synced();
+ *     pods.by('node', 'node-1');
+ */
+export function createInformers(options: ReflectorOptions): StoppableInformers {
+  return new SharedInformers(options);
+}
+
+class SharedInformers implements StoppableInformers {
+  readonly #options: ReflectorOptions;
+  readonly #all = new Map<string, ResourceInformer>();
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: ReflectorOptions) {
+    this.#options = options;
+  }
+
+  informer<T extends ApiObject>(ref: ResourceRef<T>): Informer<T> {
+    assert(!this.#stopping, 'the informers have stopped');
+    const name = `${groupResourceName(ref)}/${ref.version}`;
+    let informer = this.#all.get(name);
+    if (!informer) {
+      informer = new ResourceInformer(ref as ResourceRef, this.#options);
+      this.#all.set(name, informer);
+      informer.start();
+    }
+    return informer as unknown as Informer<T>;
+  }
+
+  async synced(signal?: AbortSignal): Promise<void> {
+    await Promise.all(Array.from(this.#all.values(), (informer) => informer.whenSynced(signal)));
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= Promise.all(Array.from(this.#all.values(), (informer) => informer.stop())).then(() => {});
+    return this.#stopping;
+  }
+}
+
+interface Waiting {
+  /** undefined: for the first state. */
+  readonly revision: bigint | undefined;
+  readonly done: () => void;
+}
+
+class ResourceInformer implements Informer<ApiObject> {
+  readonly ref: ResourceRef;
+  readonly #store = new InformerStore();
+  readonly #reflector: Reflector;
+  readonly #handlers = new Set<Handler>();
+  readonly #waiting = new Set<Waiting>();
+  #resourceVersion = '';
+  #synced = false;
+
+  constructor(ref: ResourceRef, options: ReflectorOptions) {
+    this.ref = ref;
+    const random = options.random.fork(`informer ${groupResourceName(ref)}`);
+    this.#reflector = new Reflector(
+      ref,
+      {
+        replace: (objects, resourceVersion) => this.#replace(objects, resourceVersion),
+        put: (object) => this.#put(object),
+        delete: (object) => this.#delete(keyOf(object)),
+        progress: (resourceVersion) => this.#progress(resourceVersion),
+      },
+      { ...options, random },
+    );
+  }
+
+  start(): void {
+    this.#reflector.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#reflector.stop();
+  }
+
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  get resourceVersion(): string {
+    return this.#resourceVersion;
+  }
+
+  get(key: string): Live<ApiObject> | undefined {
+    return this.#store.get(key);
+  }
+
+  list(namespace?: string): readonly Live<ApiObject>[] {
+    return this.#store.list(namespace);
+  }
+
+  by(index: string, value: string): readonly Live<ApiObject>[] {
+    return this.#store.by(index, value);
+  }
+
+  index(name: string, values: (object: Live<ApiObject>) => readonly string[]): void {
+    this.#store.addIndex(name, values);
+  }
+
+  on(handler: Handler): Disposable {
+    this.#handlers.add(handler);
+    for (const object of this.#store.list()) handler(object, undefined);
+    return { [Symbol.dispose]: () => void this.#handlers.delete(handler) };
+  }
+
+  whenSynced(signal?: AbortSignal): Promise<void> {
+    return this.#synced ? Promise.resolve() : this.#wait(undefined, signal);
+  }
+
+  async caughtUp(resourceVersion: string, signal?: AbortSignal): Promise<void> {
+    const revision = BigInt(resourceVersion || 0);
+    if (!this.#has(revision)) await this.#wait(revision, signal);
+  }
+
+  #has(revision: bigint | undefined): boolean {
+    return this.#synced && (revision === undefined || BigInt(this.#resourceVersion) >= revision);
+  }
+
+  #wait(revision: bigint | undefined, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#waiting.delete(waiting);
+        reject(signal?.reason);
+      };
+      const waiting: Waiting = {
+        revision,
+        done: () => {
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        },
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#waiting.add(waiting);
+    });
+  }
+
+  #replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void {
+    for (const key of [...this.#store.keys()]) if (!objects.has(key)) this.#delete(key);
+    for (const object of objects.values()) this.#put(object);
+    this.#synced = true;
+    this.#progress(resourceVersion);
+  }
+
+  #put(object: Live<ApiObject>): void {
+    const known = this.#store.get(keyOf(object));
+    // Told again, by a list that shows what a watch has told already.
+    if (known && known.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    // Another object under a name that was free in between: the old one has gone, though nobody said so.
+    if (known && known.metadata.uid !== object.metadata.uid) this.#delete(keyOf(object));
+    const previous = this.#store.set(object);
+    for (const handler of this.#handlers) handler(object, previous);
+  }
+
+  #delete(key: string): void {
+    const previous = this.#store.delete(key);
+    if (previous) for (const handler of this.#handlers) handler(undefined, previous);
+  }
+
+  #progress(resourceVersion: string): void {
+    this.#resourceVersion = resourceVersion;
+    if (this.#waiting.size === 0) return;
+    for (const waiting of this.#waiting) {
+      if (!this.#has(waiting.revision)) continue;
+      this.#waiting.delete(waiting);
+      waiting.done();
+    }
+  }
+}

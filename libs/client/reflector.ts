@@ -1,0 +1,200 @@
+import { backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Random } from '../base/random.ts';
+import type { Client, WatchEvent } from '../kind/client.ts';
+import { type ApiObject, keyOf, type Live, type ResourceRef } from '../kind/object.ts';
+import { ApiError } from '../machinery/errors.ts';
+
+/** What a reflector tells its informer. */
+export interface ReflectorTarget {
+  /** The whole state at a revision, in place of what was known. */
+  replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void;
+  put(object: Live<ApiObject>): void;
+  delete(object: Live<ApiObject>): void;
+  /** Everything up to here has been told. */
+  progress(resourceVersion: string): void;
+}
+
+export interface ReflectorOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Objects in one answer of a list, where the server cannot begin a watch with its state. Default 500. */
+  readonly pageLimit?: number;
+}
+
+/** Delays after failures: upstream's. */
+const BACKOFF = { firstMs: 800, maxMs: 30_000, factor: 2, jitter: 1 } as const;
+/** A watch that held for this long shows that all is well again. */
+const HEALTHY_MS = 120_000;
+/** Watches are asked to end after this long, and up to as much again. */
+const WATCH_SECONDS = 300;
+const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
+
+/** What to do next. `list`: take the state first; `watch`: go on after a revision. */
+type Step = { readonly do: 'list' } | { readonly do: 'watch'; readonly after: string };
+
+/**
+ * Follows one resource of an API server for as long as it runs: takes the state, then follows the changes; where the
+ * server has forgotten what came in between (410), takes the state anew; after a failure, tries again with growing
+ * delays.
+ */
+export class Reflector {
+  readonly #ref: ResourceRef;
+  readonly #target: ReflectorTarget;
+  readonly #options: ReflectorOptions;
+  readonly #stopped = new AbortController();
+  #failures = 0;
+  /** The server refused to begin a watch with its state: it is listed instead. */
+  #listsOnly = false;
+  #running: Promise<void> | undefined;
+
+  constructor(ref: ResourceRef, target: ReflectorTarget, options: ReflectorOptions) {
+    this.#ref = ref;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing is told any more. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the informer has stopped'));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped;
+    const { clock } = this.#options;
+    for (let step: Step = { do: 'list' }; !signal.aborted; ) {
+      const beganMs = clock.monotonic();
+      let failure: unknown;
+      try {
+        step = step.do === 'watch' ? await this.#watch(step.after) : await this.#takeState();
+      } catch (error) {
+        if (signal.aborted) return;
+        failure = error;
+        if (error instanceof WatchFailedError) {
+          failure = error.cause;
+          step = isTooOld(failure) ? { do: 'list' } : { do: 'watch', after: error.after };
+        } else if (isTooOld(error)) step = { do: 'list' };
+      }
+      if (clock.monotonic() - beganMs >= HEALTHY_MS) this.#failures = 0;
+      // A watch that ends at once, again and again, is a failure too, though nobody says so.
+      if (failure !== undefined || clock.monotonic() - beganMs < 1000) await this.#pause(failure);
+    }
+  }
+
+  async #pause(failure: unknown): Promise<void> {
+    const { clock, random, log } = this.#options;
+    const { resource } = this.#ref;
+    if (isTooOld(failure)) log.debug('listing anew', { resource });
+    else if (failure !== undefined) log.warn('cannot follow a resource', { resource, error: failure });
+    const delayMs = backoffMs({ ...BACKOFF, random }, this.#failures++);
+    await clock.sleep(delayMs, this.#stopped.signal).catch(() => {});
+  }
+
+  async #takeState(): Promise<Step> {
+    if (!this.#listsOnly) {
+      try {
+        return await this.#watchFromState();
+      } catch (error) {
+        if (!refusesInitialEvents(error)) throw error;
+        this.#listsOnly = true;
+      }
+    }
+    return this.#watch(await this.#list());
+  }
+
+  /** One watch that begins with the state: no answer is ever as large as the state. */
+  async #watchFromState(): Promise<Step> {
+    const objects = new Map<string, Live<ApiObject>>();
+    let after: string | undefined;
+    const watch = this.#open({ sendInitialEvents: true });
+    try {
+      for await (const event of watch) {
+        if (after !== undefined) after = this.#tell(event);
+        else if (event.type === 'BOOKMARK') {
+          if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] !== 'true') continue;
+          after = event.object.metadata.resourceVersion;
+          this.#target.replace(objects, after);
+          this.#failures = 0;
+        } else if (event.type === 'DELETED') objects.delete(keyOf(event.object));
+        else objects.set(keyOf(event.object), event.object);
+      }
+    } catch (error) {
+      throw after === undefined ? error : new WatchFailedError(after, error);
+    }
+    return after === undefined ? { do: 'list' } : { do: 'watch', after };
+  }
+
+  /** Lists page by page and gives the revision. */
+  async #list(): Promise<string> {
+    const resource = this.#options.client.resource(this.#ref);
+    const { signal } = this.#stopped;
+    const objects = new Map<string, Live<ApiObject>>();
+    const limit = this.#options.pageLimit ?? 500;
+    let token: string | undefined;
+    let resourceVersion = '';
+    do {
+      const page = await resource.list({ limit, signal, ...(token ? { continue: token } : {}) });
+      for (const object of page.items) objects.set(keyOf(object), object);
+      resourceVersion = page.metadata.resourceVersion;
+      token = page.metadata.continue;
+    } while (token);
+    this.#target.replace(objects, resourceVersion);
+    this.#failures = 0;
+    return resourceVersion;
+  }
+
+  async #watch(after: string): Promise<Step> {
+    try {
+      for await (const event of this.#open({ resourceVersion: after })) after = this.#tell(event);
+    } catch (error) {
+      throw new WatchFailedError(after, error);
+    }
+    return { do: 'watch', after };
+  }
+
+  #open(from: {
+    readonly resourceVersion?: string;
+    readonly sendInitialEvents?: boolean;
+  }): AsyncIterable<WatchEvent<ApiObject>> {
+    const { client, random } = this.#options;
+    return client.resource(this.#ref).watch({
+      ...from,
+      allowWatchBookmarks: true,
+      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random.next())),
+      signal: this.#stopped.signal,
+    });
+  }
+
+  /** Tells of one event and gives its revision. */
+  #tell(event: WatchEvent<ApiObject>): string {
+    const { resourceVersion } = event.object.metadata;
+    if (event.type === 'DELETED') this.#target.delete(event.object);
+    else if (event.type !== 'BOOKMARK') this.#target.put(event.object);
+    this.#target.progress(resourceVersion);
+    return resourceVersion;
+  }
+}
+
+/** A watch broke after it had told everything up to `after`. */
+class WatchFailedError extends Error {
+  readonly after: string;
+  constructor(after: string, cause: unknown) {
+    super('a watch failed', { cause });
+    this.after = after;
+  }
+}
+
+const isTooOld = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === 410 || error.reason === 'Expired');
+
+/** An older server does not know `sendInitialEvents`, or has it off. */
+const refusesInitialEvents = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === 422 || error.code === 400);
