@@ -74,14 +74,16 @@ async function download(names: readonly string[], into: string, options: Package
       ? [...settings, '-o', `Dir::Cache::Archives=${into}`, '--yes', '--download-only', 'install', ...wanted]
       : [...settings, 'download', ...wanted];
   mkdirSync(join(into, 'partial'), { recursive: true });
-  const attempt = () => run(['apt-get', '-qq', ...command], { cwd: into, timeoutMs: 300_000 });
-  if (readdirSync(join(own, 'lists')).length < 3)
-    await run(['apt-get', '-qq', ...settings, 'update'], { timeoutMs: 300_000 });
+  // One at a time: test files run side by side, and apt refuses to share its lists.
+  const apt = ['flock', join(own, 'lock'), 'apt-get', '-qq'];
+  const attempt = () => run([...apt, ...command], { cwd: into, timeoutMs: 300_000 });
+  const update = () => run([...apt, ...settings, 'update'], { timeoutMs: 300_000 });
+  if (readdirSync(join(own, 'lists')).length < 3) await update();
   try {
     await attempt();
   } catch {
     // The lists can be older than the archive.
-    await run(['apt-get', '-qq', ...settings, 'update'], { timeoutMs: 300_000 });
+    await update();
     await attempt();
   }
   return readdirSync(into)

@@ -28,7 +28,13 @@ export async function startRun(): Promise<HarnessRun> {
     disposal ??= removeRun(name).then(() => warden.dismiss());
     return disposal;
   };
-  return { name, folder, env: { [MARK]: name }, dispose, [Symbol.asyncDispose]: dispose };
+  return { name, folder, env: { [MARK]: name, PATH: searchPath() }, dispose, [Symbol.asyncDispose]: dispose };
+}
+
+/** PATH, with the folders for administrators' programs (ip, nft, runc), which not every root has in it. */
+function searchPath(): string {
+  const folders = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '');
+  return [...new Set([...folders, '/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'])].join(':');
 }
 
 /** A sleeping shell that removes the run when this process is gone without having done so itself. */

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { type HarnessRun, startRun } from './harness-run.ts';
-import { cgroupOf, folderOf, killProcesses, MARK, makeCgroups, pidsOf } from './leftovers.ts';
+import { cgroupOf, killProcesses, makeCgroups, pidsOf } from './leftovers.ts';
 import { RunningProgram, type RunOptions, type RunResult, run, type StartOptions } from './process.ts';
 import { SocketAgent } from './sockets.ts';
 
@@ -95,19 +95,19 @@ export class NetworkHost {
     name: string;
     address: string;
     pid: number;
-    run: string;
+    run: HarnessRun;
     hub: NetworkHost | undefined;
     interface: string;
   }) {
     this.name = init.name;
     this.address = init.address;
     this.pid = init.pid;
-    this.runName = init.run;
-    this.folder = join(folderOf(init.run), init.name);
-    this.cgroupParent = `${cgroupOf(init.run)}/${init.name}`;
+    this.runName = init.run.name;
+    this.folder = join(init.run.folder, init.name);
+    this.cgroupParent = `${cgroupOf(init.run.name)}/${init.name}`;
     this.#hub = init.hub;
     this.#interface = init.interface;
-    this.#env = { [MARK]: init.run, HOME: join(this.folder, 'home') };
+    this.#env = { ...init.run.env, HOME: join(this.folder, 'home') };
   }
 
   /** The words that put a command into this host: prefix to a program of your own, with `env` in its environment. */
@@ -279,14 +279,14 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
   try {
     const forward = subnets.length > 1;
     const holders = await Promise.all([
-      startHolder(name, 'hub', hostsFile, forward),
-      ...specs.map((one) => startHolder(name, one.name, hostsFile, true)),
+      startHolder(harnessRun, 'hub', hostsFile, forward),
+      ...specs.map((one) => startHolder(harnessRun, one.name, hostsFile, true)),
     ]);
     const hub = new NetworkHost({
       name: 'hub',
       address: '172.30.0.1',
       pid: holders[0]!,
-      run: name,
+      run: harnessRun,
       hub: undefined,
       interface: '',
     });
@@ -298,7 +298,7 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
           name: one.name,
           address: addresses[index]!,
           pid,
-          run: name,
+          run: harnessRun,
           hub,
           interface: `host${index + 1}`,
         }),
@@ -336,8 +336,8 @@ export async function createNetwork(options: NetworkOptions = {}): Promise<Netwo
 }
 
 /** Starts the process that holds a host's namespaces; resolves with its pid once all mounts are made. */
-async function startHolder(runName: string, name: string, hostsFile: string, forward: boolean): Promise<number> {
-  const folder = join(folderOf(runName), name);
+async function startHolder(harnessRun: HarnessRun, name: string, hostsFile: string, forward: boolean): Promise<number> {
+  const folder = join(harnessRun.folder, name);
   const etc = join(folder, 'overlay/etc/files');
   mkdirSync(etc, { recursive: true });
   mkdirSync(join(folder, 'home'));
@@ -346,8 +346,8 @@ async function startHolder(runName: string, name: string, hostsFile: string, for
   // Nobody answers there until a test does, and says so at once: a look-up never leaves and never waits.
   writeFileSync(join(etc, 'resolv.conf'), 'nameserver 172.30.0.1\n');
   writeFileSync(join(etc, 'machine-id'), `${randomBytes(16).toString('hex')}\n`);
-  makeCgroups(`${cgroupOf(runName)}/${name}`);
-  const env = { [MARK]: runName, FOLDER: folder, NAME: name, FORWARD: forward ? '1' : '0' };
+  makeCgroups(`${cgroupOf(harnessRun.name)}/${name}`);
+  const env = { ...harnessRun.env, FOLDER: folder, NAME: name, FORWARD: forward ? '1' : '0' };
   const argv = ['unshare', '--net', '--mount', '--uts', '--propagation', 'private', '/bin/sh', '-c', HOLDER_SCRIPT];
   const holder = new RunningProgram(argv, { cwd: '/', env });
   await holder.waitFor('ready\n');
