@@ -1,0 +1,76 @@
+import type { ApiObject } from '../../../libs/kind/object.ts';
+import { DecodeError } from '../../../libs/machinery/codec/errors.ts';
+import { decodeAny, decodeJson, stringify } from '../../../libs/machinery/codec/json.ts';
+import { yamlToJson } from '../../../libs/machinery/codec/yaml.ts';
+import { badRequest, unclassified } from '../../../libs/machinery/errors.ts';
+import type { ApiResponse } from '../api.ts';
+import type { ExpectedBody } from './body.ts';
+import { fromStorage } from './engine.ts';
+import { fieldManagerOf } from './managed-fields.ts';
+import { presentObject } from './read.ts';
+import { rulesOf } from './rules.ts';
+import { changeObject } from './update.ts';
+import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
+
+/**
+ * PATCH with `application/apply-patch+yaml`: server-side apply. Creates what is not there (201), merges what is (200).
+ * Throws `ApiError`: 400 malformed, 409 conflicts with other managers, 422 invalid, 500 for a configuration that does not
+ * fit its type (as upstream has it).
+ */
+export async function applyConfiguration(r: ResourceRequest, expected: ExpectedBody): Promise<ApiResponse> {
+  const { resource, name } = r.target;
+  const { ctx, parameters, options } = writing(r, 'PatchOptions', true);
+  const configuration = readConfiguration(r);
+  const manager = fieldManagerOf(resource, r.subresource);
+  const changed = await changeObject(r.engine, ctx, r.target, {
+    subresource: r.subresource,
+    rules: rulesOf(resource.kind, r.subresource),
+    createIfMissing: r.subresource === '',
+    retry: true,
+    options,
+    next(old) {
+      const live = old && fromStorage(resource, old.object());
+      const applied = manager.apply(live, configuration, {
+        manager: ctx.fieldManager,
+        force: parameters.force,
+        nowMs: r.engine.clock.now(),
+      });
+      const object = decodeMerged(applied.object, expected);
+      object.metadata ??= {};
+      if (applied.managedFields)
+        object.metadata.managedFields = applied.managedFields as NonNullable<ApiObject['metadata']>['managedFields'];
+      else delete object.metadata.managedFields;
+      nameMustMatch(object, name);
+      return { object, owned: true };
+    },
+  });
+  return presentObject(r, changed.encoded, changed.created ? 201 : 200);
+}
+
+function readConfiguration(r: ResourceRequest): ApiObject {
+  const { body } = r.request;
+  if (body && 'value' in body) return body.value as ApiObject;
+  let value: unknown;
+  try {
+    const { json, duplicates } = yamlToJson(body?.bytes ?? new Uint8Array());
+    for (const text of duplicates) r.ctx.warnings.add(text);
+    value = decodeAny(json);
+  } catch (error) {
+    throw error instanceof DecodeError ? badRequest(`error decoding YAML: ${error.message}`) : error;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
+    throw badRequest(
+      `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`,
+    );
+  }
+  return value as ApiObject;
+}
+
+function decodeMerged(object: unknown, expected: ExpectedBody): ApiObject {
+  try {
+    return decodeJson<ApiObject>(expected.schema, expected.type, stringify(object)).object;
+  } catch (error) {
+    throw error instanceof DecodeError ? unclassified(`failed to create typed patch object: ${error.message}`) : error;
+  }
+}

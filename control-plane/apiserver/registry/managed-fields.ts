@@ -1,0 +1,104 @@
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import { FieldManager } from '../../../libs/machinery/apply/field-manager.ts';
+import { Structures } from '../../../libs/machinery/apply/structure.ts';
+import type { SchemaSet, TypeRef } from '../../../libs/machinery/schema/ir.ts';
+import { apiVersionOf } from '../../../libs/kind/object.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
+import type { Engine } from './engine.ts';
+import { subresourceOf, type ServedResource } from './kind-set.ts';
+import type { Draft } from './metadata.ts';
+
+/** Everything here is derived from what a kind and its schema say, and is forgotten with them. */
+const structures = new WeakMap<SchemaSet, Structures>();
+const managers = new WeakMap<Kind, Map<string, FieldManager>>();
+
+function structuresOf(schema: SchemaSet): Structures {
+  let found = structures.get(schema);
+  if (!found) structures.set(schema, (found = new Structures(schema)));
+  return found;
+}
+
+/** The one that keeps owners of a resource's version, for writes through `subresource` (`''`: the main resource). */
+export function fieldManagerOf(resource: ServedResource, subresource: string): FieldManager {
+  const { kind, apiVersion, served, schema } = resource;
+  let ofKind = managers.get(kind);
+  if (!ofKind) managers.set(kind, (ofKind = new Map()));
+  const key = `${apiVersion} ${subresource}`;
+  let manager = ofKind.get(key);
+  if (!manager) {
+    const rules = subresource === '' ? kind.strategy : subresourceOf(kind, subresource);
+    const resetFields =
+      rules && 'form' in rules
+        ? rules.form === 'status'
+          ? rules.strategy.resetFields
+          : undefined
+        : rules?.resetFields;
+    manager = new FieldManager({
+      structures: structuresOf(schema),
+      type: { k: 'ref', name: served.type },
+      apiVersion,
+      kind: kind.kind,
+      subresource,
+      ...(resetFields ? { resetFields } : {}),
+      ...(kind.versions.length > 1 ? { convert: converter(resource) } : {}),
+    });
+    ofKind.set(key, manager);
+  }
+  return manager;
+}
+
+type Converted = { object: Readonly<Record<string, unknown>>; type: TypeRef };
+
+/** From the resource's version to another of the same kind, by way of the stored one. */
+function converter({
+  kind,
+  served,
+}: ServedResource): (object: Readonly<Record<string, unknown>>, apiVersion: string) => Converted | undefined {
+  return (object, apiVersion) => {
+    const wanted = kind.versions.find(
+      (one) => apiVersionOf({ group: one.group ?? kind.group, version: one.version }) === apiVersion,
+    );
+    if (!wanted) return undefined;
+    const own = structuredClone(object) as ApiObject;
+    const stored = served.toStorage ? served.toStorage(own) : own;
+    const shown = wanted.fromStorage ? wanted.fromStorage(stored as DeepReadonly<ApiObject>) : stored;
+    return {
+      object: { ...shown, apiVersion } as Readonly<Record<string, unknown>>,
+      type: { k: 'ref', name: wanted.type },
+    };
+  };
+}
+
+/** A stored object as the request's version has it; the object itself for most kinds. */
+function inVersion({ served }: ServedResource, object: DeepReadonly<ApiObject>): DeepReadonly<ApiObject> {
+  if (!served.fromStorage) return object;
+  const shown = served.fromStorage(object) as ApiObject;
+  // Who owns what is told of the stored object's metadata.
+  return { ...shown, metadata: object.metadata } as DeepReadonly<ApiObject>;
+}
+
+/** The creator owns what the object says after defaulting. */
+export function ownOnCreate(engine: Engine, ctx: RequestContext, resource: ServedResource, draft: Draft): void {
+  const manager = fieldManagerOf(resource, '');
+  const options = { manager: ctx.fieldManager, nowMs: engine.clock.now() };
+  const entries = manager.update(undefined, inVersion(resource, draft), options);
+  if (entries) draft.metadata.managedFields = entries as Draft['metadata']['managedFields'];
+  else delete draft.metadata.managedFields;
+}
+
+/** The writer owns what it adds and changes; what it takes away belongs to nobody. */
+export function ownOnUpdate(
+  engine: Engine,
+  ctx: RequestContext,
+  resource: ServedResource,
+  subresource: string,
+  before: DeepReadonly<ApiObject>,
+  draft: Draft,
+): void {
+  const manager = fieldManagerOf(resource, subresource);
+  const options = { manager: ctx.fieldManager, nowMs: engine.clock.now() };
+  const entries = manager.update(inVersion(resource, before), inVersion(resource, draft), options);
+  if (entries) draft.metadata.managedFields = entries as Draft['metadata']['managedFields'];
+  else delete draft.metadata.managedFields;
+}
