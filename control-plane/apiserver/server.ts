@@ -189,6 +189,7 @@ export class ApiServer {
         /^[\da-f]{2}-([\da-f]{32})-/.exec(header(request, 'traceparent') ?? '')?.[1] ??
         random.uuid().replaceAll('-', ''),
       dryRun: false,
+      nowMs: clock.now(),
       fieldManager: managerOf(header(request, 'user-agent')),
       fieldValidation: 'Warn',
     };

@@ -23,6 +23,7 @@ export function systemContext(clock: Clock, step: string): RequestContext {
     cause: { component: 'apiserver', step },
     trace: 'apiserver',
     dryRun: false,
+    nowMs: clock.now(),
     fieldManager: 'kube-apiserver',
     fieldValidation: 'Ignore',
   };

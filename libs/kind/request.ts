@@ -20,6 +20,8 @@ export interface RequestContext {
   readonly trace: string;
   /** Everything happens, admission included, but nothing is stored. */
   readonly dryRun: boolean;
+  /** Wall time at which the request came, in milliseconds: what strategies write into times. */
+  readonly nowMs: number;
   /** Who owns the fields that a write sets; from `fieldManager`, else the first word of the User-Agent, else `unknown`. */
   readonly fieldManager: string;
   readonly fieldValidation: FieldValidation;
