@@ -3,27 +3,49 @@
 
 import process from 'node:process';
 import metadata from '../package.json' with { type: 'json' };
+import { CommandError } from './errors.ts';
 
 const USAGE = `tutti ${metadata.version}: Kubernetes in TypeScript
 
 usage:
+  tutti up          start a cluster on this machine ("tutti up --help")
   tutti version     print the version
   tutti --help      print this text
 `;
 
-/** Runs one command line (without the program's name); gives the exit code. */
-function run(args: readonly string[]): number {
-  const [command] = args;
-  if (command === 'version' || command === '--version') {
-    process.stdout.write(`${metadata.version}\n`);
-    return 0;
+/** Runs one command line (without the program's name); resolves with the exit code. */
+async function run(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case 'up': {
+      const { up } = await import('./commands/up.ts');
+      return up(rest);
+    }
+    case 'version':
+    case '--version':
+      process.stdout.write(`${metadata.version}\n`);
+      return 0;
+    case undefined:
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(USAGE);
+      return 0;
+    default:
+      throw new CommandError(`There is no command "${command}"; "tutti --help" lists the commands.`, 2);
   }
-  if (command === '--help' || command === '-h' || command === 'help' || command === undefined) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  process.stderr.write(`tutti: there is no command "${command}"; "tutti --help" lists the commands.\n`);
-  return 2;
 }
 
-process.exitCode = run(process.argv.slice(2));
+/** Errors of users get one sentence, those of the program their stack. */
+function report(error: unknown): number {
+  if (error instanceof CommandError) {
+    process.stderr.write(`tutti: ${error.message}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(
+    `tutti: this is a bug, please report it:\n${error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  return 70;
+}
+
+process.exitCode = await run(process.argv.slice(2)).catch(report);

@@ -1,0 +1,41 @@
+import { StoreError } from '../control-plane/store/store.ts';
+import { PkiError } from '../libs/pki/cluster-pki.ts';
+
+/** Something that the user can mend: told in one sentence, without a stack. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.name = 'CommandError';
+    this.exitCode = exitCode;
+  }
+}
+
+/** Turns what can go wrong at a start into a sentence with its cause and its cure; other errors stay as they are. */
+export function explainStartError(
+  error: unknown,
+  where: { dataDir: string; port: number; listenHost: string },
+): unknown {
+  if (error instanceof StoreError || error instanceof PkiError) return new CommandError(error.message);
+  const code = (error as { code?: string }).code;
+  const { dataDir, port, listenHost } = where;
+  switch (code) {
+    case 'EADDRINUSE':
+      return new CommandError(
+        `Port ${port} on ${listenHost} is in use by another program; stop that one or give another --port.`,
+      );
+    case 'EADDRNOTAVAIL':
+      return new CommandError(`${listenHost} is no address of this machine; give one of its own with --listen.`);
+    case 'EACCES':
+    case 'EPERM':
+      return new CommandError(
+        `This user may not write to ${dataDir} or listen on port ${port}; choose others with --data-dir and --port.`,
+      );
+    case 'ENOSPC':
+      return new CommandError(`The disk that holds ${dataDir} is full; free some space or choose another --data-dir.`);
+    case 'EROFS':
+      return new CommandError(`${dataDir} is on a read-only file system; choose another --data-dir.`);
+    default:
+      return error;
+  }
+}
