@@ -248,13 +248,15 @@ export async function removeRun(run: string): Promise<void> {
   await rm(folderOf(run), { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
 }
 
-/** The names of runs of which anything is left and whose owner is gone. */
+/** The names of this user's runs of which anything is left and whose owner is gone. */
 export function findLeftovers(): string[] {
   const runs = new Set<string>();
-  const folders = [runsFolder(), ...cgroupRoots().map((root) => root.path)];
-  for (const folder of folders) {
+  const user = process.getuid?.() ?? -1;
+  for (const folder of [runsFolder(), ...cgroupRoots().map((root) => root.path)]) {
     for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-      if (name.startsWith(PREFIX)) runs.add(name.slice(PREFIX.length));
+      if (!name.startsWith(PREFIX)) continue;
+      const owner = statSync(join(folder, name), { throwIfNoEntry: false })?.uid;
+      if (user === 0 || owner === user) runs.add(name.slice(PREFIX.length));
     }
   }
   for (const one of allProcesses()) if (one.mark !== undefined) runs.add(one.mark);
