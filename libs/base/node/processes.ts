@@ -1,5 +1,5 @@
 import { type ChildProcess as NodeChild, spawn as nodeSpawn, type StdioOptions } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
@@ -19,7 +19,8 @@ export function createNodeProcesses(): Processes {
       // 0 and below would reach whole process groups.
       if (!Number.isInteger(pid) || pid < 1) throw systemError('EINVAL', `${pid} is no process id`);
       try {
-        return process.kill(pid, signal as NodeJS.Signals | 0);
+        const there = process.kill(pid, signal as NodeJS.Signals | 0);
+        return signal === 0 ? there && !isZombie(pid) : there;
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code === 'ESRCH') return false;
@@ -153,4 +154,14 @@ function whyNotStarted(program: string, { env, cwd }: SpawnOptions): Error {
 
 function systemError(code: string, message: string): Error {
   return Object.assign(new Error(`${code}: ${message}`), { code });
+}
+
+/** A process that has ended but that nobody has collected still takes signals; it is not there for any other purpose. */
+function isZombie(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) === 'Z';
+  } catch {
+    return false; // no /proc here, or it has gone just now
+  }
 }
