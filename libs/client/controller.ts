@@ -1,0 +1,170 @@
+import { withTimeout } from '../base/clock.ts';
+import { groupResourceName } from '../kind/client.ts';
+import type { ControllerEnvironment, PlannedAction, Reconciler, Written } from '../kind/reconciler.ts';
+import { ApiError } from '../machinery/errors.ts';
+import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
+
+const CONCURRENCY = 5;
+/** How long a key waits to see its own writes, before it is looked at all the same. */
+const OWN_WRITES_MS = 30_000;
+
+/** A controller that runs. */
+export interface RunningController {
+  readonly name: string;
+  /** Keys that wait to be looked at. */
+  readonly length: number;
+  /** Nothing waits and nothing is worked on. */
+  readonly idle: boolean;
+  readonly counts: ControllerCounts;
+  /** Adds a key by hand. */
+  add(key: string): void;
+  /** Lets what is worked on come to its end. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface ControllerCounts {
+  readonly reconciled: number;
+  readonly failed: number;
+  readonly actions: number;
+}
+
+export type ControllerOptions = Omit<WorkQueueOptions, 'clock'>;
+
+/**
+ * Runs a reconciler: keys come from informers into a queue, workers take one at a time, observe, plan, apply. A key whose
+ * turn failed comes again with growing delay; one that has written is not observed again before the informers show what
+ * it wrote. Nothing runs before `start`, and no key before every watched resource has its first state.
+ *
+ *     const controller = new Controller(replicaSet, env);
+ *     controller.start();
+ *     …
+ *     await controller.stop();
+ */
+export class Controller<Observed, Action extends PlannedAction> implements RunningController {
+  readonly name: string;
+  readonly #reconciler: Reconciler<Observed, Action>;
+  readonly #env: ControllerEnvironment;
+  readonly #queue: WorkQueue;
+  readonly #stopped = new AbortController();
+  /** What keys have written and may not see yet. */
+  readonly #written = new Map<string, readonly Written[]>();
+  readonly #counts = { reconciled: 0, failed: 0, actions: 0 };
+  #handlers: Disposable[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(reconciler: Reconciler<Observed, Action>, env: ControllerEnvironment, options: ControllerOptions = {}) {
+    this.name = reconciler.name;
+    this.#reconciler = reconciler;
+    this.#env = env;
+    this.#queue = new WorkQueue({ ...options, clock: env.clock });
+  }
+
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  get idle(): boolean {
+    return this.#queue.idle;
+  }
+
+  get counts(): ControllerCounts {
+    return { ...this.#counts };
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  add(key: string): void {
+    this.#queue.add(key);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error(`controller ${this.name} has stopped`));
+    for (const handler of this.#handlers) handler[Symbol.dispose]();
+    this.#handlers = [];
+    this.#queue.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { watches, concurrency = CONCURRENCY } = this.#reconciler;
+    for (const { ref, keys } of watches) {
+      this.#handlers.push(
+        this.#env.informers.informer(ref).on((object, previous) => {
+          if (object) for (const key of keys(object, this.#env)) this.#queue.add(key);
+          if (previous) for (const key of keys(previous, this.#env)) this.#queue.add(key);
+        }),
+      );
+    }
+    try {
+      await this.#env.informers.synced(this.#stopped.signal);
+    } catch {
+      // Stopped before the first state was there.
+      return;
+    }
+    await Promise.all(Array.from({ length: concurrency }, () => this.#work()));
+  }
+
+  async #work(): Promise<void> {
+    for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
+      try {
+        const againAfterMs = await this.#reconcile(key);
+        this.#counts.reconciled++;
+        this.#queue.forget(key);
+        if (againAfterMs !== undefined) this.#queue.addAfter(key, againAfterMs);
+      } catch (error) {
+        if (!this.#stopped.signal.aborted) this.#failed(key, error);
+      } finally {
+        this.#queue.done(key);
+      }
+    }
+  }
+
+  #failed(key: string, error: unknown): void {
+    this.#counts.failed++;
+    const retryAfterMs = this.#queue.addRateLimited(key);
+    // Somebody else was faster: the normal course of things, not worth a warning.
+    const level = error instanceof ApiError && error.reason === 'Conflict' ? 'debug' : 'warn';
+    this.#env.log[level]('reconciling failed', { controller: this.name, key, error, retryAfterMs });
+  }
+
+  /** One turn of a key; gives when to look again, if the plan says so. */
+  async #reconcile(key: string): Promise<number | undefined> {
+    await this.#seenOwnWrites(key);
+    const observed = await this.#reconciler.observe(this.#env, key);
+    if (observed === undefined) return undefined;
+    const { actions, againAfterMs } = this.#reconciler.plan(observed, this.#env.clock.now());
+    const written: Written[] = [];
+    try {
+      for (const action of actions) {
+        this.#stopped.signal.throwIfAborted();
+        const client = this.#env.client.because({ component: this.name, step: action.reason, object: key });
+        written.push(...((await this.#reconciler.apply({ ...this.#env, client }, action, observed)) ?? []));
+        this.#counts.actions++;
+      }
+    } finally {
+      if (written.length > 0) this.#written.set(key, written);
+    }
+    return againAfterMs;
+  }
+
+  async #seenOwnWrites(key: string): Promise<void> {
+    const written = this.#written.get(key);
+    if (!written) return;
+    const { clock, informers, log } = this.#env;
+    using deadline = withTimeout(clock, OWN_WRITES_MS, this.#stopped.signal);
+    try {
+      for (const { ref, resourceVersion } of written)
+        await informers.informer(ref).caughtUp(resourceVersion, deadline.signal);
+    } catch {
+      this.#stopped.signal.throwIfAborted();
+      log.warn('own writes are not to be seen', {
+        controller: this.name,
+        key,
+        resources: written.map(({ ref }) => groupResourceName(ref)),
+      });
+    }
+    this.#written.delete(key);
+  }
+}

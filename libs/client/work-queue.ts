@@ -1,0 +1,130 @@
+import { backoffMs } from '../base/backoff.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface WorkQueueOptions {
+  readonly clock: Clock;
+  /** Delays of a key that fails again and again; default upstream's, 5 ms doubling up to 1,000 s. */
+  readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  /** How fast all failing keys together come back; default upstream's, 10 a second after 100 at once. */
+  readonly rate?: { readonly perSecond: number; readonly burst: number };
+}
+
+const BACKOFF = { firstMs: 5, maxMs: 1_000_000 } as const;
+const RATE = { perSecond: 10, burst: 100 } as const;
+
+/**
+ * Keys that want to be looked at. A key waits at most once, however often it is added, so the queue is bounded by the
+ * number of objects; and it is never handed to two workers at once: added while it is worked on, it waits until `done`
+ * and comes again.
+ *
+ *     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+ *       try { await work(key); queue.forget(key); } catch { queue.addRateLimited(key); } finally { queue.done(key); }
+ *     }
+ */
+export class WorkQueue {
+  readonly #clock: Clock;
+  readonly #backoff: { readonly firstMs: number; readonly maxMs: number };
+  readonly #bucket: TokenBucket;
+  /** Waiting for a worker, in the order of their coming. */
+  readonly #waiting = new Set<string>();
+  readonly #working = new Set<string>();
+  /** Added while worked on. */
+  readonly #again = new Set<string>();
+  readonly #delayed = new Map<string, { readonly dueMs: number; readonly timer: Timer }>();
+  readonly #failures = new Map<string, number>();
+  #takers: ((key: string | undefined) => void)[] = [];
+  #closed = false;
+
+  constructor(options: WorkQueueOptions) {
+    this.#clock = options.clock;
+    this.#backoff = options.backoff ?? BACKOFF;
+    this.#bucket = new TokenBucket(options.clock, options.rate ?? RATE);
+  }
+
+  /** Keys that wait for a worker. */
+  get length(): number {
+    return this.#waiting.size;
+  }
+
+  /** Nothing waits, nothing is worked on; later keys may still be due. */
+  get idle(): boolean {
+    return this.#waiting.size === 0 && this.#working.size === 0;
+  }
+
+  add(key: string): void {
+    if (this.#closed) return;
+    if (this.#working.has(key)) {
+      this.#again.add(key);
+      return;
+    }
+    if (this.#waiting.has(key)) return;
+    const taker = this.#takers.shift();
+    if (!taker) this.#waiting.add(key);
+    else {
+      this.#working.add(key);
+      taker(key);
+    }
+  }
+
+  /** Adds the key after a while; of several such wishes the earliest counts. */
+  addAfter(key: string, delayMs: number): void {
+    if (this.#closed) return;
+    if (delayMs <= 0) return this.add(key);
+    const dueMs = this.#clock.monotonic() + delayMs;
+    const known = this.#delayed.get(key);
+    if (known && known.dueMs <= dueMs) return;
+    known?.timer.cancel();
+    const timer = this.#clock.setTimer(() => {
+      this.#delayed.delete(key);
+      this.add(key);
+    }, delayMs);
+    this.#delayed.set(key, { dueMs, timer });
+  }
+
+  /** Adds the key after a delay that grows with its failures, and with those of all. Gives the delay. */
+  addRateLimited(key: string): number {
+    const failures = this.#failures.get(key) ?? 0;
+    this.#failures.set(key, failures + 1);
+    const delayMs = Math.max(backoffMs(this.#backoff, failures), this.#bucket.reserve());
+    this.addAfter(key, delayMs);
+    return delayMs;
+  }
+
+  /** The key has succeeded: its next failure counts as the first. */
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  failures(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+
+  /** The next key, which is the caller's until `done`; undefined once the queue is closed. */
+  take(): Promise<string | undefined> {
+    if (this.#closed) return Promise.resolve(undefined);
+    for (const key of this.#waiting) {
+      this.#waiting.delete(key);
+      this.#working.add(key);
+      return Promise.resolve(key);
+    }
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  done(key: string): void {
+    this.#working.delete(key);
+    if (this.#again.delete(key)) this.add(key);
+  }
+
+  /** Hands out nothing more. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { timer } of this.#delayed.values()) timer.cancel();
+    this.#delayed.clear();
+    this.#waiting.clear();
+    this.#again.clear();
+    for (const taker of this.#takers) taker(undefined);
+    this.#takers = [];
+  }
+}
