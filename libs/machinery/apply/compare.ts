@@ -1,0 +1,284 @@
+/**
+ * What differs between two objects of one type, as sets of fields. This is on every write path, so it first looks for
+ * equality without regard to the type, and asks the structure only where something differs.
+ *
+ * An absent field that is on the wire all the same (`status: {}`, `containers: null`) counts as present, because that is
+ * how the two objects look to everyone else.
+ */
+import { emptySet, type FieldSet, insertAt, type MutableFieldSet, sortedSet } from './field-set.ts';
+import {
+  anyNode,
+  type FieldNode,
+  itemElement,
+  type ListNode,
+  type StructNode,
+  type StructureNode,
+} from './structure.ts';
+
+export interface Comparison {
+  readonly added: FieldSet;
+  readonly modified: FieldSet;
+  readonly removed: FieldSet;
+}
+
+type Value = unknown;
+type ObjectValue = Readonly<Record<string, unknown>>;
+
+const isObject = (value: Value): value is ObjectValue =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isEmptyContainer = (value: Value): boolean => {
+  if (value === undefined || value === null) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  if (typeof value !== 'object') return false;
+  for (const _ in value) return false;
+  return true;
+};
+
+/** Whether two values are the same, key by key. Numbers and bigints compare by amount. */
+export function sameValue(a: Value, b: Value): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
+    // Only a bigint equals what is not identical to it.
+    if (typeof a === 'bigint') return typeof b === 'number' && Number.isInteger(b) && a === BigInt(b);
+    return typeof b === 'bigint' && typeof a === 'number' && sameValue(b, a);
+  }
+  if (Array.isArray(a)) {
+    if (!Array.isArray(b) || a.length !== b.length) return false;
+    for (let i = 0; i < a.length; i++) if (!sameValue(a[i], b[i])) return false;
+    return true;
+  }
+  if (Array.isArray(b)) return false;
+  let count = 0;
+  for (const key in a) {
+    const left = (a as ObjectValue)[key];
+    const right = (b as ObjectValue)[key];
+    // A name such as `toString` must not be found further up.
+    if (left !== right && (!Object.hasOwn(b, key) || !sameValue(left, right))) return false;
+    if (right === undefined && !Object.hasOwn(b, key)) return false;
+    count++;
+  }
+  for (const _ in b) count--;
+  return count === 0;
+}
+
+/** A field's value as it is on the wire; undefined where the field is left out. */
+function wireValue(object: ObjectValue, field: FieldNode): Value {
+  return Object.hasOwn(object, field.name) ? object[field.name] : field.zero;
+}
+
+// ── all of a value ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+function allOfStruct(node: StructNode, value: ObjectValue): MutableFieldSet {
+  const set: MutableFieldSet = { '.': emptySet };
+  let known = 0;
+  for (const field of node.sorted) {
+    const own = Object.hasOwn(value, field.name);
+    if (own) known++;
+    else if (field.zero === undefined) continue;
+    set[field.element] = allOf(field.node, own ? value[field.name] : field.zero);
+  }
+  let size = 0;
+  for (const _ in value) size++;
+  if (size === known) return set;
+  for (const key of Object.keys(value)) {
+    if (!node.fields.has(key)) set[`f:${key}`] = allOf(anyNode, value[key]);
+  }
+  return sortedSet(set) as MutableFieldSet;
+}
+
+/** A value's node with all that is below it, as if it had just been added. */
+function allOf(node: StructureNode, value: Value): FieldSet {
+  if (typeof value !== 'object' || value === null) return emptySet;
+  if (Array.isArray(value)) {
+    if (node.kind !== 'list' || node.listType === 'atomic' || value.length === 0) return emptySet;
+    const set: MutableFieldSet = { '.': emptySet };
+    for (const item of value) {
+      const element = itemElement(node, item);
+      // An item that a list has twice is one leaf.
+      set[element] = set[element] === undefined ? allOf(node.of, item) : emptySet;
+    }
+    return sortedSet(set);
+  }
+  if (node.kind === 'scalar' || node.kind === 'list' || node.atomic) return emptySet;
+  if (node.kind === 'struct') {
+    const set = allOfStruct(node, value as ObjectValue);
+    for (const element in set) if (element !== '.') return set as FieldSet;
+    return emptySet;
+  }
+  const keys = Object.keys(value);
+  if (keys.length === 0) return emptySet;
+  const of = node.kind === 'map' ? node.of : anyNode;
+  const set: MutableFieldSet = { '.': emptySet };
+  for (const key of keys) set[`f:${key}`] = allOf(of, (value as ObjectValue)[key]);
+  return sortedSet(set);
+}
+
+// ── differences ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+class Comparer {
+  readonly added: MutableFieldSet = {};
+  readonly modified: MutableFieldSet = {};
+  readonly removed: MutableFieldSet = {};
+  readonly #path: string[] = [];
+
+  /** Two whole objects. */
+  top(node: StructNode, before: ObjectValue, after: ObjectValue): void {
+    this.#struct(node, before, after, before, after);
+  }
+
+  /** Both values at one place; undefined for one that is not there. They are known to differ. */
+  #differ(node: StructureNode, before: Value, after: Value): void {
+    if (before === undefined) insertAt(this.added, this.#path, allOf(node, after));
+    else if (after === undefined) insertAt(this.removed, this.#path, allOf(node, before));
+    else this.#changed(node, before, after);
+  }
+
+  #at(element: string, node: StructureNode, before: Value, after: Value): void {
+    if (before === after || (before !== undefined && after !== undefined && sameValue(before, after))) return;
+    this.#path.push(element);
+    this.#differ(node, before, after);
+    this.#path.pop();
+  }
+
+  #leaf(): void {
+    insertAt(this.modified, this.#path, emptySet);
+  }
+
+  #changed(node: StructureNode, before: Value, after: Value): void {
+    const bothEmpty = isEmptyContainer(before) && isEmptyContainer(after);
+    switch (node.kind) {
+      case 'scalar':
+        return this.#leaf();
+      case 'struct':
+        if (node.atomic || !this.#fits(before, isObject) || !this.#fits(after, isObject)) return this.#leaf();
+        return this.#struct(node, (before ?? {}) as ObjectValue, (after ?? {}) as ObjectValue, before, after);
+      case 'map':
+        if (node.atomic || bothEmpty || !this.#fits(before, isObject) || !this.#fits(after, isObject))
+          return this.#leaf();
+        return this.#map(node.of, before as ObjectValue | null, after as ObjectValue | null);
+      case 'list':
+        if (node.listType === 'atomic' || bothEmpty) return this.#leaf();
+        if (!this.#fits(before, Array.isArray) || !this.#fits(after, Array.isArray)) return this.#leaf();
+        return this.#list(node, (before ?? []) as Value[], (after ?? []) as Value[]);
+      default:
+        if (node.atomic || bothEmpty || Array.isArray(before) || Array.isArray(after)) return this.#leaf();
+        if (isObject(before) !== isObject(after) && before !== null && after !== null) return this.#leaf();
+        if (!isObject(before) && !isObject(after)) return this.#leaf();
+        return this.#map(anyNode, before as ObjectValue | null, after as ObjectValue | null);
+    }
+  }
+
+  #fits(value: Value, check: (value: Value) => boolean): boolean {
+    return value === null || check(value);
+  }
+
+  #struct(node: StructNode, before: ObjectValue, after: ObjectValue, rawBefore: Value, rawAfter: Value): void {
+    // An object that only has fields with zeros is no empty one.
+    const empty = node.zeros.length === 0 && isEmptyContainer(before) && isEmptyContainer(after);
+    if (empty) {
+      if ((rawBefore === null) !== (rawAfter === null)) this.#leaf();
+      return;
+    }
+    // null is on the wire as such: it has no fields, not even zeros.
+    const beforeZeros = rawBefore !== null;
+    const afterZeros = rawAfter !== null;
+    const visit = (key: string): void => {
+      const field = node.fields.get(key);
+      const zero = field?.zero;
+      const left = Object.hasOwn(before, key) ? before[key] : beforeZeros ? zero : undefined;
+      const right = Object.hasOwn(after, key) ? after[key] : afterZeros ? zero : undefined;
+      this.#at(field?.element ?? `f:${key}`, field?.node ?? anyNode, left, right);
+    };
+    for (const key in before) if (before[key] !== after[key] || !Object.hasOwn(after, key)) visit(key);
+    for (const key in after) if (!Object.hasOwn(before, key)) visit(key);
+    if (beforeZeros === afterZeros) return;
+    for (const { name } of node.zeros) if (!Object.hasOwn(before, name) && !Object.hasOwn(after, name)) visit(name);
+  }
+
+  #map(of: StructureNode, before: ObjectValue | null, after: ObjectValue | null): void {
+    for (const key in before) {
+      const right = after !== null && Object.hasOwn(after, key) ? after[key] : undefined;
+      if (before[key] !== right) this.#at(`f:${key}`, of, before[key], right);
+    }
+    for (const key in after) {
+      if (before === null || !Object.hasOwn(before, key)) this.#at(`f:${key}`, of, undefined, after[key]);
+    }
+  }
+
+  #list(node: ListNode, before: readonly Value[], after: readonly Value[]): void {
+    const left = itemsByElement(node, before);
+    const right = itemsByElement(node, after);
+    for (const [element, items] of left) {
+      const others = right.get(element);
+      if (items.length > 1 || (others?.length ?? 0) > 1) this.#repeated(element, items, others ?? []);
+      else this.#at(element, node.of, items[0], others?.[0]);
+    }
+    for (const [element, items] of right) {
+      if (left.has(element)) continue;
+      if (items.length > 1) this.#repeated(element, [], items);
+      else this.#at(element, node.of, undefined, items[0]);
+    }
+  }
+
+  /** Items that live objects may have more than once are compared as a whole. */
+  #repeated(element: string, before: readonly Value[], after: readonly Value[]): void {
+    if (sameValue(before, after)) return;
+    this.#path.push(element);
+    const set = before.length === 0 ? this.added : after.length === 0 ? this.removed : this.modified;
+    insertAt(set, this.#path, emptySet);
+    this.#path.pop();
+  }
+}
+
+/** The items of a list by path element; most lists have one for each. */
+export function itemsByElement(node: ListNode, items: readonly Value[]): Map<string, Value[]> {
+  const found = new Map<string, Value[]>();
+  for (const item of items) {
+    const element = itemElement(node, item);
+    const same = found.get(element);
+    if (same === undefined) found.set(element, [item]);
+    else same.push(item);
+  }
+  return found;
+}
+
+const nothing: Comparison = Object.freeze({ added: emptySet, modified: emptySet, removed: emptySet });
+
+/**
+ * What changed from `before` to `after`. `{}` stands for an object that does not exist yet.
+ *
+ * @throws ListItemError for items of lists that lack their keys
+ */
+export function compare(node: StructureNode, before: ObjectValue, after: ObjectValue): Comparison {
+  if (before === after || node.kind !== 'struct') return nothing;
+  const comparer = new Comparer();
+  comparer.top(node, before, after);
+  return {
+    added: sortedSet(comparer.added),
+    modified: sortedSet(comparer.modified),
+    removed: sortedSet(comparer.removed),
+  };
+}
+
+/** Whether two values are the same on the wire, the order of lists included. */
+export function sameOnWire(node: StructureNode, a: Value, b: Value): boolean {
+  if (sameValue(a, b)) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    if (a.length !== b.length) return false;
+    const of = node.kind === 'list' ? node.of : anyNode;
+    return a.every((item, i) => sameOnWire(of, item, b[i]));
+  }
+  if (!isObject(a) || !isObject(b)) return false;
+  if (node.kind === 'struct') {
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      const field = node.fields.get(key) ?? { name: key, element: '', node: anyNode, zero: undefined };
+      if (!sameOnWire(field.node, wireValue(a, field), wireValue(b, field))) return false;
+    }
+    return true;
+  }
+  const of = node.kind === 'map' ? node.of : anyNode;
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every((key) => Object.hasOwn(b, key) && sameOnWire(of, a[key], b[key]));
+}
