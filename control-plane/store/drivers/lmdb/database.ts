@@ -2,10 +2,7 @@ import type { Database as LmdbTable, DatabaseOptions as LmdbTableOptions, RootDa
 import type { Clock } from '../../../../libs/base/clock.ts';
 import type { Host } from '../../../../libs/base/host.ts';
 import { StoreError } from '../../store.ts';
-import { type ExpiryKey, expiryKeys, type KeyForm, revisionKeys, textKeys } from './format.ts';
-
-/** A page holds whole values up to 4 KB; with 4 KB pages, values from 1.3 KB on would take up to twice their size. */
-const PAGE_BYTES = 8192;
+import { type ExpiryKey, expiryKeys, type KeyForm, PAGE_BYTES, revisionKeys, textKeys } from './format.ts';
 
 /**
  * The state at one commit; reads from it agree, whatever is written meanwhile. Close it soon: pages that it needs are not
@@ -192,6 +189,8 @@ export class Database {
         maxDbs: 8,
         // With it, LMDB answers reads from commits that are not durable yet.
         overlappingSync: false,
+        // With it, LMDB makes promises of its own, and when a commit fails nobody handles their rejection.
+        eventTurnBatching: false,
         encoding: 'binary',
         keyEncoding: 'binary',
       });

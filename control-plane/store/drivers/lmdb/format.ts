@@ -15,6 +15,9 @@ import type { Revision } from '../../store.ts';
  */
 export const FORMAT = 1;
 
+/** A page holds whole values up to 4 KB; with pages of 4 KB, values from 1.3 KB on would take up to twice their size. */
+export const PAGE_BYTES = 8192;
+
 /** `meta.format`. */
 export interface FormatMeta {
   readonly format: number;

@@ -3,6 +3,7 @@ import type { Host } from '../../../../libs/base/host.ts';
 import type { Random } from '../../../../libs/base/random.ts';
 import { type EmbeddedOptions, EmbeddedStore } from '../../embedded/embedded-store.ts';
 import { StoreError } from '../../store.ts';
+import { prepareDataFile } from './data-file.ts';
 import { DataLock } from './data-lock.ts';
 import { Database } from './database.ts';
 import { FORMAT, type FormatMeta, KEY_BYTES_MAX } from './format.ts';
@@ -44,7 +45,9 @@ export class LmdbStore extends EmbeddedStore {
     await host.files.makeDirectory(directory);
     const lock = await DataLock.acquire(host, directory);
     try {
-      const database = await Database.open({ host, clock, path: `${directory}/data.mdb`, mapBytes: fileBytesMax });
+      const path = `${directory}/data.mdb`;
+      await prepareDataFile(host, directory, path);
+      const database = await Database.open({ host, clock, path, mapBytes: fileBytesMax });
       try {
         const { clusterId } = (await readFormat(database, directory)) ?? (await makeFormat(database, options));
         const store = new LmdbStore(new LmdbEngine(database, clusterId, clock, options), lock, options);
@@ -88,6 +91,8 @@ async function readFormat(database: Database, directory: string): Promise<Format
 async function makeFormat(database: Database, { host, directory, random }: LmdbStoreOptions): Promise<FormatMeta> {
   const meta: FormatMeta = { format: FORMAT, clusterId: random.uuid() };
   await database.commit(() => void database.meta.put('format', Buffer.from(JSON.stringify(meta))));
+  // LMDB lets the umask decide who may read it.
+  await host.files.changeMode(`${directory}/data.mdb`, 0o600);
   // Writing a file makes the folder's list of names durable as well, and with it the database's own.
   const about = 'An LMDB database with the objects of a Tutti cluster. Stop the server before you copy or move it.\n';
   await host.files.write(`${directory}/about.txt`, about);
