@@ -1,16 +1,38 @@
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { DaemonSet } from '../../types/apps/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { defaultDaemonSet } from './defaults.ts';
 
 export const strategy: Strategy<DaemonSet> = {
   generation: 'count',
   resetFields: ['status'],
-  prepareForCreate: (_ctx, draft) => dropStatus(draft),
-  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  defaults: defaultDaemonSet,
+  prepareForCreate(_ctx, draft) {
+    dropStatus(draft);
+    dropDisabledFields(draft.spec.template?.spec);
+    noteTemplateGeneration(draft, 1);
+  },
+  prepareForUpdate(_ctx, draft, old) {
+    keepStatus(draft, old);
+    dropDisabledFields(draft.spec.template?.spec, old.spec.template?.spec);
+    const before = Number(old.metadata?.annotations?.[TEMPLATE_GENERATION] ?? 0);
+    noteTemplateGeneration(draft, sameValue(draft.spec.template, old.spec.template) ? before : before + 1);
+  },
 };
 
 export const statusStrategy: StatusSubresource<DaemonSet>['strategy'] = {
   resetFields: ['spec'],
+  defaults: defaultDaemonSet,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };
+
+/** How often the template has changed: a field once, an annotation since apps/v1. */
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+function noteTemplateGeneration(set: DaemonSet, count: number): void {
+  set.metadata ??= {};
+  set.metadata.annotations = { ...set.metadata.annotations, [TEMPLATE_GENERATION]: String(count) };
+}

@@ -2,15 +2,25 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { defaultReplicaSet } from './defaults.ts';
 
 export const strategy: Strategy<ReplicaSet> = {
   generation: 'count',
   resetFields: ['status'],
-  prepareForCreate: (_ctx, draft) => dropStatus(draft),
-  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  defaults: defaultReplicaSet,
+  prepareForCreate(_ctx, draft) {
+    dropStatus(draft);
+    dropDisabledFields(draft.spec.template?.spec);
+  },
+  prepareForUpdate(_ctx, draft, old) {
+    keepStatus(draft, old);
+    dropDisabledFields(draft.spec.template?.spec, old.spec.template?.spec);
+  },
 };
 
 export const statusStrategy: StatusSubresource<ReplicaSet>['strategy'] = {
   resetFields: ['spec'],
+  defaults: defaultReplicaSet,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };

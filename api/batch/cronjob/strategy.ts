@@ -2,15 +2,26 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { CronJob } from '../../types/batch/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { defaultCronJob } from './defaults.ts';
 
 export const strategy: Strategy<CronJob> = {
   generation: 'count',
   resetFields: ['status'],
-  prepareForCreate: (_ctx, draft) => dropStatus(draft),
-  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  defaults: defaultCronJob,
+  prepareForCreate(_ctx, draft) {
+    dropStatus(draft);
+    dropDisabledFields(draft.spec.jobTemplate?.spec?.template?.spec);
+  },
+  prepareForUpdate(_ctx, draft, old) {
+    keepStatus(draft, old);
+    const was = old.spec.jobTemplate?.spec?.template?.spec;
+    dropDisabledFields(draft.spec.jobTemplate?.spec?.template?.spec, was);
+  },
 };
 
 export const statusStrategy: StatusSubresource<CronJob>['strategy'] = {
   resetFields: ['spec'],
+  defaults: defaultCronJob,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };

@@ -2,16 +2,28 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { defaultJob } from './defaults.ts';
+import { generateSelector } from './selector.ts';
 
 export const strategy: Strategy<Job> = {
   generation: 'count',
   defaultDeletePropagation: 'orphan',
   resetFields: ['status'],
-  prepareForCreate: (_ctx, draft) => dropStatus(draft),
-  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  defaults: defaultJob,
+  prepareForCreate(_ctx, draft) {
+    dropStatus(draft);
+    dropDisabledFields(draft.spec.template?.spec);
+    if (!draft.spec.manualSelector) generateSelector(draft);
+  },
+  prepareForUpdate(_ctx, draft, old) {
+    keepStatus(draft, old);
+    dropDisabledFields(draft.spec.template?.spec, old.spec.template?.spec);
+  },
 };
 
 export const statusStrategy: StatusSubresource<Job>['strategy'] = {
   resetFields: ['spec'],
+  defaults: defaultJob,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };

@@ -1,6 +1,15 @@
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { LimitRange } from '../../types/core/v1.generated.ts';
+import type { LimitRange, LimitRangeItem } from '../../types/core/v1.generated.ts';
 
 export const strategy: Strategy<LimitRange> = {
   allowCreateOnUpdate: true,
+  defaults(draft) {
+    for (const item of draft.spec?.limits ?? []) if (item.type === 'Container') defaultContainerLimits(item);
+  },
 };
+
+/** A maximum is also what a container gets that says nothing, and what it then requests; else it requests the minimum. */
+function defaultContainerLimits(item: LimitRangeItem): void {
+  item.default = { ...item.max, ...item.default };
+  item.defaultRequest = { ...item.min, ...item.default, ...item.defaultRequest };
+}

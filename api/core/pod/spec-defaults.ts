@@ -18,8 +18,6 @@ const SECRET_MODE = 0o644;
 const TOKEN_SECONDS = 3600;
 
 export function defaultPodSpec(spec: PodSpec): void {
-  spec.enableServiceLinks ??= true;
-  if (spec.hostNetwork) defaultHostPorts(spec);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
   for (const container of allContainers(spec)) defaultContainer(container);
   spec.dnsPolicy ||= 'ClusterFirst';
@@ -35,19 +33,11 @@ function allContainers(spec: PodSpec): AnyContainer[] {
   return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
 }
 
-/** On the host's network a container's port is a port of the host. */
-function defaultHostPorts(spec: PodSpec): void {
-  for (const container of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
-    for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
-  }
-}
-
 export function defaultContainer(container: AnyContainer): void {
   container.imagePullPolicy ||= pullPolicyOf(container.image ?? '');
   container.terminationMessagePath ||= '/dev/termination-log';
   container.terminationMessagePolicy ||= 'File';
   container.resources ??= {};
-  defaultRequests(container);
   for (const port of container.ports ?? []) port.protocol ||= 'TCP';
   for (const variable of container.env ?? []) {
     const fieldRef = variable.valueFrom?.fieldRef;
@@ -60,15 +50,6 @@ export function defaultContainer(container: AnyContainer): void {
   }
   defaultHandler(container.lifecycle?.postStart);
   defaultHandler(container.lifecycle?.preStop);
-}
-
-/** What is limited and not requested is requested in full. */
-function defaultRequests(container: AnyContainer): void {
-  const { limits } = container.resources ?? {};
-  if (!limits) return;
-  const requests = container.resources?.requests ?? {};
-  for (const [name, limit] of Object.entries(limits)) if (!Object.hasOwn(requests, name)) requests[name] = limit;
-  if (container.resources && Object.keys(requests).length > 0) container.resources.requests = requests;
 }
 
 /** An image without a tag, or with `latest`, is pulled always. A digest does not change that; an unreadable name does. */

@@ -1,17 +1,36 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
+import { defaultPod } from './defaults.ts';
+import { beginPodDeletion } from './deletion.ts';
+import { alignAppArmor, dropDisabledFields, firstStatus, mergeMatchLabelKeys } from './prepare.ts';
 
 export const strategy: Strategy<Pod> = {
   generation: 'count',
   deleteReturnsObject: true,
   resetFields: ['status'],
-  prepareForCreate: (_ctx, draft) => dropStatus(draft),
-  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  gracefulDelete: { begin: beginPodDeletion },
+  defaults: defaultPod,
+  prepareForCreate(ctx, draft) {
+    dropDisabledFields(draft.spec);
+    mergeMatchLabelKeys(draft);
+    alignAppArmor(draft);
+    draft.status = firstStatus(draft, ctx.nowMs);
+  },
+  prepareForUpdate(_ctx, draft, old) {
+    keepStatus(draft, old);
+    dropDisabledFields(draft.spec, old.spec);
+  },
 };
 
 export const statusStrategy: StatusSubresource<Pod>['strategy'] = {
   resetFields: ['spec'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
+  defaults: defaultPod,
+  prepareForUpdate(_ctx, draft, old) {
+    const { deletionTimestamp } = old.metadata ?? {};
+    keepAllButStatus(draft, old, ['labels', 'annotations']);
+    if (draft.metadata && deletionTimestamp) draft.metadata.deletionTimestamp = deletionTimestamp;
+    if (draft.status && old.status?.qosClass && !draft.status.qosClass) draft.status.qosClass = old.status.qosClass;
+  },
 };

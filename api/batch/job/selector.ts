@@ -1,0 +1,27 @@
+import type { Job } from '../../types/batch/v1.generated.ts';
+
+const CONTROLLER_UID = 'controller-uid';
+const JOB_NAME = 'job-name';
+const PREFIX = 'batch.kubernetes.io/';
+
+/** A selector that finds the pods of this job alone, by its uid; unless the user takes care of that (manualSelector). */
+export function generateSelector(job: Job): void {
+  const { metadata, spec } = job;
+  if (!metadata?.uid) return;
+  spec.template.metadata ??= {};
+  const mine = spec.template.metadata.labels ?? {};
+  const hadNone = Object.keys(metadata.labels ?? {}).length === 0;
+  const labels = { ...mine };
+  for (const [key, value] of [
+    [CONTROLLER_UID, metadata.uid],
+    [JOB_NAME, metadata.name ?? ''],
+  ] as const) {
+    labels[key] ??= value;
+    labels[`${PREFIX}${key}`] ??= value;
+  }
+  spec.template.metadata.labels = labels;
+  if (hadNone) metadata.labels = { ...labels };
+  spec.selector ??= {};
+  spec.selector.matchLabels = { ...spec.selector.matchLabels };
+  spec.selector.matchLabels[`${PREFIX}${CONTROLLER_UID}`] ??= metadata.uid;
+}
