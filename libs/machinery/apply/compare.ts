@@ -5,6 +5,7 @@
  * An absent field that is on the wire all the same (`status: {}`, `containers: null`) counts as present, because that is
  * how the two objects look to everyone else.
  */
+import { jsonEqual } from '../json-equal.ts';
 import { emptySet, type FieldSet, insertAt, type MutableFieldSet, sortedSet } from './field-set.ts';
 import {
   anyNode,
@@ -34,33 +35,6 @@ const isEmptyContainer = (value: Value): boolean => {
   for (const _ in value) return false;
   return true;
 };
-
-/** Whether two values are the same, key by key. Numbers and bigints compare by amount. */
-export function sameValue(a: Value, b: Value): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
-    // Only a bigint equals what is not identical to it.
-    if (typeof a === 'bigint') return typeof b === 'number' && Number.isInteger(b) && a === BigInt(b);
-    return typeof b === 'bigint' && typeof a === 'number' && sameValue(b, a);
-  }
-  if (Array.isArray(a)) {
-    if (!Array.isArray(b) || a.length !== b.length) return false;
-    for (let i = 0; i < a.length; i++) if (!sameValue(a[i], b[i])) return false;
-    return true;
-  }
-  if (Array.isArray(b)) return false;
-  let count = 0;
-  for (const key in a) {
-    const left = (a as ObjectValue)[key];
-    const right = (b as ObjectValue)[key];
-    // A name such as `toString` must not be found further up.
-    if (left !== right && (!Object.hasOwn(b, key) || !sameValue(left, right))) return false;
-    if (right === undefined && !Object.hasOwn(b, key)) return false;
-    count++;
-  }
-  for (const _ in b) count--;
-  return count === 0;
-}
 
 /** A field's value as it is on the wire; undefined where the field is left out. */
 function wireValue(object: ObjectValue, field: FieldNode): Value {
@@ -135,7 +109,7 @@ class Comparer {
   }
 
   #at(element: string, node: StructureNode, before: Value, after: Value): void {
-    if (before === after || (before !== undefined && after !== undefined && sameValue(before, after))) return;
+    if (before === after || (before !== undefined && after !== undefined && jsonEqual(before, after))) return;
     this.#path.push(element);
     this.#differ(node, before, after);
     this.#path.pop();
@@ -223,7 +197,7 @@ class Comparer {
 
   /** Items that live objects may have more than once are compared as a whole. */
   #repeated(element: string, before: readonly Value[], after: readonly Value[]): void {
-    if (sameValue(before, after)) return;
+    if (jsonEqual(before, after)) return;
     this.#path.push(element);
     const set = before.length === 0 ? this.added : after.length === 0 ? this.removed : this.modified;
     insertAt(set, this.#path, emptySet);
@@ -263,7 +237,7 @@ export function compare(node: StructureNode, before: ObjectValue, after: ObjectV
 
 /** Whether two values are the same on the wire, the order of lists included. */
 export function sameOnWire(node: StructureNode, a: Value, b: Value): boolean {
-  if (sameValue(a, b)) return true;
+  if (jsonEqual(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b)) {
     if (a.length !== b.length) return false;
     const of = node.kind === 'list' ? node.of : anyNode;

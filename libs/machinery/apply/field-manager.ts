@@ -11,10 +11,11 @@
  */
 import * as errors from '../errors.ts';
 import { formatGvk, parseApiVersion } from '../gvk.ts';
+import { jsonEqual } from '../json-equal.ts';
 import { sortedJson } from '../quote.ts';
 import type { TypeRef } from '../schema/ir.ts';
 import { formatTime } from '../time.ts';
-import { type Comparison, compare, sameOnWire, sameValue } from './compare.ts';
+import { type Comparison, compare, sameOnWire } from './compare.ts';
 import {
   type Conflict,
   ConflictsError,
@@ -182,7 +183,7 @@ export class FieldManager {
     // Writers of a subresource have no say in who owns what.
     if (this.#subresource !== '' || sent === stored) return own();
     if (clearsManagedFields(sent)) return { managers: new Map(), stored: undefined };
-    if (sent === undefined || sameValue(sent, stored)) return own();
+    if (sent === undefined || jsonEqual(sent, stored)) return own();
     const managers = decodeManagedFields(sent, false);
     return managers === undefined || managers.size === 0 ? own() : { managers, stored: undefined };
   }

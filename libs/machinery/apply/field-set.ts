@@ -227,6 +227,7 @@ function differenceNode(a: FieldSet, b: FieldSet): FieldSet | undefined {
 /** Members of `a` that are not members of `b`. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(a) || isEmpty(b)) return a;
+  if (a === b) return emptySet;
   let result: MutableFieldSet | undefined;
   for (const element in b) {
     const ours = a[element];

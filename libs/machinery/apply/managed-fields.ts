@@ -4,9 +4,10 @@
  * Decoded entries keep their stored sets as they are, so that a write which changes nothing costs nothing; entries that
  * a client sent are checked and put into canonical form first.
  */
+
+import { jsonEqual } from '../json-equal.ts';
 import { compareBytes } from '../quote.ts';
 import { epochMs } from '../time.ts';
-import { sameValue } from './compare.ts';
 import { type FieldSet, isEmpty, readFieldSet, union } from './field-set.ts';
 
 export type Operation = 'Apply' | 'Update';
@@ -134,7 +135,7 @@ export function sameButForTimes(
   return (a ?? []).every((entry, i) => {
     const { time: _left, ...left } = entry;
     const { time: _right, ...right } = (b ?? [])[i] as ManagedFieldsEntry;
-    return sameValue(left, right);
+    return jsonEqual(left, right);
   });
 }
 

@@ -3,7 +3,6 @@
  * live object, take out fields that its manager gave up.
  */
 import { float } from '../quote.ts';
-import { sameValue } from './compare.ts';
 import {
   elementText,
   emptySet,
@@ -345,6 +344,3 @@ function without(node: StructureNode, value: Value, set: FieldSet): Value {
 export function removeFields(node: StructureNode, object: ObjectValue, set: FieldSet): ObjectValue {
   return without(node, object, set) as ObjectValue;
 }
-
-/** Whether two objects differ in nothing at all, the order of keys aside. */
-export const sameObject: (a: ObjectValue, b: ObjectValue) => boolean = sameValue;

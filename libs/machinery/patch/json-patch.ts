@@ -10,6 +10,7 @@
  * to a change come out with sorted keys, as upstream prints them in messages.
  */
 import * as errors from '../errors.ts';
+import { jsonEqual } from '../json-equal.ts';
 import { compareBytes } from '../quote.ts';
 
 export interface JsonPatchOperation {
@@ -88,20 +89,6 @@ function indexOf(key: string, length: number, extra: 0 | 1): number {
     throw new JsonPatchError(`Unable to access invalid index: ${index}: invalid index referenced`);
   }
   return index < 0 ? index + size : index + 0;
-}
-
-export function jsonEqual(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a === 'bigint' || typeof b === 'bigint') return String(a) === String(b);
-  if (!isContainer(a) || !isContainer(b) || Array.isArray(a) !== Array.isArray(b)) return false;
-  if (Array.isArray(a)) {
-    return a.length === (b as unknown[]).length && a.every((item, i) => jsonEqual(item, (b as unknown[])[i]));
-  }
-  const keys = Object.keys(a);
-  return (
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && jsonEqual((a as JsonObject)[key], (b as JsonObject)[key]))
-  );
 }
 
 /** A document in change: containers on the way to a change are copied once and then owned. */
