@@ -1,0 +1,94 @@
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { type Client, TransportError } from '../kind/client.ts';
+import type { ApiObject, Live } from '../kind/object.ts';
+import type { EventRecorder } from '../kind/reconciler.ts';
+
+export interface EventRecorderOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Who speaks: `replicaset-controller`. */
+  readonly component: string;
+  /** The machine that it runs on; empty for what runs once in a cluster. */
+  readonly host?: string;
+}
+
+/** A recorder that writes in the background. */
+export interface StoppableEventRecorder extends EventRecorder {
+  /** Resolves when everything recorded so far has been written, or given up. */
+  flushed(): Promise<void>;
+  /** Records nothing more; what waits is dropped. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Events that wait to be written; more are dropped. */
+export const QUEUED_EVENTS_MAX = 1000;
+/** How often an event is sent while the server cannot be reached, and how long it waits in between. */
+const TRIES_MAX = 12;
+const RETRY_MS = 10_000;
+
+/** What an event is about, as events refer to it. */
+export interface ObjectReference {
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly uid?: string;
+  readonly apiVersion: string;
+  readonly resourceVersion?: string;
+}
+
+export function referenceTo(about: ApiObject | Live<ApiObject>): ObjectReference {
+  const { kind = '', apiVersion = '', metadata = {} } = about as ApiObject;
+  const { namespace, name = '', uid, resourceVersion } = metadata;
+  return {
+    kind,
+    ...(namespace ? { namespace } : {}),
+    name,
+    ...(uid ? { uid } : {}),
+    apiVersion,
+    ...(resourceVersion ? { resourceVersion } : {}),
+  };
+}
+
+/** Names events after their object and the time, in nanoseconds, each time another. */
+export class EventNames {
+  readonly #clock: Clock;
+  #last = 0n;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  next(about: string): string {
+    let nanos = BigInt(Math.round(this.#clock.now() * 1000)) * 1000n;
+    if (nanos <= this.#last) nanos = this.#last + 1n;
+    this.#last = nanos;
+    const stamp = nanos.toString(16);
+    return `${about.slice(0, NAME_LENGTH_MAX - stamp.length - 1)}.${stamp}`;
+  }
+}
+
+const NAME_LENGTH_MAX = 253;
+
+/** Sends one request of an event; false when it was given up. Throws `ApiError` for what the server refuses. */
+export async function sendEvent(
+  options: Pick<EventRecorderOptions, 'clock' | 'log'>,
+  signal: AbortSignal,
+  send: () => Promise<unknown>,
+): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await send();
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof TransportError)) throw error;
+      if (tries >= TRIES_MAX) {
+        options.log.warn('an event was given up', { error });
+        return false;
+      }
+      await options.clock.sleep(RETRY_MS, signal);
+    }
+  }
+}
