@@ -2,7 +2,7 @@ import type { CallOptions, GrpcChannel } from '../../libs/grpc/channel.ts';
 import { ProtobufError, ProtobufSchema } from '../../libs/grpc/protobuf.ts';
 import type { PortForwarder } from '../../libs/streaming/portforward.ts';
 import type { RemoteCommandOptions, RemoteCommandStreams } from '../../libs/streaming/remotecommand.ts';
-import { type CriClient, CriError, toCriError } from './cri.ts';
+import { type CriClient, CriError, isNotFound, toCriError } from './cri.ts';
 import { type ImageService, METHODS, type Method, type RuntimeService, SOURCE } from './schema.generated.ts';
 
 /** Dials what a runtime's streaming server offers at a URL. */
@@ -24,6 +24,15 @@ export interface CriClientOptions {
 
 export const REQUEST_TIMEOUT_MS = 120_000;
 
+/** What they ask for is true already of what is not there. */
+const ENDING_METHODS = [
+  'stopContainer',
+  'removeContainer',
+  'stopPodSandbox',
+  'removePodSandbox',
+  'removeImage',
+] as const;
+
 type Request = Readonly<Record<string, unknown>>;
 
 /** A `CriClient` on a gRPC channel. The channel is closed with it. */
@@ -36,6 +45,18 @@ export function createCriClient(options: CriClientOptions): CriClient {
       ? (request, call = {}) => stream(options.channel, schema, name, method, request, call)
       : (request, call = {}) =>
           unary(options.channel, schema, name, method, request, withDeadline(name, request, call, requestTimeoutMs));
+  }
+  for (const name of ENDING_METHODS) {
+    const end = calls[name] as (request: Request, options?: CallOptions) => Promise<object>;
+    calls[name] = async (request, call) => {
+      try {
+        return await end(request, call);
+      } catch (error) {
+        // containerd 1.6 says so; newer ones agree that what is gone has ended.
+        if (isNotFound(error)) return {};
+        throw error;
+      }
+    };
   }
   // The table has exactly the methods of the two services, with their messages.
   const services = calls as unknown as RuntimeService & ImageService;

@@ -110,6 +110,8 @@ export class Http2Channel implements GrpcChannel {
       const path = endpoint.replace(/^unix:(\/\/)?/, '');
       const socket = this.#closed ? undefined : await this.#options.connect?.();
       if (this.#closed) return void socket?.destroy();
+      // A server that was killed ends the stream without a word of HTTP/2; a socket that may be half open would stay.
+      socket?.once('end', () => socket.destroy());
       const createConnection = socket ? () => socket : unix ? () => connectSocket(path) : undefined;
       this.#connection = this.#open(unix ? 'http://localhost' : endpoint, createConnection);
     } catch (cause) {

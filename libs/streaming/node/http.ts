@@ -66,8 +66,8 @@ export async function dialUpgrade(
       },
       ...target.tls,
       ...(secure && { ALPNProtocols: ['http/1.1'] }),
-      agent: false,
-      ...(socket && { createConnection: () => socket }),
+      // With an agent, Node would connect by itself.
+      ...(socket ? { createConnection: () => socket } : { agent: false }),
     });
     const aborted = () => request.destroy(target.signal?.reason);
     if (target.signal?.aborted) aborted();

@@ -43,11 +43,12 @@ const PENDING_ANSWERS_MAX = 256;
 /**
  * One SPDY/3.1 connection, either end.
  *
- * Flow control: we announce our windows and give them back as data is read, and we obey the peer's from the moment it
+ * Flow control: we announce our windows; we obey the peer's, and give it back ours as data is read, from the moment it
  * shows that it has any (a SETTINGS or WINDOW_UPDATE frame). The implementation that kubectl and the container runtimes
  * use sends neither and never widens a window, so obeying the default 64 KiB would stop every transfer for good; its
  * back-pressure is the socket's. For the same reason a reader that falls behind a peer without windows stops our reading
- * of the socket once `SESSION_WINDOW_BYTES` wait in memory.
+ * of the socket once `SESSION_WINDOW_BYTES` wait in memory. And it closes its socket while its last data are under way:
+ * a window given back then would be answered with a reset, which takes those data with it.
  *
  *     const connection = new SpdyConnection({ transport, role: 'client', zlib: nodeZlib });
  *     connection.start();
@@ -331,7 +332,7 @@ export class SpdyConnection {
   #taken(stream: SpdyStream, bytes: number): void {
     this.#unread -= bytes;
     this.#acknowledge(bytes);
-    stream.unacknowledged += bytes;
+    if (this.#peerHasWindows) stream.unacknowledged += bytes;
     if (stream.unacknowledged >= STREAM_WINDOW_BYTES / 2 && !stream.isRemoteEnded) {
       if (!this.#finished) this.#send(windowUpdate(stream.id, stream.unacknowledged)).catch(() => {});
       stream.unacknowledged = 0;
@@ -343,6 +344,7 @@ export class SpdyConnection {
   }
 
   #acknowledge(bytes: number): void {
+    if (!this.#peerHasWindows) return;
     this.#unacknowledged += bytes;
     if (this.#unacknowledged < SESSION_WINDOW_BYTES / 4) return;
     if (!this.#finished) this.#send(windowUpdate(0, this.#unacknowledged)).catch(() => {});
