@@ -107,12 +107,13 @@ export class Table<K> {
   }
 }
 
+/** Address space, not memory nor disk: until the file is as large, LMDB need not map it anew. */
+const MAP_BYTES = 16 * 1024 ** 3;
+
 export interface DatabaseOptions {
   readonly host: Host;
   readonly clock: Clock;
   readonly path: string;
-  /** Address space to keep for the file, which cannot grow beyond it. */
-  readonly mapBytes: number;
 }
 
 /**
@@ -179,13 +180,13 @@ export class Database {
   }
 
   #open(): void {
-    const { path, mapBytes } = this.#options;
+    const { path } = this.#options;
     try {
       this.#root = this.#lmdb.open<Buffer, never>({
         path,
         noSubdir: true,
         pageSize: PAGE_BYTES,
-        mapSize: mapBytes,
+        mapSize: MAP_BYTES,
         maxDbs: 8,
         // With it, LMDB answers reads from commits that are not durable yet.
         overlappingSync: false,
@@ -213,11 +214,12 @@ export class Database {
     const cause = await causeOf(error);
     // LMDB's writer thread has told of the failure before it has quite ended.
     await clock.yield();
-    if (this.#isUsable()) {
+    if (isBeforeSync(cause)) {
       if (await this.#isNoSpace(cause)) return new StoreError('no space', `no space is left for ${path}`, { cause });
       return new StoreError('unavailable', `writing to ${path} failed: ${messageOf(cause)}`, { cause });
     }
-    // The page that makes a commit valid could not be written: it may be on disk, or not. LMDB refuses to go on.
+    // A sync failed, or the writing of the page that makes a commit valid: that may be on disk, or not. LMDB refuses to
+    // go on then; the next commit would hang.
     await this.close();
     try {
       this.#open();
@@ -237,16 +239,6 @@ export class Database {
     const { freeBytes } = await this.#options.host.files.space(this.#options.path);
     return freeBytes < NEARLY_FULL_BYTES;
   }
-
-  /** Whether LMDB would begin another write; after a fatal error, an asynchronous one would hang. */
-  #isUsable(): boolean {
-    try {
-      this.#root.transactionSync(() => this.#lmdb.ABORT);
-      return true;
-    } catch {
-      return false;
-    }
-  }
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -263,6 +255,16 @@ async function causeOf(error: unknown): Promise<unknown> {
   }
 }
 
+/** Whether the commit failed before its pages were complete. LMDB tells such errors apart by their text alone. */
+function isBeforeSync(cause: unknown): boolean {
+  const { code } = cause as { code?: unknown };
+  return (
+    (typeof code === 'number' && code < 0 && code !== MDB_PANIC) ||
+    messageOf(cause).includes('Attempting to write page')
+  );
+}
+
+const MDB_PANIC = -30795;
 const ENOSPC = 28;
 const EDQUOT = 122;
 const MDB_MAP_FULL = -30792;

@@ -16,8 +16,6 @@ export interface LmdbStoreOptions extends Omit<EmbeddedOptions, 'keyBytesMax'>, 
   readonly random: Random;
   /** A folder of its own; made with mode 0700 where there is none. */
   readonly directory: string;
-  /** What the file may grow to; it takes that much address space, not disk. Default 16 GiB. */
-  readonly fileBytesMax?: number;
 }
 
 /**
@@ -41,13 +39,13 @@ export class LmdbStore extends EmbeddedStore {
    * wrote it, `corrupt` when it is no database, `no space`.
    */
   static async open(options: LmdbStoreOptions): Promise<LmdbStore> {
-    const { host, clock, directory, fileBytesMax = 16 * 1024 ** 3 } = options;
+    const { host, clock, directory } = options;
     await host.files.makeDirectory(directory);
     const lock = await DataLock.acquire(host, directory);
     try {
       const path = `${directory}/data.mdb`;
       await prepareDataFile(host, directory, path);
-      const database = await Database.open({ host, clock, path, mapBytes: fileBytesMax });
+      const database = await Database.open({ host, clock, path });
       try {
         const { clusterId } = (await readFormat(database, directory)) ?? (await makeFormat(database, options));
         const store = new LmdbStore(new LmdbEngine(database, clusterId, clock, options), lock, options);
