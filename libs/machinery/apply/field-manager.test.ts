@@ -291,6 +291,15 @@ test('objects that do not fit their type', () => {
   );
 });
 
+test('live objects whose list items lack their keys', () => {
+  const one = new One().update('a', { a: '1' });
+  assert.equal(one.update('b', { ports: [{ name: 'x' }] }).live?.metadata.managedFields, undefined);
+  assert.throws(() => one.apply('c', { ports: [{ port: 1 }] }), {
+    code: 500,
+    message: /^failed to create typed live object \(\/; x\.io\/v1, Kind=Thing\): associative list/,
+  });
+});
+
 test('nulls are owned, and leave granular parts alone', () => {
   const one = new One().update('a', { a: '1', plain: ['x'] }, { labels: { l: '1' } });
   one.apply('b', { a: null, plain: null }, { force: true }, { name: 'x', labels: null });

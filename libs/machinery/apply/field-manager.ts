@@ -46,7 +46,7 @@ import {
   type Managers,
   withoutEmpty,
 } from './managed-fields.ts';
-import type { StructureNode, Structures } from './structure.ts';
+import { ListItemError, type StructureNode, type Structures } from './structure.ts';
 import { checkTyped, fieldSetOf, mergeTyped, reconciled, removeFields, TypedError, withNamedFields } from './typed.ts';
 
 type ObjectValue = Readonly<Record<string, unknown>>;
@@ -152,9 +152,22 @@ export class FieldManager {
   /**
    * The managedFields to store with `next`, which replaces `live` (undefined on create). Fields that the write adds or
    * changes go to the manager, fields that it removes are no longer owned by anyone. An object without managedFields
-   * gets none by an update.
+   * gets none by an update, and one with list items that lack their keys loses them: nobody can tell who owns what.
    */
   update(
+    live: ManagedObject | undefined,
+    next: ManagedObject,
+    options: UpdateOptions,
+  ): ManagedFieldsEntry[] | undefined {
+    try {
+      return this.#update(live, next, options);
+    } catch (error) {
+      if (error instanceof ListItemError) return undefined;
+      throw error;
+    }
+  }
+
+  #update(
     live: ManagedObject | undefined,
     next: ManagedObject,
     options: UpdateOptions,
@@ -295,6 +308,21 @@ export class FieldManager {
   apply(live: ManagedObject | undefined, applied: ManagedObject, options: ApplyOptions): Applied {
     this.#checkApplied(applied);
     const config = applied as ObjectValue;
+    try {
+      return this.#apply(live, config, options);
+    } catch (error) {
+      if (!(error instanceof ListItemError)) throw error;
+      throw errors.unclassified(`failed to create typed live object (${this.#named(live)}): ${error.message}`);
+    }
+  }
+
+  /** `namespace/name; group/version, Kind=kind` */
+  #named(object: ManagedObject | undefined): string {
+    const { namespace = '', name = '' } = metadataOf(object);
+    return `${namespace}/${name}; ${formatGvk({ ...parseApiVersion(this.#options.apiVersion), kind: this.#options.kind })}`;
+  }
+
+  #apply(live: ManagedObject | undefined, config: ObjectValue, options: ApplyOptions): Applied {
     const current = withoutManagedFields((live ?? {}) as ObjectValue);
     let managers = decodeManagedFields(metadataOf(live).managedFields ?? undefined, true) ?? new Map();
     if (managers.size === 0 && live !== undefined) {
@@ -317,11 +345,7 @@ export class FieldManager {
       checkTyped(this.#node, applied as ObjectValue);
     } catch (error) {
       if (!(error instanceof TypedError)) throw error;
-      const { namespace = '', name = '' } = metadataOf(applied);
-      const type = formatGvk({ ...parseApiVersion(apiVersion), kind });
-      throw errors.unclassified(
-        `failed to create typed patch object (${namespace}/${name}; ${type}): ${error.message}`,
-      );
+      throw errors.unclassified(`failed to create typed patch object (${this.#named(applied)}): ${error.message}`);
     }
   }
 
