@@ -20,17 +20,7 @@ import { RealClock } from '../../../../libs/base/node/real-clock.ts';
 import { SeededRandom } from '../../../../libs/base/random.ts';
 import { storeConformance } from '../../conformance/conformance.ts';
 import { isCompacted } from '../../conformance/lists.ts';
-import {
-  made,
-  plain,
-  plainEvent,
-  put,
-  Recorder,
-  remove,
-  SkippingClock,
-  textOf,
-  turn,
-} from '../../conformance/under-test.ts';
+import { made, plain, plainEvent, put, Recorder, SkippingClock, textOf, turn } from '../../conformance/under-test.ts';
 import { isStoreError } from '../../conformance/writes.ts';
 import { StoreError } from '../../store.ts';
 import { FaultyGate } from '../faulty/faulty-gate.ts';

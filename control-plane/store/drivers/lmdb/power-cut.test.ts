@@ -61,7 +61,7 @@ function readTrace(text: string): Step[] {
     const [, pid = '', rest = ''] = /^(\d+) +(.*)$/s.exec(raw) ?? [];
     let line = rest;
     if (line.endsWith('<unfinished ...>')) {
-      unfinished.set(pid, line.slice(0, -'<unfinished ...>'.length));
+      unfinished.set(pid, line.slice(0, -' <unfinished ...>'.length));
       continue;
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/s.exec(line);
