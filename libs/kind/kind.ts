@@ -50,6 +50,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly columns: readonly Column<T>[];
   /** Field selectors beyond `metadata.name` and `metadata.namespace`: label and how to read it. */
   readonly selectableFields: Readonly<Record<string, (object: DeepReadonly<T>) => string>>;
+  /** What is said of a field selector that is not among them, where upstream has a wording of its own. */
+  readonly unknownField?: (label: string) => string;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   /** What the main resource allows; default all. */
   readonly verbs: readonly Verb[];
@@ -67,8 +69,12 @@ export interface ServedVersion<T extends ApiObject = ApiObject> {
   readonly type: TypeName;
   /** Off until `--runtime-config` says otherwise: alpha and beta versions. Default true. */
   readonly servedByDefault?: boolean;
+  /** Where a version has columns of its own (custom resources); default the kind's. */
+  readonly columns?: readonly Column<T>[];
   /** The text of the deprecation `Warning`. */
   readonly deprecationWarning?: string;
+  /** The labels of field selectors in this version, each with its label in `selectableFields`. Default: the same. */
+  readonly fieldLabels?: Readonly<Record<string, string>>;
   /** Takes and may reuse its argument. */
   toStorage?(object: ApiObject): T;
   fromStorage?(object: DeepReadonly<T>): ApiObject;

@@ -1,7 +1,9 @@
+import type { Column } from '../../../libs/kind/column.ts';
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import { scaleSubresource } from '../../autoscaling/scale.ts';
 import type { StatefulSet } from '../../types/apps/v1.generated.ts';
+import { containerColumns } from '../../core/podtemplate/columns.ts';
 import { strategy, statusStrategy } from './strategy.ts';
 
 export const statefulSet = defineKind<StatefulSet>({
@@ -14,5 +16,15 @@ export const statefulSet = defineKind<StatefulSet>({
   versions: [{ version: 'v1', type: 'apps.v1.StatefulSet' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy }, scale: scaleSubresource() },
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn as Column<StatefulSet>,
+    {
+      name: 'Ready',
+      type: 'string',
+      description: 'How many pods are ready, of how many wanted',
+      value: ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec?.replicas ?? 0}`,
+    },
+    ageColumn as Column<StatefulSet>,
+    ...containerColumns<StatefulSet>(({ spec }) => spec?.template?.spec),
+  ],
 });

@@ -1,7 +1,8 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { HorizontalPodAutoscaler } from '../../types/autoscaling/v2.generated.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { columns } from './columns.ts';
+import { statusStrategy, strategy } from './strategy.ts';
+import { fromV2, toV2 } from './versions/v1.ts';
 
 export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -10,8 +11,11 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
   namespaced: true,
   shortNames: ['hpa'],
   categories: ['all'],
-  versions: [{ version: 'v2', type: 'autoscaling.v2.HorizontalPodAutoscaler' }],
+  versions: [
+    { version: 'v2', type: 'autoscaling.v2.HorizontalPodAutoscaler' },
+    { version: 'v1', type: 'autoscaling.v1.HorizontalPodAutoscaler', toStorage: toV2, fromStorage: fromV2 },
+  ],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns,
 });

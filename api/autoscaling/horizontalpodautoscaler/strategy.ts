@@ -2,14 +2,17 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { HorizontalPodAutoscaler } from '../../types/autoscaling/v2.generated.ts';
+import { defaultHorizontalPodAutoscaler } from './defaults.ts';
 
 export const strategy: Strategy<HorizontalPodAutoscaler> = {
   resetFields: ['status'],
+  defaults: defaultHorizontalPodAutoscaler,
   prepareForCreate: (_ctx, draft) => dropStatus(draft),
   prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
 };
 
 export const statusStrategy: StatusSubresource<HorizontalPodAutoscaler>['strategy'] = {
   resetFields: ['spec'],
+  defaults: defaultHorizontalPodAutoscaler,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };

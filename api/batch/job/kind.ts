@@ -1,6 +1,6 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
+import { columns } from './columns.ts';
 import { strategy, statusStrategy } from './strategy.ts';
 
 export const job = defineKind<Job>({
@@ -12,5 +12,7 @@ export const job = defineKind<Job>({
   versions: [{ version: 'v1', type: 'batch.v1.Job' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns,
+  selectableFields: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
+  unknownField: (label) => `field label ${JSON.stringify(label)} not supported for Job`,
 });

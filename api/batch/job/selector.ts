@@ -1,3 +1,4 @@
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
 
 const CONTROLLER_UID = 'controller-uid';
@@ -10,7 +11,8 @@ export function generateSelector(job: Job): void {
   if (!metadata?.uid) return;
   spec.template.metadata ??= {};
   const mine = spec.template.metadata.labels ?? {};
-  const hadNone = Object.keys(metadata.labels ?? {}).length === 0;
+  // Labels that were taken over from the template (defaults.ts) stay in step with it.
+  const inStep = sameValue(metadata.labels ?? {}, mine);
   const labels = { ...mine };
   for (const [key, value] of [
     [CONTROLLER_UID, metadata.uid],
@@ -20,7 +22,7 @@ export function generateSelector(job: Job): void {
     labels[`${PREFIX}${key}`] ??= value;
   }
   spec.template.metadata.labels = labels;
-  if (hadNone) metadata.labels = { ...labels };
+  if (inStep) metadata.labels = { ...labels };
   spec.selector ??= {};
   spec.selector.matchLabels = { ...spec.selector.matchLabels };
   spec.selector.matchLabels[`${PREFIX}${CONTROLLER_UID}`] ??= metadata.uid;

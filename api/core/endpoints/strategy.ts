@@ -3,4 +3,7 @@ import type { Endpoints } from '../../types/core/v1.generated.ts';
 
 export const strategy: Strategy<Endpoints> = {
   allowCreateOnUpdate: true,
+  defaults(draft) {
+    for (const subset of draft.subsets ?? []) for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
+  },
 };

@@ -1,4 +1,4 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { LimitRange } from '../../types/core/v1.generated.ts';
 import { strategy } from './strategy.ts';
@@ -11,5 +11,13 @@ export const limitRange = defineKind<LimitRange>({
   shortNames: ['limits'],
   versions: [{ version: 'v1', type: 'core.v1.LimitRange' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Created At',
+      type: 'date',
+      description: { type: 'meta.v1.ObjectMeta', field: 'creationTimestamp' },
+      value: ({ metadata }) => metadata?.creationTimestamp ?? '',
+    },
+  ],
 });

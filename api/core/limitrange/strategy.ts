@@ -1,10 +1,15 @@
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { LimitRange, LimitRangeItem } from '../../types/core/v1.generated.ts';
+import { roundResourceList } from '../pod/resources.ts';
 
 export const strategy: Strategy<LimitRange> = {
   allowCreateOnUpdate: true,
   defaults(draft) {
-    for (const item of draft.spec?.limits ?? []) if (item.type === 'Container') defaultContainerLimits(item);
+    for (const item of draft.spec?.limits ?? []) {
+      const lists = [item.max, item.min, item.default, item.defaultRequest, item.maxLimitRequestRatio];
+      for (const list of lists) roundResourceList(list);
+      if (item.type === 'Container') defaultContainerLimits(item);
+    }
   },
 };
 

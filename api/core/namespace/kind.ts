@@ -1,7 +1,7 @@
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Namespace } from '../../types/core/v1.generated.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { finalizeStrategy, strategy, statusStrategy } from './strategy.ts';
 
 export const namespace = defineKind<Namespace>({
   group: '',
@@ -12,6 +12,19 @@ export const namespace = defineKind<Namespace>({
   versions: [{ version: 'v1', type: 'core.v1.Namespace' }],
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   strategy,
-  subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  subresources: {
+    finalize: { form: 'status', verbs: ['update'], strategy: finalizeStrategy },
+    status: { form: 'status', strategy: statusStrategy },
+  },
+  columns: [
+    nameColumn,
+    {
+      name: 'Status',
+      type: 'string',
+      description: 'Whether the namespace is in use or going away',
+      value: ({ status }) => status?.phase ?? '',
+    },
+    ageColumn,
+  ],
+  selectableFields: { 'status.phase': ({ status }) => status?.phase ?? '' },
 });

@@ -1,6 +1,6 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Node } from '../../types/core/v1.generated.ts';
+import { columns } from './columns.ts';
 import { strategy, statusStrategy } from './strategy.ts';
 
 export const node = defineKind<Node>({
@@ -12,5 +12,6 @@ export const node = defineKind<Node>({
   versions: [{ version: 'v1', type: 'core.v1.Node' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns,
+  selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec?.unschedulable ?? false) },
 });

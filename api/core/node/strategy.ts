@@ -2,12 +2,13 @@ import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Node } from '../../types/core/v1.generated.ts';
+import { roundResourceList } from '../pod/resources.ts';
 
 export const NOT_READY_TAINT = Object.freeze({ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' });
 
 export const strategy: Strategy<Node> = {
   resetFields: ['status'],
-  defaults: defaultAllocatable,
+  defaults: defaultNode,
   prepareForCreate(_ctx, draft) {
     // Nothing is scheduled to a node before the node controller has seen it ready.
     draft.spec ??= {};
@@ -22,12 +23,15 @@ export const strategy: Strategy<Node> = {
 
 export const statusStrategy: StatusSubresource<Node>['strategy'] = {
   resetFields: ['spec'],
-  defaults: defaultAllocatable,
+  defaults: defaultNode,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };
 
 /** Unless something is set aside, all that a node has can be given to pods. */
-function defaultAllocatable({ status }: Node): void {
-  if (!status?.capacity || status.allocatable) return;
-  status.allocatable = { ...status.capacity };
+function defaultNode({ spec, status }: Node): void {
+  if (spec?.podCIDRs?.length && !spec.podCIDR) spec.podCIDR = spec.podCIDRs[0] as string;
+  else if (spec?.podCIDR && !spec.podCIDRs?.length) spec.podCIDRs = [spec.podCIDR];
+  roundResourceList(status?.capacity);
+  roundResourceList(status?.allocatable);
+  if (status?.capacity && !status.allocatable) status.allocatable = { ...status.capacity };
 }

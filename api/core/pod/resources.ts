@@ -9,6 +9,7 @@ import {
   formatQuantity,
   mustParseQuantity,
   type Quantity,
+  roundUpQuantity,
   signOfQuantity,
 } from '../../../libs/machinery/quantity.ts';
 import type { Container, PodSpec } from '../../types/core/v1.generated.ts';
@@ -65,6 +66,11 @@ function raise(to: Map<string, Quantity>, by: ReadonlyMap<string, Quantity>): vo
     const had = to.get(name);
     if (!had || compareQuantity(quantity, had) > 0) to.set(name, quantity);
   }
+}
+
+/** Quantities of resources are whole thousandths: what is finer is rounded up. Changes the list. */
+export function roundResourceList(list: Record<string, string> | undefined): void {
+  for (const [name, text] of Object.entries(list ?? {})) if (list) list[name] = roundUpQuantity(text);
 }
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';

@@ -11,6 +11,8 @@ import type {
   LifecycleHandler,
 } from '../../types/core/v1.generated.ts';
 
+import { roundResourceList } from './resources.ts';
+
 /** Containers of all three kinds have these. */
 type AnyContainer = Container | EphemeralContainer;
 
@@ -18,6 +20,9 @@ const SECRET_MODE = 0o644;
 const TOKEN_SECONDS = 3600;
 
 export function defaultPodSpec(spec: PodSpec): void {
+  roundResourceList(spec.resources?.limits);
+  roundResourceList(spec.resources?.requests);
+  roundResourceList(spec.overhead);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
   for (const container of allContainers(spec)) defaultContainer(container);
   spec.dnsPolicy ||= 'ClusterFirst';
@@ -38,6 +43,8 @@ export function defaultContainer(container: AnyContainer): void {
   container.terminationMessagePath ||= '/dev/termination-log';
   container.terminationMessagePolicy ||= 'File';
   container.resources ??= {};
+  roundResourceList(container.resources.limits);
+  roundResourceList(container.resources.requests);
   for (const port of container.ports ?? []) port.protocol ||= 'TCP';
   for (const variable of container.env ?? []) {
     const fieldRef = variable.valueFrom?.fieldRef;

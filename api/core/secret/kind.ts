@@ -10,5 +10,21 @@ export const secret = defineKind<Secret>({
   namespaced: true,
   versions: [{ version: 'v1', type: 'core.v1.Secret' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Type',
+      type: 'string',
+      description: { type: 'core.v1.Secret', field: 'type' },
+      value: ({ type }) => type ?? '',
+    },
+    {
+      name: 'Data',
+      type: 'string',
+      description: { type: 'core.v1.Secret', field: 'data' },
+      value: ({ data }) => Object.keys(data ?? {}).length,
+    },
+    ageColumn,
+  ],
+  selectableFields: { type: ({ type }) => type ?? '' },
 });

@@ -1,7 +1,7 @@
 import { withTimeout } from '../../../libs/base/clock.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import { badRequest, expired, notFound, timeout, tooLargeResourceVersion } from '../../../libs/machinery/errors.ts';
-import type { FieldSelector } from '../../../libs/machinery/fields.ts';
+import { FieldSelector } from '../../../libs/machinery/fields.ts';
 import { CompactedError, FutureRevisionError } from '../../store/store.ts';
 import type { ApiResponse, WatchBody, WholeBody } from '../api.ts';
 import type { Encoded, Form } from '../cache/encoded.ts';
@@ -18,6 +18,7 @@ import {
 } from '../options.ts';
 import { prettyText, respond } from '../responses.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
+import type { ServedResource } from './kind-set.ts';
 import type { ResourceRequest } from './verbs.ts';
 
 /** How long a read waits for a revision that the server has not reached, before it says so. */
@@ -87,16 +88,16 @@ function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
 export async function listOrWatch(r: ResourceRequest): Promise<ApiResponse> {
   const watch = r.route.attributes.verb === 'watch';
   const parameters = parseListParameters(r.query, watch);
-  checkFields(r.target.resource.kind, parameters.fieldSelector);
-  const selection = selectionOf(r.target.namespace, parameters.labelSelector, parameters.fieldSelector);
+  const fields = storedFields(r.target.resource, parameters.fieldSelector);
+  const selection = selectionOf(r.target.namespace, parameters.labelSelector, fields);
   if (watch) return openWatch(r, parameters, selection);
   return presentList(r, await selectPage(r, parameters, selection));
 }
 
 /** What a list with these parameters shows. */
 export async function selectObjects(r: ResourceRequest, parameters: ListParameters): Promise<ListPage> {
-  checkFields(r.target.resource.kind, parameters.fieldSelector);
-  return selectPage(r, parameters, selectionOf(r.target.namespace, parameters.labelSelector, parameters.fieldSelector));
+  const fields = storedFields(r.target.resource, parameters.fieldSelector);
+  return selectPage(r, parameters, selectionOf(r.target.namespace, parameters.labelSelector, fields));
 }
 
 async function selectPage(r: ResourceRequest, parameters: ListParameters, selection: Selection): Promise<ListPage> {
@@ -164,20 +165,27 @@ function nextToken(r: ResourceRequest, page: ListPage): string {
   return encodeContinue({ revision: page.revision, start: `${(page.lastKey ?? prefix).slice(prefix.length)}\0` });
 }
 
-/** Refuses selectors on fields that the kind does not know. */
-function checkFields(kind: Kind, selector: FieldSelector | undefined): void {
-  const known = [
-    'metadata.name',
-    ...(kind.namespaced ? ['metadata.namespace'] : []),
-    ...Object.keys(kind.selectableFields),
-  ];
-  for (const { field } of selector?.requirements ?? []) {
-    if (known.includes(field)) continue;
-    if (Object.keys(kind.selectableFields).length > 0) throw badRequest(`field label not supported: ${field}`);
-    throw badRequest(
-      `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
-    );
-  }
+/** The selector in the storage version's labels. Refuses fields that the kind does not know, in upstream's wordings. */
+function storedFields({ kind, served }: ServedResource, selector: FieldSelector | undefined): FieldSelector | undefined {
+  if (!selector) return undefined;
+  const always = kind.namespaced ? ['metadata.name', 'metadata.namespace'] : ['metadata.name'];
+  const { fieldLabels } = served;
+  const requirements = selector.requirements.map((requirement) => {
+    const { field } = requirement;
+    if (always.includes(field)) return requirement;
+    if (fieldLabels ? Object.hasOwn(fieldLabels, field) : Object.hasOwn(kind.selectableFields, field)) {
+      return { ...requirement, field: fieldLabels?.[field] ?? field };
+    }
+    throw badRequest(unknownField(kind, field));
+  });
+  return new FieldSelector(requirements);
+}
+
+function unknownField(kind: Kind, label: string): string {
+  if (kind.unknownField) return kind.unknownField(label);
+  return Object.keys(kind.selectableFields).length > 0
+    ? `field label not supported: ${label}`
+    : `${JSON.stringify(label)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
 async function openWatch(r: ResourceRequest, parameters: ListParameters, selection: Selection): Promise<ApiResponse> {
