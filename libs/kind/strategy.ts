@@ -39,9 +39,10 @@ export interface Strategy<T extends ApiObject = ApiObject> {
 
   /**
    * `count`: 1 on create, +1 whenever the draft differs from the old object outside metadata and status.
+   * `count-updates`: like `keep` on create, like `count` on updates.
    * `keep` (default): what the client sends on create stays, updates never change it.
    */
-  readonly generation?: 'count' | 'keep';
+  readonly generation?: 'count' | 'count-updates' | 'keep';
   /** Decides for `count` whether a change counts, where the general rule does not fit (EndpointSlice: labels too). */
   generationChanged?(draft: DeepReadonly<T>, old: DeepReadonly<T>): boolean;
 
@@ -75,4 +76,6 @@ export interface GracefulDelete<T extends ApiObject> {
    * conditions); called again when a dying object is deleted once more, and may then only shorten its grace.
    */
   begin(ctx: RequestContext, draft: T, requested: number | undefined): number | 'unbounded';
+  /** Being marked for deletion does not count in `metadata.generation` (CustomResourceDefinitions). Default: it does. */
+  readonly keepsGeneration?: boolean;
 }

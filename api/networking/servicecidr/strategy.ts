@@ -1,3 +1,8 @@
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { parseCidrSloppy } from '../../../libs/machinery/cidr.ts';
+import { validateCanonicalCidr } from '../../meta/addresses.ts';
+import { validateImmutable } from '../../meta/immutable.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
@@ -7,9 +12,27 @@ export const strategy: Strategy<ServiceCIDR> = {
   resetFields: ['status'],
   prepareForCreate: (_ctx, draft) => dropStatus(draft),
   prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  validate: validateCidrs,
+  validateUpdate: (draft, old) => validateImmutable(draft.spec?.cidrs, old.spec?.cidrs, 'spec.cidrs'),
 };
 
 export const statusStrategy: StatusSubresource<ServiceCIDR>['strategy'] = {
   resetFields: ['spec'],
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };
+
+/** One network, or one of each family. */
+function validateCidrs({ spec }: DeepReadonly<ServiceCIDR>): field.ErrorList {
+  const at = field.path('spec', 'cidrs');
+  const cidrs = spec?.cidrs ?? [];
+  if (cidrs.length === 0) return [field.required(at, 'at least one CIDR required')];
+  const errors: field.ErrorList = [];
+  if (cidrs.length > 2) errors.push(field.invalid(at, cidrs, 'may only hold up to 2 values'));
+  const versions = cidrs.map((cidr) => parseCidrSloppy(cidr)?.network.version);
+  if (cidrs.length === 2 && versions[0] === versions[1] && versions[0] !== undefined) {
+    const why = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+    errors.push(field.invalid(at, cidrs, why));
+  }
+  cidrs.forEach((cidr, i) => errors.push(...validateCanonicalCidr(cidr, at.index(i))));
+  return errors;
+}

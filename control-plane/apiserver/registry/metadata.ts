@@ -52,7 +52,7 @@ export function fillUpdateMetadata(
   if (!metadata.uid) setOrDelete(metadata, 'uid', was.uid);
   if (!metadata.creationTimestamp) setOrDelete(metadata, 'creationTimestamp', was.creationTimestamp);
   setOrDelete(metadata, 'generation', was.generation);
-  if (strategy.generation === 'count' && changed()) metadata.generation = Number(was.generation ?? 0) + 1;
+  if ((strategy.generation ?? 'keep') !== 'keep' && changed()) metadata.generation = Number(was.generation ?? 0) + 1;
 }
 
 function setOrDelete<K extends keyof ObjectMeta>(metadata: ObjectMeta, key: K, value: ObjectMeta[K] | undefined): void {
