@@ -34,12 +34,9 @@ export class ListWriter {
   value(objects: readonly CachedObject[], form: Form, metadata: ListMetadata): unknown {
     const writer = this.#writer;
     if (form.as === 'table') {
-      const rows = objects.map((object) => {
-        const stored = object.object();
-        return { stored, shown: writer.shown(stored, form.apiVersion) };
-      });
+      const rows = objects.map((object) => writer.tableObject(object.object(), form));
       const { asVersion, includeObject, columns } = form;
-      return tableOf(writer.kind, rows, {
+      return tableOf(writer.tableKind(form), rows, {
         asVersion,
         includeObject: includeObject || 'Metadata',
         columns,

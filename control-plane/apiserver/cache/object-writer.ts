@@ -1,6 +1,6 @@
 import { assert } from '../../../libs/base/assert.ts';
-import type { Documentation } from '../../../libs/kind/column.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
+import type { Documentation } from '../../../libs/kind/column.ts';
 import type { Kind, ServedVersion } from '../../../libs/kind/kind.ts';
 import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
 import { decodeAny, normalize, stringify } from '../../../libs/machinery/codec/json.ts';
@@ -10,7 +10,7 @@ import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import type { Form } from './encoded.ts';
 import { hasLongNumber } from './json-scan.ts';
-import { tableOf } from './table.ts';
+import { type TableObject, tableOf } from './table.ts';
 
 const encoder = new TextEncoder();
 const PARTIAL_METADATA: TypeName = 'meta.v1.PartialObjectMetadata';
@@ -78,9 +78,8 @@ export class ObjectWriter {
   /** The object as `form` shows it, deeply frozen. */
   value(object: DeepReadonly<ApiObject>, form: Form): unknown {
     if (form.as === 'metadata') return partialMetadata(object, form.asVersion);
-    const shown = this.shown(object, form.apiVersion);
-    if (form.as === 'object') return shown;
-    return tableOf(this.kind, [{ stored: object, shown }], {
+    if (form.as === 'object') return this.shown(object, form.apiVersion);
+    return tableOf(this.tableKind(form), [this.tableObject(object, form)], {
       asVersion: form.asVersion,
       includeObject: form.includeObject || 'Metadata',
       columns: form.columns,
@@ -88,6 +87,17 @@ export class ObjectWriter {
       metadata: { resourceVersion: object.metadata?.resourceVersion ?? '' },
       documentation: this.documentation,
     });
+  }
+
+  /** Whose columns a table in this form has: the version's own, or the kind's. */
+  tableKind(form: Form): Pick<Kind, 'columns'> {
+    return { columns: this.#served(form.apiVersion).columns ?? this.kind.columns };
+  }
+
+  /** A table's object: a version's own columns are of the object as the version shows it. */
+  tableObject(object: DeepReadonly<ApiObject>, form: Form): TableObject {
+    const shown = this.shown(object, form.apiVersion);
+    return { stored: this.#served(form.apiVersion).columns ? shown : object, shown };
   }
 
   /** The object in the served version `apiVersion`, with its decorations. */

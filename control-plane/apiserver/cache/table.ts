@@ -23,9 +23,12 @@ export interface TableObject {
   readonly shown: DeepReadonly<ApiObject>;
 }
 
-/** A `meta.k8s.io` Table of the objects, by the kind's columns, deeply frozen. */
-export function tableOf(kind: Kind, objects: readonly TableObject[], options: TableOptions): unknown {
-  const { columns } = kind;
+/** A `meta.k8s.io` Table of the objects, by its kind's or version's columns, deeply frozen. */
+export function tableOf(
+  { columns }: Pick<Kind, 'columns'>,
+  objects: readonly TableObject[],
+  options: TableOptions,
+): unknown {
   return deepFreeze({
     kind: 'Table',
     apiVersion: `meta.k8s.io/${options.asVersion}`,

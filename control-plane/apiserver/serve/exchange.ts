@@ -197,13 +197,10 @@ export class Http2Exchange implements Exchange {
   }
 
   destroy(): void {
-    // Not CANCEL, which clients take for an end like any other.
-    this.outgoing.close(INTERNAL_ERROR);
+    // With an error: otherwise the platform ends the stream in order, and half an answer looks like a whole one.
+    this.outgoing.destroy(new Error('cut off'));
   }
 }
-
-/** A code of RST_STREAM. */
-const INTERNAL_ERROR = 2;
 
 class Http2Watch implements WatchOutput {
   readonly #stream: ServerHttp2Stream;

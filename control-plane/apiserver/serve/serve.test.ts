@@ -288,7 +288,10 @@ for (const { name, ask } of PROTOCOLS) {
             yield text.encode('one ');
             await clock.sleep(5);
             yield text.encode('two');
-            if (path === '/broken') throw new Error('gone');
+            if (path !== '/broken') return;
+            // When nothing waits to be written any more, too.
+            await clock.sleep(20);
+            throw new Error('gone');
           })(),
         }),
       );

@@ -253,7 +253,7 @@ describe('a watch over HTTPS', () => {
     const { transport } = await start((stream, headers) => {
       stream.respond({ ':status': 200, 'content-type': 'application/json' });
       if (headers[':path'] === '/nonsense') stream.write('nonsense\n');
-      else void clock.sleep(20).then(() => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR));
+      else void clock.sleep(20).then(() => stream.destroy(new Error('broken')));
     });
     for (const path of ['/broken', '/nonsense']) {
       const told = new Told();
