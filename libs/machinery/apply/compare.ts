@@ -6,7 +6,7 @@
  * how the two objects look to everyone else.
  */
 import { jsonEqual } from '../json-equal.ts';
-import { emptySet, type FieldSet, insertAt, type MutableFieldSet, sortedSet } from './field-set.ts';
+import { emptySet, type FieldSet, type MutableFieldSet, SetBuilder, sortedNode } from './field-set.ts';
 import {
   anyNode,
   type FieldNode,
@@ -58,7 +58,7 @@ function allOfStruct(node: StructNode, value: ObjectValue): MutableFieldSet {
   for (const key of Object.keys(value)) {
     if (!node.fields.has(key)) set[`f:${key}`] = allOf(anyNode, value[key]);
   }
-  return sortedSet(set) as MutableFieldSet;
+  return sortedNode(set) as MutableFieldSet;
 }
 
 /** A value's node with all that is below it, as if it had just been added. */
@@ -72,7 +72,7 @@ function allOf(node: StructureNode, value: Value): FieldSet {
       // An item that a list has twice is one leaf.
       set[element] = set[element] === undefined ? allOf(node.of, item) : emptySet;
     }
-    return sortedSet(set);
+    return sortedNode(set);
   }
   if (node.kind === 'scalar' || node.kind === 'list' || node.atomic) return emptySet;
   if (node.kind === 'struct') {
@@ -85,15 +85,15 @@ function allOf(node: StructureNode, value: Value): FieldSet {
   const of = node.kind === 'map' ? node.of : anyNode;
   const set: MutableFieldSet = { '.': emptySet };
   for (const key of keys) set[`f:${key}`] = allOf(of, (value as ObjectValue)[key]);
-  return sortedSet(set);
+  return sortedNode(set);
 }
 
 // ── differences ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 class Comparer {
-  readonly added: MutableFieldSet = {};
-  readonly modified: MutableFieldSet = {};
-  readonly removed: MutableFieldSet = {};
+  readonly added = new SetBuilder();
+  readonly modified = new SetBuilder();
+  readonly removed = new SetBuilder();
   readonly #path: string[] = [];
 
   /** Two whole objects. */
@@ -103,8 +103,8 @@ class Comparer {
 
   /** Both values at one place; undefined for one that is not there. They are known to differ. */
   #differ(node: StructureNode, before: Value, after: Value): void {
-    if (before === undefined) insertAt(this.added, this.#path, allOf(node, after));
-    else if (after === undefined) insertAt(this.removed, this.#path, allOf(node, before));
+    if (before === undefined) this.added.add(this.#path, allOf(node, after));
+    else if (after === undefined) this.removed.add(this.#path, allOf(node, before));
     else this.#changed(node, before, after);
   }
 
@@ -116,7 +116,7 @@ class Comparer {
   }
 
   #leaf(): void {
-    insertAt(this.modified, this.#path, emptySet);
+    this.modified.add(this.#path, emptySet);
   }
 
   #changed(node: StructureNode, before: Value, after: Value): void {
@@ -200,7 +200,7 @@ class Comparer {
     if (jsonEqual(before, after)) return;
     this.#path.push(element);
     const set = before.length === 0 ? this.added : after.length === 0 ? this.removed : this.modified;
-    insertAt(set, this.#path, emptySet);
+    set.add(this.#path, emptySet);
     this.#path.pop();
   }
 }
@@ -229,9 +229,9 @@ export function compare(node: StructureNode, before: ObjectValue, after: ObjectV
   const comparer = new Comparer();
   comparer.top(node, before, after);
   return {
-    added: sortedSet(comparer.added),
-    modified: sortedSet(comparer.modified),
-    removed: sortedSet(comparer.removed),
+    added: comparer.added.finish(),
+    modified: comparer.modified.finish(),
+    removed: comparer.removed.finish(),
   };
 }
 

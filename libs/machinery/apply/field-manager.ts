@@ -445,6 +445,9 @@ export class FieldManager {
    */
   #pruned(merged: ObjectValue, managers: Managers, last: ManagerEntry | undefined): ObjectValue {
     if (last === undefined || isEmpty(last.fields)) return merged;
+    const now = managers.get(identityOf(last));
+    // Whoever still applies all that it did gives up nothing.
+    if (now?.apiVersion === last.apiVersion && isEmpty(difference(last.fields, now.fields))) return merged;
     const base = this.#converted(merged, last.apiVersion);
     if (base === undefined) return merged;
     const { node } = base;

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   difference,
+  emptySet,
   type FieldSet,
   hasPath,
-  insertAt,
   intersection,
   isEmpty,
   isMember,
-  type MutableFieldSet,
   pathsOf,
   pathText,
   readFieldSet,
   recursiveDifference,
+  SetBuilder,
   sameSet,
   setOf,
   sortedSet,
@@ -61,11 +61,15 @@ test('algebra', () => {
   assert.ok(sameSet(a, setOf([h], [g, h], [f, g], [f])) && !sameSet(a, setOf([f])));
 });
 
-test('a leaf that gets children stays a member', () => {
-  const set: MutableFieldSet = {};
-  insertAt(set, [f], {});
-  insertAt(set, [f, g], {});
-  assert.equal(show(set as FieldSet), '.f .f.g');
+test('a leaf that gets children stays a member, and what is put in is not changed', () => {
+  const shared = setOf([g, h]);
+  const builder = new SetBuilder();
+  builder.add([f], emptySet);
+  builder.add([f, g], emptySet);
+  builder.add([h], shared);
+  builder.add([h, f], emptySet);
+  assert.equal(show(builder.finish()), '.f .f.g .h.f .h.g.h');
+  assert.equal(show(shared), '.g.h');
 });
 
 test('sets from clients are checked and put in order', () => {

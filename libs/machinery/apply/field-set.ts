@@ -73,6 +73,17 @@ function compareKeys(a: Record<string, unknown>, b: Record<string, unknown>): nu
   return left.length - right.length;
 }
 
+const quoteCode = 34;
+
+/** Where the only value of an element begins, if that is a string without escapes: `v:"x"`, `k:{"name":"x"}`; else −1. */
+function plainStringAt(element: string): number {
+  if (element.includes('\\')) return -1;
+  const start = element.startsWith('v:') ? 2 : element.indexOf('":') + 2;
+  if (element.charCodeAt(start) !== quoteCode) return -1;
+  const end = element.length - (start === 2 ? 1 : 2);
+  return element.indexOf('"', start + 1) === end ? start + 1 : -1;
+}
+
 /** The order of elements at one level. */
 export function compareElements(a: string, b: string): number {
   if (a === b) return 0;
@@ -80,6 +91,10 @@ export function compareElements(a: string, b: string): number {
   if (kind !== b[0]) return (rankOf[kind] ?? 9) - (rankOf[b[0] as string] ?? 9);
   if (kind === 'f') return compareBytes(a, b);
   if (kind === 'i') return Number(a.slice(2)) - Number(b.slice(2));
+  // Most items have one key, and it is a name.
+  const at = plainStringAt(a);
+  if (at > 0 && at === plainStringAt(b) && a.slice(0, at) === b.slice(0, at))
+    return compareBytes(a.slice(at), b.slice(at));
   const left: unknown = JSON.parse(a.slice(2));
   const right: unknown = JSON.parse(b.slice(2));
   if (kind === 'k') return compareKeys(left as Record<string, unknown>, right as Record<string, unknown>);
@@ -134,27 +149,56 @@ export function sortedSet(set: MutableFieldSet | FieldSet): FieldSet {
   return result as FieldSet;
 }
 
-/** Adds a subtree, which is then the tree's own, at a path to a tree in the making. */
-export function insertAt(set: MutableFieldSet, path: readonly string[], subtree: FieldSet): void {
-  let at = set;
-  for (let i = 0; i < path.length - 1; i++) {
-    const element = path[i] as string;
-    let next = at[element] as MutableFieldSet | undefined;
-    // A member that gets children must say that it is a member.
-    if (next === undefined) at[element] = next = {};
-    else if (isEmpty(next as FieldSet)) at[element] = next = { [self]: emptySet };
-    at = next;
+/** A node whose own elements are in order; what is below them is taken to be. */
+export function sortedNode(node: MutableFieldSet | FieldSet): FieldSet {
+  const elements = Object.keys(node);
+  if (isSorted(elements)) return node as FieldSet;
+  const result: MutableFieldSet = {};
+  for (const element of elements.sort(compareElements)) result[element] = node[element] as FieldSet;
+  return result as FieldSet;
+}
+
+/** Puts a set together from sorted subtrees at paths, in any order. */
+export class SetBuilder {
+  readonly #root: MutableFieldSet = {};
+  /** Nodes that the builder itself made: the only ones it may change, and that may be out of order. */
+  readonly #own = new Set<MutableFieldSet | FieldSet>([this.#root]);
+
+  /** A subtree at a path; united with what is there already. */
+  add(path: readonly string[], subtree: FieldSet): void {
+    let at = this.#root;
+    for (let i = 0; i < path.length - 1; i++) {
+      const element = path[i] as string;
+      let next = at[element] as MutableFieldSet | undefined;
+      if (next === undefined || !this.#own.has(next)) {
+        // A member that gets children must say that it is a member.
+        next = next === undefined ? {} : isEmpty(next as FieldSet) ? { [self]: emptySet } : { ...next };
+        this.#own.add(next);
+        at[element] = next;
+      }
+      at = next;
+    }
+    const last = path.at(-1) as string;
+    const present = at[last] as FieldSet | undefined;
+    at[last] = present === undefined ? subtree : unionNode(present, subtree);
   }
-  const last = path.at(-1) as string;
-  const present = at[last] as FieldSet | undefined;
-  at[last] = present === undefined ? subtree : unionNode(present, subtree);
+
+  finish(): FieldSet {
+    return this.#sorted(this.#root);
+  }
+
+  #sorted(node: MutableFieldSet | FieldSet): FieldSet {
+    if (!this.#own.has(node)) return node as FieldSet;
+    for (const element in node) (node as MutableFieldSet)[element] = this.#sorted(node[element] as FieldSet);
+    return sortedNode(node);
+  }
 }
 
 /** A set of these paths. */
 export function setOf(...paths: readonly (readonly string[])[]): FieldSet {
-  const set: MutableFieldSet = {};
-  for (const path of paths) insertAt(set, path, emptySet);
-  return sortedSet(set);
+  const builder = new SetBuilder();
+  for (const path of paths) builder.add(path, emptySet);
+  return builder.finish();
 }
 
 // ── algebra ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -185,12 +229,7 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
     result[element] = both;
   }
   if (result === undefined) return a;
-  if (!added) return result as FieldSet;
-  const elements = Object.keys(result);
-  if (isSorted(elements)) return result as FieldSet;
-  const sorted: MutableFieldSet = {};
-  for (const element of elements.sort(compareElements)) sorted[element] = result[element] as FieldSet;
-  return sorted as FieldSet;
+  return added ? sortedNode(result) : (result as FieldSet);
 }
 
 /** A node from its parts; undefined where it has neither membership nor children. */

@@ -11,7 +11,7 @@ import {
   isEmpty,
   isMember,
   type MutableFieldSet,
-  sortedSet,
+  sortedNode,
 } from './field-set.ts';
 import { anyNode, itemElement, ListItemError, type ListNode, type StructureNode } from './structure.ts';
 
@@ -186,7 +186,7 @@ function fieldsOf(node: StructureNode, value: Value): MutableFieldSet | undefine
       else if (member) set[`f:${key}`] = emptySet;
       else if (!isEmpty(below as FieldSet)) set[`f:${key}`] = below;
     }
-    return set;
+    return sortedNode(set) as MutableFieldSet;
   }
   if (node.kind === 'list' && node.listType !== 'atomic') {
     const set: MutableFieldSet = {};
@@ -195,7 +195,7 @@ function fieldsOf(node: StructureNode, value: Value): MutableFieldSet | undefine
       set[itemElement(node, item)] =
         below === undefined || isEmpty(below as FieldSet) ? emptySet : { '.': emptySet, ...below };
     }
-    return set;
+    return sortedNode(set) as MutableFieldSet;
   }
   if (value === null && node.kind !== 'scalar') return {};
   return undefined;
@@ -203,7 +203,7 @@ function fieldsOf(node: StructureNode, value: Value): MutableFieldSet | undefine
 
 /** The fields that an object has, as its applier owns them: leaves, items of lists and keys of maps. */
 export function fieldSetOf(node: StructureNode, value: ObjectValue): FieldSet {
-  return sortedSet(fieldsOf(node, value) ?? {});
+  return (fieldsOf(node, value) ?? {}) as FieldSet;
 }
 
 /** The set with every declared field that has members below it as a member too. */
