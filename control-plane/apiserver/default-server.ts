@@ -22,9 +22,10 @@ import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
+import { CustomResources } from './crd/custom-resources.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
-import { ApiServer, type Endpoint } from './server.ts';
+import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
 import { KindSet } from './registry/kind-set.ts';
 
 export interface DefaultServerOptions {
@@ -44,6 +45,7 @@ export interface DefaultServerOptions {
   readonly describe?: Describe;
   /** Known before certificates are looked at: tokens, the users of a simulation. */
   readonly authenticators?: readonly Authenticator[];
+  readonly audit?: (record: AuditRecord) => void;
   readonly healthChecks?: readonly HealthCheck[];
 }
 
@@ -54,6 +56,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const kinds = new KindSet();
   const endpoints: Endpoint[] = [];
   const authorizers: Authorizer[] = [];
+  const customResources = new CustomResources(schema);
   const server = new ApiServer({
     store,
     clock,
@@ -70,7 +73,11 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     authorizers,
     admission: standardAdmission(random.fork('admission')),
     endpoints,
-    bootstrap: bootstrapCluster,
+    async bootstrap(engine, ctx) {
+      customResources.start(engine);
+      await bootstrapCluster(engine, ctx);
+    },
+    ...(options.audit ? { audit: options.audit } : {}),
   });
   const { caches } = server.engine;
   authorizers.push(new RbacAuthorizer(rbacObjects(caches)));

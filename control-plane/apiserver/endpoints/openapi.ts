@@ -4,7 +4,8 @@ import type { OpenApiGroup } from '../../../libs/machinery/openapi/operations.ts
 import type { Describe } from '../../../libs/machinery/openapi/schemas.ts';
 import type { TypeOf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
 import { openApiV2Protobuf } from '../../../libs/machinery/openapi/protobuf-v2.ts';
-import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+import type { SchemaSet, StructType, TypeName } from '../../../libs/machinery/schema/ir.ts';
+import { withTypes } from '../../../libs/machinery/schema/set.ts';
 import { stringify } from '../../../libs/machinery/codec/json.ts';
 import { methodNotAllowed } from '../../../libs/machinery/errors.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
@@ -107,12 +108,12 @@ class Documents {
   }
 
   #v3Parts(): OpenApiV3Part[] {
-    const { schema, typeOf } = this.#options;
+    const { schema, typeOf } = this.#types();
     return openApiV3(schema, typeOf, this.#groups(), this.#documentOptions());
   }
 
   #v2Document() {
-    const { schema, typeOf } = this.#options;
+    const { schema, typeOf } = this.#types();
     return openApiV2(schema, typeOf, this.#groups(), this.#documentOptions());
   }
 
@@ -121,8 +122,38 @@ class Documents {
     return { version, ...(describe ? { describe } : {}) };
   }
 
+  /** The built-in types and those of custom resources. */
+  #types(): { schema: SchemaSet; typeOf: TypeOf } {
+    const { kinds, schema: builtin, typeOf } = this.#options;
+    const custom = new Map<TypeName, StructType>();
+    const byKind = new Map<string, TypeName>();
+    for (const { schema, served, group, version } of kinds.served) {
+      if (schema === builtin) continue;
+      for (const name of schema.names) {
+        if (builtin.has(name) || !(name === served.type || name.startsWith(`${served.type}:`))) continue;
+        const type = schema.get(name);
+        custom.set(name, type);
+        for (const { kind } of type.gvk ?? []) byKind.set(`${group}/${version}/${kind}`, name);
+      }
+    }
+    return {
+      schema: withTypes(builtin, [...custom.values()]),
+      typeOf: (group, version, kind) => typeOf(group, version, kind) ?? byKind.get(`${group}/${version}/${kind}`),
+    };
+  }
+
   #groups(): OpenApiGroup[] {
-    return describeGroups(this.#options.kinds.served, this.#options.sha256) as OpenApiGroup[];
+    const { kinds, schema, sha256 } = this.#options;
+    return (describeGroups(kinds.served, sha256) as OpenApiGroup[]).map(({ name, versions }) => ({
+      name,
+      versions: versions.map(({ version, resources }) => ({
+        version,
+        resources: resources.map((resource) => {
+          const custom = kinds.find(name, version, resource.name)?.schema !== schema;
+          return custom ? { ...resource, custom } : resource;
+        }),
+      })),
+    }));
   }
 
   #once(name: string, make: () => Uint8Array): Uint8Array {

@@ -153,7 +153,9 @@ function markForDeletion(
   }
   metadata.deletionTimestamp = formatTime(nowMs + (grace === 'unbounded' ? 0 : grace * 1000));
   if (grace !== 'unbounded') metadata.deletionGracePeriodSeconds = grace;
-  if (Number(metadata.generation ?? 0) > 0) metadata.generation = Number(metadata.generation) + 1;
+  if (Number(metadata.generation ?? 0) > 0 && !strategy.gracefulDelete?.keepsGeneration) {
+    metadata.generation = Number(metadata.generation) + 1;
+  }
   return draft;
 }
 

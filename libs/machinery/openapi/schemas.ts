@@ -1,4 +1,5 @@
 /** OpenAPI schemas of types, in the dialect of v2 or v3. */
+import { customSchema } from './custom-schemas.ts';
 import type { Field, SchemaSet, StructType, TypeName, TypeRef } from '../schema/ir.ts';
 
 export type Dialect = 'v2' | 'v3';
@@ -110,6 +111,7 @@ export class Schemas {
 
   #struct(struct: StructType, name: string): JsonSchema {
     if (struct.either) return this.#eitherOf(struct, name);
+    if (struct.stated) return this.#custom(struct.stated, struct);
     const required = struct.fields.filter((field) => field.required).map((field) => field.name);
     const properties: [string, JsonSchema][] = struct.fields.map((field) => [field.name, this.#field(field, name)]);
     return {
@@ -123,6 +125,19 @@ export class Schemas {
       ...(struct.mapType ? { 'x-kubernetes-map-type': struct.mapType } : {}),
       ...(struct.unions ? { 'x-kubernetes-unions': struct.unions.map(union) } : {}),
     };
+  }
+
+  #custom(stated: object, { gvk }: StructType): JsonSchema {
+    const metadata = this.refTo('meta.v1.ObjectMeta');
+    // Every kind has the same words on these.
+    const words = (field: string) => this.#words('io.k8s.api.core.v1.Pod', field);
+    return customSchema(stated, this.#dialect, {
+      gvk: gvk?.[0] ?? { group: '', version: '', kind: '' },
+      apiVersion: words('apiVersion'),
+      kind: words('kind'),
+      metadata:
+        this.#dialect === 'v2' ? { ...words('metadata'), ...metadata } : { ...words('metadata'), allOf: [metadata] },
+    });
   }
 
   /** Nothing is said of what may stand there, but the schema within is published, too. */

@@ -109,6 +109,8 @@ export interface StructType {
    * to report, nothing is written or left out for being empty. Typed parts (`ref`, such as `metadata`) stay typed.
    */
   readonly custom?: true;
+  /** Of a whole resource: the schema as its definition states it, for documents. */
+  readonly stated?: object;
   /** Unknown fields are kept (`x-kubernetes-preserve-unknown-fields`). */
   readonly preserveUnknownFields?: true;
   /** `x-kubernetes-embedded-resource`: apiVersion, kind and metadata are known whatever the schema says. */

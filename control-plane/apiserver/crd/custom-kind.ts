@@ -1,0 +1,130 @@
+import type { CustomResourceDefinition } from '../../../api/types/apiextensions/v1.generated.ts';
+import { ALL_VERBS, type Kind, type ServedVersion, type Subresource } from '../../../libs/kind/kind.ts';
+import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
+import { normalize } from '../../../libs/machinery/codec/json.ts';
+import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
+import { withTypes } from '../../../libs/machinery/schema/set.ts';
+import type { Schema } from '../../../libs/structural-schema/schema.ts';
+import { listTypeOf, structTypeOf } from '../../../libs/structural-schema/struct-type.ts';
+import { columnsOf } from './columns.ts';
+import { scaleOf } from './scale.ts';
+import { selectableFieldsOf } from './selectable-fields.ts';
+import { strategiesOf } from './strategy.ts';
+
+export type Definition = DeepReadonly<CustomResourceDefinition>;
+export type DefinitionVersion = Definition['spec']['versions'][number];
+
+/**
+ * What a definition comes to. All versions share one cache and one store; what a version may decide for itself (rules,
+ * columns, subresources) is in a kind of its own.
+ */
+export interface CustomResource {
+  /** Knows all versions; for the watch cache. */
+  readonly kind: Kind;
+  /** One for each served version, which has just that one; for paths. */
+  readonly served: readonly Kind[];
+  /** The built-in types and those of all versions. */
+  readonly schema: SchemaSet;
+}
+
+/** The schema of a version, as the definition states it. */
+export function schemaOf(version: DefinitionVersion): Schema {
+  return (version.schema?.openAPIV3Schema ?? { type: 'object' }) as Schema;
+}
+
+/** The names under which a resource is served: those that were accepted. */
+export function namesOf(definition: Definition) {
+  const { spec, status } = definition;
+  return status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
+}
+
+const typeNameOf = (definition: Definition, version: DefinitionVersion): TypeName =>
+  `${definition.spec.group}.${version.name}.${namesOf(definition).kind}`;
+
+/** Compiles a definition. `builtin` holds the types that every resource refers to (`meta.v1.ObjectMeta`). */
+export function customResourceOf(definition: Definition, builtin: SchemaSet): CustomResource {
+  const { group, scope, versions } = definition.spec;
+  const names = namesOf(definition);
+  const schema = withTypes(
+    builtin,
+    versions.flatMap((version) => {
+      const gvk = { group, version: version.name, kind: names.kind };
+      const type = structTypeOf(typeNameOf(definition, version), gvk, schemaOf(version));
+      return [type, listTypeOf(type, gvk, names.listKind || `${names.kind}List`)];
+    }),
+  );
+  const storage = versions.find((version) => version.storage) as DefinitionVersion;
+  const compiled = new Map(versions.map((version) => [version, versionOf(definition, version, storage, schema)]));
+  const common = {
+    group,
+    kind: names.kind,
+    listKind: names.listKind || `${names.kind}List`,
+    resource: definition.spec.names.plural,
+    singular: names.singular || names.kind.toLowerCase(),
+    namespaced: scope === 'Namespaced',
+    shortNames: names.shortNames ?? [],
+    categories: names.categories ?? [],
+    storageVersion: compiled.get(storage) as ServedVersion,
+    verbs: ALL_VERBS,
+  };
+  const kindOf = (version: DefinitionVersion, list: readonly ServedVersion[]): Kind =>
+    Object.freeze({
+      ...common,
+      versions: list,
+      columns: columnsOf(version),
+      selectableFields: selectableFieldsOf(version),
+      subresources: subresourcesOf(version),
+      strategy: strategiesOf(definition, version).main,
+    });
+  const kind = {
+    ...kindOf(storage, [...compiled.values()]),
+    selectableFields: Object.assign({}, ...versions.map(selectableFieldsOf)) as Kind['selectableFields'],
+  };
+  const served = versions.filter((version) => version.served);
+  return {
+    kind: Object.freeze(kind),
+    served: served.map((version) => {
+      const own = kindOf(version, [compiled.get(version) as ServedVersion]);
+      const status = strategiesOf(definition, version).status;
+      const subresources: Record<string, Subresource> = { ...own.subresources };
+      if (version.subresources?.status) subresources['status'] = { form: 'status', strategy: status };
+      return Object.freeze({ ...own, subresources });
+    }),
+    schema,
+  };
+}
+
+/** A version with its way to and from the stored one: with strategy None only the apiVersion changes. */
+function versionOf(
+  definition: Definition,
+  version: DefinitionVersion,
+  storage: DefinitionVersion,
+  schema: SchemaSet,
+): ServedVersion {
+  const { group } = definition.spec;
+  const type = typeNameOf(definition, version);
+  const apiVersion = apiVersionOf({ group, version: version.name });
+  const storedAs = apiVersionOf({ group, version: storage.name });
+  return Object.freeze({
+    version: version.name,
+    type,
+    columns: columnsOf(version),
+    ...(version.deprecated ? { deprecationWarning: deprecationOf(definition, version) } : {}),
+    ...(version === storage
+      ? {}
+      : {
+          toStorage: (object: ApiObject) => Object.assign(object, { apiVersion: storedAs }),
+          fromStorage: (object: DeepReadonly<ApiObject>) =>
+            Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion }),
+        }),
+  });
+}
+
+function deprecationOf({ spec }: Definition, version: DefinitionVersion): string {
+  return version.deprecationWarning ?? `${spec.group}/${version.name} ${spec.names.kind} is deprecated`;
+}
+
+function subresourcesOf(version: DefinitionVersion): Readonly<Record<string, Subresource>> {
+  const { scale } = version.subresources ?? {};
+  return scale ? { scale: scaleOf(scale) } : {};
+}
