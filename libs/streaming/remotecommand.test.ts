@@ -164,6 +164,24 @@ for (const transport of TRANSPORTS) {
   });
 }
 
+for (const transport of TRANSPORTS) {
+  test(`${transport}: a connection on which nothing moves is closed`, async (t) => {
+    const closed = Promise.withResolvers<void>();
+    const url = await serve(t, async (upgrade) => {
+      const session = await acceptRemoteCommand(upgrade, ALL, { clock, idleTimeoutMs: 100 });
+      await session.closed;
+      closed.resolve();
+    });
+    const streams = await dialRemoteCommand({ url }, ALL, { clock, transport });
+    for (let i = 0; i < 5; i++) {
+      await clock.sleep(40);
+      await streams.stdin?.write(bytes('x'));
+    }
+    await closed.promise;
+    await assert.rejects(streams.status);
+  });
+}
+
 test('a refusal reaches the client with its code and text', async (t) => {
   const url = await serve(t, async ({ socket }) => {
     socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 15\r\nConnection: close\r\n\r\ncontainer gone\n');

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import type { ByteDuplex } from '../channel.ts';
@@ -33,6 +34,8 @@ export interface Upgrade {
 export interface AcceptOptions {
   readonly clock: Clock;
   readonly streamCreationTimeoutMs?: number;
+  /** A connection on which nothing moves for so long is closed (a kubelet's `streamingConnectionIdleTimeout`). Default: never. */
+  readonly idleTimeoutMs?: number;
 }
 
 /** Which transport a request asks for; undefined for a request that is no upgrade to one of the two. */
@@ -54,21 +57,23 @@ export async function acceptRemoteCommand(
 ): Promise<RemoteCommandSession> {
   if (upgradeKind(upgrade.request) === 'websocket') {
     const socket = await acceptWebSocket(upgrade, choose(upgrade, REMOTE_COMMAND_SUBPROTOCOLS));
+    prepare(upgrade.socket, options.idleTimeoutMs);
     return acceptWebSocketRemoteCommand(socket, command, options.clock);
   }
-  const protocol = negotiate(upgrade, REMOTE_COMMAND_PROTOCOLS) ?? 'channel.k8s.io';
+  const protocol = negotiate(upgrade, REMOTE_COMMAND_PROTOCOLS, options) ?? 'channel.k8s.io';
   return acceptSpdyRemoteCommand(spdyTransport(upgrade, options), protocol as RemoteCommandProtocol, command);
 }
 
 /** Answers a port-forward request in any of its three forms. Errors as `acceptRemoteCommand`. */
 export async function acceptPortForward(upgrade: Upgrade, options: AcceptOptions): Promise<PortForwardSession> {
   if (upgradeKind(upgrade.request) !== 'websocket') {
-    negotiate(upgrade, [PORT_FORWARD_PROTOCOL]);
+    negotiate(upgrade, [PORT_FORWARD_PROTOCOL], options);
     return acceptSpdyPortForward(spdyTransport(upgrade, options));
   }
   const offered = offeredSubprotocols(upgrade.request);
   if (offered.includes(PORT_FORWARD_TUNNEL_SUBPROTOCOL)) {
     const socket = await acceptWebSocket(upgrade, PORT_FORWARD_TUNNEL_SUBPROTOCOL);
+    prepare(upgrade.socket, options.idleTimeoutMs);
     return acceptSpdyPortForward({ ...options, transport: duplexOfMessages(socket), zlib: nodeZlib });
   }
   let ports: number[];
@@ -78,6 +83,7 @@ export async function acceptPortForward(upgrade: Upgrade, options: AcceptOptions
     throw refuse(upgrade, 400, (error as Error).message);
   }
   const socket = await acceptWebSocket(upgrade, choose(upgrade, PORT_FORWARD_CHANNEL_SUBPROTOCOLS));
+  prepare(upgrade.socket, options.idleTimeoutMs);
   return acceptWebSocketPortForward(socket, ports);
 }
 
@@ -99,7 +105,7 @@ function spdyTransport(upgrade: Upgrade, options: AcceptOptions): SpdyTransport 
 }
 
 /** Agrees on the first of the client's protocols that is among `ours` and answers 101; undefined: the client named none. */
-function negotiate(upgrade: Upgrade, ours: readonly string[]): string | undefined {
+function negotiate(upgrade: Upgrade, ours: readonly string[], options: AcceptOptions): string | undefined {
   if (upgradeKind(upgrade.request) !== 'spdy') {
     throw refuse(upgrade, 400, 'unable to upgrade: the Upgrade header must name SPDY/3.1 or websocket');
   }
@@ -112,7 +118,7 @@ function negotiate(upgrade: Upgrade, ours: readonly string[]): string | undefine
     const message = `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${ours.join(' ')}]`;
     throw refuse(upgrade, 403, message, accepted);
   }
-  prepare(upgrade.socket);
+  prepare(upgrade.socket, options.idleTimeoutMs);
   const version = agreed === undefined ? '' : `X-Stream-Protocol-Version: ${agreed}\r\n`;
   upgrade.socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n${version}\r\n`,
@@ -143,10 +149,10 @@ function refuse(upgrade: Upgrade, code: number, message: string, headers = ''): 
   return new UpgradeError(message, code);
 }
 
-/** An upgraded connection may be silent for hours, and says short things that should not wait. */
-function prepare(socket: Duplex): void {
-  const tcp = socket as Partial<Pick<import('node:net').Socket, 'setNoDelay' | 'setTimeout' | 'setKeepAlive'>>;
+/** An upgraded connection says short things that should not wait, and may be silent for hours, but not for ever. */
+function prepare(socket: Duplex, idleTimeoutMs = 0): void {
+  const tcp = socket as Partial<Pick<Socket, 'setNoDelay' | 'setTimeout' | 'setKeepAlive'>>;
   tcp.setNoDelay?.(true);
-  tcp.setTimeout?.(0);
+  tcp.setTimeout?.(idleTimeoutMs, () => socket.destroy());
   tcp.setKeepAlive?.(true, 30_000);
 }
