@@ -73,6 +73,8 @@ function wordsOf(comment: string): string {
     .split('\n')
     .map((line) => line.replace(/^\s*\* ?/, ''))
     .join('\n')
+    // The package writes each description on one line: where a paragraph ended, two blanks are left.
+    .replace(/(?<=\S) {2}(?=\S)/g, '\n\n')
     .replaceAll('\\"', '"')
     .replaceAll("\\'", "'")
     .replaceAll('*_/', '*/')
