@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bare, compareBytes, float, json, quote, sortedJson } from './quote.ts';
+import { bare, compareBytes, float, goTypeOf, json, jsonTypeOf, quote, sortedJson } from './quote.ts';
 
 test('quoted strings', () => {
   const table: [string, string][] = [
@@ -42,4 +42,18 @@ test('numbers and bare values', () => {
 
 test('byte order', () => {
   assert.deepEqual(['😀', '\uffff', 'b', 'a', 'ab'].sort(compareBytes), ['a', 'ab', 'b', '\uffff', '😀']);
+});
+
+test('types in messages', () => {
+  const table: [unknown, string, string][] = [
+    [null, '<nil>', 'null'],
+    [[], '[]interface {}', 'array'],
+    [{}, 'map[string]interface {}', 'object'],
+    ['', 'string', 'string'],
+    [1, 'int64', 'number'],
+    [1.5, 'float64', 'number'],
+    [1n, 'int64', 'number'],
+    [true, 'bool', 'bool'],
+  ];
+  for (const [value, go, json] of table) assert.deepEqual([goTypeOf(value), jsonTypeOf(value)], [go, json]);
 });

@@ -104,3 +104,27 @@ export function bare(value: unknown): string {
   const entries = Object.entries(value).sort(byKey);
   return `map[${entries.map(([key, item]) => `${key}:${bare(item)}`).join(' ')}]`;
 }
+
+/** The type of a decoded JSON value as messages name it: `string`, `int64`, `map[string]interface {}` …. */
+export function goTypeOf(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return '[]interface {}';
+  switch (typeof value) {
+    case 'object':
+      return 'map[string]interface {}';
+    case 'number':
+      return Number.isInteger(value) ? 'int64' : 'float64';
+    case 'bigint':
+      return 'int64';
+    default:
+      return typeof value === 'boolean' ? 'bool' : 'string';
+  }
+}
+
+/** The kind of a JSON value as decode errors name it: `object`, `array`, `string`, `number`, `bool`, `null`. */
+export function jsonTypeOf(value: unknown): string {
+  if (value === null || value === undefined) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'boolean') return 'bool';
+  return typeof value === 'bigint' ? 'number' : typeof value;
+}

@@ -2,7 +2,7 @@
  * What server-side apply does with an applied object: check it against its type, list its fields, merge it into the
  * live object, take out fields that its manager gave up.
  */
-import { float } from '../quote.ts';
+import { float, goTypeOf } from '../quote.ts';
 import {
   elementText,
   emptySet,
@@ -27,15 +27,6 @@ export class TypedError extends Error {
 }
 
 // ── checking ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function goType(value: Value): string {
-  if (value === null || value === undefined) return '<nil>';
-  if (Array.isArray(value)) return '[]interface {}';
-  if (isObject(value)) return 'map[string]interface {}';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
-  if (typeof value === 'bigint') return 'int64';
-  return typeof value === 'boolean' ? 'bool' : 'string';
-}
 
 const sortedEntries = (value: ObjectValue): [string, Value][] =>
   Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -75,7 +66,7 @@ function scalarProblem(kind: 'string' | 'numeric' | 'boolean' | 'untyped', value
     case 'numeric':
       return type === 'number' || type === 'bigint'
         ? undefined
-        : `expected numeric (int or float), got ${goType(value)}`;
+        : `expected numeric (int or float), got ${goTypeOf(value)}`;
     case 'boolean':
       return type === 'boolean' ? undefined : `expected boolean, got &{${shown(value)}}`;
     default:

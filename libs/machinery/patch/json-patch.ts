@@ -11,7 +11,7 @@
  */
 import * as errors from '../errors.ts';
 import { jsonEqual } from '../json-equal.ts';
-import { compareBytes } from '../quote.ts';
+import { compareBytes, jsonTypeOf } from '../quote.ts';
 
 export interface JsonPatchOperation {
   readonly op?: string;
@@ -37,17 +37,6 @@ const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isContainer = (value: unknown): value is Container => typeof value === 'object' && value !== null;
 
-const jsonType = (value: unknown): string =>
-  value === null
-    ? 'null'
-    : Array.isArray(value)
-      ? 'array'
-      : typeof value === 'bigint'
-        ? 'number'
-        : typeof value === 'boolean'
-          ? 'bool'
-          : typeof value;
-
 /**
  * Checks that a request's body has the form of a JSON patch; null is an empty one.
  *
@@ -55,7 +44,7 @@ const jsonType = (value: unknown): string =>
  */
 export function jsonPatchOf(body: unknown): readonly JsonPatchOperation[] {
   const wrong = (value: unknown, where: string): never => {
-    throw errors.badRequest(`error decoding patch: json: cannot unmarshal ${jsonType(value)} into Go ${where}`);
+    throw errors.badRequest(`error decoding patch: json: cannot unmarshal ${jsonTypeOf(value)} into Go ${where}`);
   };
   if (body === null) return [];
   if (!Array.isArray(body)) return wrong(body, 'value of type []handlers.jsonPatchOp');

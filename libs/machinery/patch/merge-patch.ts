@@ -5,7 +5,7 @@
  * The document is not changed: what the patch touches is copied, the rest is shared with the result.
  */
 import * as errors from '../errors.ts';
-import { compareBytes } from '../quote.ts';
+import { compareBytes, jsonTypeOf } from '../quote.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -20,15 +20,8 @@ const isObject = (value: unknown): value is JsonObject =>
 export function mergePatchOf(body: unknown): JsonObject {
   if (isObject(body)) return body;
   if (body === null) throw errors.badRequest('Invalid JSON Patch');
-  const type = Array.isArray(body)
-    ? 'array'
-    : typeof body === 'boolean'
-      ? 'bool'
-      : typeof body === 'bigint'
-        ? 'number'
-        : typeof body;
   throw errors.badRequest(
-    `error decoding patch: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`,
+    `error decoding patch: json: cannot unmarshal ${jsonTypeOf(body)} into Go value of type map[string]interface {}`,
   );
 }
 

@@ -11,7 +11,7 @@
  * Neither the document nor the patch is changed; what is not touched is shared with the result.
  */
 import * as errors from '../errors.ts';
-import { bare, compareBytes } from '../quote.ts';
+import { bare, compareBytes, goTypeOf, jsonTypeOf } from '../quote.ts';
 import type { Field, SchemaSet, StructType, TypeRef } from '../schema/ir.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -44,24 +44,16 @@ const malformed = (what: string): errors.ApiError => errors.badRequest(`invalid 
 const withoutMergeKey = (item: unknown, key: string): errors.ApiError =>
   errors.unclassified(`map: ${bare(item)} does not contain declared merge key: ${key}`);
 
-function goType(value: unknown): string {
-  if (Array.isArray(value)) return '[]interface {}';
-  if (isObject(value)) return 'map[string]interface {}';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64';
-  if (typeof value === 'bigint') return 'int64';
-  return typeof value === 'boolean' ? 'bool' : 'string';
-}
-
 const wrongArgument = (wanted: string, value: unknown): errors.ApiError =>
   errors.unclassified(
     value === null || value === undefined
       ? `expected a ${wanted}, but received a nil`
-      : `expected a ${wanted}, but received a ${goType(value)}`,
+      : `expected a ${wanted}, but received a ${goTypeOf(value)}`,
   );
 
 function unknownDirective(value: unknown, item: unknown): errors.ApiError {
   const shown =
-    typeof value === 'string' ? value : value === null ? '%!s(<nil>)' : `%!s(${goType(value)}=${bare(value)})`;
+    typeof value === 'string' ? value : value === null ? '%!s(<nil>)' : `%!s(${goTypeOf(value)}=${bare(value)})`;
   return errors.unclassified(`unknown patch type: ${shown} in map: ${bare(item)}`);
 }
 
@@ -109,7 +101,7 @@ function namedField(key: string, what: string): string {
 function checkItems(lists: readonly (readonly unknown[])[]): 'map' | 'scalar' {
   let kind: string | undefined;
   for (const item of lists.flat(1)) {
-    const type = goType(item);
+    const type = goTypeOf(item);
     if (type === '[]interface {}') throw errors.unprocessableBecause('lists of lists are not supported');
     if (kind === undefined) kind = type;
     else if (kind !== type) {
@@ -236,7 +228,7 @@ export class StrategicMerge {
       const key = deletes ? namedField(given, 'primitive list') : given;
       const current = result.get(key);
       if (value === null) result.delete(key);
-      else if (current === undefined || goType(current) !== goType(value)) {
+      else if (current === undefined || goTypeOf(current) !== goTypeOf(value)) {
         if (!deletes) result.set(key, plain(value));
       } else if (Array.isArray(value)) {
         result.set(key, this.#list(this.#listRules(type, key), current as unknown[], value, deletes));
@@ -350,10 +342,5 @@ export class StrategicMerge {
 export function strategicPatchOf(body: unknown): JsonObject {
   if (isObject(body)) return body;
   if (body === null) return {};
-  const type = Array.isArray(body)
-    ? 'array'
-    : goType(body) === 'int64' || goType(body) === 'float64'
-      ? 'number'
-      : goType(body);
-  throw errors.badRequest(`json: cannot unmarshal ${type} into Go value of type map[string]interface {}`);
+  throw errors.badRequest(`json: cannot unmarshal ${jsonTypeOf(body)} into Go value of type map[string]interface {}`);
 }
