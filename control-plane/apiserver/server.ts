@@ -13,7 +13,7 @@ import {
   type RequestContext,
   type UserInfo,
 } from '../../libs/kind/request.ts';
-import { ApiError, forbidden } from '../../libs/machinery/errors.ts';
+import { ApiError, forbidden, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiRequest, ApiResponse } from './api.ts';
@@ -57,11 +57,21 @@ export interface ApiServerOptions {
   /** Asked in turn; what none of them allows is forbidden. */
   readonly authorizers: readonly Authorizer[];
   readonly admission: readonly AdmissionPlugin[];
+  /** Told of every request that got as far as being understood. Must be quick and must not throw. */
+  readonly audit?: (record: AuditRecord) => void;
   /** Makes what the cluster must have, before the first request is answered. */
   readonly bootstrap?: (engine: Engine, ctx: RequestContext) => Promise<void>;
   readonly connector?: Connector;
   /** What is served beside resources: `/version`, `/healthz`, discovery, OpenAPI. Asked in turn. */
   readonly endpoints: readonly Endpoint[];
+}
+
+/** What happened with one request, told when its answer is ready (for a watch: when it begins). */
+export interface AuditRecord {
+  /** Wall time of the answer. */
+  readonly timeMs: number;
+  readonly ctx: RequestContext;
+  readonly code: number;
 }
 
 /** Something served under a path that is no resource. undefined: not mine. */
@@ -145,8 +155,10 @@ export class ApiServer {
           deadline?.signal ?? request.signal,
           longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
         );
-        await this.#authorize(ctx);
-        return await this.#dispatch(ctx, request, routed, query, form);
+        return await this.#audited(ctx, async () => {
+          await this.#authorize(ctx);
+          return this.#dispatch(ctx, request, routed, query, form);
+        });
       } finally {
         deadline?.[Symbol.dispose]();
       }
@@ -154,6 +166,20 @@ export class ApiServer {
       if (!isExpected(error))
         this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
       return errorResponse(error, form, this.schema, warnings.all);
+    }
+  }
+
+  async #audited(ctx: RequestContext, answer: () => Promise<ApiResponse>): Promise<ApiResponse> {
+    const { audit } = this.#options;
+    if (!audit) return answer();
+    const tell = (code: number) => audit({ timeMs: this.engine.clock.now(), ctx, code });
+    try {
+      const response = await answer();
+      tell(response.code);
+      return response;
+    } catch (error) {
+      tell(statusOf(error).code ?? 500);
+      throw error;
     }
   }
 

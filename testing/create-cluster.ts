@@ -1,0 +1,253 @@
+import { createDefaultServer } from '../control-plane/apiserver/default-server.ts';
+import { inProcessTransport } from '../control-plane/apiserver/in-process.ts';
+import type { ApiServer } from '../control-plane/apiserver/server.ts';
+import { MemoryStore } from '../control-plane/store/drivers/memory/memory-store.ts';
+import type { Store, Watch } from '../control-plane/store/store.ts';
+import type { Clock } from '../libs/base/clock.ts';
+import type { Issuer, Keys, Subject } from '../libs/base/keys.ts';
+import { type Logger, silentLogger } from '../libs/base/log.ts';
+import { FixedKeys } from '../libs/base/node/fixed-keys.ts';
+import { RealClock } from '../libs/base/node/real-clock.ts';
+import { turn } from '../libs/base/node/turn.ts';
+import { type Random, SeededRandom } from '../libs/base/random.ts';
+import { VirtualClock } from '../libs/base/virtual-clock.ts';
+import { decodePem } from '../libs/base/x509/pem.ts';
+import { createClient } from '../libs/client/client.ts';
+import type { Client } from '../libs/kind/client.ts';
+import { type Duration, durationMs } from './duration.ts';
+import { ClusterUsageError, NeverSettledError } from './errors.ts';
+import { type History, HistoryRecorder } from './history.ts';
+import type { Endpoint } from './endpoint.ts';
+
+export interface ClusterOptions {
+  /** One seed, one history. Default: drawn, and told by errors and `cluster.seed`. */
+  readonly seed?: string | number;
+  /** `virtual` (default): time stands still but for `advance` and `until`. `real`: the machine's. */
+  readonly time?: 'virtual' | 'real';
+  /** Where a virtual cluster's time begins, in milliseconds since 1970. Default 2026-01-01. */
+  readonly startMs?: number;
+  readonly log?: Logger;
+}
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['seed', 'time', 'startMs', 'log']);
+const YEAR_MS = 365 * 86_400_000;
+const DEFAULT_WAIT = '5m';
+/** How far virtual time moves between two looks of `until`. */
+const STEP_MS = 100;
+
+/**
+ * A whole cluster as a value in this process: the API server over a store in memory, in virtual time, repeatable from a
+ * seed.
+ *
+ *     await using cluster = await createCluster({ seed: 42 });
+ *     const configMaps = cluster.client.resource(resources.configMaps).namespace('default');
+ *     await configMaps.create({ metadata: { name: 'a' }, data: { k: 'v' } });
+ *     cluster.history();                      // every write: who, why, what
+ *
+ * Clusters of one process do not know of each other. One that is forgotten does not keep the process alive.
+ */
+export async function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN_OPTIONS.has(name)) {
+      throw new ClusterUsageError(`createCluster has no option "${name}"; it knows ${[...KNOWN_OPTIONS].join(', ')}`);
+    }
+  }
+  const cluster = new SimulatedCluster(options);
+  await cluster.start();
+  return cluster;
+}
+
+/** What a user of a cluster is: client certificates say it, as on any cluster. */
+export interface ClusterUser {
+  readonly name: string;
+  readonly groups?: readonly string[];
+}
+
+export interface Cluster extends AsyncDisposable {
+  readonly seed: string;
+  readonly clock: Clock;
+  /** As an administrator (`system:masters`). */
+  readonly client: Client;
+  /** As somebody else: RBAC decides what they may do. */
+  clientAs(user: ClusterUser): Promise<Client>;
+  /** Lets virtual time pass, running everything that falls due. On real time it waits. */
+  advance(by: Duration): Promise<void>;
+  /**
+   * Lets time pass until `condition` gives something true, and gives that. Errors 404 count as not yet. Throws
+   * `NeverSettledError` after `within` (default 5 minutes).
+   */
+  until<T>(condition: () => Promise<T> | T, options?: { within?: Duration; what?: string }): Promise<NonNullable<T>>;
+  history(): History;
+  /** Opens a real TLS endpoint on loopback and gives a kubeconfig for it. The history is then no longer repeatable. */
+  kubeconfig(): Promise<string>;
+}
+
+class SimulatedCluster implements Cluster {
+  readonly seed: string;
+  readonly clock: Clock;
+  readonly #random: Random;
+  readonly #keys: Keys;
+  readonly #log: Logger;
+  readonly #store: Store;
+  readonly #recorder = new HistoryRecorder();
+  #authority: Issuer | undefined;
+  #server: ApiServer | undefined;
+  #client: Client | undefined;
+  #watch: Watch | undefined;
+  #endpoint: Promise<Endpoint> | undefined;
+  #disposed = false;
+
+  constructor(options: ClusterOptions) {
+    this.seed = String(options.seed ?? Math.floor(new RealClock().now()));
+    this.#random = new SeededRandom(this.seed);
+    this.#keys = new FixedKeys(this.seed);
+    this.#log = options.log ?? silentLogger;
+    const virtual = options.time !== 'real';
+    this.clock = virtual
+      ? new VirtualClock({ turn, ...(options.startMs === undefined ? {} : { startMs: options.startMs }) })
+      : new RealClock();
+    if (!virtual) this.#recorder.markUnrepeatable('the cluster runs on real time');
+    this.#store = new MemoryStore({ clock: this.clock, random: this.#random.fork('store') });
+  }
+
+  async start(): Promise<void> {
+    const key = await this.#keys.generateKey('ca');
+    const nowMs = this.clock.now();
+    const certificatePem = await this.#keys.issueCertificate({
+      subject: { commonName: 'kubernetes' },
+      publicKey: key,
+      isCertificateAuthority: true,
+      usages: ['cert sign', 'digital signature'],
+      notBeforeMs: nowMs,
+      notAfterMs: nowMs + 10 * YEAR_MS,
+    });
+    this.#authority = { key, certificatePem };
+    this.#watch = await this.#store.watch('/registry/', await this.#store.currentRevision(), {
+      events: (batch) => batch.forEach((event) => this.#recorder.write(event, this.clock.now())),
+      progress() {},
+      ended() {},
+    });
+    this.#server = createDefaultServer({
+      store: this.#store,
+      clock: this.clock,
+      random: this.#random.fork('apiserver'),
+      keys: this.#keys,
+      log: this.#log.child('apiserver'),
+      clientAuthorityPem: certificatePem,
+      serverAddress: 'tutti.internal:443',
+      platform: 'simulated/any',
+      runtime: 'simulated',
+      audit: (record) => this.#recorder.request(record),
+    });
+    await this.#server.start();
+    this.#client = await this.clientAs({ name: 'admin', groups: ['system:masters'] });
+  }
+
+  get client(): Client {
+    this.#mustLive();
+    return this.#client as Client;
+  }
+
+  async clientAs(user: ClusterUser): Promise<Client> {
+    this.#mustLive();
+    const { certificatePem } = await this.#issue(
+      { commonName: user.name, organizations: user.groups ?? [] },
+      'client auth',
+    );
+    const transport = inProcessTransport({
+      handle: (request) => (this.#server as ApiServer).handle(request),
+      credentials: { certificateDer: decodePem(certificatePem)[0]?.der },
+    });
+    return createClient(transport, { userAgent: user.name, clock: this.clock });
+  }
+
+  async advance(by: Duration): Promise<void> {
+    this.#mustLive();
+    const byMs = durationMs(by);
+    if (this.clock instanceof VirtualClock) await this.clock.advance(byMs);
+    else await this.clock.sleep(byMs);
+  }
+
+  async until<T>(
+    condition: () => Promise<T> | T,
+    options: { within?: Duration; what?: string } = {},
+  ): Promise<NonNullable<T>> {
+    const withinMs = durationMs(options.within ?? DEFAULT_WAIT);
+    const endMs = this.clock.monotonic() + withinMs;
+    let last: unknown;
+    for (;;) {
+      this.#mustLive();
+      try {
+        const value = await condition();
+        if (value) return value;
+        last = value;
+      } catch (error) {
+        if ((error as { status?: { code?: number } }).status?.code !== 404) throw error;
+        last = error;
+      }
+      if (this.clock.monotonic() >= endMs) {
+        const what = options.what ?? 'what was waited for';
+        const seen = last instanceof Error ? last.message : JSON.stringify(last);
+        throw new NeverSettledError(`${what} did not come within ${withinMs} ms; last seen: ${seen}`, this.seed);
+      }
+      await this.advance(STEP_MS);
+    }
+  }
+
+  history(): History {
+    return this.#recorder.history();
+  }
+
+  async kubeconfig(): Promise<string> {
+    this.#mustLive();
+    this.#recorder.markUnrepeatable('a real endpoint was opened');
+    this.#endpoint ??= this.#open();
+    return (await this.#endpoint).kubeconfig;
+  }
+
+  async #open(): Promise<Endpoint> {
+    const { openEndpoint } = await import('./endpoint.ts');
+    const authority = this.#authority as Issuer;
+    const serving = await this.#issue({ commonName: 'kube-apiserver' }, 'server auth');
+    const admin = await this.#issue({ commonName: 'admin', organizations: ['system:masters'] }, 'client auth');
+    return openEndpoint({
+      server: this.#server as ApiServer,
+      authority,
+      serving,
+      admin,
+      random: this.#random,
+      log: this.#log,
+    });
+  }
+
+  async #issue(subject: Subject, usage: 'client auth' | 'server auth'): Promise<Issuer> {
+    const key = await this.#keys.generateKey(`${usage} ${subject.commonName} ${(subject.organizations ?? []).join()}`);
+    const nowMs = this.clock.now();
+    const certificatePem = await this.#keys.issueCertificate(
+      {
+        subject,
+        publicKey: key,
+        usages: ['digital signature', usage],
+        ...(usage === 'server auth' ? { names: { dns: ['localhost'], ip: ['127.0.0.1'] } } : {}),
+        notBeforeMs: Math.min(nowMs, new RealClock().now()) - 60_000,
+        notAfterMs: nowMs + 10 * YEAR_MS,
+      },
+      this.#authority,
+    );
+    return { key, certificatePem };
+  }
+
+  #mustLive(): void {
+    if (this.#disposed)
+      throw new ClusterUsageError('the cluster has been disposed; make another one with createCluster');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await (await this.#endpoint)?.close();
+    await this.#server?.stop();
+    this.#watch?.close();
+    await this.#store.close();
+  }
+}
