@@ -1,13 +1,22 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { ValidatingAdmissionPolicy } from '../../types/admissionregistration/v1.generated.ts';
+import { defaultMatchResources } from '../defaults.ts';
+import { validateValidatingAdmissionPolicy } from './validation.ts';
 
 export const strategy: Strategy<ValidatingAdmissionPolicy> = {
   generation: 'count',
   resetFields: ['status'],
+  defaults({ spec }) {
+    if (!spec) return;
+    spec.failurePolicy ??= 'Fail';
+    defaultMatchResources(spec.matchConstraints);
+  },
   prepareForCreate: (_ctx, draft) => dropStatus(draft),
   prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  validate: validateValidatingAdmissionPolicy,
+  validateUpdate: validateValidatingAdmissionPolicy,
 };
 
 export const statusStrategy: StatusSubresource<ValidatingAdmissionPolicy>['strategy'] = {

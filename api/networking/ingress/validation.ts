@@ -4,13 +4,19 @@ import { parseIpSloppy } from '../../../libs/machinery/ip.ts';
 import {
   dns1123Label,
   dns1123Subdomain,
-  port as portProblems,
   portName,
+  port as portProblems,
   wildcardDns1123Subdomain,
 } from '../../../libs/machinery/names.ts';
 import { validateIp } from '../../meta/addresses.ts';
 import { validateTypedReference } from '../../meta/typed-reference.ts';
-import type { HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressTLS } from '../../types/networking/v1.generated.ts';
+import type {
+  HTTPIngressPath,
+  Ingress,
+  IngressBackend,
+  IngressRule,
+  IngressTLS,
+} from '../../types/networking/v1.generated.ts';
 
 export const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix'];
@@ -37,7 +43,8 @@ export function validateIngressStatus({ status }: DeepReadonly<Ingress>, old: De
     const at = field.path('status', 'loadBalancer', 'ingress').index(i);
     const errors = ip ? validateIp(ip, at.child('ip'), kept) : [];
     if (!hostname) return errors;
-    for (const problem of dns1123Subdomain(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, problem));
+    for (const problem of dns1123Subdomain(hostname))
+      errors.push(field.invalid(at.child('hostname'), hostname, problem));
     if (parseIpSloppy(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, NOT_A_NAME));
     return errors;
   });
@@ -55,14 +62,14 @@ function validateSpec({ spec }: DeepReadonly<Ingress>): field.ErrorList {
   (spec?.tls ?? []).forEach((tls, i) => errors.push(...validateTls(tls, at.child('tls').index(i))));
   const name = spec?.ingressClassName;
   if (name !== undefined) {
-    for (const problem of dns1123Subdomain(name)) errors.push(field.invalid(at.child('ingressClassName'), name, problem));
+    for (const problem of dns1123Subdomain(name))
+      errors.push(field.invalid(at.child('ingressClassName'), name, problem));
   }
   return errors;
 }
 
 /** `*.example.com` stands for one more label in front; anything else is a plain name. */
-const hostProblems = (host: string) =>
-  host.includes('*') ? wildcardDns1123Subdomain(host) : dns1123Subdomain(host);
+const hostProblems = (host: string) => (host.includes('*') ? wildcardDns1123Subdomain(host) : dns1123Subdomain(host));
 
 function validateRule({ host = '', http }: DeepReadonly<IngressRule>, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
@@ -77,7 +84,10 @@ function validateRule({ host = '', http }: DeepReadonly<IngressRule>, at: field.
   return errors;
 }
 
-function validatePath({ path = '', pathType, backend }: DeepReadonly<HTTPIngressPath>, at: field.Path): field.ErrorList {
+function validatePath(
+  { path = '', pathType, backend }: DeepReadonly<HTTPIngressPath>,
+  at: field.Path,
+): field.ErrorList {
   const errors: field.ErrorList = [];
   const there = at.child('path');
   if (pathType === undefined || pathType === null) {
@@ -97,20 +107,26 @@ function validatePath({ path = '', pathType, backend }: DeepReadonly<HTTPIngress
   return [...errors, ...validateBackend(backend ?? {}, at.child('backend'))];
 }
 
-function validateBackend({ service, resource }: DeepReadonly<Partial<IngressBackend>>, at: field.Path): field.ErrorList {
+function validateBackend(
+  { service, resource }: DeepReadonly<Partial<IngressBackend>>,
+  at: field.Path,
+): field.ErrorList {
   if (service && resource) return [field.invalid(at, '', 'cannot set both resource and service backends')];
   if (resource) return validateTypedReference(resource, at.child('resource'));
   if (!service) return [field.invalid(at, '', 'resource or service backend is required')];
   const errors: field.ErrorList = [];
   const there = at.child('service');
   if (!service.name) errors.push(field.required(there.child('name')));
-  else for (const problem of dns1123Label(service.name)) errors.push(field.invalid(there.child('name'), service.name, problem));
+  else
+    for (const problem of dns1123Label(service.name))
+      errors.push(field.invalid(there.child('name'), service.name, problem));
   const { name, number } = service.port ?? {};
   if (name && number) errors.push(field.invalid(at, '', 'cannot set both port name & port number'));
   else if (name) {
     for (const problem of portName(name)) errors.push(field.invalid(there.child('port', 'name'), name, problem));
   } else if (number) {
-    for (const problem of portProblems(number)) errors.push(field.invalid(there.child('port', 'number'), number, problem));
+    for (const problem of portProblems(number))
+      errors.push(field.invalid(there.child('port', 'number'), number, problem));
   } else errors.push(field.required(at, 'port name or number is required'));
   return errors;
 }
@@ -120,7 +136,8 @@ function validateTls({ hosts, secretName }: DeepReadonly<IngressTLS>, at: field.
     hostProblems(host).map((problem) => field.invalid(at.child('hosts').index(i), host, problem)),
   );
   if (secretName) {
-    for (const problem of dns1123Subdomain(secretName)) errors.push(field.invalid(at.child('secretName'), secretName, problem));
+    for (const problem of dns1123Subdomain(secretName))
+      errors.push(field.invalid(at.child('secretName'), secretName, problem));
   }
   return errors;
 }

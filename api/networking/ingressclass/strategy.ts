@@ -36,12 +36,13 @@ function validateParameters(parameters: DeepReadonly<IngressClassParametersRefer
   const at = field.path('spec', 'parameters');
   const errors = validateTypedReference(parameters, at);
   const { scope, namespace } = parameters;
-  if (scope === undefined) return [...errors, field.required(at.child('scope'))];
+  if (scope === undefined || scope === null) return [...errors, field.required(at.child('scope'))];
   if (!SCOPES.includes(scope)) errors.push(field.notSupported(at.child('scope'), scope, SCOPES));
   if (scope === 'Namespace') {
     if (!namespace) errors.push(field.required(at.child('namespace'), "`parameters.scope` is set to 'Namespace'"));
     else {
-      for (const problem of namespaceName(namespace)) errors.push(field.invalid(at.child('namespace'), namespace, problem));
+      for (const problem of namespaceName(namespace))
+        errors.push(field.invalid(at.child('namespace'), namespace, problem));
     }
   }
   if (scope === 'Cluster' && namespace !== undefined) {

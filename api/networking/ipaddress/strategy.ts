@@ -27,10 +27,14 @@ function validateParent({ spec }: DeepReadonly<IPAddress>): field.ErrorList {
   if (group !== '') {
     for (const problem of dns1123Subdomain(group)) errors.push(field.invalid(at.child('group'), group, problem));
   }
-  for (const [part, text] of [['resource', resource], ['name', name]] as const) {
+  for (const [part, text] of [
+    ['resource', resource],
+    ['name', name],
+  ] as const) {
     if (!text) errors.push(field.required(at.child(part)));
     else for (const problem of pathSegmentName(text)) errors.push(field.invalid(at.child(part), text, problem));
   }
-  for (const problem of pathSegmentName(namespace ?? '')) errors.push(field.invalid(at.child('namespace'), namespace, problem));
+  for (const problem of pathSegmentName(namespace ?? ''))
+    errors.push(field.invalid(at.child('namespace'), namespace, problem));
   return errors;
 }

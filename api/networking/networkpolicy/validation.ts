@@ -1,10 +1,15 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { cidrCovers, parseCidrSloppy } from '../../../libs/machinery/cidr.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { port as portProblems, portName } from '../../../libs/machinery/names.ts';
+import { portName, port as portProblems } from '../../../libs/machinery/names.ts';
 import { cidrWarnings, validateCidr } from '../../meta/addresses.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
-import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../types/networking/v1.generated.ts';
+import type {
+  IPBlock,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+} from '../../types/networking/v1.generated.ts';
 
 const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
 const POLICY_TYPES = ['Egress', 'Ingress'];
@@ -66,7 +71,8 @@ function validatePort({ protocol, port, endPort }: DeepReadonly<NetworkPolicyPor
     return errors;
   }
   if (typeof port === 'string') {
-    if (endPort !== undefined) errors.push(field.invalid(end, endPort, 'may not be specified when `port` is non-numeric'));
+    if (endPort !== undefined)
+      errors.push(field.invalid(end, endPort, 'may not be specified when `port` is non-numeric'));
     for (const problem of portName(port)) errors.push(field.invalid(at.child('port'), port, problem));
     return errors;
   }
@@ -91,7 +97,11 @@ function validatePeer(peer: DeepReadonly<NetworkPolicyPeer>, kept: readonly stri
   return errors;
 }
 
-function validateIPBlock({ cidr, except }: DeepReadonly<IPBlock>, kept: readonly string[], at: field.Path): field.ErrorList {
+function validateIPBlock(
+  { cidr, except }: DeepReadonly<IPBlock>,
+  kept: readonly string[],
+  at: field.Path,
+): field.ErrorList {
   if (!cidr) return [field.required(at.child('cidr'))];
   const problems = validateCidr(cidr, at.child('cidr'), kept);
   const outer = parseCidrSloppy(cidr);

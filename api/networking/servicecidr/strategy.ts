@@ -1,11 +1,11 @@
+import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import * as field from '../../../libs/machinery/field-errors.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { parseCidrSloppy } from '../../../libs/machinery/cidr.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
 import { validateCanonicalCidr } from '../../meta/addresses.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
-import type { StatusSubresource } from '../../../libs/kind/kind.ts';
-import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { ServiceCIDR } from '../../types/networking/v1.generated.ts';
 
 export const strategy: Strategy<ServiceCIDR> = {
