@@ -43,6 +43,7 @@ const EVERYTHING_BELOW_BIN = [
   'api/*/*/controller',
   'control-plane/store',
   'control-plane/store/drivers/*',
+  'control-plane/store/drivers/etcd/dial',
   'control-plane/*',
   'control-plane/apiserver/serve',
   'node/*',
@@ -79,9 +80,13 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: 'control-plane/store/drivers/etcd',
-    imports: ['libs/base', 'libs/machinery', 'control-plane/store'],
-    packages: ['@grpc/grpc-js'],
-    browser: false, // gRPC needs HTTP/2
+    imports: ['libs/base', 'libs/grpc', 'control-plane/store'],
+  },
+  // The sockets to a real etcd.
+  {
+    folder: 'control-plane/store/drivers/etcd/dial',
+    imports: [...LIBS, 'libs/*/node', 'control-plane/store/drivers/etcd'],
+    host: true,
   },
   // Sockets, TLS and HTTP: the one part of the API server that knows the network.
   { folder: 'control-plane/apiserver/serve', imports: ['libs/*', 'control-plane/apiserver'], host: true },

@@ -12,8 +12,20 @@ export interface GrpcChannel {
    * cancels the call. Errors as `unary`.
    */
   serverStream(path: string, request: Uint8Array, options?: CallOptions): AsyncIterable<Uint8Array>;
+  /**
+   * Many requests, many answers, in any order. Nothing is sent before the answers are read. Errors come from reading
+   * them, as with `unary`.
+   */
+  duplexStream(path: string, options?: CallOptions): GrpcDuplex;
   /** Ends what is under way with `CANCELLED` and closes the connection. Later calls reject. */
   close(): Promise<void>;
+}
+
+export interface GrpcDuplex {
+  /** Sends a request, or keeps it until there is a connection; after the end of the answers it goes nowhere. */
+  send(request: Uint8Array): void;
+  /** To be read once, and by demand. Ending the iteration early cancels the call. */
+  readonly answers: AsyncIterable<Uint8Array>;
 }
 
 export interface CallOptions {
@@ -47,10 +59,13 @@ export type GrpcCode = (typeof GRPC_CODES)[number];
 /** A call that failed. `message` is the server's own text where it gave one. */
 export class GrpcError extends Error {
   readonly code: GrpcCode;
-  constructor(code: GrpcCode, message: string, options?: ErrorOptions) {
+  /** The server cannot have seen the call: there was no connection, or it said so. False: nobody knows, or it has. */
+  readonly unsent: boolean;
+  constructor(code: GrpcCode, message: string, options: ErrorOptions & { unsent?: boolean } = {}) {
     super(message, options);
     this.name = 'GrpcError';
     this.code = code;
+    this.unsent = options.unsent ?? false;
   }
 }
 

@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type handleServerStreamingCall, type handleUnaryCall, Server, ServerCredentials, status } from '@grpc/grpc-js';
+import {
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  status,
+} from '@grpc/grpc-js';
+import type { Issuer } from '../base/keys.ts';
+import { NodeKeys } from '../base/node/node-keys.ts';
 import { RealClock } from '../base/node/real-clock.ts';
 import { type GrpcCode, GrpcError, MessageParser } from './channel.ts';
-import { Http2Channel } from './node/http2-channel.ts';
+import { Http2Channel, type Http2ChannelOptions } from './node/http2-channel.ts';
 
 const clock = new RealClock();
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -23,7 +33,12 @@ const pass = {
   responseSerialize: (b: Buffer) => b,
   responseDeserialize: (b: Buffer) => b,
 };
-const method = (path: string, responseStream: boolean) => ({ path, requestStream: false, responseStream, ...pass });
+const method = (path: string, responseStream: boolean, requestStream = false) => ({
+  path,
+  requestStream,
+  responseStream,
+  ...pass,
+});
 
 /** The usual implementation, on a unix socket: what our client must get on with. */
 async function serve(path: string): Promise<Server> {
@@ -44,15 +59,24 @@ async function serve(path: string): Promise<Server> {
     else if (most === 3) call.emit('error', { code: status.ABORTED, details: 'after three' });
     else call.end();
   };
+  const chat: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+    call.write(Buffer.from(`hello ${call.metadata.get('from').join()}`));
+    call.once('cancelled', () => cancelled.resolve());
+    call.on('data', (request) => {
+      if (String(request) === 'bye') call.end();
+      else call.write(Buffer.from(`${request}, ${request}`));
+    });
+  };
   server.addService(
     {
+      chat: method('/t.T/Chat', true, true),
       echo: method('/t.T/Echo', false),
       fail: method('/t.T/Fail', false),
       hang: method('/t.T/Hang', false),
       big: method('/t.T/Big', false),
       count: method('/t.T/Count', true),
     },
-    { echo, fail, hang, big, count },
+    { chat, echo, fail, hang, big, count },
   );
   await new Promise<void>((done, failed) =>
     server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (e) => (e ? failed(e) : done())),
@@ -66,7 +90,7 @@ async function connected(t: TestContext, options: { messageBytesMax?: number } =
   const folder = mkdtempSync(join(tmpdir(), 'grpc-'));
   const path = join(folder, 's.sock');
   let server = await serve(path);
-  const channel = new Http2Channel({ endpoint: `unix://${path}`, clock, ...options });
+  const channel = new Http2Channel({ endpoint: `unix://${path}`, clock, metadata: { from: 'a test' }, ...options });
   t.after(async () => {
     await channel.close();
     server.forceShutdown();
@@ -182,4 +206,95 @@ test('messages survive any cut', () => {
     assert.deepEqual(messages, ['abc', '', 'd'], `cut every ${size} bytes`);
     assert.ok(parser.atBoundary);
   }
+});
+
+test('requests and answers go both ways until either side ends', async (t) => {
+  const { channel } = await connected(t);
+  const duplex = channel.duplexStream('/t.T/Chat');
+  duplex.send(bytes('early'));
+  const heard: string[] = [];
+  for await (const answer of duplex.answers) {
+    heard.push(text(answer));
+    if (heard.length === 2) duplex.send(bytes('later'));
+    if (heard.length === 3) duplex.send(bytes('bye'));
+  }
+  assert.deepEqual(heard, ['hello a test', 'early, early', 'later, later']);
+  duplex.send(bytes('nobody hears'));
+
+  cancelled = Promise.withResolvers<void>();
+  for await (const _ of channel.duplexStream('/t.T/Chat').answers) break;
+  await cancelled.promise;
+});
+
+test('a duplex stream tells that its connection broke', async (t) => {
+  const { channel, stop } = await connected(t);
+  const read = async () => {
+    for await (const _ of channel.duplexStream('/t.T/Chat').answers) stop();
+  };
+  await assert.rejects(read(), isCode('UNAVAILABLE'));
+});
+
+test('a call that cannot have reached the server says so', async (t) => {
+  const { channel, stop, restart } = await connected(t);
+  const unsent = (error: unknown) => (error as GrpcError).unsent;
+  const hanging = channel.unary('/t.T/Hang', bytes(''));
+  hangs = Promise.withResolvers<void>();
+  await hangs.promise;
+  stop();
+  await assert.rejects(hanging, (error) => isCode('UNAVAILABLE')(error) && !unsent(error));
+  await assert.rejects(
+    channel.unary('/t.T/Echo', bytes('x')),
+    (error) => isCode('UNAVAILABLE')(error) && unsent(error),
+  );
+  await restart();
+  assert.equal(text(await channel.unary('/t.T/Echo', bytes('x'))), 'x');
+  await assert.rejects(channel.unary('/t.T/Fail', bytes('')), (error) => !unsent(error));
+});
+
+test('TLS with certificates on both sides', async (t) => {
+  const keys = new NodeKeys();
+  const issue = async (commonName: string, issuer?: Issuer): Promise<Issuer> => {
+    const key = await keys.generateKey(commonName);
+    const certificatePem = await keys.issueCertificate(
+      {
+        subject: { commonName },
+        names: { dns: ['localhost'], ip: ['127.0.0.1'] },
+        publicKey: key,
+        isCertificateAuthority: issuer === undefined,
+        usages: issuer ? ['digital signature', 'server auth', 'client auth'] : ['cert sign'],
+        notBeforeMs: Date.now() - 3_600_000,
+        notAfterMs: Date.now() + 3_600_000,
+      },
+      issuer,
+    );
+    return { key, certificatePem };
+  };
+  const ca = await issue('authority');
+  const [server, client] = [await issue('server', ca), await issue('client', ca)];
+  const pem = (one: Issuer) => ({ cert: one.certificatePem, key: one.key.privateKeyPem() });
+  const http2 = createSecureServer({
+    ...pem(server),
+    ca: ca.certificatePem,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
+  http2.on('stream', (stream: ServerHttp2Stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.on('data', (chunk) => stream.end(chunk));
+  });
+  await new Promise<void>((done) => http2.listen(0, '127.0.0.1', done));
+  t.after(() => new Promise((done) => http2.close(done)));
+  const endpoint = `https://127.0.0.1:${(http2.address() as AddressInfo).port}`;
+  const call = async (tls: Http2ChannelOptions['tls']) => {
+    const channel = new Http2Channel({ endpoint, clock, tls });
+    try {
+      return text(await channel.unary('/t.T/Echo', bytes('secret')));
+    } finally {
+      await channel.close();
+    }
+  };
+  assert.equal(await call({ ca: ca.certificatePem, ...pem(client) }), 'secret');
+  await assert.rejects(call({ ...pem(client) }), isCode('UNAVAILABLE', /certificate/));
+  await assert.rejects(call({ ca: ca.certificatePem }), isCode('UNAVAILABLE'));
 });

@@ -12,6 +12,7 @@ import {
   type CallOptions,
   frameMessage,
   type GrpcChannel,
+  type GrpcDuplex,
   GrpcError,
   grpcCode,
   grpcMessage,
@@ -19,8 +20,12 @@ import {
 } from '../channel.ts';
 
 export interface Http2ChannelOptions {
-  /** `unix:///run/containerd/containerd.sock`, or `http://host:port` without TLS. */
+  /** `unix:///run/containerd/containerd.sock`, `http://host:port`, or `https://host:port`. */
   readonly endpoint: string;
+  /** For `https`: PEM of whom to trust (default: the system's authorities) and of what to show to the server. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly serverName?: string };
+  /** Sent with every call, as `hasleader: true`. */
+  readonly metadata?: Readonly<Record<string, string>>;
   readonly clock: Clock;
   /** Longer answers are refused with `RESOURCE_EXHAUSTED`. Default 16 MiB, as upstream. */
   readonly messageBytesMax?: number;
@@ -32,13 +37,15 @@ interface Connection {
   readonly session: ClientHttp2Session;
   /** How many are under way. */
   calls: number;
+  /** The server has been reached: a call may have got there. */
+  connected: boolean;
 }
 
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const WINDOW_BYTES = 1024 * 1024;
 
 /**
- * gRPC over one HTTP/2 connection, without TLS: what the sockets of a node speak.
+ * gRPC over one HTTP/2 connection: what the sockets of a node speak, and etcd, over TLS as well.
  *
  * The connection is made by the first call and made anew by the next call after it broke; a call that was under way then
  * fails with `UNAVAILABLE` and is not repeated, since nobody knows how far it came. Only a call that the server says it
@@ -76,6 +83,20 @@ export class Http2Channel implements GrpcChannel {
     yield* (await this.#start(path, request, options)).messages();
   }
 
+  duplexStream(path: string, options: CallOptions = {}): GrpcDuplex {
+    const early: Uint8Array[] = [];
+    let call: Call | undefined;
+    const start = () => this.#start(path, undefined, options);
+    return {
+      send: (request) => void (call ? call.send(request) : early.push(request)),
+      answers: (async function* () {
+        call = await start();
+        for (const request of early) call.send(request);
+        yield* call.messages();
+      })(),
+    };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const session = this.#connection?.session;
@@ -87,7 +108,8 @@ export class Http2Channel implements GrpcChannel {
     });
   }
 
-  async #start(path: string, request: Uint8Array, options: CallOptions): Promise<Call> {
+  /** Without a request the call stays open for more. */
+  async #start(path: string, request: Uint8Array | undefined, options: CallOptions): Promise<Call> {
     if (options.signal?.aborted) {
       throw new GrpcError('CANCELLED', 'the call was cancelled', { cause: options.signal.reason });
     }
@@ -95,10 +117,10 @@ export class Http2Channel implements GrpcChannel {
     if (!this.#connection) await (this.#connecting ??= this.#connect());
     const connection = this.#connection;
     if (this.#closed) throw new GrpcError('CANCELLED', 'the channel was closed');
-    if (!connection) throw new GrpcError('UNAVAILABLE', 'the connection broke at once');
+    if (!connection) throw new GrpcError('UNAVAILABLE', 'the connection broke at once', { unsent: true });
     const { session } = connection;
     if (connection.calls++ === 0) session.ref();
-    return new Call(session, path, request, options, this.#options, () => {
+    return new Call(connection, path, request, options, this.#options, () => {
       if (--connection.calls === 0 && !session.destroyed) session.unref();
     });
   }
@@ -115,19 +137,22 @@ export class Http2Channel implements GrpcChannel {
       const createConnection = socket ? () => socket : unix ? () => connectSocket(path) : undefined;
       this.#connection = this.#open(unix ? 'http://localhost' : endpoint, createConnection);
     } catch (cause) {
-      throw new GrpcError('UNAVAILABLE', `the connection failed: ${(cause as Error).message}`, { cause });
+      const message = `the connection failed: ${(cause as Error).message}`;
+      throw new GrpcError('UNAVAILABLE', message, { cause, unsent: true });
     } finally {
       this.#connecting = undefined;
     }
   }
 
   #open(authority: string, createConnection: (() => Duplex) | undefined): Connection {
+    const { tls } = this.#options;
     const session = connect(authority, {
       ...(createConnection && { createConnection }),
+      ...(tls && { ca: tls.ca, cert: tls.cert, key: tls.key, servername: tls.serverName }),
       settings: { enablePush: false, initialWindowSize: WINDOW_BYTES },
       maxSessionMemory: 64,
     });
-    const connection: Connection = { session, calls: 0 };
+    const connection: Connection = { session, calls: 0, connected: false };
     // One for each call under way.
     session.setMaxListeners(0);
     const forget = () => {
@@ -137,7 +162,10 @@ export class Http2Channel implements GrpcChannel {
     session.on('error', forget);
     session.on('close', forget);
     session.on('goaway', forget);
-    session.on('connect', () => session.setLocalWindowSize(WINDOW_BYTES * 4));
+    session.on('connect', () => {
+      connection.connected = true;
+      session.setLocalWindowSize(WINDOW_BYTES * 4);
+    });
     return connection;
   }
 }
@@ -146,6 +174,7 @@ export class Http2Channel implements GrpcChannel {
 class Call {
   /** The server has not looked at the call. */
   refused = false;
+  readonly #connection: Connection;
   readonly #stream: ClientHttp2Stream;
   readonly #parser: MessageParser;
   readonly #options: CallOptions;
@@ -157,13 +186,15 @@ class Call {
   #trailers: IncomingHttpHeaders | undefined;
 
   constructor(
-    session: ClientHttp2Session,
+    connection: Connection,
     path: string,
-    request: Uint8Array,
+    request: Uint8Array | undefined,
     options: CallOptions,
     channel: Http2ChannelOptions,
     finished: () => void,
   ) {
+    const { session } = connection;
+    this.#connection = connection;
     this.#options = options;
     this.#finished = finished;
     this.#parser = new MessageParser(channel.messageBytesMax ?? MESSAGE_BYTES_MAX);
@@ -171,9 +202,10 @@ class Call {
     this.#stream = session.request({
       ':method': 'POST',
       ':path': path,
-      ':authority': 'localhost',
+      ...(channel.endpoint.startsWith('unix:') && { ':authority': 'localhost' }),
       'content-type': 'application/grpc',
       te: 'trailers',
+      ...channel.metadata,
       ...(timeoutMs !== undefined && { 'grpc-timeout': `${Math.min(99_999_999, Math.max(1, Math.ceil(timeoutMs)))}m` }),
     });
     session.once('error', this.#keepSessionError);
@@ -194,7 +226,12 @@ class Call {
             timeoutMs,
           );
     options.signal?.addEventListener('abort', this.#abort, { once: true });
-    this.#stream.end(frameMessage(request));
+    if (request) this.#stream.end(frameMessage(request));
+  }
+
+  /** One more request of a call that was begun without one. */
+  send(request: Uint8Array): void {
+    if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.write(frameMessage(request));
   }
 
   async *messages(): AsyncGenerator<Uint8Array> {
@@ -249,6 +286,7 @@ class Call {
     this.refused = this.#stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
     const cause = this.#sessionError ?? error;
     if (cause instanceof GrpcError) return cause;
-    return new GrpcError('UNAVAILABLE', `the connection failed: ${cause.message}`, { cause });
+    const unsent = this.refused || !this.#connection.connected;
+    return new GrpcError('UNAVAILABLE', `the connection failed: ${cause.message}`, { cause, unsent });
   }
 }
