@@ -294,7 +294,8 @@ class ApiListener implements Serving {
       if (load) load.requests--;
       if (load && long) load.longRunning--;
       this.#exchanges.delete(exchange);
-      ends.served?.abort();
+      // Whoever has had the whole answer has not gone away.
+      if (!exchange.outgoing.writableFinished) ends.served?.abort();
       ends.closed?.();
       if (this.#exchanges.size === 0) this.#idle?.();
     });
@@ -410,6 +411,9 @@ interface SessionLoad {
   longRunning: number;
 }
 
+/** Made once: an error with its stack for each client that goes is dear. */
+const GONE = Object.freeze(new Error('the client has gone'));
+
 class ServedRequest implements ApiRequest {
   readonly method: string;
   readonly path: string;
@@ -433,13 +437,13 @@ class ServedRequest implements ApiRequest {
   /** Made when somebody asks: most requests are answered before anybody could give up. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#aborted) this.#controller.abort();
+    if (this.#aborted) this.#controller.abort(GONE);
     return this.#controller.signal;
   }
 
   abort(): void {
     this.#aborted = true;
-    this.#controller?.abort();
+    this.#controller?.abort(GONE);
   }
 }
 
