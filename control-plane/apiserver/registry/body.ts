@@ -5,7 +5,7 @@
 import type { ApiObject } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
-import { type Decoded, decodeJson, normalize, readTypeMeta } from '../../../libs/machinery/codec/json.ts';
+import { type Decoded, decodeJson, normalize, readTypeMeta, stringify } from '../../../libs/machinery/codec/json.ts';
 import { decodeProtobufBody, readEnvelope } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
 import { decodeYaml, yamlToJson } from '../../../libs/machinery/codec/yaml.ts';
 import { badObject, badRequest, unsupportedMediaType } from '../../../libs/machinery/errors.ts';
@@ -38,14 +38,22 @@ export function decodeBody(
 ): ApiObject {
   const media = bodyMediaType(contentType);
   if (!media) throw unsupportedMediaType(Object.values(CONTENT_TYPES));
-  if (body && 'value' in body) {
-    const object = normalize<ApiObject>(expected.schema, expected.type, body.value);
-    return Object.assign(object, checkKind(typeMetaOf(body.value), expected));
+  // Who wants to be told of every mistake goes the way of the text, which knows them all.
+  if (body && 'value' in body && ctx.fieldValidation !== 'Strict') {
+    const { value } = body;
+    const names = checkKind(typeMetaOf(value), expected);
+    const object = refused(names, expected, () => normalize<ApiObject>(expected.schema, expected.type, value));
+    return Object.assign(object, names);
   }
-  const bytes = body?.bytes ?? EMPTY;
+  const bytes = bytesOf(body);
   const decoded = decodeBytes(bytes, media, expected);
   reportStrictness(ctx, decoded.errors, expected);
   return decoded.object;
+}
+
+function bytesOf(body: ApiRequestBody | undefined): Uint8Array {
+  if (!body) return EMPTY;
+  return 'value' in body ? new TextEncoder().encode(stringify(body.value)) : body.bytes;
 }
 
 function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody): Decoded<ApiObject> {
