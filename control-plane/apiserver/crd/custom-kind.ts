@@ -9,6 +9,7 @@ import { listTypeOf, structTypeOf } from '../../../libs/structural-schema/struct
 import { columnsOf } from './columns.ts';
 import { scaleOf } from './scale.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
+import { rulesOfVersion, type VersionRules } from './rules.ts';
 import { strategiesOf } from './strategy.ts';
 
 export type Definition = DeepReadonly<CustomResourceDefinition>;
@@ -54,7 +55,13 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
     }),
   );
   const storage = versions.find((version) => version.storage) as DefinitionVersion;
-  const compiled = new Map(versions.map((version) => [version, versionOf(definition, version, storage, schema)]));
+  const rules = new Map(versions.map((version) => [version, rulesOfVersion(version)]));
+  const compiled = new Map(
+    versions.map((version) => [
+      version,
+      versionOf(definition, version, storage, schema, rules.get(version) as VersionRules),
+    ]),
+  );
   const common = {
     group,
     kind: names.kind,
@@ -74,7 +81,7 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
       columns: columnsOf(version),
       selectableFields: selectableFieldsOf(version),
       subresources: subresourcesOf(version),
-      strategy: strategiesOf(definition, version).main,
+      strategy: strategiesOf(rules.get(version) as VersionRules, hasStatus(version)).main,
     });
   const kind = {
     ...kindOf(storage, [...compiled.values()]),
@@ -85,14 +92,16 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
     kind: Object.freeze(kind),
     served: served.map((version) => {
       const own = kindOf(version, [compiled.get(version) as ServedVersion]);
-      const status = strategiesOf(definition, version).status;
+      const { status } = strategiesOf(rules.get(version) as VersionRules, true);
       const subresources: Record<string, Subresource> = { ...own.subresources };
-      if (version.subresources?.status) subresources['status'] = { form: 'status', strategy: status };
+      if (hasStatus(version)) subresources['status'] = { form: 'status', strategy: status };
       return Object.freeze({ ...own, subresources });
     }),
     schema,
   };
 }
+
+const hasStatus = (version: DefinitionVersion): boolean => version.subresources?.status !== undefined;
 
 /** A version with its way to and from the stored one: with strategy None only the apiVersion changes. */
 function versionOf(
@@ -100,6 +109,7 @@ function versionOf(
   version: DefinitionVersion,
   storage: DefinitionVersion,
   schema: SchemaSet,
+  rules: VersionRules,
 ): ServedVersion {
   const { group } = definition.spec;
   const type = typeNameOf(definition, version);
@@ -113,9 +123,15 @@ function versionOf(
     ...(version === storage
       ? {}
       : {
-          toStorage: (object: ApiObject) => Object.assign(object, { apiVersion: storedAs }),
-          fromStorage: (object: DeepReadonly<ApiObject>) =>
-            Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion }),
+          toStorage(object: ApiObject) {
+            rules.defaults(object);
+            return Object.assign(object, { apiVersion: storedAs });
+          },
+          fromStorage(object: DeepReadonly<ApiObject>) {
+            const shown = normalize<ApiObject>(schema, type, object);
+            rules.defaults(shown);
+            return Object.assign(shown, { apiVersion });
+          },
         }),
   });
 }

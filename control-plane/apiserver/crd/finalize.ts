@@ -1,5 +1,5 @@
-import { customResourceDefinitions } from '../../../api/resources.ts';
 import { CLEANUP_FINALIZER } from '../../../api/apiextensions/customresourcedefinition/strategy.ts';
+import { customResourceDefinitions } from '../../../api/resources.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
 import { isConflict, isNotFound } from '../../../libs/machinery/errors.ts';
 import { deleteObject } from '../registry/delete.ts';

@@ -4,7 +4,7 @@ import type { ApiObject } from '../../../libs/kind/object.ts';
 import { internal } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import type { DefinitionVersion } from './custom-kind.ts';
-import { fieldsOf, valueAt, setAt } from './paths.ts';
+import { fieldsOf, setAt, valueAt } from './paths.ts';
 
 type ScalePaths = NonNullable<NonNullable<DefinitionVersion['subresources']>['scale']>;
 

@@ -1,9 +1,10 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
-import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { dropStatus, keepStatus } from '../../../libs/kind/status.ts';
+import type { Strategy } from '../../../libs/kind/strategy.ts';
+import type * as field from '../../../libs/machinery/field-errors.ts';
 import { sameJson } from '../../../libs/structural-schema/same-json.ts';
-import type { Definition, DefinitionVersion } from './custom-kind.ts';
+import type { VersionRules } from './rules.ts';
 
 /** The rules of one version of a custom resource. */
 export interface CustomStrategies {
@@ -12,12 +13,15 @@ export interface CustomStrategies {
   readonly status: StatusSubresource['strategy'];
 }
 
-export function strategiesOf(_definition: Definition, version: DefinitionVersion): CustomStrategies {
-  const hasStatus = version.subresources?.status !== undefined;
+/** `terminating`: the definition is on its way out, so nothing new comes to be. */
+export function strategiesOf(rules: VersionRules, hasStatus: boolean): CustomStrategies {
+  const check = (draft: DeepReadonly<ApiObject>, old: DeepReadonly<ApiObject> | undefined, part: 'all' | 'status') =>
+    rules.check(draft, old, part);
   const main: Strategy = {
     generation: 'count',
     allowUnconditionalUpdate: false,
     ...(hasStatus ? { resetFields: ['status'] } : {}),
+    defaults: rules.defaults,
     prepareForCreate: (_ctx, draft) => {
       if (hasStatus) dropStatus(draft);
     },
@@ -25,13 +29,25 @@ export function strategiesOf(_definition: Definition, version: DefinitionVersion
       if (hasStatus) keepStatus(draft, old);
     },
     generationChanged: (draft, old) => !sameJson(counted(draft, hasStatus), counted(old, hasStatus)),
+    validate: (draft, ctx) => told(check(draft, undefined, 'all'), ctx.warnings),
+    validateUpdate: (draft, old, ctx) => told(check(draft, old, 'all'), ctx.warnings),
   };
   const status: CustomStrategies['status'] = {
     resetFields: ['spec'],
     allowUnconditionalUpdate: false,
+    defaults: rules.defaults,
     prepareForUpdate: (_ctx, draft, old) => keepAllButStatusAndOwnership(draft, old),
+    validateUpdate: (draft, old, ctx) => told(check(draft, old, 'status'), ctx.warnings),
   };
   return { main, status };
+}
+
+function told(
+  verdict: { readonly errors: field.ErrorList; readonly warnings: readonly string[] },
+  warnings: { add(text: string): void },
+): field.ErrorList {
+  for (const text of verdict.warnings) warnings.add(text);
+  return verdict.errors;
 }
 
 /** What a change of which counts in `metadata.generation`: everything but metadata, and status where it is a subresource. */

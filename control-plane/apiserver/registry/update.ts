@@ -120,12 +120,9 @@ async function tryChange(
     throw modified(kind, target.name);
   }
   if (wanted === '' && kind.strategy.allowUnconditionalUpdate === false) {
-    throw invalid({ group: kind.group, kind: kind.kind }, target.name, [
-      field.invalid(
-        field.path('metadata', 'resourceVersion'),
-        field.verbatim('0x0'),
-        'must be specified for an update',
-      ),
+    // Here the resource is named where other refusals name the kind.
+    throw invalid({ group: kind.group, kind: kind.resource }, target.name, [
+      field.invalid(field.path('metadata', 'resourceVersion'), 0, 'must be specified for an update'),
     ]);
   }
 
