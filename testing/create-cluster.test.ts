@@ -27,7 +27,9 @@ async function scenario(seed: number): Promise<string> {
   for (const name of ['a', 'b', 'c']) await inDefault.create({ metadata: { generateName: name }, data: { name } });
   await cluster.advance('1h');
   const { items } = await inDefault.list();
-  await Promise.all(items.map((item) => inDefault.patch(item.metadata.name, { data: { late: 'yes' } }, { type: 'merge' })));
+  await Promise.all(
+    items.map((item) => inDefault.patch(item.metadata.name, { data: { late: 'yes' } }, { type: 'merge' })),
+  );
   const history = cluster.history();
   assert.deepEqual(history.unrepeatable, []);
   return String(history);
@@ -61,7 +63,10 @@ test('what does not come is told with the seed', async () => {
   const missing = () => cluster.client.resource(configMaps).namespace('default').get('missing');
   await assert.rejects(cluster.until(missing, { within: '3s', what: 'configmaps/missing' }), (error: unknown) => {
     assert.ok(error instanceof NeverSettledError);
-    assert.match(error.message, /configmaps\/missing did not come within 3000 ms; last seen: .*not found \(seed lost\)/);
+    assert.match(
+      error.message,
+      /configmaps\/missing did not come within 3000 ms; last seen: .*not found \(seed lost\)/,
+    );
     return true;
   });
 });

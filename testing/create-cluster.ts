@@ -15,9 +15,9 @@ import { decodePem } from '../libs/base/x509/pem.ts';
 import { createClient } from '../libs/client/client.ts';
 import type { Client } from '../libs/kind/client.ts';
 import { type Duration, durationMs } from './duration.ts';
+import type { Endpoint } from './endpoint.ts';
 import { ClusterUsageError, NeverSettledError } from './errors.ts';
 import { type History, HistoryRecorder } from './history.ts';
-import type { Endpoint } from './endpoint.ts';
 
 export interface ClusterOptions {
   /** One seed, one history. Default: drawn, and told by errors and `cluster.seed`. */
@@ -134,6 +134,7 @@ class SimulatedCluster implements Cluster {
       keys: this.#keys,
       log: this.#log.child('apiserver'),
       clientAuthorityPem: certificatePem,
+      serviceAccountKey: await this.#keys.generateKey('service accounts'),
       serverAddress: 'tutti.internal:443',
       platform: 'simulated/any',
       runtime: 'simulated',

@@ -1,7 +1,6 @@
 // Puts the API server together: store, credentials, the server, its sockets.
 
 import process from 'node:process';
-import { publishedDescriptions } from './descriptions.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -13,6 +12,7 @@ import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
 import { type ClusterPki, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
 import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
+import { publishedDescriptions } from './descriptions.ts';
 
 /** The machine, as the command hands it to everything it starts. */
 export interface Machine {
@@ -64,6 +64,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     keys,
     log: log.child('apiserver'),
     clientAuthorityPem: pki.ca.certificatePem,
+    serviceAccountKey: pki.serviceAccountKey,
     serverAddress: `${advertised}:${settings.port}`,
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,

@@ -1,32 +1,37 @@
 import { builtinKinds } from '../../api/kinds.ts';
-import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
-import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
 import { clusterRole } from '../../api/rbac/clusterrole/kind.ts';
 import { clusterRoleBinding } from '../../api/rbac/clusterrolebinding/kind.ts';
 import { role } from '../../api/rbac/role/kind.ts';
 import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
+import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
-import type { Keys } from '../../libs/base/keys.ts';
+import type { KeyPair, Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
 import type { Kind } from '../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
+import type { RequestAttributes, UserInfo } from '../../libs/kind/request.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
 import type { Store } from '../store/store.ts';
 import { standardAdmission } from './admission/standard.ts';
-import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import type { Authenticator } from './authn/authenticator.ts';
+import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
+import { impersonate } from './authn/impersonation.ts';
+import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
+import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
-import type { Authorizer } from './authz/authorizer.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
+import { CustomResources } from './crd/custom-resources.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
-import { CustomResources } from './crd/custom-resources.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
-import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
+import { accessReviewKinds } from './reviews/access-reviews.ts';
+import { identityReviewKinds } from './reviews/identity-reviews.ts';
 import { KindSet } from './registry/kind-set.ts';
+import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
 
 export interface DefaultServerOptions {
   readonly store: Store;
@@ -36,6 +41,10 @@ export interface DefaultServerOptions {
   readonly log: Logger;
   /** Whose client certificates say who somebody is. */
   readonly clientAuthorityPem: string;
+  /** Signs the tokens of service accounts. */
+  readonly serviceAccountKey: KeyPair;
+  /** `iss` of those tokens. Default `https://kubernetes.default.svc.cluster.local`. */
+  readonly serviceAccountIssuer?: string;
   /** `host:port` that discovery tells clients. */
   readonly serverAddress: string;
   /** `linux/amd64`, `v26.10.0`: what `/version` says of the machine. */
@@ -57,19 +66,36 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const endpoints: Endpoint[] = [];
   const authorizers: Authorizer[] = [];
   const customResources = new CustomResources(schema);
-  const server = new ApiServer({
+  const tokens = new ServiceAccountTokens({
+    keys,
+    clock,
+    random: random.fork('tokens'),
+    signingKey: options.serviceAccountKey,
+    issuer: options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local',
+  });
+  const authorize = (user: UserInfo, attributes: RequestAttributes) => authorizeInTurn(authorizers, user, attributes);
+  const reviews = [
+    ...accessReviewKinds({
+      authorize,
+      rulesOf: (user, namespace) => [...rbac.grants(user, namespace)].flatMap((grant) => grant.rules),
+    }),
+    ...identityReviewKinds(tokens, clock),
+  ];
+  const server: ApiServer = new ApiServer({
     store,
     clock,
     random,
     log,
     schema,
     kinds,
-    builtin: builtinKinds,
+    builtin: [...builtinKinds.map((kind) => (kind.kind === 'ServiceAccount' ? tokens.extend(kind) : kind)), ...reviews],
     documentation: options.describe && ((type, field) => options.describe?.(schema.get(type).openapiName ?? '', field)),
     authenticators: [
       ...(options.authenticators ?? []),
       clientCertificateAuthenticator({ keys, clock, clientAuthorityPem: options.clientAuthorityPem }),
+      tokens.authenticator(() => server.engine.registry),
     ],
+    impersonate: (request, user) => impersonate(request, user, authorize),
     authorizers,
     admission: standardAdmission(random.fork('admission')),
     endpoints,
@@ -80,7 +106,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ...(options.audit ? { audit: options.audit } : {}),
   });
   const { caches } = server.engine;
-  authorizers.push(new RbacAuthorizer(rbacObjects(caches)));
+  const rbac = new RbacAuthorizer(rbacObjects(caches));
+  authorizers.push(rbac);
   const sha256 = (text: string) => keys.digest('sha256', text);
   endpoints.push(
     healthEndpoint([...standardChecks(caches, store), ...(options.healthChecks ?? [])], (name, error) =>

@@ -13,22 +13,23 @@ import {
   type RequestContext,
   type UserInfo,
 } from '../../libs/kind/request.ts';
-import { ApiError, forbidden, statusOf } from '../../libs/machinery/errors.ts';
+import { ApiError, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiRequest, ApiResponse } from './api.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
-import type { Authorizer } from './authz/authorizer.ts';
+import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
+import { forbiddenTo } from './authz/forbidden.ts';
 import { Caches } from './cache/caches.ts';
 import { header, managerOf } from './headers.ts';
 import { negotiate, type Representation } from './negotiation.ts';
+import { RegistryAccess } from './registry/access.ts';
 import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
-import { RegistryAccess } from './registry/access.ts';
 import { handleResource } from './registry/verbs.ts';
 import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
-import { systemContext } from './system-context.ts';
 import { type Route, route } from './router.ts';
+import { systemContext } from './system-context.ts';
 
 /** How long a request that is not a watch may take, when the client does not say less. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -222,14 +223,8 @@ export class ApiServer {
   }
 
   async #authorize(ctx: RequestContext): Promise<void> {
-    const reasons: string[] = [];
-    for (const authorizer of this.#options.authorizers) {
-      const verdict = await authorizer.authorize(ctx.user, ctx.attributes);
-      if (verdict.decision === 'allow') return;
-      if (verdict.reason) reasons.push(verdict.reason);
-      if (verdict.decision === 'deny') break;
-    }
-    throw forbiddenTo(ctx, reasons.join(', '));
+    const verdict = await authorizeInTurn(this.#options.authorizers, ctx.user, ctx.attributes);
+    if (verdict.decision !== 'allow') throw forbiddenTo(ctx, verdict.reason ?? '');
   }
 
   async #dispatch(
@@ -269,20 +264,4 @@ function withGroup(user: UserInfo, group: string): UserInfo {
   return user.groups.includes(group) || user.groups.includes('system:unauthenticated')
     ? user
     : { ...user, groups: [...user.groups, group] };
-}
-
-/** 403 in the words that kubectl shows: who cannot do what, where. */
-export function forbiddenTo(ctx: Pick<RequestContext, 'user' | 'attributes'>, reason: string): ApiError {
-  const { attributes: a, user } = ctx;
-  const why = reason === '' ? '' : `: ${reason}`;
-  if (!a.isResourceRequest) {
-    return forbidden({ group: '', resource: '' }, '', `User "${user.name}" cannot ${a.verb} path "${a.path}"${why}`);
-  }
-  const resource = a.subresource === '' ? a.resource : `${a.resource}/${a.subresource}`;
-  const where = a.namespace === '' ? 'at the cluster scope' : `in the namespace "${a.namespace}"`;
-  return forbidden(
-    { group: a.group, resource: a.resource },
-    a.name,
-    `User "${user.name}" cannot ${a.verb} resource "${resource}" in API group "${a.group}" ${where}${why}`,
-  );
 }

@@ -18,3 +18,19 @@ export interface Verdict {
   /** Something could not be looked at (a role that does not exist). */
   readonly error?: string;
 }
+
+/** Asks authorizers in turn; the first that allows or denies decides, and the reasons of the others add up. */
+export async function authorizeInTurn(
+  authorizers: readonly Authorizer[],
+  user: UserInfo,
+  attributes: RequestAttributes,
+): Promise<Verdict> {
+  const reasons: string[] = [];
+  for (const authorizer of authorizers) {
+    const verdict = await authorizer.authorize(user, attributes);
+    if (verdict.decision === 'allow') return verdict;
+    if (verdict.reason) reasons.push(verdict.reason);
+    if (verdict.decision === 'deny') return { ...verdict, reason: reasons.join(', ') };
+  }
+  return { decision: 'none', ...(reasons.length > 0 ? { reason: reasons.join(', ') } : {}) };
+}

@@ -1,5 +1,3 @@
-import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
-import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import type {
   ClusterRole,
   ClusterRoleBinding,
@@ -8,6 +6,8 @@ import type {
   RoleBinding,
   Subject,
 } from '../../../api/types/rbac/v1.generated.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import type { Authorizer, Verdict } from './authorizer.ts';
 
 /** What RBAC decides by: the present roles and bindings, and a number that changes with every change of one of them. */

@@ -1,0 +1,153 @@
+import type { SubjectAccessReview, SubjectAccessReviewSpec } from '../../../api/types/authorization/v1.generated.ts';
+import { defineKind, type Kind } from '../../../libs/kind/kind.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
+import { badRequest, invalid } from '../../../libs/machinery/errors.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import type { Rule } from '../authz/rbac.ts';
+import type { Verdict } from '../authz/authorizer.ts';
+
+export interface AccessReviewOptions {
+  authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict>;
+  /** Everything that a user may do in a namespace, as far as rules say it. */
+  rulesOf(user: UserInfo, namespace: string): readonly Rule[];
+}
+
+const GROUP = 'authorization.k8s.io';
+type Spec = DeepReadonly<SubjectAccessReviewSpec>;
+
+/** `kubectl auth can-i` and what components ask: the four reviews of authorization.k8s.io. Nothing of them is stored. */
+export function accessReviewKinds(options: AccessReviewOptions): Kind[] {
+  return [
+    review(options, 'LocalSubjectAccessReview', 'localsubjectaccessreviews', true, (_ctx, spec) => userIn(spec)),
+    review(options, 'SelfSubjectAccessReview', 'selfsubjectaccessreviews', false, (user) => user),
+    rulesReview(options),
+    review(options, 'SubjectAccessReview', 'subjectaccessreviews', false, (_ctx, spec) => userIn(spec)),
+  ];
+}
+
+function review(
+  { authorize }: AccessReviewOptions,
+  kind: string,
+  resource: string,
+  namespaced: boolean,
+  subject: (user: UserInfo, spec: Spec) => UserInfo,
+): Kind {
+  const self = kind === 'SelfSubjectAccessReview';
+  return defineKind<SubjectAccessReview>({
+    group: GROUP,
+    kind,
+    resource,
+    namespaced,
+    versions: [{ version: 'v1', type: `authorization.v1.${kind}` }],
+    virtual: {
+      async create(ctx, _registry, body) {
+        const { namespace } = ctx.attributes;
+        const errors = specErrors(body.spec, self);
+        if (errors.length > 0) throw invalidReview(errors);
+        if (namespaced && body.spec.resourceAttributes?.namespace !== namespace) {
+          throw badRequest('spec.resourceAttributes.namespace must match namespace');
+        }
+        const verdict = await authorize(subject(ctx.user, body.spec), attributesIn(body.spec));
+        return {
+          ...body,
+          status: {
+            allowed: verdict.decision === 'allow',
+            ...(verdict.decision === 'deny' ? { denied: true } : {}),
+            ...(verdict.reason ? { reason: verdict.reason } : {}),
+            ...(verdict.error ? { evaluationError: verdict.error } : {}),
+          },
+        } as ApiObject;
+      },
+    },
+  }) as unknown as Kind;
+}
+
+function specErrors(spec: Spec, self: boolean): field.ErrorList {
+  const at = field.path('spec');
+  const { resourceAttributes, nonResourceAttributes } = spec;
+  const errors: field.ErrorList = [];
+  if (resourceAttributes && nonResourceAttributes) {
+    const { path = '', verb = '' } = nonResourceAttributes;
+    const shown = field.verbatim(JSON.stringify({ Path: path, Verb: verb }));
+    errors.push(
+      field.invalid(
+        at.child('nonResourceAttributes'),
+        shown,
+        'cannot be specified in combination with resourceAttributes',
+      ),
+    );
+  } else if (!resourceAttributes && !nonResourceAttributes) {
+    const shown = field.verbatim('null');
+    errors.push(
+      field.invalid(
+        at.child('resourceAttributes'),
+        shown,
+        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+      ),
+    );
+  }
+  if (!self && !spec.user && !spec.groups?.length) {
+    errors.push(field.invalid(at.child('user'), spec.user ?? '', 'at least one of user or group must be specified'));
+  }
+  return errors;
+}
+
+/** As upstream words it: with the group and without the kind. */
+function invalidReview(errors: field.ErrorList): Error {
+  return invalid({ group: GROUP, kind: '' }, '', errors);
+}
+
+function userIn(spec: Spec): UserInfo {
+  return {
+    name: spec.user ?? '',
+    ...(spec.uid ? { uid: spec.uid } : {}),
+    groups: spec.groups ?? [],
+    extra: spec.extra ?? {},
+  };
+}
+
+function attributesIn({ resourceAttributes: r, nonResourceAttributes: n }: Spec): RequestAttributes {
+  const none = { path: '', group: '', version: '', resource: '', subresource: '', namespace: '', name: '' };
+  if (n) return { ...none, verb: n.verb ?? '', isResourceRequest: false, path: n.path ?? '' };
+  return {
+    ...none,
+    verb: r?.verb ?? '',
+    isResourceRequest: true,
+    group: r?.group ?? '',
+    version: r?.version ?? '',
+    resource: r?.resource ?? '',
+    subresource: r?.subresource ?? '',
+    namespace: r?.namespace ?? '',
+    name: r?.name ?? '',
+  };
+}
+
+function rulesReview({ rulesOf }: AccessReviewOptions): Kind {
+  return defineKind<ApiObject & { spec?: { namespace?: string } }>({
+    group: GROUP,
+    kind: 'SelfSubjectRulesReview',
+    resource: 'selfsubjectrulesreviews',
+    namespaced: false,
+    versions: [{ version: 'v1', type: 'authorization.v1.SelfSubjectRulesReview' }],
+    virtual: {
+      async create(ctx, _registry, body) {
+        const namespace = body.spec?.namespace ?? '';
+        if (namespace === '') throw badRequest('no namespace on request');
+        const rules = rulesOf(ctx.user, namespace);
+        const resourceRules = rules
+          .filter((rule) => rule.resources?.length)
+          .map(({ verbs, apiGroups, resources, resourceNames }) => ({
+            verbs,
+            apiGroups,
+            resources,
+            ...(resourceNames?.length ? { resourceNames } : {}),
+          }));
+        const nonResourceRules = rules
+          .filter((rule) => rule.nonResourceURLs?.length)
+          .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
+        return { ...body, spec: {}, status: { resourceRules, nonResourceRules, incomplete: false } } as ApiObject;
+      },
+    },
+  }) as unknown as Kind;
+}

@@ -1,0 +1,65 @@
+import type { TokenReview } from '../../../api/types/authentication/v1.generated.ts';
+import { type Clock, formatTime } from '../../../libs/base/clock.ts';
+import { defineKind, type Kind } from '../../../libs/kind/kind.ts';
+import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { UserInfo } from '../../../libs/kind/request.ts';
+import { badRequest } from '../../../libs/machinery/errors.ts';
+import type { ServiceAccountTokens } from '../authn/service-account-tokens.ts';
+
+const GROUP = 'authentication.k8s.io';
+
+/** Who am I, and whose token is this: the two reviews of authentication.k8s.io. */
+export function identityReviewKinds(tokens: ServiceAccountTokens, clock: Clock): Kind[] {
+  return [selfSubjectReview(clock), tokenReview(tokens)];
+}
+
+function selfSubjectReview(clock: Clock): Kind {
+  return defineKind<ApiObject>({
+    group: GROUP,
+    kind: 'SelfSubjectReview',
+    resource: 'selfsubjectreviews',
+    namespaced: false,
+    versions: [{ version: 'v1', type: 'authentication.v1.SelfSubjectReview' }],
+    virtual: {
+      async create(ctx, _registry, body) {
+        const metadata = { ...body.metadata, creationTimestamp: formatTime(clock.now()) };
+        return { ...body, metadata, status: { userInfo: shown(ctx.user) } } as ApiObject;
+      },
+    },
+  });
+}
+
+function tokenReview(tokens: ServiceAccountTokens): Kind {
+  return defineKind<TokenReview>({
+    group: GROUP,
+    kind: 'TokenReview',
+    resource: 'tokenreviews',
+    namespaced: false,
+    versions: [{ version: 'v1', type: 'authentication.v1.TokenReview' }],
+    virtual: {
+      async create(_ctx, registry, body) {
+        const { token = '', audiences } = body.spec;
+        if (token === '') throw badRequest('token is required for TokenReview in authentication');
+        const verdict = await tokens.verify(token, audiences?.length ? audiences : [tokens.issuer], registry);
+        const status =
+          'problem' in verdict
+            ? { user: {}, error: verdict.problem }
+            : {
+                authenticated: true,
+                user: shown({ ...verdict.user, groups: [...verdict.user.groups, 'system:authenticated'] }),
+                audiences: verdict.audiences,
+              };
+        return { ...body, status } as ApiObject;
+      },
+    },
+  }) as unknown as Kind;
+}
+
+function shown({ name, uid, groups, extra }: UserInfo) {
+  return {
+    username: name,
+    ...(uid ? { uid } : {}),
+    ...(groups.length > 0 ? { groups } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
+  };
+}
