@@ -76,6 +76,30 @@ describe('the watch cache', () => {
     assert.equal(await fresh, 2);
   });
 
+  it('tells 410 also to those who began to watch while it listed anew', async () => {
+    const fixture = new CacheFixture();
+    const { store } = fixture;
+    let ended: ((reason: Error | undefined) => void) | undefined;
+    const watch = store.watch.bind(store);
+    store.watch = async (prefix, after, handler) => {
+      ended = (reason) => handler.ended(reason);
+      return watch(prefix, after, handler);
+    };
+    fixture.caches.add(podKind as Kind, builtinSchema());
+    await fixture.caches.start();
+    const list = store.list.bind(store);
+    let reader: ReturnType<typeof fixture.watch> | undefined;
+    store.list = async (prefix, options) => {
+      reader = fixture.watch();
+      await fixture.clock.settle();
+      return list(prefix, options);
+    };
+    ended?.(new CompactedError(1, 9));
+    await fixture.clock.settle();
+    assert.match(reader?.told.join() ?? '', /^ERROR 410 /);
+    assert.ok(reader?.ended);
+  });
+
   it('lists anew when the store has forgotten what it has not seen', async () => {
     const fixture = new CacheFixture();
     let ended: ((reason: Error | undefined) => void) | undefined;

@@ -67,6 +67,7 @@ export class Caches {
   readonly #waiting = new Set<Waiting>();
   readonly #stopped = new AbortController();
   #revision: Revision = 0;
+  #loaded = false;
   #synced = false;
   #watch: Watch | undefined;
   #asking: Promise<Revision> | undefined;
@@ -96,6 +97,11 @@ export class Caches {
   /** Whether the first state is there, and the store's watch is up. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** Whether there is a state to be read: the first list has come. */
+  get loaded(): boolean {
+    return this.#loaded;
   }
 
   /** Takes the first state and follows from there. Rejects when the store cannot be read. */
@@ -159,9 +165,9 @@ export class Caches {
     return this.#revision;
   }
 
-  /** Resolves once the cache has seen `revision`. Rejects with `signal.reason`. */
+  /** Resolves once the cache has seen `revision` (0: once it has any state). Rejects with `signal.reason`. */
   reached(revision: Revision, signal?: AbortSignal): Promise<void> {
-    if (this.#synced && this.#revision >= revision) return DONE;
+    if (this.#loaded && this.#revision >= revision) return DONE;
     if (this.#stopped.signal.aborted) return Promise.reject(this.#stopped.signal.reason);
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
@@ -223,6 +229,7 @@ export class Caches {
     }
     this.#revision = revision;
     for (const cache of this.#byPrefix.values()) cache.load(byPrefix.get(cache.prefix) ?? [], revision);
+    this.#loaded = true;
     this.#unclaimed.clear();
     for (const [prefix, entries] of byPrefix) if (!this.#byPrefix.has(prefix)) this.#setAside(prefix, entries);
   }
@@ -253,7 +260,6 @@ export class Caches {
 
   #advance(revision: Revision): void {
     if (revision > this.#revision) this.#revision = revision;
-    if (!this.#synced) return;
     for (const waiting of this.#waiting) if (waiting.revision <= this.#revision) waiting.done();
   }
 
