@@ -23,7 +23,8 @@
  * ## Reads
  * `get`, `list` and watches show durable state only, and they agree: when a write has been acknowledged, every later
  * `get` and `list` shows it, and a watcher is told of it before or at the time when its writer is answered, never
- * later than one turn of the event loop after. `list` is a snapshot of one revision.
+ * later than one turn of the event loop after. (On etcd a write waits for its event for a second; while the stream of
+ * events is broken, it is answered without.) `list` is a snapshot of one revision.
  *
  * ## Values
  * A value is the JSON of an object, which carries its own revision in `metadata.resourceVersion`. The embedded drivers
@@ -36,12 +37,20 @@
  * What `get`, `list` and watches give back is always the joined text. The bytes belong to the store: readers must not
  * change them and may keep them.
  *
+ * ## Keys
+ * Keys begin with `/`, are well-formed text and have at most 1,900 bytes of UTF-8, by whose order they are listed.
+ *
  * ## Watches
  * `watch` tells every write to keys with a prefix, in order of revision, each exactly once, without gaps, with the
  * entry before it. It starts after a revision that the caller names. History is kept within a bound, across restarts;
  * from a revision older than that, `watch` throws `CompactedError`, and a watch that falls behind the bound ends with
  * one. Several writes of one commit come in one batch. Handlers are called synchronously and must be quick: the
- * consumer buffers, the store does not.
+ * consumer buffers, the store does not. They may be called before the promise of `watch` has resolved, and never after
+ * `Watch.close` has returned.
+ *
+ * `progress` reaches every revision that the store has: embedded stores tell it with each commit. etcd is asked for it
+ * when somebody needs to know: once `currentRevision` has answered, every watch is told progress up to there, as soon
+ * as it can be. A watch from a revision that is still to come tells what comes after that.
  *
  * ## Worked example
  *
@@ -84,7 +93,10 @@ export interface Write {
   readonly value: Draft | undefined;
   /** `absent`: the key must not exist; a revision: it must have just that; `any`: no condition. */
   readonly expect: 'absent' | 'any' | Revision;
-  /** The key disappears by itself this long after the write, as a deletion that watchers see. Within 10 s of accuracy. */
+  /**
+   * The key disappears by itself this long after the write, as a deletion that watchers see, with a revision of its own.
+   * Within 10 s of accuracy; on etcd the time may begin anew when its leader changes.
+   */
   readonly expireAfterSeconds?: number;
 }
 

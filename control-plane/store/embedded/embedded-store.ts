@@ -254,7 +254,7 @@ export class EmbeddedStore implements Store {
   }
 
   #checkKey(key: string): void {
-    assert(key.length > 0 && key.isWellFormed(), 'a key is well-formed text and not empty');
+    assert(key.startsWith('/') && key.isWellFormed(), 'a key is well-formed text and begins with /');
     // No character takes more than three bytes per UTF-16 unit.
     const { keyBytesMax } = this.#limits;
     if (key.length * 3 > keyBytesMax && encoder.encode(key).length > keyBytesMax) {
