@@ -27,6 +27,8 @@ export interface HttpsTransportOptions {
   /** Read for each request. */
   readonly token?: () => string | undefined;
   readonly userAgent?: string;
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly clock: Clock;
 }
 
@@ -127,6 +129,7 @@ class Http2Transport implements HttpsTransport {
       accept,
       ...(userAgent ? { 'user-agent': userAgent } : {}),
       ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+      ...this.#options.headers,
       ...request.headers,
     };
     const stream = connection.request(headers, body === undefined);
