@@ -536,6 +536,51 @@ describe('serving clients that misbehave', () => {
   });
 });
 
+describe('connections', () => {
+  it('that come after a renewal get the new certificate, and those before go on', async () => {
+    const serving = await start(async () => answer(whole('fine')));
+    const before = connect(serving);
+    await once(before, 'connect');
+    const renewed = await makeCertificates(clock.now());
+    serving.renew({ ...renewed.server, clientAuthoritiesPem: renewed.authorityPem });
+    await assert.rejects(askHttp1(serving, '/'), /self-signed certificate|unable to/);
+    const stream = before.request({ ':path': '/' });
+    const [headers] = await once(stream, 'response');
+    assert.equal(headers[':status'], 200);
+    before.close();
+    const after = http2.connect(`https://127.0.0.1:${serving.port}`, { ca: renewed.authorityPem });
+    await once(after, 'connect');
+    after.close();
+  });
+
+  it('on which nothing is asked are closed after a while, those with a watch are not', async () => {
+    const serving = await start(async () => answer(watchBody(() => {})), { idleMs: 200 });
+    const idle = connect(serving);
+    const watching = connect(serving);
+    const stream = watching.request({ ':path': '/?watch=1' });
+    stream.on('error', () => {});
+    await once(stream, 'response');
+    await once(idle, 'close');
+    await clock.sleep(300);
+    assert.equal(watching.closed, false);
+    watching.destroy();
+    const agent = new https.Agent({ keepAlive: true });
+    const request = https.get({
+      host: '127.0.0.1',
+      port: serving.port,
+      path: '/?watch=1',
+      ca: certificates.authorityPem,
+      agent,
+    });
+    request.on('error', () => {});
+    const [response] = await once(request, 'response');
+    await clock.sleep(300);
+    assert.equal(response.closed, false);
+    request.destroy();
+    agent.destroy();
+  });
+});
+
 describe('upgrades', () => {
   it('go to the hook where it wants them, and are answered as plain requests elsewhere', async () => {
     const serving = await start(
