@@ -1,7 +1,7 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
 import { columns } from './columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const pod = defineKind<Pod>({
   group: '',

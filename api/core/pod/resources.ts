@@ -104,6 +104,8 @@ export function qosClassOf(spec: DeepReadonly<PodSpec>): QosClass {
 function counted(list: ResourceList | undefined): Record<string, string> {
   const entries = Object.entries(list ?? {});
   return Object.fromEntries(
-    entries.filter(([name, text]) => (name === 'cpu' || name === 'memory') && signOfQuantity(mustParseQuantity(text)) > 0),
+    entries.filter(
+      ([name, text]) => (name === 'cpu' || name === 'memory') && signOfQuantity(mustParseQuantity(text)) > 0,
+    ),
   );
 }

@@ -5,10 +5,10 @@
 import type {
   Container,
   EphemeralContainer,
+  LifecycleHandler,
   PodSpec,
   Probe,
   Volume,
-  LifecycleHandler,
 } from '../../types/core/v1.generated.ts';
 
 import { roundResourceList } from './resources.ts';

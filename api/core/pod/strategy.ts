@@ -1,9 +1,10 @@
-import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
 import { defaultPod } from './defaults.ts';
 import { beginPodDeletion } from './deletion.ts';
+import { validatePod } from './validation/pod.ts';
 import { alignAppArmor, dropDisabledFields, firstStatus, mergeMatchLabelKeys } from './prepare.ts';
 
 export const strategy: Strategy<Pod> = {
@@ -18,6 +19,7 @@ export const strategy: Strategy<Pod> = {
     alignAppArmor(draft);
     draft.status = firstStatus(draft, ctx.nowMs);
   },
+  validate: validatePod,
   prepareForUpdate(_ctx, draft, old) {
     keepStatus(draft, old);
     dropDisabledFields(draft.spec, old.spec);

@@ -1,0 +1,233 @@
+/** A pod's spec, wherever one stands: in a Pod or in a template. Parts in the order in which upstream names errors. */
+import type { DeepReadonly } from '../../../../libs/kind/object.ts';
+import * as field from '../../../../libs/machinery/field-errors.ts';
+import {
+  dns1123Label,
+  dns1123Subdomain,
+  dns1123SubdomainWithUnderscore,
+  qualifiedName,
+  rangeText,
+} from '../../../../libs/machinery/names.ts';
+import { validateIp } from '../../../meta/addresses.ts';
+import { validateMatchLabels } from '../../../meta/label-selector.ts';
+import type { PodResourceClaim, PodSpec } from '../../../types/core/v1.generated.ts';
+import {
+  labelWithoutDots,
+  type PodContext,
+  validateContainers,
+  validateEphemeralContainers,
+  validateInitContainers,
+} from './containers.ts';
+import { validateOs, validateHostProcess } from './operating-system.ts';
+import { validatePodResources, validateRequirements } from './resources.ts';
+import { validateAffinity, validateTolerations, validateTopologySpread } from './scheduling.ts';
+import { validatePodSecurity } from './security.ts';
+import { validateVolumes } from './volumes.ts';
+
+const INT32_MAX = 2147483647;
+const RESTART_POLICIES = ['Always', 'OnFailure', 'Never'];
+const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
+const PREEMPTION_POLICIES = ['Never', 'PreemptLowerPriority'];
+const NAMESERVERS_MAX = 3;
+const SEARCHES_MAX = 32;
+const SEARCH_CHARACTERS_MAX = 2048;
+const HOSTNAME_BYTES_MAX = 64;
+
+export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  const { errors: volumeErrors, valid } = validateVolumes(spec.volumes ?? [], at.child('volumes'));
+  const claims = (spec.resourceClaims ?? []).map(({ name }) => name);
+  const containers = spec.containers ?? [];
+  const inits = spec.initContainers ?? [];
+  const pod: PodContext = {
+    volumes: valid,
+    claims,
+    graceSeconds: spec.terminationGracePeriodSeconds === undefined ? undefined : Number(spec.terminationGracePeriodSeconds),
+    restartPolicy: spec.restartPolicy ?? '',
+    hostUsers: spec.hostUsers !== false,
+  };
+  return [
+    ...volumeErrors,
+    ...validateResourceClaims(spec.resourceClaims ?? [], at.child('resourceClaims')),
+    ...validateContainers(containers, pod, at.child('containers')),
+    ...validateInitContainers(inits, containers, pod, at.child('initContainers')),
+    ...validateEphemeralContainers(
+      spec.ephemeralContainers ?? [],
+      [...containers, ...inits],
+      containers,
+      pod,
+      at.child('ephemeralContainers'),
+    ),
+    ...validatePodResources(spec, claims, at.child('resources')),
+    ...validateHostNetworkPorts(spec, at),
+    ...choice(spec.restartPolicy, RESTART_POLICIES, at.child('restartPolicy')),
+    ...choice(spec.dnsPolicy, DNS_POLICIES, at.child('dnsPolicy')),
+    ...validateMatchLabels(spec.nodeSelector ?? {}, at.child('nodeSelector')),
+    ...validatePodSecurity(spec, at.child('securityContext')),
+    ...validateAffinity(spec.affinity, at.child('affinity')),
+    ...validateDns(spec, at.child('dnsConfig')),
+    ...validateGates(spec, at),
+    ...validateTopologySpread(spec.topologySpreadConstraints ?? [], at.child('topologySpreadConstraints')),
+    ...validateHostProcess(spec, at),
+    ...validateHostUsers(spec, at),
+    ...validateNames(spec, at),
+    ...validateTolerations(spec.tolerations ?? [], at.child('tolerations')),
+    ...validateHostAliases(spec, at.child('hostAliases')),
+    ...named(spec.priorityClassName, at.child('priorityClassName')),
+    ...(spec.runtimeClassName === undefined ? [] : subdomain(spec.runtimeClassName, at.child('runtimeClassName'))),
+    ...(spec.preemptionPolicy
+      ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at.child('preemptionPolicy'))
+      : []),
+    ...(spec.overhead ? validateRequirements({ limits: spec.overhead }, [], at.child('overhead')) : []),
+    ...validateOs(spec, at),
+    ...validateHostnameOverride(spec, at.child('hostnameOverride')),
+  ];
+}
+
+function choice(value: string | undefined, valid: readonly string[], at: field.Path): field.ErrorList {
+  if (!value) return [field.required(at)];
+  return valid.includes(value) ? [] : [field.notSupported(at, value, valid)];
+}
+
+const subdomain = (text: string, at: field.Path): field.ErrorList =>
+  dns1123Subdomain(text).map((problem) => field.invalid(at, text, problem));
+
+const named = (text: string | undefined, at: field.Path): field.ErrorList => (text ? subdomain(text, at) : []);
+
+function validateResourceClaims(claims: DeepReadonly<PodResourceClaim[]>, at: field.Path): field.ErrorList {
+  const names = new Set<string>();
+  return claims.flatMap((claim, i) => {
+    const here = at.index(i);
+    const { name = '', resourceClaimName: claimName, resourceClaimTemplateName: templateName } = claim;
+    const shown = { Name: name, ResourceClaimName: claimName ?? null, ResourceClaimTemplateName: templateName ?? null };
+    const errors: field.ErrorList = [];
+    if (name === '') errors.push(field.required(here.child('name')));
+    else if (names.has(name)) errors.push(field.duplicate(here.child('name'), name));
+    else for (const text of labelWithoutDots(name)) errors.push(field.invalid(here.child('name'), name, text));
+    names.add(name);
+    const members = '`resourceClaimName`, `resourceClaimTemplateName`';
+    if (claimName !== undefined && templateName !== undefined) {
+      errors.push(field.invalid(here, shown, `at most one of ${members} may be specified`));
+    }
+    if (claimName === undefined && templateName === undefined) {
+      errors.push(field.invalid(here, shown, `must specify one of: ${members}`));
+    }
+    if (claimName !== undefined) errors.push(...subdomain(claimName, here.child('resourceClaimName')));
+    if (templateName !== undefined) errors.push(...subdomain(templateName, here.child('resourceClaimTemplateName')));
+    return errors;
+  });
+}
+
+function validateHostNetworkPorts(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  if (!spec.hostNetwork) return [];
+  const errors: field.ErrorList = [];
+  for (const list of ['containers', 'initContainers'] as const) {
+    (spec[list] ?? []).forEach((container, i) => {
+      (container.ports ?? []).forEach(({ hostPort = 0, containerPort }, k) => {
+        if (hostPort === containerPort) return;
+        const place = at.child(list).index(i).child('ports').index(k).child('hostPort');
+        errors.push(field.invalid(place, hostPort, 'must match `containerPort` when `hostNetwork` is true'));
+      });
+    });
+  }
+  return errors;
+}
+
+function validateDns({ dnsPolicy, dnsConfig }: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  if (dnsPolicy === 'None') {
+    if (!dnsConfig) return [field.required(at, 'must provide `dnsConfig` when `dnsPolicy` is None')];
+    if ((dnsConfig.nameservers ?? []).length === 0) {
+      const detail = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
+      errors.push(field.required(at.child('nameservers'), detail));
+    }
+  }
+  if (!dnsConfig) return errors;
+  const { nameservers = [], searches = [], options = [] } = dnsConfig;
+  const [serversAt, searchesAt] = [at.child('nameservers'), at.child('searches')];
+  if (nameservers.length > NAMESERVERS_MAX) {
+    errors.push(field.invalid(serversAt, nameservers, `must not have more than ${NAMESERVERS_MAX} nameservers`));
+  }
+  nameservers.forEach((address, i) => {
+    errors.push(...validateIp(address, serversAt.index(i)));
+  });
+  if (searches.length > SEARCHES_MAX) {
+    errors.push(field.invalid(searchesAt, searches, `must not have more than ${SEARCHES_MAX} search paths`));
+  }
+  if (searches.join(' ').length > SEARCH_CHARACTERS_MAX) {
+    const detail = `must not have more than ${SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list`;
+    errors.push(field.invalid(searchesAt, searches, detail));
+  }
+  searches.forEach((search, i) => {
+    if (search === '.') return;
+    for (const text of dns1123SubdomainWithUnderscore(search.replace(/\.$/, ''))) {
+      errors.push(field.invalid(searchesAt.index(i), search, text));
+    }
+  });
+  options.forEach(({ name }, i) => {
+    if (!name) errors.push(field.required(at.child('options').index(i), 'must not be empty'));
+  });
+  return errors;
+}
+
+function validateGates({ readinessGates, schedulingGates }: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  (readinessGates ?? []).forEach(({ conditionType }, i) => {
+    const place = at.child('readinessGates').index(i).child('conditionType');
+    for (const text of qualifiedName(conditionType)) errors.push(field.invalid(place, conditionType, text));
+  });
+  const names = new Set<string>();
+  (schedulingGates ?? []).forEach(({ name }, i) => {
+    const place = at.child('schedulingGates').index(i);
+    for (const text of qualifiedName(name)) errors.push(field.invalid(place, name, text));
+    if (names.has(name)) errors.push(field.duplicate(place, name));
+    names.add(name);
+  });
+  return errors;
+}
+
+/** Users of its own fit neither with the host's processes nor with its IPC nor with block devices. */
+function validateHostUsers(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  if (spec.hostUsers !== false) return [];
+  const errors: field.ErrorList = [];
+  const detail = 'when `hostUsers` is false';
+  if (spec.hostNetwork) errors.push(field.forbidden(at.child('hostNetwork'), detail));
+  if (spec.hostPID) errors.push(field.forbidden(at.child('HostPID'), detail));
+  if (spec.hostIPC) errors.push(field.forbidden(at.child('HostIPC'), detail));
+  for (const list of ['containers', 'initContainers'] as const) {
+    (spec[list] ?? []).forEach((container, i) => {
+      if ((container.volumeDevices ?? []).length === 0) return;
+      errors.push(field.forbidden(at.child(list).index(i).child('volumeDevices'), detail));
+    });
+  }
+  return errors;
+}
+
+function validateNames(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  const { serviceAccountName, nodeName, activeDeadlineSeconds: deadline, hostname, subdomain: domain } = spec;
+  const errors = [...named(serviceAccountName, at.child('serviceAccountName')), ...named(nodeName, at.child('nodeName'))];
+  if (deadline !== undefined && (deadline < 1 || deadline > INT32_MAX)) {
+    errors.push(field.invalid(at.child('activeDeadlineSeconds'), deadline, rangeText(1, INT32_MAX)));
+  }
+  if (hostname) {
+    for (const text of labelWithoutDots(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, text));
+  }
+  if (domain) for (const text of dns1123Label(domain)) errors.push(field.invalid(at.child('subdomain'), domain, text));
+  return errors;
+}
+
+function validateHostAliases({ hostAliases }: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  return (hostAliases ?? []).flatMap(({ ip, hostnames }, i) => [
+    ...validateIp(ip ?? '', at.index(i).child('ip')),
+    ...(hostnames ?? []).flatMap((name, k) => subdomain(name, at.index(i).child('hostnames').index(k))),
+  ]);
+}
+
+function validateHostnameOverride(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  const { hostnameOverride: name, hostNetwork, setHostnameAsFQDN } = spec;
+  if (name === undefined) return [];
+  const errors: field.ErrorList = [];
+  if (hostNetwork) errors.push(field.forbidden(at, 'may not be specified when hostNetwork is true'));
+  if (setHostnameAsFQDN) errors.push(field.forbidden(at, 'may not be specified when setHostnameAsFQDN is true'));
+  if (name.length > HOSTNAME_BYTES_MAX) return [...errors, field.tooLong(at, HOSTNAME_BYTES_MAX)];
+  return [...errors, ...subdomain(name, at)];
+}

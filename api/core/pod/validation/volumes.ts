@@ -1,0 +1,42 @@
+/** Volumes of a pod (API concept "Volumes"). */
+import type { DeepReadonly } from '../../../../libs/kind/object.ts';
+import * as field from '../../../../libs/machinery/field-errors.ts';
+import { dns1123Label } from '../../../../libs/machinery/names.ts';
+import type { Volume } from '../../../types/core/v1.generated.ts';
+import { validateSource, VOLUME_SOURCES } from './volume-sources.ts';
+
+export type Volumes = ReadonlyMap<string, DeepReadonly<Volume>>;
+
+/** Checks them; `valid` has those without a fault, which containers may name. */
+export function validateVolumes(
+  volumes: DeepReadonly<Volume[]>,
+  at: field.Path,
+): { readonly errors: field.ErrorList; readonly valid: Volumes } {
+  const errors: field.ErrorList = [];
+  const valid = new Map<string, DeepReadonly<Volume>>();
+  volumes.forEach((volume, i) => {
+    const here = at.index(i);
+    const found = validateVolumeSource(volume, here);
+    const { name } = volume;
+    if (!name) found.push(field.required(here.child('name')));
+    else found.push(...dns1123Label(name).map((text) => field.invalid(here.child('name'), name, text)));
+    if (valid.has(name)) found.push(field.duplicate(here.child('name'), name));
+    if (found.length === 0) valid.set(name, volume);
+    errors.push(...found);
+  });
+  return { errors, valid };
+}
+
+/** Exactly one source, and what that one asks for. */
+function validateVolumeSource(volume: DeepReadonly<Volume>, at: field.Path): field.ErrorList {
+  const given = VOLUME_SOURCES.filter((source) => volume[source] !== undefined && volume[source] !== null);
+  const [first, ...others] = given;
+  if (first === undefined) return [field.required(at, 'must specify a volume type')];
+  return [
+    ...validateSource(volume, first, at),
+    ...others.map((source) => field.forbidden(at.child(pathOf(source)), 'may not specify more than 1 volume type')),
+  ];
+}
+
+/** Upstream's errors call one of them by an old name. */
+export const pathOf = (source: string): string => (source === 'gcePersistentDisk' ? 'persistentDisk' : source);
