@@ -1,7 +1,12 @@
 import { builtinKinds } from '../../api/kinds.ts';
 import { clusterRole } from '../../api/rbac/clusterrole/kind.ts';
 import { clusterRoleBinding } from '../../api/rbac/clusterrolebinding/kind.ts';
+import { persistentVolumeClaim } from '../../api/core/persistentvolumeclaim/kind.ts';
+import { pod } from '../../api/core/pod/kind.ts';
 import { role } from '../../api/rbac/role/kind.ts';
+import { volumeAttachment } from '../../api/storage/volumeattachment/kind.ts';
+import type { PersistentVolumeClaim, Pod } from '../../api/types/core/v1.generated.ts';
+import type { VolumeAttachment } from '../../api/types/storage/v1.generated.ts';
 import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
 import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
@@ -20,9 +25,11 @@ import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
+import { NodeAuthorizer, type NodeGraph } from './authz/node.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
+import { objectKey } from './cache/keys.ts';
 import { CustomResources } from './crd/custom-resources.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
@@ -107,7 +114,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   });
   const { caches } = server.engine;
   const rbac = new RbacAuthorizer(rbacObjects(caches));
-  authorizers.push(rbac);
+  authorizers.push(new NodeAuthorizer(nodeGraph(caches)), rbac);
   const sha256 = (text: string) => keys.digest('sha256', text);
   endpoints.push(
     healthEndpoint([...standardChecks(caches, store), ...(options.healthChecks ?? [])], (name, error) =>
@@ -147,5 +154,24 @@ function rbacObjects(caches: Caches): RbacObjects {
     clusterRoleBindings: () => all<ClusterRoleBinding>(clusterRoleBinding),
     roles: () => all<Role>(role),
     roleBindings: () => all<RoleBinding>(roleBinding),
+  };
+}
+
+function nodeGraph(caches: Caches): NodeGraph {
+  const find = <T extends ApiObject>(kind: Kind<T>, namespace: string, name: string) =>
+    caches
+      .resource(kind as unknown as Kind)
+      .get(objectKey(kind, namespace, name))
+      ?.object() as DeepReadonly<T> | undefined;
+  return {
+    podsOn: (node) =>
+      caches
+        .resource(pod as unknown as Kind)
+        .byField('spec.nodeName', node)
+        .map((encoded) => encoded.object() as unknown as DeepReadonly<Pod>),
+    pod: (namespace, name) => find<Pod>(pod, namespace, name),
+    volumeOf: (namespace, claim) =>
+      find<PersistentVolumeClaim>(persistentVolumeClaim, namespace, claim)?.spec?.volumeName,
+    attachmentNode: (name) => find<VolumeAttachment>(volumeAttachment, '', name)?.spec?.nodeName,
   };
 }

@@ -60,7 +60,7 @@ test('who is who', async () => {
     ['apiserver', 'kube-apiserver', [], ['server auth']],
     ['apiserverKubeletClient', 'kube-apiserver-kubelet-client', ['system:masters'], ['client auth']],
     ['frontProxyClient', 'front-proxy-client', [], ['client auth']],
-    ['admin', 'kubernetes-admin', ['system:masters'], ['client auth']],
+    ['admin', 'admin', ['system:masters'], ['client auth']],
     ['controllerManager', 'system:kube-controller-manager', [], ['client auth']],
     ['scheduler', 'system:kube-scheduler', [], ['client auth']],
     ['kubeProxy', 'system:kube-proxy', [], ['client auth']],

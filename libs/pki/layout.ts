@@ -10,7 +10,7 @@
  * | `front-proxy-ca.*`             | the authority of the aggregation layer: whom extension servers believe      |
  * | `front-proxy-client.*`         | as whom the API server speaks to extension servers (issued by the former)   |
  * | `sa.key` `sa.pub`              | signs service account tokens                                                |
- * | `admin.*`                      | the user `kubernetes-admin`, group `system:masters`                         |
+ * | `admin.*`                      | the user `admin`, group `system:masters`                         |
  * | `controller-manager.*`         | the user `system:kube-controller-manager`                                   |
  * | `scheduler.*`                  | the user `system:kube-scheduler`                                            |
  * | `kube-proxy.*`                 | the user `system:kube-proxy`                                                |
@@ -70,7 +70,7 @@ export function leafSpecs({
     },
     client('apiserver-kubelet-client', 'kube-apiserver-kubelet-client', 'system:masters'),
     { ...client('front-proxy-client', 'front-proxy-client'), authority: 'front-proxy-ca' },
-    client('admin', 'kubernetes-admin', 'system:masters'),
+    client('admin', 'admin', 'system:masters'),
     client('controller-manager', 'system:kube-controller-manager'),
     client('scheduler', 'system:kube-scheduler'),
     client('kube-proxy', 'system:kube-proxy'),

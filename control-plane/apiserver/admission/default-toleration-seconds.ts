@@ -1,5 +1,5 @@
-import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { Pod, Toleration } from '../../../api/types/core/v1.generated.ts';
+import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';

@@ -1,6 +1,6 @@
+import { namespaces } from '../../../api/resources.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import { forbidden, namespaceTerminating, notFound } from '../../../libs/machinery/errors.ts';
-import { namespaces } from '../../../api/resources.ts';
 
 const PERMANENT: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public']);
 

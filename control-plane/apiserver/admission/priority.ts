@@ -1,10 +1,10 @@
+import { priorityClasses } from '../../../api/resources.ts';
+import type { Pod } from '../../../api/types/core/v1.generated.ts';
+import type { PriorityClass } from '../../../api/types/scheduling/v1.generated.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import { forbidden } from '../../../libs/machinery/errors.ts';
-import { priorityClasses } from '../../../api/resources.ts';
-import type { Pod } from '../../../api/types/core/v1.generated.ts';
-import type { PriorityClass } from '../../../api/types/scheduling/v1.generated.ts';
 
 const DEFAULT_POLICY = 'PreemptLowerPriority';
 
@@ -73,4 +73,5 @@ async function defaultClasses(registry: Registry): Promise<DeepReadonly<Priority
 }
 
 /** Of several defaults, which only a race can make, the lowest counts. */
-const lowest = (classes: readonly DeepReadonly<PriorityClass>[]) => [...classes].sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+const lowest = (classes: readonly DeepReadonly<PriorityClass>[]) =>
+  [...classes].sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];

@@ -1,10 +1,10 @@
+import { serviceAccounts } from '../../../api/resources.ts';
+import type { Pod, PodSpec, ServiceAccount, Volume } from '../../../api/types/core/v1.generated.ts';
+import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { forbidden } from '../../../libs/machinery/errors.ts';
 import { randomSuffix } from '../../../libs/machinery/names.ts';
-import type { Random } from '../../../libs/base/random.ts';
-import { serviceAccounts } from '../../../api/resources.ts';
-import type { Pod, PodSpec, ServiceAccount, Volume } from '../../../api/types/core/v1.generated.ts';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';

@@ -72,7 +72,10 @@ export class ServiceAccountTokens {
   /** Whom `token` stands for towards one of `audiences`. */
   async verify(token: string, audiences: readonly string[], registry: Registry): Promise<TokenVerdict> {
     const verdict = this.#verifier.verify(token);
-    if (!verdict.ok) return { problem: `invalid bearer token: ${verdict.why}` };
+    if (!verdict.ok)
+      return {
+        problem: verdict.why === 'expired' ? 'invalid bearer token, token lookup failed' : 'invalid bearer token',
+      };
     const read = readServiceAccountToken(verdict.claims, [this.issuer]);
     if (!read) return { problem: 'invalid bearer token' };
     const shared = matchAudiences(read, audiences);
@@ -146,7 +149,7 @@ export class ServiceAccountTokens {
     return {
       kind: 'TokenRequest',
       apiVersion: 'authentication.k8s.io/v1',
-      metadata: { name, namespace, creationTimestamp: formatTime(nowMs) },
+      metadata: { ...body.metadata, name, namespace },
       spec: { audiences, expirationSeconds, boundObjectRef },
       status: { token, expirationTimestamp: formatTime(nowMs + expirationSeconds * 1000) },
     } as ApiObject;

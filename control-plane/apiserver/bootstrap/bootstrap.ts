@@ -16,6 +16,7 @@ import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Engine } from '../registry/engine.ts';
 import { type BootstrapBinding, type BootstrapRole, clusterRoles } from './cluster-roles.ts';
 import { flowSchemas, priorityLevels } from './flow-control.ts';
+import { parseRule } from './rules.ts';
 import { clusterRoleBindings, roleBindings, roles } from './role-bindings.ts';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
@@ -140,22 +141,6 @@ function bootstrapMetadata({
     ...(namespace ? { namespace } : {}),
     labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults', ...labels },
     annotations: { [AUTO_UPDATE]: 'true' },
-  };
-}
-
-/** `get list | core apps | pods` or `get : /healthz`; see `cluster-roles.ts`. */
-export function parseRule(text: string): PolicyRule {
-  const words = (part = '') => part.trim().split(' ').filter(Boolean);
-  if (text.includes(' : ')) {
-    const [verbs, paths] = text.split(' : ');
-    return { verbs: words(verbs), nonResourceURLs: words(paths) };
-  }
-  const [verbs, groups, resources, names] = text.split('|');
-  return {
-    verbs: words(verbs),
-    apiGroups: words(groups).map((group) => (group === 'core' ? '' : group)),
-    resources: words(resources),
-    ...(names ? { resourceNames: words(names) } : {}),
   };
 }
 

@@ -223,6 +223,12 @@ export class ResourceCache implements WatchSource {
     return objectsOf(this.#objects.slices(this.prefix));
   }
 
+  /** The objects whose selectable field `label` has `value`, found through an index. */
+  byField(label: string, value: string): readonly CachedObject[] {
+    const keys = this.#indexes.keys(label, value, this.#objects.values());
+    return [...keys].sort().map((key) => this.#objects.get(key) as CachedObject);
+  }
+
   /** Some objects as a list of the present. */
   pageOf(objects: readonly CachedObject[]): ListPage {
     return new ListPage(this.#lists, slicesOf(objects), { revision: this.revision, more: false, remaining: 0 });

@@ -6,11 +6,11 @@ import type { Encoded } from '../cache/encoded.ts';
 import { objectKey } from '../cache/keys.ts';
 import { selectionOf } from '../cache/selection.ts';
 import { createObject } from './create.ts';
-import { deleteObject, type DeleteParameters } from './delete.ts';
+import { type DeleteParameters, deleteObject } from './delete.ts';
 import { type Engine, fromStorage, type Target } from './engine.ts';
 import type { ServedResource } from './kind-set.ts';
-import { changeObject } from './update.ts';
 import { rulesOf } from './rules.ts';
+import { changeObject } from './update.ts';
 
 /**
  * The registry as admission plugins, actions and virtual kinds see it: see the contract in `libs/kind/registry.ts`. It

@@ -4,8 +4,8 @@ import { alreadyExists, badRequest, generateNameConflict, invalid } from '../../
 import { generateName } from '../../../libs/machinery/names.ts';
 import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
 import type { Entry } from '../../store/store.ts';
-import { objectKey } from '../cache/keys.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
+import { objectKey } from '../cache/keys.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
 import { ownOnCreate } from './managed-fields.ts';
 import { type Draft, fillCreateMetadata, validateCreateMetadata } from './metadata.ts';

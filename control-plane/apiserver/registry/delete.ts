@@ -1,7 +1,7 @@
 import { formatTime } from '../../../libs/base/clock.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import type { Kind } from '../../../libs/kind/kind.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { conflict, notFound } from '../../../libs/machinery/errors.ts';
 import type { CachedObject } from '../cache/cached-object.ts';

@@ -7,12 +7,12 @@ import type {
   AdmissionPlugin,
   AdmissionRequest,
 } from '../../../libs/kind/admission.ts';
+import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
-import type { RequestContext } from '../../../libs/kind/request.ts';
+import type { RequestAttributes, RequestContext } from '../../../libs/kind/request.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Store } from '../../store/store.ts';
-import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Caches } from '../cache/caches.ts';
 import type { KindSet, ServedResource } from './kind-set.ts';
@@ -29,6 +29,8 @@ export interface Engine {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Asks whether the user may do something more than was asked for at first (a PATCH that creates). Throws 403. */
+  authorize?(ctx: RequestContext, attributes: RequestAttributes): Promise<void>;
   /** How to reach kubelets, pods and services; without it exec, logs and proxies are answered with 503. */
   readonly connector?: Connector;
 }

@@ -1,5 +1,5 @@
-import { apiVersionOf } from '../../../libs/kind/object.ts';
 import type { Kind, ServedVersion, Subresource } from '../../../libs/kind/kind.ts';
+import { apiVersionOf } from '../../../libs/kind/object.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 
 /** One resource of one served group and version: what a path leads to. */

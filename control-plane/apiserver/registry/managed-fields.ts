@@ -1,12 +1,12 @@
+import type { ActionSubresource, Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import { apiVersionOf } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { FieldManager } from '../../../libs/machinery/apply/field-manager.ts';
 import { Structures } from '../../../libs/machinery/apply/structure.ts';
 import type { SchemaSet, TypeRef } from '../../../libs/machinery/schema/ir.ts';
-import { apiVersionOf } from '../../../libs/kind/object.ts';
-import type { Kind } from '../../../libs/kind/kind.ts';
 import type { Engine } from './engine.ts';
-import { subresourceOf, type ServedResource } from './kind-set.ts';
+import { type ServedResource, subresourceOf } from './kind-set.ts';
 import type { Draft } from './metadata.ts';
 
 /** Everything here is derived from what a kind and its schema say, and is forgotten with them. */
@@ -101,4 +101,24 @@ export function ownOnUpdate(
   const entries = manager.update(inVersion(resource, before), inVersion(resource, draft), options);
   if (entries) draft.metadata.managedFields = entries as Draft['metadata']['managedFields'];
   else delete draft.metadata.managedFields;
+}
+
+/** The sender of an action's body (a TokenRequest) owns what it says, though nothing of it is stored. */
+export function ownAction(
+  engine: Engine,
+  ctx: RequestContext,
+  action: ActionSubresource,
+  subresource: string,
+  body: Draft,
+): void {
+  const { kind, group, version } = action.gvk;
+  const manager = new FieldManager({
+    structures: structuresOf(engine.schema),
+    type: { k: 'ref', name: action.type },
+    apiVersion: apiVersionOf({ group, version }),
+    kind,
+    subresource,
+  });
+  const entries = manager.update(undefined, body, { manager: ctx.fieldManager, nowMs: engine.clock.now() });
+  if (entries) body.metadata.managedFields = entries as Draft['metadata']['managedFields'];
 }

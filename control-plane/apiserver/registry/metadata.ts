@@ -129,8 +129,9 @@ export function validateAnnotations(annotations: Readonly<Record<string, string>
 function validateOwnerReferences(references: DeepReadonly<OwnerReference[]>, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
   let controller: DeepReadonly<OwnerReference> | undefined;
-  references.forEach((reference, i) => {
-    const here = at.index(i);
+  for (const reference of references) {
+    // Which of them it is, upstream's errors do not say.
+    const here = at;
     const { group, version } = parseOrEmpty(reference.apiVersion ?? '');
     if (version === '')
       errors.push(field.invalid(here.child('apiVersion'), reference.apiVersion ?? '', 'version must not be empty'));
@@ -138,20 +139,20 @@ function validateOwnerReferences(references: DeepReadonly<OwnerReference[]>, at:
     if (!reference.name) errors.push(field.invalid(here.child('name'), '', 'must not be empty'));
     if (!reference.uid) errors.push(field.invalid(here.child('uid'), '', 'must not be empty'));
     if (group === '' && version === 'v1' && reference.kind === 'Event') {
-      errors.push(field.invalid(here, '', `/v1, Kind=Event is disallowed from being an owner`));
+      errors.push(field.invalid(here, reference, '/v1, Kind=Event is disallowed from being an owner'));
     }
-    if (!reference.controller) return;
+    if (!reference.controller) continue;
     if (controller === undefined) controller = reference;
     else {
       errors.push(
         field.invalid(
           at,
           references,
-          `Only one reference can have Controller set to true. Found "true" in references for ${controller.name} and ${reference.name}`,
+          `Only one reference can have Controller set to true. Found "true" in references for ${controller.kind}/${controller.name} and ${reference.kind}/${reference.name}`,
         ),
       );
     }
-  });
+  }
   return errors;
 }
 

@@ -1,9 +1,9 @@
-import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+import { assert } from '../../../libs/base/assert.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
+import type { ApiObject } from '../../../libs/kind/object.ts';
 import { normalize, stringify } from '../../../libs/machinery/codec/json.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
-import type { ApiObject } from '../../../libs/kind/object.ts';
-import type { Kind } from '../../../libs/kind/kind.ts';
-import { assert } from '../../../libs/base/assert.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Draft, Entry, Store, WriteResult } from '../../store/store.ts';
 import { joinDraft } from '../../store/store.ts';
 import type { Draft as ObjectDraft } from './metadata.ts';

@@ -1,3 +1,4 @@
+import { assert } from '../../../libs/base/assert.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError } from '../../../libs/machinery/codec/errors.ts';
@@ -7,7 +8,6 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { applyJsonPatch, JsonPatchError, jsonPatchOf } from '../../../libs/machinery/patch/json-patch.ts';
 import { applyMergePatch, mergePatchOf } from '../../../libs/machinery/patch/merge-patch.ts';
 import { StrategicMerge, strategicPatchOf } from '../../../libs/machinery/patch/strategic-merge.ts';
-import { assert } from '../../../libs/base/assert.ts';
 import type { ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import { type PatchMediaType, patchMediaType } from '../negotiation.ts';

@@ -41,7 +41,7 @@ export async function readObject(r: ResourceRequest): Promise<Encoded> {
 async function waitFor(r: ResourceRequest, revision: number | undefined): Promise<void> {
   const { caches, clock } = r.engine;
   if (revision === undefined) await caches.fresh(r.ctx.signal);
-  else if (revision > caches.revision) {
+  else if (revision > caches.revision || !caches.loaded) {
     using deadline = withTimeout(clock, CATCH_UP_MS, r.ctx.signal);
     try {
       await caches.reached(revision, deadline.signal);
@@ -166,7 +166,10 @@ function nextToken(r: ResourceRequest, page: ListPage): string {
 }
 
 /** The selector in the storage version's labels. Refuses fields that the kind does not know, in upstream's wordings. */
-function storedFields({ kind, served }: ServedResource, selector: FieldSelector | undefined): FieldSelector | undefined {
+function storedFields(
+  { kind, served }: ServedResource,
+  selector: FieldSelector | undefined,
+): FieldSelector | undefined {
   if (!selector) return undefined;
   const always = kind.namespaced ? ['metadata.name', 'metadata.namespace'] : ['metadata.name'];
   const { fieldLabels } = served;

@@ -79,6 +79,7 @@ async function newest(engine: Engine, target: Target, key: string): Promise<Cach
 }
 
 async function create(engine: Engine, ctx: RequestContext, target: Target, change: Change): Promise<Changed> {
+  await engine.authorize?.(ctx, { ...ctx.attributes, verb: 'create' });
   const next = await change.next(undefined);
   const uid = next.object.metadata?.uid;
   if (uid)

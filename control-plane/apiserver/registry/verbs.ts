@@ -14,21 +14,24 @@ import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Encoded } from '../cache/encoded.ts';
 import { objectKey } from '../cache/keys.ts';
+import { header } from '../headers.ts';
 import { CONTENT_TYPES, negotiate, type Representation } from '../negotiation.ts';
 import { parseWriteParameters, type WriteOptionsKind, type WriteParameters } from '../options.ts';
 import { respond, statusResponse, wholeBody } from '../responses.ts';
 import type { Route } from '../router.ts';
-import { header } from '../headers.ts';
 import { decodeBody } from './body.ts';
 import { connect } from './connect.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import { decodeDeleteOptions } from './delete-options.ts';
-import type { Engine, Target } from './engine.ts';
+import { formatTime } from '../../../libs/base/clock.ts';
+import { admissionRequest, type Engine, runAdmit, runValidate, type Target } from './engine.ts';
+import { ownAction, ownOnCreate } from './managed-fields.ts';
+import type { Draft } from './metadata.ts';
 import { type ServedResource, subresourceOf } from './kind-set.ts';
-import { listOrWatch, presentObject, readObject } from './read.ts';
 import { patchObject } from './patch.ts';
+import { listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';
 import { changeObject } from './update.ts';
 import { updateView, viewOf } from './views.ts';
@@ -203,7 +206,7 @@ function viewResponse(r: ResourceRequest, view: ObjectSubresource, encoded: Enco
 }
 
 async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiResponse> {
-  const { ctx } = writing(r, 'CreateOptions');
+  const { ctx, options } = writing(r, 'CreateOptions');
   const schema = r.engine.schema;
   const apiVersion = action.gvk.group ? `${action.gvk.group}/${action.gvk.version}` : action.gvk.version;
   const body = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), {
@@ -215,7 +218,22 @@ async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiRe
   action.strategy?.defaults?.(body);
   const errors = action.strategy?.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
   if (errors.length > 0) throw invalid(action.gvk, body.metadata?.name ?? '', errors);
-  const value = await action.run(ctx, r.engine.registry, body);
+  body.metadata = {
+    ...body.metadata,
+    uid: r.engine.random.uuid(),
+    creationTimestamp: formatTime(r.engine.clock.now()),
+  };
+  ownAction(r.engine, ctx, action, r.subresource, body as Draft);
+  const request = admissionRequest('CREATE', r.target, r.subresource, body, undefined, options);
+  await runAdmit(r.engine, ctx, request);
+  const reserved = await runValidate(r.engine, ctx, request);
+  let value: ApiObject;
+  try {
+    value = await action.run(ctx, r.engine.registry, body);
+  } catch (error) {
+    await reserved.rollback();
+    throw error;
+  }
   const code = value.kind === 'Status' ? Number((value as { code?: number }).code ?? 201) : 201;
   const type = value.kind === 'Status' ? 'meta.v1.Status' : action.type;
   return respond(code, wholeBody({ value, type, schema }, r.form), ctx.warnings.all);
@@ -236,6 +254,8 @@ async function handleVirtual(r: ResourceRequest): Promise<ApiResponse> {
       const errors = kind.strategy.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
       if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, body.metadata?.name ?? '', errors);
       if (!virtual?.create) throw methodNotAllowed();
+      body.metadata ??= {};
+      ownOnCreate(r.engine, ctx, resource, body as Draft);
       return answer(await virtual.create(ctx, r.engine.registry, body), served.type, 201);
     }
     case 'get': {

@@ -6,8 +6,8 @@ import type { Encoded } from '../cache/encoded.ts';
 import { header } from '../headers.ts';
 import { decodeBody } from './body.ts';
 import { fromStorage } from './engine.ts';
-import { changeObject } from './update.ts';
 import { patcherOf } from './patch.ts';
+import { changeObject } from './update.ts';
 import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
 
 /** What a view (scale) shows of an object: its own kind, and the part of the metadata that says which object it is. */

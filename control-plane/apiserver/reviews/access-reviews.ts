@@ -46,7 +46,9 @@ function review(
         const errors = specErrors(body.spec, self);
         if (errors.length > 0) throw invalidReview(errors);
         if (namespaced && body.spec.resourceAttributes?.namespace !== namespace) {
-          throw badRequest('spec.resourceAttributes.namespace must match namespace');
+          const at = 'spec.resourceAttributes.namespace';
+          const given = body.spec.resourceAttributes?.namespace ?? '';
+          throw invalidReview([field.invalid(at, given, 'must match metadata.namespace')]);
         }
         const verdict = await authorize(subject(ctx.user, body.spec), attributesIn(body.spec));
         return {
