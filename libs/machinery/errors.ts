@@ -37,7 +37,8 @@ export interface Status {
   message?: string;
   reason?: StatusReason;
   details?: StatusDetails;
-  code: number;
+  /** Every failure has one; a success does not say it. */
+  code?: number;
 }
 
 export type StatusReason =
@@ -73,7 +74,7 @@ export class ApiError extends Error {
   }
 
   get code(): number {
-    return this.status.code;
+    return this.status.code ?? 500;
   }
 
   /** Empty where the Status has none. */
@@ -109,7 +110,6 @@ export function success(details?: StatusDetails): Status {
     metadata: {},
     status: 'Success',
     ...(details ? { details } : {}),
-    code: 200,
   };
 }
 
