@@ -14,7 +14,10 @@ export function validateCSIDriver(driver: DeepReadonly<CSIDriver>): field.ErrorL
   return [...validateCSIDriverName(driver.metadata?.name ?? '', field.path('name')), ...validateSpec(driver)];
 }
 
-export function validateCSIDriverUpdate(driver: DeepReadonly<CSIDriver>, old: DeepReadonly<CSIDriver>): field.ErrorList {
+export function validateCSIDriverUpdate(
+  driver: DeepReadonly<CSIDriver>,
+  old: DeepReadonly<CSIDriver>,
+): field.ErrorList {
   const at = field.path('spec');
   return [
     ...validateCSIDriver(driver),

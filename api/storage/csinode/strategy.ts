@@ -17,7 +17,9 @@ export const strategy: Strategy<CSINode> = {
 
 function validateCSINode({ spec }: DeepReadonly<CSINode>): field.ErrorList {
   const names = new Set<string>();
-  return (spec?.drivers ?? []).flatMap((driver, i) => validateDriver(driver, names, field.path('spec', 'drivers').index(i)));
+  return (spec?.drivers ?? []).flatMap((driver, i) =>
+    validateDriver(driver, names, field.path('spec', 'drivers').index(i)),
+  );
 }
 
 function validateDriver(driver: DeepReadonly<CSINodeDriver>, names: Set<string>, at: field.Path): field.ErrorList {

@@ -1,0 +1,161 @@
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { dns1123Subdomain } from '../../../libs/machinery/names.ts';
+import { mustParseQuantity, signOfQuantity, toCeil } from '../../../libs/machinery/quantity.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { internalForm } from '../../meta/internal-form.ts';
+import { validateImmutable } from '../../meta/immutable.ts';
+import { jsonDiff } from '../../meta/line-diff.ts';
+import type { PersistentVolume, PersistentVolumeSpec } from '../../types/core/v1.generated.ts';
+import { validateNodeSelector } from '../node/node-selector.ts';
+import { SOURCES, validateSource } from './volume-sources.ts';
+
+type Spec = DeepReadonly<PersistentVolumeSpec>;
+
+const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const RECLAIM_POLICIES = ['Delete', 'Recycle', 'Retain'];
+export const VOLUME_MODES = ['Block', 'Filesystem'];
+export const MOUNT_OPTIONS_ANNOTATION = 'volume.beta.kubernetes.io/mount-options';
+const INLINE = 'may not be specified in the context of inline volumes';
+
+/** Volumes that are mounted by something that takes options. */
+const TAKE_MOUNT_OPTIONS: readonly (keyof PersistentVolumeSpec)[] = [
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'glusterfs',
+  'nfs',
+  'rbd',
+  'quobyte',
+  'iscsi',
+  'cinder',
+  'cephfs',
+  'azureFile',
+  'vsphereVolume',
+  'azureDisk',
+  'photonPersistentDisk',
+];
+
+/** The order in which the API server holds the sources; messages show them so. */
+const INTERNAL_ORDER = {
+  'core.v1.PersistentVolumeSpec':
+    'gcePersistentDisk awsElasticBlockStore hostPath glusterfs nfs rbd quobyte iscsi flexVolume cinder cephfs fc flocker azureFile vsphereVolume azureDisk photonPersistentDisk portworxVolume scaleIO local storageos csi'.split(
+      ' ',
+    ),
+};
+
+export function validatePersistentVolume(volume: DeepReadonly<PersistentVolume>): field.ErrorList {
+  const spec: Spec = volume.spec ?? {};
+  const errors = validatePersistentVolumeSpec(spec, field.path('spec'), false);
+  if (volume.metadata?.annotations?.[MOUNT_OPTIONS_ANNOTATION] && !TAKE_MOUNT_OPTIONS.some((name) => spec[name])) {
+    const at = field.path('metadata', 'annotations', MOUNT_OPTIONS_ANNOTATION);
+    errors.push(field.forbidden(at, 'may not specify mount options for this volume type'));
+  }
+  return errors;
+}
+
+export function validatePersistentVolumeUpdate(
+  volume: DeepReadonly<PersistentVolume>,
+  old: DeepReadonly<PersistentVolume>,
+): field.ErrorList {
+  const errors = validatePersistentVolume(volume);
+  const source = (spec: Spec | undefined) => Object.fromEntries(SOURCES.map((name) => [name, spec?.[name]]));
+  if (!sameValue(source(volume.spec), source(old.spec))) {
+    const shown = (spec: Spec | undefined) => {
+      const all = internalForm('core.v1.PersistentVolumeSpec', spec, INTERNAL_ORDER);
+      return Object.fromEntries(Object.entries(all).slice(0, SOURCES.length));
+    };
+    const diff = jsonDiff(shown(old.spec), shown(volume.spec));
+    const at = field.path('spec', 'persistentvolumesource');
+    errors.push(field.forbidden(at, `spec.persistentvolumesource is immutable after creation\n${diff}`));
+  }
+  errors.push(...validateImmutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'volumeMode'));
+  if (old.spec?.nodeAffinity && !sameValue(volume.spec?.nodeAffinity, old.spec.nodeAffinity)) {
+    const shown = field.verbatim(JSON.stringify(internalForm('core.v1.VolumeNodeAffinity', volume.spec?.nodeAffinity)));
+    const why = 'field is immutable, except for updating from beta label to GA';
+    errors.push(field.invalid('spec.nodeAffinity', shown, why));
+  }
+  return errors;
+}
+
+export function validateAccessModes(modes: readonly string[] | undefined, at: field.Path): field.ErrorList {
+  if (!modes?.length) return [field.required(at)];
+  const errors: field.ErrorList = modes
+    .filter((mode) => !ACCESS_MODES.includes(mode))
+    .map((mode) => field.notSupported(at, mode, ACCESS_MODES));
+  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod' && ACCESS_MODES.includes(mode))) {
+    errors.push(field.forbidden(at, 'may not use ReadWriteOncePod with other access modes'));
+  }
+  return errors;
+}
+
+/** `inline`: the volume stands inside a VolumeAttachment and has no life of its own. */
+export function validatePersistentVolumeSpec(spec: Spec, at: field.Path, inline: boolean): field.ErrorList {
+  const errors: field.ErrorList = [];
+  if (inline) {
+    if (spec.claimRef) errors.push(field.forbidden(at.child('claimRef'), INLINE));
+    if (Object.keys(spec.capacity ?? {}).length > 0) errors.push(field.forbidden(at.child('capacity'), INLINE));
+    if (!spec.csi) errors.push(field.required(at.child('csi'), 'has to be specified in the context of inline volumes'));
+  }
+  errors.push(...validateAccessModes(spec.accessModes, at.child('accessModes')));
+  if (!inline) errors.push(...validateCapacity(spec.capacity, at.child('capacity')));
+  const policy = spec.persistentVolumeReclaimPolicy;
+  if (policy) {
+    if (inline) errors.push(field.forbidden(at.child('persistentVolumeReclaimPolicy'), INLINE));
+    else if (!RECLAIM_POLICIES.includes(policy)) {
+      errors.push(field.notSupported(at.child('persistentVolumeReclaimPolicy'), policy, RECLAIM_POLICIES));
+    }
+  }
+  if (spec.nodeAffinity) {
+    const affinity = at.child('nodeAffinity');
+    if (inline) errors.push(field.forbidden(affinity, INLINE));
+    else if (!spec.nodeAffinity.required) {
+      errors.push(field.required(affinity.child('required'), 'must specify required node constraints'));
+    } else errors.push(...validateNodeSelector(spec.nodeAffinity.required, affinity.child('required')));
+  }
+  errors.push(...validateSource(spec, at));
+  if (spec.hostPath && policy === 'Recycle' && spec.hostPath.path.replace(/\/+$/, '') === '') {
+    const why = "may not be 'recycle' for a hostPath mount of '/'";
+    errors.push(field.forbidden(at.child('persistentVolumeReclaimPolicy'), why));
+  }
+  const { storageClassName, volumeMode, volumeAttributesClassName } = spec;
+  if (storageClassName) {
+    if (inline) errors.push(field.forbidden(at.child('storageClassName'), INLINE));
+    else errors.push(...validateClassName(storageClassName, at.child('storageClassName')));
+  }
+  if (volumeMode !== undefined) {
+    const valid = inline ? ['Filesystem'] : VOLUME_MODES;
+    if (!valid.includes(volumeMode)) errors.push(field.notSupported(at.child('volumeMode'), volumeMode, valid));
+  }
+  if (volumeAttributesClassName !== undefined) {
+    const there = at.child('volumeAttributesClassName');
+    if (volumeAttributesClassName === '') errors.push(field.required(there, 'an empty string is disallowed'));
+    else errors.push(...validateClassName(volumeAttributesClassName, there));
+    if (!spec.csi) {
+      errors.push(field.required(at.child('csi'), 'has to be specified when using volumeAttributesClassName'));
+    }
+  }
+  return errors;
+}
+
+export function validateClassName(name: string, at: field.Path): field.ErrorList {
+  return dns1123Subdomain(name).map((problem) => field.invalid(at, name, problem));
+}
+
+/** A volume has storage and nothing else. */
+function validateCapacity(capacity: Spec['capacity'], at: field.Path): field.ErrorList {
+  const entries = Object.entries(capacity ?? {});
+  const errors: field.ErrorList = [];
+  if (entries.length === 0) errors.push(field.required(at));
+  if (entries.length !== 1 || entries[0]?.[0] !== 'storage') {
+    const shown = capacity ? Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1))) : null;
+    errors.push(field.notSupported(at, shown, ['storage']));
+  }
+  for (const [name, text] of entries) {
+    const quantity = mustParseQuantity(text);
+    if (signOfQuantity(quantity) < 0) {
+      errors.push(field.invalid(at.key(name), toCeil(quantity), 'must be a valid resource quantity'));
+    }
+    if (signOfQuantity(quantity) <= 0) errors.push(field.invalid(at.key(name), text, 'must be greater than zero'));
+  }
+  return errors;
+}
