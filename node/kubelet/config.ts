@@ -1,0 +1,71 @@
+/** What a node's operator may choose; the names are those of upstream's KubeletConfiguration where it has them. */
+export interface KubeletConfig {
+  /** Where pods' volumes and files are. */
+  readonly rootDirectory: string;
+  readonly podLogsDirectory: string;
+  /** Where tools look for containers' logs by name; empty: no links are made. */
+  readonly containerLogsDirectory: string;
+  /** Manifests of pods that run without an API server; empty: none. */
+  readonly staticPodPath: string;
+  /** The cgroup below which pods have theirs. */
+  readonly cgroupRoot: string;
+  readonly clusterDNS: readonly string[];
+  readonly clusterDomain: string;
+  readonly resolvConf: string;
+  readonly maxPods: number;
+  readonly maxParallelImagePulls: number;
+  readonly nodeStatusUpdateFrequencyMs: number;
+  readonly nodeStatusReportFrequencyMs: number;
+  readonly nodeLeaseDurationSeconds: number;
+  /** How often mounted ConfigMaps, Secrets and tokens are looked at. */
+  readonly syncFrequencyMs: number;
+  /** The port of the kubelet's own server, told to the API server. */
+  readonly port: number;
+  readonly registerNode: boolean;
+  readonly nodeLabels: Readonly<Record<string, string>>;
+  readonly registerWithTaints: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+  /** Addresses of the node, the main one first; empty: the machine's own. */
+  readonly nodeIps: readonly string[];
+  readonly providerId: string;
+  /** Kept for the system, of `cpu`, `memory`, `ephemeral-storage`. */
+  readonly systemReserved: Readonly<Record<string, string>>;
+  readonly evictionHard: Readonly<Record<string, string>>;
+  readonly containerLogMaxSizeBytes: number;
+  readonly containerLogMaxFiles: number;
+  readonly imageGCHighThresholdPercent: number;
+  readonly imageGCLowThresholdPercent: number;
+  readonly imageMinimumGCAgeMs: number;
+  /** What the node says of itself. */
+  readonly version: string;
+}
+
+export const DEFAULT_CONFIG: KubeletConfig = Object.freeze({
+  rootDirectory: '/var/lib/kubelet',
+  podLogsDirectory: '/var/log/pods',
+  containerLogsDirectory: '/var/log/containers',
+  staticPodPath: '',
+  cgroupRoot: '',
+  clusterDNS: [],
+  clusterDomain: 'cluster.local',
+  resolvConf: '/etc/resolv.conf',
+  maxPods: 110,
+  maxParallelImagePulls: 5,
+  nodeStatusUpdateFrequencyMs: 10_000,
+  nodeStatusReportFrequencyMs: 300_000,
+  nodeLeaseDurationSeconds: 40,
+  syncFrequencyMs: 60_000,
+  port: 10250,
+  registerNode: true,
+  nodeLabels: {},
+  registerWithTaints: [],
+  nodeIps: [],
+  providerId: '',
+  systemReserved: {},
+  evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '10%', 'nodefs.inodesFree': '5%' },
+  containerLogMaxSizeBytes: 10 * 1024 * 1024,
+  containerLogMaxFiles: 5,
+  imageGCHighThresholdPercent: 85,
+  imageGCLowThresholdPercent: 80,
+  imageMinimumGCAgeMs: 120_000,
+  version: 'v1.36.2',
+});

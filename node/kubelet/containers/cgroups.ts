@@ -1,0 +1,142 @@
+import type { Host } from '../../../libs/base/host.ts';
+import { qosClassOf } from '../../../api/core/pod/resources.ts';
+import { type NodePod, uidOf } from '../pod/objects.ts';
+import { cpuShares, type PodLimits, podLimits } from './resources.ts';
+
+const ROOT = '/sys/fs/cgroup';
+
+/**
+ * The cgroups of pods: `<root>/kubepods[/burstable|/besteffort]/pod<uid>`, in cgroups v1 and v2.
+ *
+ * A runtime makes a pod's cgroup without limits and never removes it: both are done here. Where the machine has no
+ * cgroups, or they may not be written, pods run without.
+ */
+export class Cgroups {
+  readonly #host: Host;
+  readonly #root: string;
+  #hierarchies: Promise<readonly Hierarchy[]> | undefined;
+
+  constructor(host: Host, root: string) {
+    this.#host = host;
+    this.#root = root.replace(/\/$/, '');
+  }
+
+  /** The `cgroupParent` of the pod's sandbox. */
+  parentOf(pod: NodePod): string {
+    const qos = pod.spec ? qosClassOf(pod.spec) : 'BestEffort';
+    const folder = qos === 'Guaranteed' ? '' : `/${qos.toLowerCase()}`;
+    return `${this.#root}/kubepods${folder}/pod${uidOf(pod)}`;
+  }
+
+  /** Makes the pod's cgroup with its limits. Throws the system's error where it cannot be written. */
+  async create(pod: NodePod): Promise<void> {
+    const { files } = this.#host;
+    const limits = podLimits(pod);
+    const parent = this.parentOf(pod);
+    for (const hierarchy of await this.hierarchies()) {
+      const folder = `${hierarchy.path}${parent}`;
+      await this.#enable(hierarchy, parent);
+      await files.makeDirectory(folder, { mode: 0o755 });
+      for (const [file, value] of limitFiles(hierarchy, limits)) {
+        if (await files.statIfExists(`${folder}/${file}`)) await files.write(`${folder}/${file}`, value, { atomic: false });
+      }
+    }
+  }
+
+  /** Removes the pod's cgroups, once nothing runs in them. `uid` alone is enough, as after a restart. */
+  async remove(uid: string): Promise<void> {
+    const { processes, files } = this.#host;
+    const folders: string[] = [];
+    for (const { path } of await this.hierarchies()) {
+      for (const qos of ['', '/burstable', '/besteffort']) {
+        const folder = `${path}${this.#root}/kubepods${qos}/pod${uid}`;
+        if (!(await files.statIfExists(folder))) continue;
+        // A container's own cgroup below it may be left by a runtime that was killed.
+        for (const name of await files.list(folder)) {
+          if ((await files.statIfExists(`${folder}/${name}`))?.kind === 'directory') folders.push(`${folder}/${name}`);
+        }
+        folders.push(folder);
+      }
+    }
+    // Cgroups are removed by rmdir, which leaves their files alone.
+    if (folders.length > 0) await processes.run('rmdir', ['--', ...folders]);
+  }
+
+  /** The uids of all pods that have a cgroup here. */
+  async pods(): Promise<string[]> {
+    const uids = new Set<string>();
+    for (const { path } of await this.hierarchies()) {
+      for (const qos of ['', '/burstable', '/besteffort']) {
+        const folder = `${path}${this.#root}/kubepods${qos}`;
+        if (!(await this.#host.files.statIfExists(folder))) continue;
+        for (const name of await this.#host.files.list(folder)) if (/^pod[0-9a-f-]{32,36}$/.test(name)) uids.add(name.slice(3));
+      }
+    }
+    return [...uids];
+  }
+
+  hierarchies(): Promise<readonly Hierarchy[]> {
+    this.#hierarchies ??= detect(this.#host);
+    return this.#hierarchies;
+  }
+
+  /** In v2 a controller works in a cgroup only when all above it hand it down. */
+  async #enable({ version, path }: Hierarchy, parent: string): Promise<void> {
+    if (version === 1) return;
+    const { files } = this.#host;
+    let folder = path;
+    for (const part of parent.split('/').filter((one) => one !== '').slice(0, -1)) {
+      folder += `/${part}`;
+      if (!(await files.statIfExists(folder))) await files.makeDirectory(folder, { mode: 0o755 });
+      const has = (await files.readTextIfExists(`${folder}/cgroup.subtree_control`)) ?? '';
+      const may = (await files.readTextIfExists(`${folder}/cgroup.controllers`)) ?? '';
+      const wanted = ['cpu', 'memory', 'pids'].filter((name) => may.split(/\s+/).includes(name) && !has.split(/\s+/).includes(name));
+      if (wanted.length === 0) continue;
+      const text = wanted.map((name) => `+${name}`).join(' ');
+      await files.write(`${folder}/cgroup.subtree_control`, text, { atomic: false });
+    }
+  }
+}
+
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  readonly path: string;
+  /** `memory`, `cpu,cpuacct` …; `unified` for v2, and beside v1 for a v2 that has no controllers. */
+  readonly controller: string;
+}
+
+async function detect({ files, facts }: Host): Promise<readonly Hierarchy[]> {
+  if (facts.platform !== 'linux' || !(await files.statIfExists(ROOT))) return [];
+  if (await files.statIfExists(`${ROOT}/cgroup.controllers`)) return [{ version: 2, path: ROOT, controller: 'unified' }];
+  const found: Hierarchy[] = [];
+  for (const controller of await files.list(ROOT)) {
+    const path = `${ROOT}/${controller}`;
+    // Links lead to hierarchies of several controllers, which are listed under their own names.
+    if ((await files.statIfExists(path))?.kind !== 'directory') continue;
+    if (await files.statIfExists(`${path}/cgroup.procs`)) found.push({ version: 1, path, controller });
+  }
+  return found;
+}
+
+function limitFiles({ version, controller }: Hierarchy, limits: PodLimits): [string, string][] {
+  const { cpuShares: shares, cpuQuotaUs, cpuPeriodUs, memoryBytes } = limits;
+  if (version === 2) {
+    return [
+      ['cpu.weight', String(cpuWeight(shares))],
+      ['cpu.max', `${cpuQuotaUs > 0 ? cpuQuotaUs : 'max'} ${cpuPeriodUs}`],
+      ['memory.max', memoryBytes > 0 ? String(memoryBytes) : 'max'],
+    ];
+  }
+  if (controller.split(',').includes('memory')) return memoryBytes > 0 ? [['memory.limit_in_bytes', String(memoryBytes)]] : [];
+  if (!controller.split(',').includes('cpu')) return [];
+  const quota: [string, string][] = [
+    ['cpu.cfs_period_us', String(cpuPeriodUs)],
+    ['cpu.cfs_quota_us', String(cpuQuotaUs)],
+  ];
+  return [['cpu.shares', String(shares)], ...(cpuQuotaUs > 0 ? quota : [])];
+}
+
+/** Shares (2 … 262,144) on the scale of v2's weights (1 … 10,000), as runtimes convert them. */
+export function cpuWeight(shares: number): number {
+  return Math.floor(1 + ((Math.max(cpuShares(0), shares) - 2) * 9999) / 262_142);
+}

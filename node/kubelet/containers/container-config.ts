@@ -1,0 +1,57 @@
+import type { Keys } from '../../../libs/base/keys.ts';
+import type { Input } from '../../../libs/grpc/protobuf.ts';
+import { containerLogPath } from '../../cri/logs.ts';
+import type { ContainerConfig, Image, Mount, Signal } from '../../cri/schema.generated.ts';
+import type { NodePod, PodContainer } from '../pod/objects.ts';
+import { expandVariables } from './expand.ts';
+import { containerAnnotations, containerLabels } from './labels.ts';
+import { containerResources } from './resources.ts';
+import { containerSecurity } from './security.ts';
+
+export interface ContainerConfigOptions {
+  readonly keys: Keys;
+  readonly restartCount: number;
+  /** As the runtime knows the image, once it is there. */
+  readonly imageRef: string;
+  readonly image: Image | undefined;
+  readonly env: ReadonlyMap<string, string>;
+  readonly mounts: readonly Input<Mount>[];
+  readonly nodeMemoryBytes: number;
+  readonly seccompRoot: string;
+  /** The container whose processes an ephemeral container shall see. */
+  readonly targetId?: string;
+}
+
+/** What the runtime is told about a container. Throws `ConfigError` for what cannot be. */
+export function containerConfig(
+  pod: NodePod,
+  container: PodContainer,
+  options: ContainerConfigOptions,
+): Input<ContainerConfig> {
+  const { env, restartCount } = options;
+  const expand = (text: string) => expandVariables(text, (name) => env.get(name));
+  const encoder = new TextEncoder();
+  return {
+    metadata: { name: container.name, attempt: restartCount },
+    image: { image: options.imageRef, userSpecifiedImage: container.image ?? '' },
+    command: (container.command ?? []).map(expand),
+    args: (container.args ?? []).map(expand),
+    workingDir: container.workingDir ?? '',
+    envs: Array.from(env, ([key, value]) => ({ key, value: encoder.encode(value) })),
+    mounts: options.mounts,
+    labels: containerLabels(pod, container),
+    annotations: containerAnnotations(options.keys, pod, container, restartCount),
+    logPath: containerLogPath(container.name, restartCount),
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    tty: container.tty ?? false,
+    stopSignal: (container.lifecycle?.stopSignal ?? 'RUNTIME_DEFAULT') as Signal,
+    linux: {
+      resources: containerResources(pod, container, options.nodeMemoryBytes),
+      securityContext: containerSecurity(pod, container, options.image, {
+        seccompRoot: options.seccompRoot,
+        ...(options.targetId && { targetId: options.targetId }),
+      }),
+    },
+  };
+}

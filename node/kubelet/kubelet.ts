@@ -1,0 +1,230 @@
+import type { Clock } from '../../libs/base/clock.ts';
+import type { Host } from '../../libs/base/host.ts';
+import type { Keys } from '../../libs/base/keys.ts';
+import type { Logger } from '../../libs/base/log.ts';
+import type { Random } from '../../libs/base/random.ts';
+import { createEventRecorder } from '../../libs/client/events.ts';
+import type { StoppableEventRecorder } from '../../libs/client/event-sink.ts';
+import type { Client, Informers } from '../../libs/kind/client.ts';
+import { keyOf, type Live } from '../../libs/kind/object.ts';
+import { isNotFound } from '../../libs/machinery/errors.ts';
+import { pods, services } from '../../api/resources.ts';
+import type { Pod } from '../../api/types/core/v1.generated.ts';
+import { ChangeSource } from '../cri/changes.ts';
+import type { CriClient } from '../cri/cri.ts';
+import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
+import type { Connections } from './connections.ts';
+import { Cgroups } from './containers/cgroups.ts';
+import { LABEL } from './containers/labels.ts';
+import type { KubeletEnvironment } from './environment.ts';
+import { ImagePuller } from './images/puller.ts';
+import { nodeIps } from './node-status/facts.ts';
+import { NodeLease } from './node-status/lease.ts';
+import { NodeStatusReporter } from './node-status/node-status.ts';
+import { ReferencedObjects } from './objects.ts';
+import { nameOf, namespaceOf, type NodePod, uidOf } from './pod/objects.ts';
+import { StatusWriter } from './pod/status-writer.ts';
+import { PodWorker } from './pod/worker.ts';
+import { ServiceAccountTokens } from './volumes/tokens.ts';
+import { Volumes } from './volumes/volumes.ts';
+
+export interface KubeletOptions {
+  readonly nodeName: string;
+  readonly client: Client;
+  /** Shared with others of the process; asked for pods and services. */
+  readonly informers: Informers;
+  readonly cri: CriClient;
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly connections: Connections;
+  readonly config?: Partial<KubeletConfig>;
+}
+
+/** A running kubelet. Disposing it stops it; its pods go on running. */
+export interface Kubelet extends AsyncDisposable {
+  readonly nodeName: string;
+  readonly env: KubeletEnvironment;
+  /** The pods that this node knows, static ones included. */
+  pods(): readonly NodePod[];
+  /** The pod's worker, for the kubelet's server. */
+  workerOf(namespace: string, name: string): PodWorker | undefined;
+}
+
+/**
+ * Starts a kubelet: the node is registered, what the runtime has is taken over, and pods of this node are run.
+ * Resolves when the runtime has answered and the first state of the API is known. Rejects when the runtime does not
+ * answer at all.
+ *
+ *     await using kubelet = await startKubelet({ nodeName: 'node-1', client, informers, cri, host, … });
+ */
+export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
+  const kubelet = new NodeKubelet(options);
+  await kubelet.start();
+  return kubelet;
+}
+
+class NodeKubelet implements Kubelet {
+  readonly nodeName: string;
+  readonly env: KubeletEnvironment;
+  readonly #options: KubeletOptions;
+  readonly #events: StoppableEventRecorder;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #status: NodeStatusReporter;
+  readonly #lease: NodeLease;
+  readonly #changes: ChangeSource;
+  readonly #disposables: Disposable[] = [];
+  #runtimeName = '';
+  #hostIps: readonly string[] = [];
+  #stopped = false;
+
+  constructor(options: KubeletOptions) {
+    const { client, clock, cri, host, nodeName, keys, random, connections, informers } = options;
+    const config: KubeletConfig = { ...DEFAULT_CONFIG, ...options.config };
+    const log = options.log.child('kubelet', { node: nodeName });
+    this.#options = options;
+    this.nodeName = nodeName;
+    this.#events = createEventRecorder({ client, clock, log, component: 'kubelet', host: nodeName });
+    const objects = new ReferencedObjects(client, clock);
+    const tokens = new ServiceAccountTokens(client, clock);
+    this.env = {
+      nodeName,
+      config,
+      client,
+      cri,
+      host,
+      clock,
+      random: random.fork('kubelet'),
+      keys,
+      log,
+      events: this.#events,
+      connections,
+      objects,
+      volumes: new Volumes({ host, clock, log, objects, tokens, rootDirectory: config.rootDirectory }),
+      puller: new ImagePuller({ cri, clock, maxParallel: config.maxParallelImagePulls }),
+      cgroups: new Cgroups(host, config.cgroupRoot),
+      statuses: new StatusWriter(client, clock, log),
+      runtimeName: () => this.#runtimeName,
+      hostIps: () => this.#hostIps,
+      allocatable: () => this.#status.allocatable,
+      nodeMemoryBytes: host.facts.memoryBytes,
+      services: () => informers.informer(services).list(),
+    };
+    this.#changes = new ChangeSource({
+      client: cri,
+      clock,
+      log,
+      changed: (changes) => {
+        for (const uid of new Set(changes.map(({ podUid }) => podUid))) this.#workers.get(uid)?.poke();
+      },
+    });
+    this.#status = new NodeStatusReporter({
+      env: this.env,
+      listedAgoMs: () => {
+        const { lastListedMs } = this.#changes;
+        return lastListedMs === undefined ? undefined : clock.monotonic() - lastListedMs;
+      },
+    });
+    this.#lease = new NodeLease({
+      client,
+      clock,
+      log,
+      nodeName,
+      durationSeconds: config.nodeLeaseDurationSeconds,
+      node: () => this.#status.node,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { informers, host } = this.#options;
+    const { config } = this.env;
+    this.#hostIps = nodeIps(host, config);
+    this.#runtimeName = await this.#status.prepare();
+    this.#status.start();
+    this.#lease.start();
+    const informer = informers.informer(pods);
+    informers.informer(services);
+    await informers.synced();
+    this.#changes.start();
+    this.#disposables.push(informer.on((pod, previous) => this.#podChanged(pod, previous)));
+    await this.#adopt();
+  }
+
+  pods(): readonly NodePod[] {
+    return Array.from(this.#workers.values(), (worker) => this.env.statuses.latest(worker.pod));
+  }
+
+  workerOf(namespace: string, name: string): PodWorker | undefined {
+    for (const worker of this.#workers.values()) {
+      if (nameOf(worker.pod) === name && namespaceOf(worker.pod) === namespace) return worker;
+    }
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const one of this.#disposables) one[Symbol.dispose]();
+    await Promise.all([this.#changes.stop(), this.#status.stop(), this.#lease.stop()]);
+    await Promise.all(Array.from(this.#workers.values(), (worker) => worker.stop()));
+    await this.env.statuses.stop();
+    await this.#events.stop();
+  }
+
+  #podChanged(pod: Live<Pod> | undefined, previous: Live<Pod> | undefined): void {
+    const mine = pod?.spec?.nodeName === this.nodeName;
+    if (!mine && previous?.spec?.nodeName !== this.nodeName) return;
+    if (!pod) this.#workers.get(uidOf(previous as NodePod))?.update(undefined);
+    else if (mine) this.#run(pod);
+  }
+
+  #run(pod: NodePod, unwanted = false): void {
+    if (this.#stopped) return;
+    const known = this.#workers.get(uidOf(pod));
+    if (known) return known.update(pod);
+    const worker = new PodWorker({
+      env: this.env,
+      pod,
+      unwanted,
+      apiPod: (own) => own,
+      terminated: (ended) => this.#delete(ended),
+      gone: (uid) => this.#workers.delete(uid),
+    });
+    this.#workers.set(uidOf(pod), worker);
+    worker.poke();
+  }
+
+  /** Tells the API that the pod's object may go. */
+  async #delete(pod: NodePod): Promise<void> {
+    const { client, clock } = this.env;
+    const uid = uidOf(pod);
+    for (;;) {
+      try {
+        const options = { gracePeriodSeconds: 0, preconditions: { uid } };
+        return await client.resource(pods).namespace(namespaceOf(pod)).delete(nameOf(pod), options);
+      } catch (error) {
+        if (this.#stopped || isNotFound(error) || (error as { code?: number }).code === 409) return;
+        this.env.log.warn('a pod’s object could not be deleted', { pod: keyOf(pod as Pod), error });
+        await clock.sleep(1_000);
+      }
+    }
+  }
+
+  /** Takes over what an earlier kubelet left in the runtime: pods that nobody wants any more are ended. */
+  async #adopt(): Promise<void> {
+    const { cri } = this.env;
+    const { items } = await cri.listPodSandbox({});
+    const informer = this.#options.informers.informer(pods);
+    for (const { labels } of items) {
+      const uid = labels[LABEL.podUid];
+      const name = labels[LABEL.podName];
+      const namespace = labels[LABEL.podNamespace];
+      // Without these it is nobody's pod: it was made by other means, and is left alone.
+      if (!uid || !name || !namespace || this.#workers.has(uid)) continue;
+      if (informer.get(`${namespace}/${name}`)?.metadata.uid === uid) continue;
+      this.#run({ kind: 'Pod', apiVersion: 'v1', metadata: { name, namespace, uid }, spec: { containers: [] } }, true);
+    }
+  }
+}

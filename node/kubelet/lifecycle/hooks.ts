@@ -1,0 +1,46 @@
+import type { Clock } from '../../../libs/base/clock.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import type { LifecycleHandler } from '../../../api/types/core/v1.generated.ts';
+import { type CriClient, execSync } from '../../cri/cri.ts';
+import type { Connections } from '../connections.ts';
+import { type PodContainer, resolvePort } from '../pod/objects.ts';
+
+export interface HookContext {
+  readonly cri: CriClient;
+  readonly clock: Clock;
+  readonly connections: Connections;
+  readonly containerId: string;
+  readonly container: PodContainer;
+  readonly podIp: string;
+  /** The hook is given up after so long. */
+  readonly timeoutMs: number;
+}
+
+/** Runs a post-start or pre-stop hook to its end. Rejects with what went wrong. */
+export async function runHook(hook: DeepReadonly<LifecycleHandler>, context: HookContext): Promise<void> {
+  const { exec, httpGet, tcpSocket, sleep } = hook;
+  const { cri, clock, connections, container, containerId, podIp, timeoutMs } = context;
+  if (exec) {
+    const { exitCode, stderr } = await execSync(cri, containerId, exec.command ?? [], { timeoutMs });
+    if (exitCode === 0) return;
+    const said = new TextDecoder().decode(stderr.subarray(0, 1024)).trim();
+    throw new Error(`command '${(exec.command ?? []).join(' ')}' exited with ${exitCode}: ${said}`);
+  }
+  if (sleep) return clock.sleep(Math.min(timeoutMs, Number(sleep.seconds) * 1000));
+  const target = httpGet ?? tcpSocket;
+  if (!target) return;
+  const port = resolvePort(target.port, container);
+  if (port === undefined) throw new Error(`invalid port: ${target.port}`);
+  const host = target.host || podIp;
+  if (!httpGet) return connections.tcp(host, port, timeoutMs);
+  const { path = '/', scheme = 'HTTP', httpHeaders = [] } = httpGet;
+  const { code } = await connections.http({
+    scheme: scheme === 'HTTPS' ? 'https' : 'http',
+    host,
+    port,
+    path: path.startsWith('/') ? path : `/${path}`,
+    headers: Object.fromEntries((httpHeaders ?? []).map(({ name, value }) => [name, value])),
+    timeoutMs,
+  });
+  if (code >= 400) throw new Error(`the hook was answered with the status ${code}`);
+}

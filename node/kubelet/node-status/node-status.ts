@@ -1,0 +1,235 @@
+import type { Timer } from '../../../libs/base/clock.ts';
+import type { Live } from '../../../libs/kind/object.ts';
+import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
+import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
+import { mustParseQuantity, toCeil } from '../../../libs/machinery/quantity.ts';
+import { nodes } from '../../../api/resources.ts';
+import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
+import type { KubeletEnvironment } from '../environment.ts';
+import { type NodeHealth, nodeConditions } from './conditions.ts';
+import { allocatableOf, capacityOf, type MachineFacts, nodeAddresses, nodeInfo, readMachineFacts, type ResourceList } from './facts.ts';
+
+const IMAGES_MAX = 50;
+const IMAGE_NAMES_MAX = 5;
+const RETRY_MS = 1_000;
+
+export interface NodeStatusOptions {
+  readonly env: KubeletEnvironment;
+  /** How long ago (ms) the runtime's containers were listed; undefined: never. */
+  readonly listedAgoMs: () => number | undefined;
+}
+
+/** Makes the node known to the API, and keeps telling how it is. */
+export class NodeStatusReporter {
+  readonly #env: KubeletEnvironment;
+  readonly #options: NodeStatusOptions;
+  readonly #stopped = new AbortController();
+  #machine: MachineFacts | undefined;
+  #runtime = '';
+  #capacity: ResourceList = {};
+  #allocatable: ResourceList = {};
+  #node: Live<Node> | undefined;
+  #reportedMs = Number.NEGATIVE_INFINITY;
+  #podCidr = '';
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: NodeStatusOptions) {
+    this.#options = options;
+    this.#env = options.env;
+  }
+
+  get allocatable(): ResourceList {
+    return this.#allocatable;
+  }
+
+  get node(): Live<Node> | undefined {
+    return this.#node;
+  }
+
+  /** Reads what the machine is. Rejects when the runtime does not answer. */
+  async prepare(): Promise<string> {
+    const { host, cri, config } = this.#env;
+    await host.files.makeDirectory(config.rootDirectory, { mode: 0o750 });
+    this.#machine = await readMachineFacts(host);
+    const { runtimeName, runtimeVersion } = await cri.version({});
+    this.#runtime = `${runtimeName}://${runtimeVersion}`;
+    this.#capacity = await capacityOf(host, config);
+    this.#allocatable = allocatableOf(this.#capacity, config);
+    return runtimeName;
+  }
+
+  /** Begins to report; the first report is under way when it returns. */
+  start(): void {
+    this.#running = this.#report().finally(() => {
+      this.#running = undefined;
+      this.#schedule();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the kubelet stops'));
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  #schedule(): void {
+    const { clock, config } = this.#env;
+    if (this.#stopped.signal.aborted) return;
+    const delayMs = this.#node ? config.nodeStatusUpdateFrequencyMs : RETRY_MS;
+    this.#timer = clock.setTimer(() => this.start(), delayMs);
+  }
+
+  async #report(): Promise<void> {
+    const { log, nodeName } = this.#env;
+    try {
+      const status = await this.#status();
+      if (!this.#node) await this.#register(status);
+      await this.#patch(status);
+      await this.#tellPodCidr();
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return;
+      // Somebody has deleted it: it is made anew.
+      if (isNotFound(error)) this.#node = undefined;
+      log.warn('the node’s status could not be written', { node: nodeName, error });
+    }
+  }
+
+  async #register(status: NodeStatus): Promise<void> {
+    const { client, nodeName, config, host } = this.#env;
+    const { signal } = this.#stopped;
+    const { platform, architecture } = host.facts;
+    const labels = {
+      'beta.kubernetes.io/arch': architecture,
+      'beta.kubernetes.io/os': platform,
+      'kubernetes.io/arch': architecture,
+      'kubernetes.io/hostname': nodeName,
+      'kubernetes.io/os': platform,
+      ...config.nodeLabels,
+    };
+    if (!config.registerNode) {
+      this.#node = await client.resource(nodes).get(nodeName, { signal });
+      return;
+    }
+    const wanted: Node = {
+      metadata: { name: nodeName, labels },
+      spec: {
+        ...(config.providerId && { providerID: config.providerId }),
+        ...(config.registerWithTaints.length > 0 && { taints: config.registerWithTaints.map((taint) => ({ ...taint })) }),
+      },
+      status,
+    };
+    try {
+      this.#node = await client.resource(nodes).create(wanted, { signal });
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const found = await client.resource(nodes).get(nodeName, { signal });
+      const missing = Object.entries(labels).filter(([key, value]) => found.metadata.labels?.[key] !== value);
+      this.#node =
+        missing.length === 0
+          ? found
+          : await client
+              .resource(nodes)
+              .patch(nodeName, { metadata: { labels: Object.fromEntries(missing) } }, { type: 'merge', signal });
+    }
+  }
+
+  async #patch(status: NodeStatus): Promise<void> {
+    const { client, nodeName, clock, config } = this.#env;
+    const before = (this.#node?.status ?? {}) as NodeStatus;
+    const patch: Record<string, unknown> = {};
+    for (const key of Object.keys(status) as (keyof NodeStatus)[]) {
+      if (!jsonEqual(withoutHeartbeats(before[key]), withoutHeartbeats(status[key]))) patch[key] = status[key];
+    }
+    const due = clock.monotonic() - this.#reportedMs >= config.nodeStatusReportFrequencyMs;
+    if (Object.keys(patch).length === 0 && !due) return;
+    patch['conditions'] = status.conditions;
+    this.#node = await client
+      .resource(nodes)
+      .subresource('status')
+      .patch(nodeName, { status: patch }, { type: 'strategic', signal: this.#stopped.signal });
+    this.#reportedMs = clock.monotonic();
+  }
+
+  /** The runtime's own CNI configuration may be made from the range that the node was given. */
+  async #tellPodCidr(): Promise<void> {
+    const { cri } = this.#env;
+    const podCidr = this.#node?.spec?.podCIDRs?.join(',') ?? this.#node?.spec?.podCIDR ?? '';
+    if (podCidr === '' || podCidr === this.#podCidr) return;
+    await cri.updateRuntimeConfig({ runtimeConfig: { networkConfig: { podCidr } } });
+    this.#podCidr = podCidr;
+  }
+
+  async #status(): Promise<NodeStatus> {
+    const { host, config, hostIps, clock, nodeName } = this.#env;
+    const health = await this.#health();
+    return {
+      addresses: nodeAddresses(hostIps(), nodeName),
+      capacity: this.#capacity,
+      allocatable: this.#allocatable,
+      conditions: nodeConditions(health, this.#node?.status?.conditions ?? [], clock.now()),
+      daemonEndpoints: { kubeletEndpoint: { Port: config.port } },
+      nodeInfo: nodeInfo(host, this.#machine!, this.#runtime, config.version),
+      images: await this.#images(),
+    };
+  }
+
+  async #health(): Promise<NodeHealth> {
+    const { cri, host, config } = this.#env;
+    const notReady: string[] = [];
+    try {
+      const { status } = await cri.status({});
+      for (const [type, words] of [['RuntimeReady', 'container runtime not ready'], ['NetworkReady', 'container runtime network not ready']] as const) {
+        const condition = status?.conditions.find((one) => one.type === type);
+        if (condition?.status !== false) continue;
+        notReady.push(`${words}: ${type}=false reason:${condition.reason} message:${condition.message}`);
+      }
+    } catch (error) {
+      notReady.push(`container runtime is down: ${(error as Error).message}`);
+    }
+    const listedAgoMs = this.#options.listedAgoMs();
+    if (listedAgoMs !== undefined && listedAgoMs > PLEG_MS_MAX) {
+      notReady.push(`PLEG is not healthy: pleg was last seen active ${Math.round(listedAgoMs / 1000)}s ago; threshold is 3m0s`);
+    }
+    const space = await host.files.space(config.rootDirectory).catch(() => undefined);
+    const below = (left: number, total: number, threshold: string | undefined) => {
+      if (threshold === undefined || total === 0) return false;
+      const least = threshold.endsWith('%')
+        ? (total * Number.parseFloat(threshold)) / 100
+        : toCeil(mustParseQuantity(threshold));
+      return left < least;
+    };
+    const diskPressure =
+      space !== undefined &&
+      (below(space.freeBytes, space.totalBytes, config.evictionHard['nodefs.available']) ||
+        below(space.freeInodes, space.totalInodes, config.evictionHard['nodefs.inodesFree']));
+    const meminfo = (await host.files.readTextIfExists('/proc/meminfo').catch(() => undefined)) ?? '';
+    const available = Number(/^MemAvailable:\s+(\d+) kB/m.exec(meminfo)?.[1] ?? Number.NaN) * 1024;
+    const memoryPressure =
+      !Number.isNaN(available) && below(available, host.facts.memoryBytes, config.evictionHard['memory.available']);
+    return { notReady, memoryPressure, diskPressure, pidPressure: false };
+  }
+
+  async #images(): Promise<ContainerImage[]> {
+    const { images } = await this.#env.cri.listImages({}).catch(() => ({ images: [] }));
+    return images
+      .map(({ repoDigests, repoTags, size }) => ({
+        names: [...repoDigests, ...repoTags].slice(0, IMAGE_NAMES_MAX),
+        sizeBytes: size,
+      }))
+      .filter(({ names }) => names.length > 0)
+      .sort((a, b) => b.sizeBytes - a.sizeBytes)
+      .slice(0, IMAGES_MAX);
+  }
+}
+
+const PLEG_MS_MAX = 180_000;
+
+function withoutHeartbeats(value: unknown): unknown {
+  if (!Array.isArray(value)) return value ?? null;
+  return value.map((one) => {
+    if (typeof one !== 'object' || one === null || !Object.hasOwn(one, 'lastHeartbeatTime')) return one;
+    const { lastHeartbeatTime: _, ...rest } = one as Record<string, unknown>;
+    return rest;
+  });
+}

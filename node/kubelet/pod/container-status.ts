@@ -1,0 +1,123 @@
+import type {
+  ContainerState,
+  ContainerStateTerminated,
+  ContainerStatus,
+} from '../../../api/types/core/v1.generated.ts';
+import { formatTime } from '../../../libs/base/clock.ts';
+import type { NodePod, SpecContainer } from './objects.ts';
+import { backOffMessage } from './plan.ts';
+import { shouldRestart } from './restart.ts';
+import { isAlive, newestOf, type ObservedContainer, type ObservedPod, type PodMemory } from './state.ts';
+
+export interface ContainerStatusInput {
+  readonly pod: NodePod;
+  readonly observed: ObservedPod;
+  readonly memory: PodMemory;
+  readonly monotonicMs: number;
+  /** `containerd`: the scheme of container ids. */
+  readonly runtimeName: string;
+  /** Nothing starts any more. */
+  readonly ending: boolean;
+  /** All init containers have done their part. */
+  readonly initialized: boolean;
+}
+
+/** The status of one container, as upstream reports it. */
+export function containerStatus(input: ContainerStatusInput, one: SpecContainer): ContainerStatus {
+  const { pod, observed, memory } = input;
+  const { container } = one;
+  const all = observed.containers.filter(({ name }) => name === container.name);
+  const newest = newestOf(observed, container.name);
+  const before = input.pod.status;
+  const told = [
+    ...(before?.initContainerStatuses ?? []),
+    ...(before?.containerStatuses ?? []),
+    ...(before?.ephemeralContainerStatuses ?? []),
+  ].find(({ name }) => name === container.name);
+  const restartCount = newest?.restartCount ?? told?.restartCount ?? 0;
+  const base = {
+    name: container.name,
+    image: newest?.image || (container.image ?? ''),
+    imageID: newest?.imageId ?? '',
+    restartCount,
+  };
+  const idOf = (observedContainer: ObservedContainer) => `${input.runtimeName}://${observedContainer.id}`;
+  const lastTerminated = (from: number): ContainerState => {
+    const previous = all.slice(from).find(({ state }) => state === 'exited');
+    if (previous) return { terminated: terminated(previous, idOf(previous)) };
+    // What the runtime has forgotten the API still knows.
+    return structuredClone((told?.lastState ?? {}) as ContainerState);
+  };
+  const waiting = (reason: string, message: string | undefined, from: number, ran: boolean): ContainerStatus => ({
+    ...base,
+    state: { waiting: { reason, ...(message && { message }) } },
+    lastState: lastTerminated(from),
+    ready: false,
+    started: false,
+    ...(ran && newest && { containerID: idOf(newest) }),
+  });
+
+  const failure = memory.failures.get(container.name);
+  if (!newest || newest.state === 'created') {
+    if (failure) return waiting(failure.reason, failure.message, 0, false);
+    if (input.ending && told?.state?.terminated) {
+      return { ...(structuredClone(told) as ContainerStatus), ready: false, started: false };
+    }
+    const initializing = one.kind !== 'init' && (pod.spec?.initContainers ?? []).length > 0 && !input.initialized;
+    return waiting(initializing ? 'PodInitializing' : 'ContainerCreating', undefined, 0, false);
+  }
+  if (isAlive(newest)) {
+    const probes = memory.probes.get(newest.id) ?? {};
+    const started = (!container.startupProbe || probes.startup === true) && !memory.starting.has(newest.id);
+    const ready = started && (!container.readinessProbe || probes.readiness === true) && !input.ending;
+    return {
+      ...base,
+      state: { running: { startedAt: formatTime(newest.startedMs || newest.createdMs) } },
+      lastState: lastTerminated(1),
+      // An init container is ready when it has ended well; a sidecar as any other.
+      ready: one.kind === 'init' && !one.sidecar ? false : ready,
+      started,
+      containerID: idOf(newest),
+      ...resourcesOf(one),
+      ...(newest.user && {
+        user: { linux: { ...newest.user, supplementalGroups: [...newest.user.supplementalGroups] } },
+      }),
+    };
+  }
+  const goesOn = !input.ending && shouldRestart(pod, one.kind, container, newest.exitCode);
+  if (goesOn && failure) return waiting(failure.reason, failure.message, 0, true);
+  const backoff = memory.backoffs.get(container.name);
+  const endedMs = memory.endedMs.get(newest.id) ?? input.monotonicMs;
+  if (goesOn && backoff && endedMs - backoff.updatedMs <= 600_000 && input.monotonicMs < endedMs + backoff.delayMs) {
+    return waiting('CrashLoopBackOff', backOffMessage(pod, newest, backoff), 0, true);
+  }
+  return {
+    ...base,
+    state: { terminated: terminated(newest, idOf(newest)) },
+    lastState: lastTerminated(1),
+    ready: one.kind === 'init' && !one.sidecar && newest.exitCode === 0,
+    started: false,
+    containerID: idOf(newest),
+  };
+}
+
+function terminated(container: ObservedContainer, containerID: string): ContainerStateTerminated {
+  const { exitCode, reason, message } = container;
+  return {
+    exitCode,
+    reason: reason || (exitCode === 0 ? 'Completed' : 'Error'),
+    ...(message && { message }),
+    startedAt: container.startedMs > 0 ? formatTime(container.startedMs) : null,
+    finishedAt: container.finishedMs > 0 ? formatTime(container.finishedMs) : null,
+    containerID,
+  };
+}
+
+function resourcesOf({ container }: SpecContainer): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  const { limits, requests } = container.resources ?? {};
+  if (!limits && !requests) return { resources: {} };
+  return {
+    ...(requests && { allocatedResources: { ...requests } }),
+    resources: { ...(limits && { limits: { ...limits } }), ...(requests && { requests: { ...requests } }) },
+  };
+}

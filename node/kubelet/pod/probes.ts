@@ -1,0 +1,74 @@
+import type { ApiObject, Live } from '../../../libs/kind/object.ts';
+import type { KubeletEnvironment } from '../environment.ts';
+import { firstResults, hasProbes, Prober } from '../probes/prober.ts';
+import { runProbe } from '../probes/run.ts';
+import { findContainer, type NodePod } from './objects.ts';
+import { isAlive, type ObservedPod, type PodMemory } from './state.ts';
+
+const WORDS = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' } as const;
+
+/** The probers of one pod's running containers; what they find goes into the pod's memory. */
+export class PodProbes {
+  readonly #env: KubeletEnvironment;
+  readonly #memory: PodMemory;
+  readonly #changed: () => void;
+  readonly #probers = new Map<string, Prober>();
+
+  constructor(env: KubeletEnvironment, memory: PodMemory, changed: () => void) {
+    this.#env = env;
+    this.#memory = memory;
+    this.#changed = changed;
+  }
+
+  /** Begins with containers that have come, and ends with those that are gone. */
+  sync(pod: NodePod, observed: ObservedPod, ending: boolean): void {
+    const { clock, cri, connections, config, hostIps } = this.#env;
+    const alive = new Set<string>();
+    for (const container of observed.containers) {
+      if (!isAlive(container)) continue;
+      alive.add(container.id);
+      const spec = findContainer(pod, container.name)?.container;
+      if (!spec || this.#probers.has(container.id) || !hasProbes(spec)) continue;
+      const results = this.#memory.probes.get(container.id) ?? firstResults(spec);
+      this.#memory.probes.set(container.id, results);
+      const ip = pod.spec?.hostNetwork ? hostIps()[0] : observed.sandboxes[0]?.ips[0];
+      const agoMs = Math.max(0, clock.now() - container.startedMs);
+      const prober = new Prober({
+        clock,
+        container: spec,
+        startedMs: clock.monotonic() - agoMs,
+        results,
+        run: (probe) =>
+          runProbe(probe, {
+            cri,
+            connections,
+            containerId: container.id,
+            container: spec,
+            podIp: ip ?? '',
+            userAgent: `kube-probe/${config.version.replace(/^v(\d+\.\d+).*$/, '$1')}`,
+          }),
+        changed: (now) => {
+          this.#memory.probes.set(container.id, now);
+          this.#changed();
+        },
+        failed: (kind, output, error) => {
+          const text = error ? ' probe errored and resulted in unknown state: ' : ' probe failed: ';
+          this.#env.events.event(pod as Live<ApiObject>, 'Warning', 'Unhealthy', WORDS[kind] + text + output);
+        },
+      });
+      this.#probers.set(container.id, prober);
+      prober.start();
+    }
+    for (const [id, prober] of this.#probers) {
+      if (ending) prober.endLiveness();
+      if (alive.has(id)) continue;
+      prober.stop();
+      this.#probers.delete(id);
+    }
+  }
+
+  stop(): void {
+    for (const prober of this.#probers.values()) prober.stop();
+    this.#probers.clear();
+  }
+}

@@ -1,0 +1,101 @@
+import type { Clock } from '../../../libs/base/clock.ts';
+import type { Logger } from '../../../libs/base/log.ts';
+import type { Client } from '../../../libs/kind/client.ts';
+import { isNotFound } from '../../../libs/machinery/errors.ts';
+import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
+import { pods } from '../../../api/resources.ts';
+import type { PodStatus } from '../../../api/types/core/v1.generated.ts';
+import { nameOf, namespaceOf, type NodePod, uidOf } from './objects.ts';
+import { statusPatch } from './status.ts';
+
+interface Entry {
+  wanted: PodStatus | undefined;
+  /** The object as the API has it, as far as is known. */
+  pod: NodePod;
+  writing: Promise<void> | undefined;
+}
+
+const RETRY_MS = 1_000;
+const RETRY_MS_MAX = 30_000;
+
+/** Writes pods' statuses to the API: per pod one at a time, of several the last, and only what differs. */
+export class StatusWriter {
+  readonly #client: Client;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #entries = new Map<string, Entry>();
+  readonly #stopped = new AbortController();
+
+  constructor(client: Client, clock: Clock, log: Logger) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** `pod`: as the API has it (for a static pod, its mirror). Returns at once. */
+  set(pod: NodePod, status: PodStatus): void {
+    const uid = uidOf(pod);
+    const entry = this.#entries.get(uid) ?? { wanted: undefined, pod, writing: undefined };
+    this.#entries.set(uid, entry);
+    if (isNewer(pod, entry.pod)) entry.pod = pod;
+    entry.wanted = status;
+    entry.writing ??= this.#write(entry).finally(() => {
+      entry.writing = undefined;
+    });
+  }
+
+  /** The newest object that is known, with what was written by this node. */
+  latest(pod: NodePod): NodePod {
+    const known = this.#entries.get(uidOf(pod))?.pod;
+    return known && isNewer(known, pod) ? known : pod;
+  }
+
+  /** Resolves when nothing waits to be written for the pod. */
+  async flushed(uid: string): Promise<void> {
+    await this.#entries.get(uid)?.writing;
+  }
+
+  forget(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry) entry.wanted = undefined;
+    this.#entries.delete(uid);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the kubelet stops'));
+    await Promise.all(Array.from(this.#entries.values(), ({ writing }) => writing));
+    this.#entries.clear();
+  }
+
+  async #write(entry: Entry): Promise<void> {
+    const { signal } = this.#stopped;
+    for (let failures = 0; entry.wanted && !signal.aborted; ) {
+      const status = entry.wanted;
+      entry.wanted = undefined;
+      const patch = statusPatch(entry.pod, status, jsonEqual);
+      if (!patch) continue;
+      try {
+        const { pod } = entry;
+        entry.pod = await this.#client
+          .resource(pods)
+          .namespace(namespaceOf(pod))
+          .subresource('status')
+          .patch(nameOf(pod), patch, { type: 'strategic', signal });
+        failures = 0;
+      } catch (error) {
+        // Gone, or another pod under its name: nobody is left to be told.
+        if (signal.aborted || isNotFound(error) || (error as { code?: number }).code === 409) return;
+        const log = failures++ === 0 ? 'warn' : 'debug';
+        this.#log[log]('the status of a pod could not be written', { pod: nameOf(entry.pod), error });
+        entry.wanted ??= status;
+        await this.#clock.sleep(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (failures - 1)), signal).catch(() => {});
+      }
+    }
+  }
+}
+
+/** Revisions of one object can be compared as numbers. */
+function isNewer(a: NodePod, b: NodePod): boolean {
+  const [x, y] = [a.metadata?.resourceVersion ?? '0', b.metadata?.resourceVersion ?? '0'];
+  return x.length !== y.length ? x.length > y.length : x > y;
+}

@@ -1,0 +1,249 @@
+import { qosClassOf } from '../../../api/core/pod/resources.ts';
+import type { ContainerStatus, PodCondition, PodStatus } from '../../../api/types/core/v1.generated.ts';
+import { formatTime } from '../../../libs/base/clock.ts';
+import { type ContainerStatusInput, containerStatus } from './container-status.ts';
+import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
+import { shouldRestart } from './restart.ts';
+import { isAlive, type NodeDecision, newestOf, type ObservedPod, type PodMemory } from './state.ts';
+
+export interface StatusInput {
+  readonly pod: NodePod;
+  readonly observed: ObservedPod;
+  readonly memory: PodMemory;
+  readonly nowMs: number;
+  readonly monotonicMs: number;
+  readonly runtimeName: string;
+  /** The node's addresses, the first one being the main one. */
+  readonly hostIps: readonly string[];
+  /** When this node took the pod. */
+  readonly startMs: number;
+  /** The pod comes to its end, or is being deleted. */
+  readonly ending: boolean;
+  readonly finished?: NodeDecision;
+}
+
+/** The conditions that a kubelet keeps; the others in a pod's status are somebody else's. */
+const OWN_CONDITIONS = [
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+] as const;
+type OwnCondition = (typeof OWN_CONDITIONS)[number];
+
+type Truth = { readonly status: boolean; readonly reason?: string; readonly message?: string };
+
+/** The whole status of a pod, from what is known now. Pure. Transition times are kept where nothing has changed. */
+export function podStatus(input: StatusInput): PodStatus {
+  const { pod, nowMs, finished } = input;
+  const all = containersOf(pod);
+  const initialized = isInitialized(input, all);
+  const each: ContainerStatusInput = { ...input, initialized };
+  const statuses = (kind: SpecContainer['kind']) =>
+    all.filter((one) => one.kind === kind).map((one) => containerStatus(each, one));
+  const containerStatuses = statuses('main');
+  const initStatuses = statuses('init');
+  const ephemeral = statuses('ephemeral');
+
+  const phase = finished && settled(input) ? finished.phase : phaseOf(input, all, initStatuses, containerStatuses);
+  const truths = conditions(input, phase, initialized, initStatuses, containerStatuses);
+  const generation = pod.metadata?.generation;
+  const ips = addresses(input);
+  return {
+    ...(generation !== undefined && { observedGeneration: generation }),
+    phase,
+    conditions: mergeConditions(pod, truths, nowMs),
+    ...(finished?.reason && { reason: finished.reason }),
+    ...(finished?.message && { message: finished.message }),
+    ...(input.hostIps[0] !== undefined && {
+      hostIP: input.hostIps[0],
+      hostIPs: input.hostIps.map((ip) => ({ ip })),
+    }),
+    ...(ips[0] !== undefined && { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
+    startTime: pod.status?.startTime ?? formatTime(input.startMs),
+    ...(initStatuses.length > 0 && { initContainerStatuses: initStatuses }),
+    containerStatuses,
+    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
+    qosClass: pod.status?.qosClass ?? (pod.spec ? qosClassOf(pod.spec) : 'BestEffort'),
+  };
+}
+
+/** Nothing of the pod runs any more. */
+const settled = ({ observed }: StatusInput): boolean => !observed.containers.some(isAlive);
+
+function addresses({ pod, observed, hostIps, finished }: StatusInput): readonly string[] {
+  if (pod.spec?.hostNetwork) return observed.sandboxes.length > 0 ? hostIps : [];
+  const ready = observed.sandboxes[0];
+  if (ready && ready.ips.length > 0) return ready.ips;
+  // The address of a pod that has ended is history, and is kept as such.
+  const told = (pod.status?.podIPs ?? []).map(({ ip }) => ip ?? '');
+  return finished ? told.filter((ip) => ip !== '') : [];
+}
+
+function isInitialized({ observed, memory, pod }: StatusInput, all: readonly SpecContainer[]): boolean {
+  if (all.some(({ kind, container }) => kind === 'main' && newestOf(observed, container.name))) return true;
+  return all
+    .filter(({ kind }) => kind === 'init')
+    .every(({ container, sidecar }) => {
+      const newest = newestOf(observed, container.name);
+      if (!sidecar) {
+        const told = pod.status?.initContainerStatuses?.find(({ name }) => name === container.name);
+        return newest ? newest.state === 'exited' && newest.exitCode === 0 : told?.state?.terminated?.exitCode === 0;
+      }
+      if (!newest || !isAlive(newest)) return false;
+      return !container.startupProbe || memory.probes.get(newest.id)?.startup === true;
+    });
+}
+
+function phaseOf(
+  { pod, observed }: StatusInput,
+  all: readonly SpecContainer[],
+  inits: readonly ContainerStatus[],
+  mains: readonly ContainerStatus[],
+): string {
+  let pendingInit = false;
+  for (const one of all.filter(({ kind }) => kind === 'init')) {
+    const status = inits.find(({ name }) => name === one.container.name);
+    const ended = status?.state?.terminated;
+    if (one.sidecar) {
+      if (!status?.state?.running && !status?.lastState?.terminated) pendingInit = true;
+    } else if (ended && ended.exitCode !== 0 && !shouldRestart(pod, 'init', one.container, ended.exitCode)) {
+      return 'Failed';
+    } else if (!ended || ended.exitCode !== 0) pendingInit = true;
+  }
+  const ran = mains.some(({ name }) => newestOf(observed, name));
+  if (pendingInit && !ran) return 'Pending';
+  let waiting = 0;
+  let running = 0;
+  let restarting = 0;
+  let failed = 0;
+  for (const status of mains) {
+    const one = all.find(({ container }) => container.name === status.name)!;
+    const ended = status.state?.terminated ?? status.lastState?.terminated;
+    if (status.state?.running) running++;
+    else if (!ended) waiting++;
+    else if (shouldRestart(pod, 'main', one.container, ended.exitCode)) restarting++;
+    else if (ended.exitCode !== 0) failed++;
+  }
+  if (waiting > 0 || mains.length === 0) return 'Pending';
+  if (running > 0 || restarting > 0) return 'Running';
+  return failed > 0 ? 'Failed' : 'Succeeded';
+}
+
+function conditions(
+  input: StatusInput,
+  phase: string,
+  initialized: boolean,
+  inits: readonly ContainerStatus[],
+  mains: readonly ContainerStatus[],
+): Record<OwnCondition, Truth> {
+  const { pod, observed } = input;
+  const sandbox = observed.sandboxes[0];
+  const ended = phase === 'Succeeded' ? 'PodCompleted' : phase === 'Failed' ? 'PodFailed' : undefined;
+  const containersReady = (): Truth => {
+    if (ended) return { status: false, reason: ended };
+    const sidecars = inits.filter(({ name }) => containersOf(pod).some((c) => c.sidecar && c.container.name === name));
+    const unready = [...sidecars, ...mains].filter(({ ready }) => !ready).map(({ name }) => name);
+    if (unready.length === 0) return { status: true };
+    const message = `containers with unready status: [${unready.join(' ')}]`;
+    return { status: false, reason: 'ContainersNotReady', message };
+  };
+  const containers = containersReady();
+  const ready = (): Truth => {
+    if (!containers.status) return containers;
+    const missing: string[] = [];
+    for (const { conditionType } of pod.spec?.readinessGates ?? []) {
+      const gate = pod.status?.conditions?.find(({ type }) => type === conditionType);
+      if (!gate) missing.push(`corresponding condition of pod readiness gate "${conditionType}" does not exist.`);
+      else if (gate.status !== 'True') {
+        missing.push(`the status of pod readiness gate "${conditionType}" is not "True", but ${gate.status}`);
+      }
+    }
+    return missing.length === 0
+      ? { status: true }
+      : { status: false, reason: 'ReadinessGatesNotReady', message: missing.join(', ') };
+  };
+  const init = (): Truth => {
+    if (phase === 'Succeeded') return { status: true, reason: 'PodCompleted' };
+    if (initialized) return { status: true };
+    const incomplete = inits
+      .filter(({ state, ready: done }) => !(state?.terminated?.exitCode === 0) && !done)
+      .map(({ name }) => name);
+    const message = `containers with incomplete status: [${incomplete.join(' ')}]`;
+    return { status: false, reason: 'ContainersNotInitialized', message };
+  };
+  const network = sandbox?.ready === true && (sandbox.ips.length > 0 || pod.spec?.hostNetwork === true);
+  return {
+    PodReadyToStartContainers: { status: network },
+    Initialized: init(),
+    Ready: ready(),
+    ContainersReady: containers,
+    PodScheduled: { status: true },
+  };
+}
+
+function mergeConditions(pod: NodePod, truths: Record<OwnCondition, Truth>, nowMs: number): PodCondition[] {
+  const told = pod.status?.conditions ?? [];
+  const generation = pod.metadata?.generation;
+  const own = OWN_CONDITIONS.map((type): PodCondition => {
+    const { status, reason, message } = truths[type];
+    const before = told.find((one) => one.type === type);
+    const text = status ? 'True' : 'False';
+    const lastTransitionTime = before?.status === text ? before.lastTransitionTime : undefined;
+    return {
+      type,
+      ...(generation !== undefined && { observedGeneration: generation }),
+      status: text,
+      lastProbeTime: null,
+      lastTransitionTime: lastTransitionTime ?? formatTime(nowMs),
+      ...(reason && { reason }),
+      ...(message && { message }),
+    };
+  });
+  const others = told.filter(({ type }) => !(OWN_CONDITIONS as readonly string[]).includes(type));
+  return [...(structuredClone(others) as PodCondition[]), ...own];
+}
+
+/**
+ * What to send so that `before` becomes `after`, as a strategic merge patch; undefined where nothing differs. Conditions
+ * of others are left out, so that they are not written over.
+ */
+export function statusPatch(
+  pod: NodePod,
+  after: PodStatus,
+  same: (a: unknown, b: unknown) => boolean,
+): Record<string, unknown> | undefined {
+  const before = (pod.status ?? {}) as PodStatus;
+  const patch: Record<string, unknown> = {};
+  const fields = new Set([...OWN_FIELDS, ...(Object.keys(after) as (keyof PodStatus)[])]);
+  for (const field of fields) {
+    const [was, is] = [before[field], after[field]];
+    if (same(was ?? null, is ?? null)) continue;
+    if (field === 'conditions') {
+      const changed = (after.conditions ?? []).filter(
+        (one) =>
+          (OWN_CONDITIONS as readonly string[]).includes(one.type) &&
+          !same(before.conditions?.find(({ type }) => type === one.type) ?? null, one),
+      );
+      if (changed.length > 0) patch['conditions'] = changed;
+    } else if (field === 'podIPs' || field === 'hostIPs') {
+      const kept = after[field] ?? [];
+      const gone = (before[field] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));
+      patch[field] = [...gone.map(({ ip }) => ({ $patch: 'delete', ip })), ...kept];
+    } else patch[field] = is ?? null;
+  }
+  if (Object.keys(patch).length === 0) return undefined;
+  return { metadata: { uid: pod.metadata?.uid }, status: patch };
+}
+
+/** Fields that are taken away where they are not in the new status. */
+const OWN_FIELDS: readonly (keyof PodStatus)[] = [
+  'reason',
+  'message',
+  'podIP',
+  'podIPs',
+  'initContainerStatuses',
+  'containerStatuses',
+  'ephemeralContainerStatuses',
+];

@@ -1,0 +1,472 @@
+import type { Timer } from '../../../libs/base/clock.ts';
+import { backoffMs } from '../../../libs/base/backoff.ts';
+import type { ApiObject, Live } from '../../../libs/kind/object.ts';
+import { podLogDirectory } from '../../cri/logs.ts';
+import { StartError } from '../containers/errors.ts';
+import { hashContainer } from '../containers/labels.ts';
+import type { KubeletEnvironment } from '../environment.ts';
+import { VolumeError } from '../volumes/errors.ts';
+import { PodApplier } from './apply.ts';
+import { PodProbes } from './probes.ts';
+import { describePod, findContainer, gracePeriodMs, nameOf, namespaceOf, type NodePod, uidOf } from './objects.ts';
+import { PodObserver } from './observer.ts';
+import { type PodAction, planPod, terminationOrder } from './plan.ts';
+import {
+  isAlive,
+  type NodeDecision,
+  newMemory,
+  NOTHING_OBSERVED,
+  type ObservedContainer,
+  type ObservedPod,
+  type PodMemory,
+  remember,
+} from './state.ts';
+import { podStatus } from './status.ts';
+
+export interface PodWorkerOptions {
+  readonly env: KubeletEnvironment;
+  /** The pod, or what the runtime knows of one that nobody wants any more (`unwanted`). */
+  readonly pod: NodePod;
+  readonly unwanted?: boolean;
+  /** Where statuses go: the pod itself, or the mirror of a static one; undefined while there is none. */
+  readonly apiPod: (pod: NodePod) => NodePod | undefined;
+  /** Everything of the pod has ended and been removed, though its object may still be there. */
+  readonly terminated: (pod: NodePod) => Promise<void>;
+  /** There is nothing left to do, ever. */
+  readonly gone: (uid: string) => void;
+}
+
+/** Upstream's delays between two pulls of an image that fails. */
+const IMAGE_BACKOFF = { firstMs: 10_000, maxMs: 300_000 } as const;
+/** How long a failed pull is called by its own reason, before it is called a back-off. */
+const PULL_ERROR_SHOWN_MS = 2_000;
+const SANDBOX_BACKOFF = { firstMs: 1_000, maxMs: 60_000 } as const;
+/** A container that could not be made is tried again after so long: what it lacks may come any time. */
+const CONFIG_RETRY_MS = 10_000;
+const RUNTIME_RETRY_MS = 1_000;
+
+/**
+ * One pod's life on this node. In rounds: observe, remember, plan, show the status, do what the plan says. A round never
+ * waits for something long: making the sandbox and starting containers (one after the other) is a job, ending containers
+ * are kills, and when one of them is done the next round begins.
+ */
+export class PodWorker {
+  readonly uid: string;
+  readonly #options: PodWorkerOptions;
+  readonly #env: KubeletEnvironment;
+  readonly #observer: PodObserver;
+  readonly #applier: PodApplier;
+  readonly #probes: PodProbes;
+  readonly #memory: PodMemory;
+  readonly #startMs: number;
+  readonly #imageFailures = new Map<string, number>();
+  readonly #kills = new Map<string, { readonly deadlineMs: number; readonly abort: AbortController }>();
+  #pod: NodePod;
+  /** The object is not in the API any more, or was never there. */
+  #unwanted: boolean;
+  #observed: ObservedPod = NOTHING_OBSERVED;
+  #job: { readonly container: string; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
+  #round: Promise<void> | undefined;
+  #again = false;
+  #timer: Timer | undefined;
+  #refresh: Timer | undefined;
+  #terminatingSinceMs: number | undefined;
+  #settled = false;
+  #removed = false;
+  #stopped = false;
+
+  constructor(options: PodWorkerOptions) {
+    const { env, pod } = options;
+    this.#options = options;
+    this.#env = env;
+    this.#pod = pod;
+    this.#unwanted = options.unwanted ?? false;
+    this.uid = uidOf(pod);
+    this.#startMs = env.clock.now();
+    this.#memory = newMemory(env.clock.monotonic());
+    this.#observer = new PodObserver({ cri: env.cri, host: env.host, clock: env.clock, uid: this.uid });
+    this.#applier = new PodApplier(env);
+    this.#probes = new PodProbes(env, this.#memory, () => this.poke());
+  }
+
+  get pod(): NodePod {
+    return this.#pod;
+  }
+
+  get observed(): ObservedPod {
+    return this.#observed;
+  }
+
+  /** Takes up a newer object; undefined: there is none any more. */
+  update(pod: NodePod | undefined): void {
+    if (pod) this.#pod = pod;
+    else this.#unwanted = true;
+    if (this.#isEnding()) this.#job?.abort.abort(new Error('the pod is being ended'));
+    this.poke();
+  }
+
+  /** Begins a round, or one more after the one that is under way. */
+  poke(): void {
+    if (this.#stopped) return;
+    if (this.#round) {
+      this.#again = true;
+      return;
+    }
+    this.#timer?.cancel();
+    this.#round = this.#run().finally(() => {
+      this.#round = undefined;
+      if (!this.#again) return;
+      this.#again = false;
+      this.poke();
+    });
+  }
+
+  /** Lets go: nothing is ended, what runs goes on running. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#refresh?.cancel();
+    this.#probes.stop();
+    const reason = new Error('the kubelet stops');
+    this.#job?.abort.abort(reason);
+    for (const { abort } of this.#kills.values()) abort.abort(reason);
+    await this.#round;
+    await this.#job?.done;
+  }
+
+  #isEnding(): boolean {
+    return this.#unwanted || this.#pod.metadata?.deletionTimestamp !== undefined || this.#memory.decision !== undefined;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#env;
+    try {
+      await this.#look();
+    } catch (error) {
+      if (this.#stopped) return;
+      log.warn('a pod could not be looked at', { pod: describePod(this.#pod), error });
+      this.#lookAgain(clock.monotonic() + RUNTIME_RETRY_MS);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { clock, keys } = this.#env;
+    this.#observed = await this.#observer.observe();
+    if (this.#stopped) return;
+    const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
+    remember(this.#memory, this.#observed, nowMs, monotonicMs);
+    const ending = this.#isEnding();
+    this.#probes.sync(this.#pod, this.#observed, ending);
+    if (ending) return this.#end();
+
+    const pod = this.#env.statuses.latest(this.#pod);
+    const plan = planPod({
+      pod,
+      observed: this.#observed,
+      memory: this.#memory,
+      nowMs,
+      monotonicMs,
+      hashOf: (container) => hashContainer(keys, container),
+    });
+    if (plan.finished) {
+      this.#memory.decision = plan.finished;
+      this.#job?.abort.abort(new Error('the pod is being ended'));
+      return this.#end();
+    }
+    for (const action of plan.actions) if (action.type === 'tellBackOff') this.#tellBackOff(action);
+      else if (action.type === 'tellImageBackOff') this.#tellImageBackOff(action.name);
+    this.#showStatus();
+    for (const action of plan.actions) await this.#apply(action);
+    if (plan.againAtMs !== undefined) this.#lookAgain(plan.againAtMs);
+    this.#watchVolumes();
+  }
+
+  #lookAgain(atMs: number): void {
+    const { clock } = this.#env;
+    this.#timer?.cancel();
+    if (!this.#stopped) this.#timer = clock.setTimer(() => this.poke(), Math.max(0, atMs - clock.monotonic()));
+  }
+
+  async #apply(action: PodAction): Promise<void> {
+    switch (action.type) {
+      case 'createSandbox':
+        return this.#work('', (signal) => this.#createSandbox(action.attempt, signal));
+      case 'stopSandbox':
+        await this.#env.cri.stopPodSandbox({ podSandboxId: action.sandbox.id });
+        return this.poke();
+      case 'startContainer':
+        return this.#work(action.name, (signal) => this.#startContainer(action, signal));
+      case 'killContainer': {
+        const spec = findContainer(this.#pod, action.container.name)?.container;
+        const probe = action.why === 'startup' ? spec?.startupProbe : action.why === 'liveness' ? spec?.livenessProbe : undefined;
+        const seconds = probe?.terminationGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30;
+        return this.#kill(action.container, Number(seconds) * 1000, `${action.message}, will be restarted`);
+      }
+      case 'removeContainer':
+        // What is being started is not what it was when the plan was made.
+        if (this.#job?.container !== action.container.name) await this.#applier.removeContainer(this.#pod, action.container);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Does one long thing after the other. What finds the place taken is planned again when it is free. */
+  #work(container: string, run: (signal: AbortSignal) => Promise<void>): void {
+    if (this.#job || this.#stopped) return;
+    const abort = new AbortController();
+    const done = run(abort.signal).then(
+      () => {},
+      (error) => {
+        if (!abort.signal.aborted) this.#env.log.warn('a pod’s work failed', { pod: describePod(this.#pod), error });
+      },
+    );
+    const job = { container, abort, done };
+    this.#job = job;
+    void done.then(() => {
+      if (this.#job === job) this.#job = undefined;
+      this.poke();
+    });
+  }
+
+  async #createSandbox(attempt: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#env;
+    try {
+      await this.#applier.createSandbox(this.#pod, attempt);
+      this.#memory.sandboxFailure = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      const failures = this.#memory.sandboxFailure?.failures ?? 0;
+      const untilMs = clock.monotonic() + backoffMs(SANDBOX_BACKOFF, failures);
+      this.#memory.sandboxFailure = { untilMs, failures: failures + 1 };
+      const message = (error as Error).message;
+      if (error instanceof VolumeError) this.#tell('Warning', 'FailedMount', message);
+      else this.#tell('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+      this.#env.log.warn('a pod’s sandbox could not be made', { pod: describePod(this.#pod), error });
+    }
+  }
+
+  async #startContainer(action: Extract<PodAction, { type: 'startContainer' }>, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#env;
+    const { name, backoff } = action;
+    const sandbox = this.#observed.sandboxes[0];
+    if (!sandbox?.ready) return;
+    let started = '';
+    const { failures, starting, backoffs } = this.#memory;
+    try {
+      await this.#applier.startContainer(this.#pod, sandbox, action, {
+        signal,
+        observed: this.#observed.containers,
+        running: (id) => {
+          started = id;
+          failures.delete(name);
+          this.#imageFailures.delete(name);
+          if (!findContainer(this.#pod, name)?.container.lifecycle?.postStart) return;
+          starting.add(id);
+          this.poke();
+        },
+      });
+    } catch (error) {
+      if (signal.aborted && !(error instanceof StartError)) return;
+      const monotonicMs = clock.monotonic();
+      const reason = error instanceof StartError ? error.reason : 'CreateContainerError';
+      const message = (error as Error).message;
+      if (started !== '') {
+        // It runs, and its hook failed: it is ended, and what its restart policy says follows.
+        const container = (await this.#observer.observe()).containers.find(({ id }) => id === started);
+        if (container && isAlive(container)) this.#kill(container, gracePeriodMs(this.#pod), 'FailedPostStartHook');
+      } else if (PULL_REASONS.has(reason)) {
+        const count = this.#imageFailures.get(name) ?? 0;
+        this.#imageFailures.set(name, count + 1);
+        const untilMs = monotonicMs + backoffMs(IMAGE_BACKOFF, count);
+        failures.set(name, { reason, message, untilMs, backOffFromMs: monotonicMs + PULL_ERROR_SHOWN_MS });
+        this.#tell('Warning', 'Failed', `Error: ${reason}`);
+      } else if (reason === 'RunContainerError') {
+        // The runtime has an exited container for it, whose restarts are counted as of any other.
+        failures.set(name, { reason, message, untilMs: monotonicMs + PULL_ERROR_SHOWN_MS });
+      } else failures.set(name, { reason, message, untilMs: monotonicMs + CONFIG_RETRY_MS });
+      if (!(error instanceof StartError)) throw error;
+    } finally {
+      if (backoff) backoffs.set(name, backoff);
+      if (started !== '') starting.delete(started);
+    }
+  }
+
+  /** Begins to end a container, or hastens an end that has begun. */
+  #kill(container: ObservedContainer, graceMs: number, message: string | undefined): void {
+    const { clock } = this.#env;
+    const deadlineMs = clock.monotonic() + graceMs;
+    const under = this.#kills.get(container.id);
+    if (under && under.deadlineMs <= deadlineMs + 1_000) return;
+    under?.abort.abort(new Error('it is to end sooner'));
+    if (!under && message !== undefined) this.#tell('Normal', 'Killing', message);
+    const abort = new AbortController();
+    const kill = { deadlineMs, abort };
+    this.#kills.set(container.id, kill);
+    const podIp = this.#observed.sandboxes[0]?.ips[0] ?? '';
+    void this.#applier
+      .killContainer(this.#pod, container, { graceMs, podIp, signal: abort.signal })
+      .catch(async (error: unknown) => {
+        if (abort.signal.aborted) return;
+        this.#env.log.warn('a container could not be ended', { pod: describePod(this.#pod), container: container.name, error });
+        await clock.sleep(RUNTIME_RETRY_MS, abort.signal).catch(() => {});
+      })
+      .finally(() => {
+        if (this.#kills.get(container.id) === kill) this.#kills.delete(container.id);
+        this.poke();
+      });
+  }
+
+  // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #end(): Promise<void> {
+    const { clock, cri, cgroups, volumes, host, config, statuses } = this.#env;
+    const monotonicMs = clock.monotonic();
+    if (this.#terminatingSinceMs === undefined) {
+      this.#terminatingSinceMs = monotonicMs;
+      this.#refresh?.cancel();
+    }
+    if (this.#job) {
+      // A container that is being made this moment is ended as soon as it is there.
+      this.#job.abort.abort(new Error('the pod is being ended'));
+      this.#showStatus();
+      return;
+    }
+    const groups = terminationOrder(this.#pod, this.#observed);
+    if (groups[0]) {
+      if (!this.#unwanted) this.#showStatus();
+      // Who deletes by force, or twice, does not wait.
+      const totalMs = this.#unwanted ? 0 : gracePeriodMs(this.#pod);
+      const leftMs = Math.max(0, this.#terminatingSinceMs + totalMs - monotonicMs);
+      for (const container of groups[0]) this.#kill(container, leftMs, `Stopping container ${container.name}`);
+      return;
+    }
+    if (!this.#settled) {
+      if (!this.#unwanted) this.#showStatus();
+      await Promise.all(this.#observed.sandboxes.map(({ id }) => cri.stopPodSandbox({ podSandboxId: id })));
+      this.#observed = await this.#observer.observe();
+      await volumes.remove(this.uid);
+      await cgroups.remove(this.uid);
+      this.#settled = true;
+      if (!this.#unwanted) this.#showStatus();
+      await statuses.flushed(this.uid);
+    }
+    const deleted = this.#pod.metadata?.deletionTimestamp !== undefined;
+    if (!deleted && !this.#unwanted) return;
+    if (!this.#removed) {
+      await Promise.all(this.#observed.sandboxes.map(({ id }) => cri.removePodSandbox({ podSandboxId: id })));
+      await host.files.remove(podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid));
+      await this.#removeLogLinks();
+      await volumes.remove(this.uid);
+      await cgroups.remove(this.uid);
+      this.#removed = true;
+      if (!this.#unwanted) await this.#options.terminated(this.#pod);
+    }
+    if (!this.#unwanted) return;
+    statuses.forget(this.uid);
+    this.#stopped = true;
+    this.#probes.stop();
+    this.#options.gone(this.uid);
+  }
+
+  async #removeLogLinks(): Promise<void> {
+    const { host, config } = this.#env;
+    const folder = config.containerLogsDirectory;
+    if (folder === '' || !(await host.files.statIfExists(folder))) return;
+    const prefix = `${nameOf(this.#pod)}_${namespaceOf(this.#pod)}_`;
+    const ids = this.#observed.containers.map(({ id }) => id);
+    for (const name of await host.files.list(folder)) {
+      if (name.startsWith(prefix) && ids.some((id) => name.includes(id))) await host.files.remove(`${folder}/${name}`);
+    }
+  }
+
+  // ── What others see ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #showStatus(): void {
+    const { clock, statuses, runtimeName, hostIps } = this.#env;
+    const known = this.#options.apiPod(this.#pod);
+    if (!known) return;
+    const latest = statuses.latest(known);
+    // The spec is this node's; the status so far is the API's.
+    const pod: NodePod = { ...this.#pod, status: latest.status };
+    const { decision } = this.#memory;
+    const finished: NodeDecision | undefined = decision ?? this.#finalDecision();
+    const status = podStatus({
+      pod,
+      observed: this.#observed,
+      memory: this.#memory,
+      nowMs: clock.now(),
+      monotonicMs: clock.monotonic(),
+      runtimeName: runtimeName(),
+      hostIps: hostIps(),
+      startMs: this.#startMs,
+      ending: this.#isEnding(),
+      ...(finished && { finished }),
+    });
+    statuses.set(latest, status);
+  }
+
+  /** A pod that was deleted and has ended says how. */
+  #finalDecision(): NodeDecision | undefined {
+    if (!this.#settled || this.#observed.containers.length === 0) return undefined;
+    const mains = new Set((this.#pod.spec?.containers ?? []).map(({ name }) => name));
+    const ends = this.#observed.containers.filter(({ name }) => mains.has(name));
+    const well = ends.length > 0 && ends.every(({ exitCode }) => exitCode === 0);
+    return { phase: well ? 'Succeeded' : 'Failed' };
+  }
+
+  #tell(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#env.events.event(this.#pod as Live<ApiObject>, type, reason, message);
+  }
+
+  #tellBackOff({ container, message }: Extract<PodAction, { type: 'tellBackOff' }>): void {
+    this.#memory.toldBackOff.add(container.id);
+    this.#tell('Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${describePod(this.#pod)}`);
+    this.#env.log.debug(message);
+  }
+
+  #tellImageBackOff(name: string): void {
+    const failure = this.#memory.failures.get(name);
+    const image = findContainer(this.#pod, name)?.container.image ?? '';
+    if (!failure) return;
+    const message = `Back-off pulling image "${image}"`;
+    this.#memory.failures.set(name, {
+      reason: 'ImagePullBackOff',
+      message: `${message}: ${failure.reason}: ${failure.message}`,
+      untilMs: failure.untilMs,
+      backOffFromMs: 0,
+    });
+    this.#tell('Normal', 'BackOff', message);
+    this.#tell('Warning', 'Failed', 'Error: ImagePullBackOff');
+    this.#lookAgain(failure.untilMs);
+  }
+
+  /** Mounted objects are looked at again now and then, for as long as the pod runs. */
+  #watchVolumes(): void {
+    const { clock, config, volumes, log } = this.#env;
+    if (this.#refresh || !volumes.changes(this.#pod)) return;
+    const again = () => {
+      this.#refresh = clock.setTimer(() => void refresh(), config.syncFrequencyMs);
+    };
+    const refresh = async () => {
+      if (this.#stopped || this.#isEnding()) return;
+      const ips = this.#observed.sandboxes[0]?.ips ?? [];
+      try {
+        if (this.#observed.sandboxes[0]?.ready && !this.#job) await this.#applier.prepareVolumes(this.#pod, ips);
+      } catch (error) {
+        log.warn('mounted objects could not be brought up to date', { pod: describePod(this.#pod), error });
+      }
+      if (!this.#stopped) again();
+    };
+    again();
+  }
+}
+
+const PULL_REASONS: ReadonlySet<string> = new Set([
+  'ErrImagePull',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+]);
