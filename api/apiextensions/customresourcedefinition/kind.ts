@@ -1,7 +1,7 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { CustomResourceDefinition } from '../../types/apiextensions/v1.generated.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   group: 'apiextensions.k8s.io',
@@ -13,5 +13,13 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   versions: [{ version: 'v1', type: 'apiextensions.v1.CustomResourceDefinition' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Created At',
+      type: 'date',
+      description: { type: 'meta.v1.ObjectMeta', field: 'creationTimestamp' },
+      value: ({ metadata }) => metadata?.creationTimestamp ?? null,
+    },
+  ],
 });

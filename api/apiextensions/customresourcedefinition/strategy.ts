@@ -4,6 +4,8 @@ import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { CustomResourceDefinition } from '../../types/apiextensions/v1.generated.ts';
 import { defaults } from './defaults.ts';
+import { validate, validateStatusUpdate, validateUpdate } from './validation.ts';
+import { warnings } from './warnings.ts';
 
 /** Holds a definition until the last instance of what it defines has gone. */
 export const CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
@@ -29,6 +31,9 @@ export const strategy: Strategy<CustomResourceDefinition> = {
     const known = draft.status?.storedVersions ?? [];
     if (draft.status && stored && !known.includes(stored)) draft.status.storedVersions = [...known, stored];
   },
+  validate: (draft) => validate(draft),
+  validateUpdate: (draft, old) => validateUpdate(draft, old),
+  warnings: (draft) => warnings(draft),
   gracefulDelete: {
     keepsGeneration: true,
     begin(ctx, draft) {
@@ -57,5 +62,7 @@ function announceDeletion(draft: Draft, now: string): void {
 export const statusStrategy: StatusSubresource<CustomResourceDefinition>['strategy'] = {
   resetFields: ['spec'],
   allowUnconditionalUpdate: false,
+  defaults,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  validateUpdate: (draft) => validateStatusUpdate(draft),
 };

@@ -1,0 +1,154 @@
+/**
+ * The versions of a definition. The API's inner form keeps what all versions have in common once, at the top; errors name
+ * that place: `spec.validation.openAPIV3Schema` instead of `spec.versions[0].schema.openAPIV3Schema`.
+ */
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { dns1035Label } from '../../../libs/machinery/names.ts';
+import { sameJson } from '../../../libs/structural-schema/same-json.ts';
+import type { Schema } from '../../../libs/structural-schema/schema.ts';
+import { validateColumn } from './columns-validation.ts';
+import { validateSchema } from './schema-validation.ts';
+import { validateSelectableFields } from './selectable-fields-validation.ts';
+import { validateSubresources } from './subresources-validation.ts';
+import type { Definition } from './validation.ts';
+
+type Version = Definition['spec']['versions'][number];
+
+const SPEC = field.path('spec');
+
+/** What is the same in all versions. */
+interface Hoisted {
+  readonly schema: boolean;
+  readonly subresources: boolean;
+  readonly columns: boolean;
+  readonly selectableFields: boolean;
+}
+
+function hoistedOf(versions: readonly Version[]): Hoisted {
+  const [first] = versions;
+  const same = (key: keyof Version) =>
+    first !== undefined && versions.every((version) => sameJson(version[key], first[key]));
+  return {
+    schema: same('schema'),
+    subresources: same('subresources'),
+    columns: same('additionalPrinterColumns'),
+    selectableFields: same('selectableFields'),
+  };
+}
+
+/** `each`: errors of the versions one by one; `all`: of what they share, which are told after those of the names. */
+export function validateVersions(
+  { spec }: Definition,
+  old: Definition | undefined,
+): { readonly each: field.ErrorList; readonly all: field.ErrorList } {
+  const versions = spec.versions ?? [];
+  const at = SPEC.child('versions');
+  const hoisted = hoistedOf(versions);
+  const each: field.ErrorList = [];
+  const [first] = versions;
+  if (!(hoisted.schema && first?.schema?.openAPIV3Schema)) {
+    versions.forEach((version, i) => {
+      if (!version.schema?.openAPIV3Schema) each.push(field.required(at.index(i).child('schema', 'openAPIV3Schema')));
+    });
+  }
+  versions.forEach((version, i) => {
+    const problems = dns1035Label(version.name ?? '');
+    if (problems.length > 0) each.push(field.invalid(at.index(i).child('name'), version.name, problems.join(',')));
+    each.push(...validateVersion(version, at.index(i), hoisted, oldVersion(old, version.name)));
+  });
+  const shown = () => (spec.versions ? spec.versions.map((version) => shownVersion(version, hoisted)) : null);
+  if (new Set(versions.map(({ name }) => name)).size < versions.length) {
+    each.push(field.invalid(at, shown(), 'must contain unique version names'));
+  }
+  if (versions.filter(({ storage }) => storage).length !== 1) {
+    each.push(field.invalid(at, shown(), 'must have exactly one version marked as storage version'));
+  }
+  if (!first) return { each, all: [] };
+  const problems = dns1035Label(first.name ?? '');
+  if (problems.length > 0) each.push(field.invalid(SPEC.child('version'), first.name, problems.join(',')));
+  const places: Places = {
+    schema: hoisted.schema ? SPEC.child('validation', 'openAPIV3Schema') : undefined,
+    subresources: hoisted.subresources ? SPEC.child('subresources') : undefined,
+    columns: hoisted.columns ? SPEC.child('additionalPrinterColumns') : undefined,
+    selectableFields: hoisted.selectableFields ? SPEC.child('selectableFields') : undefined,
+  };
+  const anyStatus = versions.some(({ subresources }) => subresources?.status !== undefined);
+  return { each, all: validateParts(first, places, anyStatus, oldVersion(old, first.name)) };
+}
+
+const oldVersion = (old: Definition | undefined, name: string): Version | undefined =>
+  old?.spec.versions.find((version) => version.name === name);
+
+/** Where parts of a version stand; undefined for those that stand elsewhere. */
+interface Places {
+  readonly schema: field.Path | undefined;
+  readonly subresources: field.Path | undefined;
+  readonly columns: field.Path | undefined;
+  readonly selectableFields: field.Path | undefined;
+}
+
+function validateVersion(
+  version: Version,
+  at: field.Path,
+  hoisted: Hoisted,
+  old: Version | undefined,
+): field.ErrorList {
+  const { deprecationWarning } = version;
+  const errors = deprecationProblems(version).map((problem) =>
+    field.invalid(at.child('deprecationWarning'), deprecationWarning, problem),
+  );
+  const places: Places = {
+    schema: hoisted.schema ? undefined : at.child('schema', 'openAPIV3Schema'),
+    subresources: hoisted.subresources ? undefined : at.child('subresources'),
+    columns: hoisted.columns ? undefined : at.child('additionalPrinterColumns'),
+    selectableFields: hoisted.selectableFields ? undefined : at.child('selectableFields'),
+  };
+  return [...errors, ...validateParts(version, places, version.subresources?.status !== undefined, old)];
+}
+
+function validateParts(
+  version: Version,
+  places: Places,
+  hasStatus: boolean,
+  old: Version | undefined,
+): field.ErrorList {
+  const errors: field.ErrorList = [];
+  const schema = version.schema?.openAPIV3Schema as Schema | undefined;
+  const oldSchema = old?.schema?.openAPIV3Schema as Schema | undefined;
+  if (schema && places.schema) errors.push(...validateSchema(schema, places.schema, hasStatus, oldSchema));
+  if (places.subresources) errors.push(...validateSubresources(version.subresources, places.subresources));
+  const { columns } = places;
+  if (columns) {
+    version.additionalPrinterColumns?.forEach((column, i) => errors.push(...validateColumn(column, columns.index(i))));
+  }
+  if (places.selectableFields && version.selectableFields?.length) {
+    errors.push(...validateSelectableFields(version.selectableFields, schema, places.selectableFields));
+  }
+  return errors;
+}
+
+const encoder = new TextEncoder();
+
+function deprecationProblems({ deprecated, deprecationWarning: warning }: Version): string[] {
+  if (warning === undefined) return [];
+  if (!deprecated) return ['can only be set for deprecated versions'];
+  if (encoder.encode(warning).length > 256) return ['must be <= 256 characters long'];
+  if (warning === '') return ['must not be an empty string'];
+  const at = [...warning].findIndex((char) => !/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(char));
+  return at < 0 ? [] : [`must only contain printable UTF-8 characters; non-printable character found at index ${at}`];
+}
+
+/** A version as messages show it: in the inner form. */
+function shownVersion(version: Version, hoisted: Hoisted): object {
+  return {
+    Name: version.name ?? '',
+    Served: version.served ?? false,
+    Storage: version.storage ?? false,
+    Deprecated: version.deprecated ?? false,
+    DeprecationWarning: version.deprecationWarning ?? null,
+    Schema: (hoisted.schema ? null : version.schema) ?? null,
+    Subresources: (hoisted.subresources ? null : version.subresources) ?? null,
+    AdditionalPrinterColumns: (hoisted.columns ? null : version.additionalPrinterColumns) ?? null,
+    SelectableFields: (hoisted.selectableFields ? null : version.selectableFields) ?? null,
+  };
+}
