@@ -1,6 +1,6 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { formatGroupKind, parseApiVersion } from '../../../libs/machinery/gvk.ts';
 import type { ControllerRevision } from '../../types/apps/v1.generated.ts';
 import { strategy } from './strategy.ts';

@@ -1,10 +1,10 @@
 import type { Column } from '../../../libs/kind/column.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
-import type { DaemonSet } from '../../types/apps/v1.generated.ts';
-import { formatLabels, formatLabelSelector } from '../../../libs/machinery/labels.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { formatLabelSelector, formatLabels } from '../../../libs/machinery/labels.ts';
 import { containerColumns } from '../../core/podtemplate/columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import type { DaemonSet } from '../../types/apps/v1.generated.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const daemonSet = defineKind<DaemonSet>({
   group: 'apps',

@@ -1,15 +1,18 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
-import type { DaemonSet } from '../../types/apps/v1.generated.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import type { DaemonSet } from '../../types/apps/v1.generated.ts';
 import { defaultDaemonSet } from './defaults.ts';
+import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validation.ts';
 
 export const strategy: Strategy<DaemonSet> = {
   generation: 'count',
   resetFields: ['status'],
   defaults: defaultDaemonSet,
+  validate: validateDaemonSet,
+  validateUpdate: validateDaemonSetUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);
@@ -25,8 +28,9 @@ export const strategy: Strategy<DaemonSet> = {
 
 export const statusStrategy: StatusSubresource<DaemonSet>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateDaemonSetStatus,
   defaults: defaultDaemonSet,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };
 
 /** How often the template has changed: a field once, an annotation since apps/v1. */

@@ -1,14 +1,20 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { Deployment } from '../../types/apps/v1.generated.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
+import type { Deployment } from '../../types/apps/v1.generated.ts';
 import { defaultDeployment } from './defaults.ts';
+import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate } from './validation.ts';
 
 export const strategy: Strategy<Deployment> = {
   generation: 'count',
   resetFields: ['status'],
   defaults: defaultDeployment,
+  validate: validateDeployment,
+  validateUpdate: validateDeploymentUpdate,
+  generationChanged: (draft, old) =>
+    !sameValue(draft.spec, old.spec) || !sameValue(draft.metadata?.annotations, old.metadata?.annotations),
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);
@@ -21,6 +27,8 @@ export const strategy: Strategy<Deployment> = {
 
 export const statusStrategy: StatusSubresource<Deployment>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateDeploymentStatus,
   defaults: defaultDeployment,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  // Labels are the user's; annotations may be the controller's.
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['annotations']),
 };

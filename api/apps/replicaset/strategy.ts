@@ -1,14 +1,18 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
+import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
 import { defaultReplicaSet } from './defaults.ts';
+import { validateReplicaCounts, validateReplicaSet, validateReplicaSetUpdate } from './validation.ts';
 
 export const strategy: Strategy<ReplicaSet> = {
   generation: 'count',
   resetFields: ['status'],
   defaults: defaultReplicaSet,
+  validate: validateReplicaSet,
+  validateUpdate: validateReplicaSetUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);
@@ -21,6 +25,7 @@ export const strategy: Strategy<ReplicaSet> = {
 
 export const statusStrategy: StatusSubresource<ReplicaSet>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: ({ status }) => validateReplicaCounts(status ?? {}, path('status')),
   defaults: defaultReplicaSet,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

@@ -1,10 +1,10 @@
 import type { Column } from '../../../libs/kind/column.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { scaleSubresource } from '../../autoscaling/scale.ts';
-import type { StatefulSet } from '../../types/apps/v1.generated.ts';
 import { containerColumns } from '../../core/podtemplate/columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import type { StatefulSet } from '../../types/apps/v1.generated.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const statefulSet = defineKind<StatefulSet>({
   group: 'apps',

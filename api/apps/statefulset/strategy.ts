@@ -1,14 +1,25 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { StatefulSet } from '../../types/apps/v1.generated.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import type { StatefulSet } from '../../types/apps/v1.generated.ts';
 import { defaultStatefulSet } from './defaults.ts';
+import {
+  statefulSetName,
+  statefulSetWarnings,
+  validateStatefulSet,
+  validateStatefulSetStatus,
+  validateStatefulSetUpdate,
+} from './validation.ts';
 
 export const strategy: Strategy<StatefulSet> = {
   generation: 'count',
   resetFields: ['status'],
   defaults: defaultStatefulSet,
+  validateName: statefulSetName,
+  validate: validateStatefulSet,
+  validateUpdate: validateStatefulSetUpdate,
+  warnings: statefulSetWarnings,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);
@@ -23,8 +34,9 @@ export const strategy: Strategy<StatefulSet> = {
 
 export const statusStrategy: StatusSubresource<StatefulSet>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateStatefulSetStatus,
   defaults: defaultStatefulSet,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };
 
 /** Behind a gate that is off: how many pods may be missing during a rolling update. */

@@ -1,7 +1,7 @@
 import type { Column } from '../../../libs/kind/column.ts';
-import { formatLabels } from '../../../libs/machinery/labels.ts';
-import { nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { formatLabels } from '../../../libs/machinery/labels.ts';
 import type { PodTemplate } from '../../types/core/v1.generated.ts';
 import { containerColumns } from './columns.ts';
 import { strategy } from './strategy.ts';

@@ -1,11 +1,11 @@
 import type { Column } from '../../../libs/kind/column.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { formatLabels } from '../../../libs/machinery/labels.ts';
 import { scaleSubresource } from '../../autoscaling/scale.ts';
 import type { ReplicationController } from '../../types/core/v1.generated.ts';
-import { formatLabels } from '../../../libs/machinery/labels.ts';
 import { containerColumns } from '../podtemplate/columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const replicationController = defineKind<ReplicationController>({
   group: '',

@@ -1,15 +1,18 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { ReplicationController } from '../../types/core/v1.generated.ts';
 import { dropDisabledFields } from '../pod/prepare.ts';
 import { defaultReplicationController } from './defaults.ts';
+import { validateReplicationController, validateReplicationControllerStatus } from './validation.ts';
 
 export const strategy: Strategy<ReplicationController> = {
   generation: 'count',
   defaultDeletePropagation: 'orphan',
   resetFields: ['status'],
   defaults: defaultReplicationController,
+  validate: validateReplicationController,
+  validateUpdate: validateReplicationController,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);
@@ -22,6 +25,7 @@ export const strategy: Strategy<ReplicationController> = {
 
 export const statusStrategy: StatusSubresource<ReplicationController>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateReplicationControllerStatus,
   defaults: defaultReplicationController,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

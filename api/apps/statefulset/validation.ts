@@ -1,0 +1,121 @@
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { labelWithoutDots } from '../../core/pod/validation/containers.ts';
+import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
+import { notNegative } from '../../meta/numbers.ts';
+import type { StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy } from '../../types/apps/v1.generated.ts';
+import type { PodTemplateSpec } from '../../types/core/v1.generated.ts';
+
+type Seen = DeepReadonly<StatefulSet>;
+const at = field.path('spec');
+const RETENTION = ['Delete', 'Retain'];
+
+/** Its name becomes the beginning of its pods' host names. */
+export const statefulSetName = (name: string): readonly string[] => labelWithoutDots(name);
+
+export function validateStatefulSet({ spec }: Seen): field.ErrorList {
+  const { errors, compiled } = validateSelector(spec.selector, 'statefulset', at.child('selector'));
+  const errorsBefore: field.ErrorList = [];
+  const policy = spec.podManagementPolicy;
+  if (!policy) errorsBefore.push(field.required(at.child('podManagementPolicy')));
+  else if (policy !== 'OrderedReady' && policy !== 'Parallel') {
+    const detail = "must be 'OrderedReady' or 'Parallel'";
+    errorsBefore.push(field.invalid(at.child('podManagementPolicy'), policy, detail));
+  }
+  return [
+    ...errorsBefore,
+    ...validateUpdateStrategy(spec.updateStrategy ?? {}, at.child('updateStrategy')),
+    ...validateRetention(spec, at.child('persistentVolumeClaimRetentionPolicy')),
+    ...notNegative(spec.replicas, at.child('replicas')),
+    ...notNegative(spec.minReadySeconds, at.child('minReadySeconds')),
+    ...notNegative(spec.ordinals?.start, at.child('ordinals', 'start')),
+    ...errors,
+    ...validateMatch(compiled, spec.template, at.child('template')),
+    ...validateLastingTemplate(withClaims(spec), 'StatefulSet', at.child('template')),
+  ];
+}
+
+function validateUpdateStrategy(strategy: DeepReadonly<StatefulSetUpdateStrategy>, here: field.Path): field.ErrorList {
+  const { type, rollingUpdate } = strategy;
+  if (!type) return [field.required(here)];
+  if (type === 'OnDelete') {
+    if (!rollingUpdate) return [];
+    const detail = "only allowed for updateStrategy 'RollingUpdate'";
+    return [field.invalid(here.child('rollingUpdate'), rollingUpdate, detail)];
+  }
+  if (type === 'RollingUpdate') return notNegative(rollingUpdate?.partition, here.child('rollingUpdate', 'partition'));
+  const shown = { Type: type, RollingUpdate: rollingUpdate ?? null };
+  return [field.invalid(here, shown, "must be 'RollingUpdate' or 'OnDelete'")];
+}
+
+function validateRetention({ persistentVolumeClaimRetentionPolicy }: DeepReadonly<StatefulSetSpec>, here: field.Path) {
+  const policy = persistentVolumeClaimRetentionPolicy;
+  if (!policy) return [];
+  return (['whenDeleted', 'whenScaled'] as const).flatMap((name) =>
+    RETENTION.includes(policy[name] ?? '') ? [] : [field.notSupported(here.child(name), policy[name] ?? '', RETENTION)],
+  );
+}
+
+/** The template as its pods will have it: each claim template is a volume of that name. */
+function withClaims({ template, volumeClaimTemplates }: DeepReadonly<StatefulSetSpec>): DeepReadonly<PodTemplateSpec> {
+  const claims = (volumeClaimTemplates ?? []).map(({ metadata }) => {
+    const name = metadata?.name ?? '';
+    return { name, persistentVolumeClaim: { claimName: name } };
+  });
+  if (claims.length === 0 || !template?.spec) return template;
+  // Two claim templates of one name are one volume, and a claim's volume stands in for the template's own.
+  const first = claims.filter(({ name }, i) => claims.findIndex((other) => other.name === name) === i);
+  const own = (template.spec.volumes ?? []).filter(({ name }) => !claims.some((claim) => claim.name === name));
+  return { ...template, spec: { ...template.spec, volumes: [...first, ...own] } };
+}
+
+const CHANGEABLE = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+] as const;
+
+export function validateStatefulSetUpdate(set: Seen, old: Seen): field.ErrorList {
+  const errors = validateStatefulSet(set);
+  if (!sameValue(fixedPart(set.spec), fixedPart(old.spec))) {
+    const names = CHANGEABLE.map((name) => `'${name}'`);
+    const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+    errors.push(field.forbidden(at, `updates to statefulset spec for fields other than ${list} are forbidden`));
+  }
+  return errors;
+}
+
+function fixedPart(spec: DeepReadonly<StatefulSetSpec>): Record<string, unknown> {
+  const entries = Object.entries(spec).filter(([name]) => !(CHANGEABLE as readonly string[]).includes(name));
+  return Object.fromEntries(entries);
+}
+
+export function validateStatefulSetStatus({ status }: Seen): field.ErrorList {
+  const here = field.path('status');
+  const counts = ['replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] as const;
+  const errors = [
+    ...counts.flatMap((name) => notNegative(status?.[name], here.child(name))),
+    ...notNegative(status?.observedGeneration, here.child('observedGeneration')),
+    ...notNegative(status?.collisionCount, here.child('collisionCount')),
+  ];
+  const replicas = status?.replicas ?? 0;
+  for (const name of counts.slice(1)) {
+    const value = status?.[name] ?? 0;
+    if (value > replicas) errors.push(field.invalid(here.child(name), value, 'cannot be greater than status.replicas'));
+  }
+  if ((status?.availableReplicas ?? 0) > (status?.readyReplicas ?? 0)) {
+    const detail = 'cannot be greater than status.readyReplicas';
+    errors.push(field.invalid(here.child('availableReplicas'), status?.availableReplicas, detail));
+  }
+  return errors;
+}
+
+export function statefulSetWarnings({ spec }: Seen): string[] {
+  if ((spec.revisionHistoryLimit ?? 0) >= 0) return [];
+  return ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended'];
+}

@@ -1,0 +1,26 @@
+/** Numbers in specs, and numbers that may be percentages. */
+import * as field from '../../libs/machinery/field-errors.ts';
+import { percent } from '../../libs/machinery/names.ts';
+import { NOT_NEGATIVE } from './immutable.ts';
+
+export function notNegative(value: number | bigint | undefined, at: field.Path): field.ErrorList {
+  return value !== undefined && value < 0 ? [field.invalid(at, value, NOT_NEGATIVE)] : [];
+}
+
+/** A count that is not negative, or a percentage. */
+export function countOrPercent(value: number | string | undefined, at: field.Path): field.ErrorList {
+  if (typeof value !== 'string') return notNegative(value, at);
+  return percent(value).map((text) => field.invalid(at, value, text));
+}
+
+export function atMostAll(value: number | string | undefined, at: field.Path): field.ErrorList {
+  const most = percentOf(value);
+  return most !== undefined && most > 100 ? [field.invalid(at, value, 'must not be greater than 100%')] : [];
+}
+
+/** `25` of `"25%"`; undefined for what is no percentage. */
+export function percentOf(value: number | string | undefined): number | undefined {
+  return typeof value === 'string' && /^[0-9]+%$/.test(value) ? Number.parseInt(value, 10) : undefined;
+}
+
+export const isZero = (value: number | string | undefined): boolean => (percentOf(value) ?? value ?? 0) === 0;
