@@ -4,6 +4,6 @@ import type { StoreUnderTest } from './under-test.ts';
 export interface Case {
   readonly name: string;
   /** What the driver must offer for it; else the case is skipped by name. */
-  readonly needs?: 'commits' | 'reopen';
+  readonly needs?: 'commits' | 'reopen' | 'disturb';
   run(under: StoreUnderTest): Promise<void>;
 }

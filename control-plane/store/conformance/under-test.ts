@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import { RealClock } from '../../../libs/base/node/real-clock.ts';
+import type { Random } from '../../../libs/base/random.ts';
 import type {
   Draft,
   Entry,
@@ -21,6 +22,8 @@ export interface StoreUnderTest extends AsyncDisposable {
   pass(ms: number): Promise<void>;
   /** Closes `store` and opens the same data anew, as a process that starts again does. Absent: nothing outlives it. */
   reopen?(): Promise<Store>;
+  /** Does something that makes writes fail for a while, with either outcome, and no read give a wrong answer. */
+  disturb?(random: Random): void | Promise<void>;
   /** Control over what makes commits durable. Absent: commits cannot be held or failed from outside. */
   readonly commits?: CommitControl;
 }
@@ -193,18 +196,23 @@ export class Recorder implements WatchHandler {
   }
 
   /** Waits until everything up to `revision` has been told. */
-  async until(revision: Revision): Promise<void> {
-    await this.when(() => this.reached >= revision, `revision ${revision} (is at ${this.reached})`);
+  async until(revision: Revision, withinMs?: number): Promise<void> {
+    await this.when(() => this.reached >= revision, `revision ${revision}`, withinMs);
   }
 
   async when(condition: () => boolean, what: string, withinMs = 10_000): Promise<void> {
     const giveUp = new RealClock().setTimer(() => this.#wake(), withinMs, { keepAlive: true });
     const since = new RealClock().monotonic();
     while (!condition()) {
-      assert.ok(new RealClock().monotonic() - since < withinMs, `the watcher of ${this.prefix} waits for ${what}`);
+      assert.ok(new RealClock().monotonic() - since < withinMs, `${this.#state()} waits for ${what}`);
       await new Promise<void>((done) => this.#waiting.push(done));
     }
     giveUp.cancel();
+  }
+
+  #state(): string {
+    const ended = this.endedWith === 'not yet' ? '' : `, which ended with ${this.endedWith},`;
+    return `the watcher of ${this.prefix} at ${this.reached}${ended}`;
   }
 
   #mustBeOpen(): void {

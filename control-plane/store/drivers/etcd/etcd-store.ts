@@ -32,6 +32,8 @@ export interface EtcdStoreOptions {
   readonly keyPrefix?: string;
   /** How long a call may take, all attempts together. Default 10,000. */
   readonly requestTimeoutMs?: number;
+  /** How long the stream of events may be silent when something was asked, before another member is tried. Default 5,000. */
+  readonly silenceMs?: number;
   /** Bytes of one value. Default 1.5 MiB, what etcd takes unless it was told otherwise. */
   readonly valueBytesMax?: number;
   /** Writes that may be under way; more are refused as `unavailable`. Default 16,384. */
@@ -69,13 +71,13 @@ export class EtcdStore implements Store {
   #closing: Promise<void> | undefined;
 
   private constructor(client: EtcdClient, clusterId: string, options: EtcdStoreOptions) {
-    const { clock, random, keyPrefix = '' } = options;
+    const { clock, random, keyPrefix = '', silenceMs = 5_000 } = options;
     this.clusterId = clusterId;
     this.#client = client;
     this.#keyPrefix = keyPrefix;
     this.#valueBytesMax = options.valueBytesMax ?? 1536 * 1024;
     this.#pendingWritesMax = options.pendingWritesMax ?? 16_384;
-    this.#watches = new EtcdWatches({ client, clock, random, keyPrefix });
+    this.#watches = new EtcdWatches({ client, clock, random, keyPrefix, silenceMs });
   }
 
   /** Throws `StoreError`: `unavailable` when no member answers, `wrong format` for an etcd or data that do not fit. */

@@ -17,10 +17,17 @@ import { toEntry } from './values.ts';
 
 /** While there are watches and nothing is heard for so long, etcd is asked whether it is still there. */
 const QUIET_MS = 30_000;
-/** How long it may take to answer that, or to bring watches up to a revision, before another member is tried. */
-const DEAD_MS = 5_000;
 /** How long a writer's answer waits for its event. */
 const EVENT_MS = 1_000;
+
+export interface EtcdWatchesOptions {
+  readonly client: EtcdClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keyPrefix: string;
+  /** How long a member may take to answer, or to bring watches up to a revision, before another one is tried. */
+  readonly silenceMs: number;
+}
 
 /**
  * All watches of a store, on one stream to etcd. The stream is made anew when it breaks, and every watch goes on from
@@ -36,6 +43,7 @@ export class EtcdWatches {
   readonly #client: EtcdClient;
   readonly #clock: Clock;
   readonly #keyPrefix: string;
+  readonly #silenceMs: number;
   readonly #watchers = new Map<number, Watcher>();
   readonly #backoff: Backoff;
   #nextId = 1;
@@ -48,7 +56,8 @@ export class EtcdWatches {
   #heardAtMs = 0;
   #quietTimer: Timer | undefined;
 
-  constructor(options: { client: EtcdClient; clock: Clock; random: Random; keyPrefix: string }) {
+  constructor(options: EtcdWatchesOptions) {
+    this.#silenceMs = options.silenceMs;
     this.#client = options.client;
     this.#clock = options.clock;
     this.#keyPrefix = options.keyPrefix;
@@ -247,7 +256,7 @@ export class EtcdWatches {
         stream = this.#stream;
         since = this.#clock.monotonic();
       }
-      if (stream && this.#clock.monotonic() - since > DEAD_MS) stream.abort.abort();
+      if (stream && this.#clock.monotonic() - since > this.#silenceMs) stream.abort.abort();
       else if (stream) send(stream, { progressRequest: {} });
       await this.#clock.sleep(waits.next());
     }
@@ -267,9 +276,9 @@ export class EtcdWatches {
       if (!stream) return;
       const quietMs = this.#clock.monotonic() - this.#heardAtMs;
       if (quietMs < QUIET_MS) return this.#listen(QUIET_MS - quietMs);
-      if (quietMs >= QUIET_MS + DEAD_MS) return stream.abort.abort();
+      if (quietMs >= QUIET_MS + this.#silenceMs) return stream.abort.abort();
       send(stream, { progressRequest: {} });
-      this.#listen(DEAD_MS);
+      this.#listen(this.#silenceMs);
     }, delayMs);
   }
 }

@@ -46,6 +46,7 @@ storeConformance('lmdb', async () => {
   return {
     store,
     commits: gate,
+    disturb: (chance) => gate.failNext('unavailable', chance.next() < 0.3 ? 'maybe' : 'no'),
     pass: (ms) => skipping.skip(ms),
     reopen: async () => {
       await store.close();

@@ -18,6 +18,7 @@ storeConformance('memory', async () => {
   return {
     store,
     commits: gate,
+    disturb: (chance) => gate.failNext('unavailable', chance.next() < 0.3 ? 'maybe' : 'no'),
     pass: (ms) => clock.skip(ms),
     // What a process that starts again would find, if memory outlived it.
     reopen: async () => {
