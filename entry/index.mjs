@@ -10,9 +10,13 @@ const library = existsSync(source) ? await import(source.href) : await import('.
 
 export const {
   ALL_VERBS,
+  ApiError,
   CAUSE_BAGGAGE_KEY,
+  ClusterUsageError,
+  NeverSettledError,
   TransportError,
   apiVersionOf,
+  createCluster,
   defineKind,
   dropStatus,
   formatCause,
@@ -23,6 +27,7 @@ export const {
   newAuditAnnotations,
   newWarnings,
   parseCause,
+  resources,
   version,
   watching,
 } = library;
