@@ -2,20 +2,21 @@
  * Parameters of a request, read and checked as the API does (concept "API options", kinds ListOptions, CreateOptions …
  * of meta.k8s.io). Unknown parameters are ignored, of a repeated one the first counts.
  */
+
+import type { FieldValidation } from '../../libs/kind/request.ts';
 import { badRequest, invalid, unclassified } from '../../libs/machinery/errors.ts';
 import {
   type ErrorList,
   forbidden,
+  invalid as invalidField,
   notSupported,
   omitted,
-  tooLong,
-  invalid as invalidField,
   path,
+  tooLong,
 } from '../../libs/machinery/field-errors.ts';
 import { type FieldSelector, parseFieldSelector } from '../../libs/machinery/fields.ts';
 import { type LabelSelector, parseLabelSelector } from '../../libs/machinery/labels.ts';
 import { quote } from '../../libs/machinery/quote.ts';
-import type { FieldValidation } from '../../libs/kind/request.ts';
 import { isTrue } from './router.ts';
 
 const META_GROUP = 'meta.k8s.io';

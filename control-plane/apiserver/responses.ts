@@ -1,5 +1,5 @@
-import { encodeProtobuf } from '../../libs/machinery/codec/protobuf/protobuf.ts';
 import { stringify } from '../../libs/machinery/codec/json.ts';
+import { encodeProtobuf } from '../../libs/machinery/codec/protobuf/protobuf.ts';
 import { encodeYaml } from '../../libs/machinery/codec/yaml.ts';
 import { type Status, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet, TypeName } from '../../libs/machinery/schema/ir.ts';

@@ -1,5 +1,5 @@
-import type { ApiObject, DeepReadonly, GroupVersionKind } from './object.ts';
 import type { Kind } from './kind.ts';
+import type { ApiObject, DeepReadonly, GroupVersionKind } from './object.ts';
 import type { Registry } from './registry.ts';
 import type { RequestContext } from './request.ts';
 

@@ -6,5 +6,5 @@ export * from './object.ts';
 export * from './reconciler.ts';
 export * from './registry.ts';
 export * from './request.ts';
-export * from './strategy.ts';
 export * from './status.ts';
+export * from './strategy.ts';

@@ -1,5 +1,5 @@
-import type { TypeName } from '../machinery/schema/ir.ts';
 import { assert } from '../base/assert.ts';
+import type { TypeName } from '../machinery/schema/ir.ts';
 import type { Column } from './column.ts';
 import type { ApiObject, DeepReadonly, GroupVersionKind } from './object.ts';
 import type { Registry } from './registry.ts';

@@ -1,6 +1,6 @@
+import { ageOf } from '../machinery/printers/duration.ts';
 import type { Column } from './column.ts';
 import type { ApiObject, DeepReadonly } from './object.ts';
-import { ageOf } from '../machinery/printers/duration.ts';
 
 /** The column that every table begins with. */
 export const nameColumn: Column = Object.freeze({

@@ -16,7 +16,8 @@ export function sameValue(a: unknown, b: unknown): boolean {
   return true;
 }
 
-const memberOf = (object: Record<string, unknown>, key: string) => (Object.hasOwn(object, key) ? object[key] : undefined);
+const memberOf = (object: Record<string, unknown>, key: string) =>
+  Object.hasOwn(object, key) ? object[key] : undefined;
 const isNumeric = (value: unknown): value is number | bigint => typeof value === 'bigint' || Number.isInteger(value);
 
 function isEmpty(value: unknown): boolean {

@@ -165,7 +165,7 @@ async function checkToken(
   refuse: Refuse,
 ): Promise<void> {
   const ref = (request.object as DeepReadonly<TokenRequest> | undefined)?.spec.boundObjectRef;
-  if (!ref || ref.kind !== 'Pod' || !ref.name) throw refuse('node requested token not bound to a pod');
+  if (ref?.kind !== 'Pod' || !ref.name) throw refuse('node requested token not bound to a pod');
   if (!ref.uid) throw refuse('node requested token with a pod binding without a uid');
   const pod = await registry.get(pods, request.namespace, ref.name);
   if (pod?.metadata.uid !== ref.uid)

@@ -15,8 +15,12 @@ export const persistentVolumeClaimResize: AdmissionPlugin = {
   handles: ({ operation, kind, subresource }) =>
     operation === 'UPDATE' && subresource === '' && kind.resource === 'persistentvolumeclaims' && kind.group === '',
   async validate(_ctx, { object, oldObject, kind, name }, registry) {
-    const [claim, old] = [object, oldObject] as [DeepReadonly<PersistentVolumeClaim>, DeepReadonly<PersistentVolumeClaim>];
-    const size = ({ spec }: DeepReadonly<PersistentVolumeClaim>) => mustParseQuantity(spec?.resources?.requests?.storage ?? '0');
+    const [claim, old] = [object, oldObject] as [
+      DeepReadonly<PersistentVolumeClaim>,
+      DeepReadonly<PersistentVolumeClaim>,
+    ];
+    const size = ({ spec }: DeepReadonly<PersistentVolumeClaim>) =>
+      mustParseQuantity(spec?.resources?.requests?.storage ?? '0');
     if (compareQuantity(size(claim), size(old)) <= 0) return;
     if (old.status?.phase !== 'Bound') throw forbidden(kind, name, BOUND_ONLY);
     const className = claim.spec?.storageClassName ?? '';

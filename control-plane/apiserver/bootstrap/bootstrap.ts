@@ -16,8 +16,8 @@ import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Engine } from '../registry/engine.ts';
 import { type BootstrapBinding, type BootstrapRole, clusterRoles } from './cluster-roles.ts';
 import { flowSchemas, priorityLevels } from './flow-control.ts';
-import { parseRule } from './rules.ts';
 import { clusterRoleBindings, roleBindings, roles } from './role-bindings.ts';
+import { parseRule } from './rules.ts';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
 const AUTO_UPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
@@ -75,7 +75,7 @@ async function ensure(engine: Engine, ctx: RequestContext, { ref, namespace, obj
   const name = object.metadata?.name as string;
   const there = await engine.registry.get(ref, namespace, name);
   if (there) {
-    if (!repair || !repair(structuredClone(there) as ApiObject)) return;
+    if (!repair?.(structuredClone(there) as ApiObject)) return;
     await engine.registry.update(ctx, ref, namespace, name, (draft) => repair(draft));
     return;
   }

@@ -1,6 +1,7 @@
 /** OpenAPI schemas of types, in the dialect of v2 or v3. */
-import { customSchema } from './custom-schemas.ts';
+
 import type { Field, SchemaSet, StructType, TypeName, TypeRef } from '../schema/ir.ts';
+import { customSchema } from './custom-schemas.ts';
 
 export type Dialect = 'v2' | 'v3';
 

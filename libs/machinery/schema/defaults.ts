@@ -52,7 +52,12 @@ function isDefault(field: Field): boolean {
   const value = field.default;
   if (value === undefined) return false;
   if (field.goType === undefined) return true;
-  return value !== '' && value !== 0 && value !== false && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0);
+  return (
+    value !== '' &&
+    value !== 0 &&
+    value !== false &&
+    !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+  );
 }
 
 function visitorOf(set: SchemaSet, ref: TypeRef): ((value: unknown) => void) | undefined {
