@@ -45,9 +45,12 @@ const EVERYTHING_BELOW_BIN = [
   'control-plane/store/drivers/*',
   'control-plane/store/drivers/etcd/dial',
   'control-plane/*',
+  'control-plane/apiserver/connect',
   'control-plane/apiserver/serve',
   'node/*',
   'node/cri/dial',
+  'node/kubelet/dial',
+  'node/kubelet/server',
   'addons/*',
 ];
 const EVERYTHING = [...EVERYTHING_BELOW_BIN, 'testing', 'bin', 'tools', 'tests', 'bench', '.'];
@@ -90,6 +93,12 @@ export const LAYERS: readonly Layer[] = [
   },
   // Sockets, TLS and HTTP: the one part of the API server that knows the network.
   { folder: 'control-plane/apiserver/serve', imports: ['libs/*', 'control-plane/apiserver'], host: true },
+  // What carries logs, exec and proxies on to nodes and pods.
+  {
+    folder: 'control-plane/apiserver/connect',
+    imports: ['libs/*', 'libs/*/node', 'control-plane/apiserver', 'control-plane/apiserver/serve'],
+    host: true,
+  },
   { folder: 'control-plane/apiserver', imports: [...LIBS, 'api', 'api/*/*', 'control-plane/store'] },
   { folder: 'control-plane/scheduler', imports: [...LIBS, 'api', 'api/*/*'] },
   { folder: 'control-plane/controller-manager', imports: [...LIBS, 'api', 'api/*/*', 'api/*/*/controller'] },
@@ -100,6 +109,13 @@ export const LAYERS: readonly Layer[] = [
   { folder: 'node/cri/dial', imports: [...LIBS, 'libs/*/node', 'node/cri'], host: true },
   { folder: 'node/cni', imports: LIBS },
   { folder: 'node/kubelet', imports: [...LIBS, 'api', 'api/*/*', 'node/cri', 'node/cni'], browser: false },
+  // Its own server, and the sockets of probes and hooks.
+  {
+    folder: 'node/kubelet/server',
+    imports: [...LIBS, 'libs/*/node', 'api', 'api/*/*', 'node/cri', 'node/kubelet', 'node/kubelet/*'],
+    host: true,
+  },
+  { folder: 'node/kubelet/dial', imports: [...LIBS, 'libs/*/node', 'node/kubelet'], host: true },
   { folder: 'node/*', imports: [...LIBS, 'api', 'api/*/*'] },
 
   { folder: 'addons/*', imports: [...LIBS, 'api', 'api/*/*'] },

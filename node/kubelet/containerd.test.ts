@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createLogger, formatRecord, silentLogger } from '../../libs/base/log.ts';
-import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { namespaces, nodes, pods, serviceAccounts } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core/v1.generated.ts';
+import { createLogger, formatRecord, silentLogger } from '../../libs/base/log.ts';
+import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
 import { type Cluster, createCluster } from '../../testing/index.ts';
 import { type KubeletFixture, startKubeletOn } from '../../tests/fixtures/kubelet.ts';
@@ -63,9 +63,15 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
       containerd = await startContainerd(network.hosts[0]!, { registry });
       cluster = await createCluster({ seed: 1, time: 'real' });
       for (const name of ['default', 'kube-node-lease']) {
-        await cluster.client.resource(namespaces).create({ metadata: { name }, spec: {} }).catch(() => {});
+        await cluster.client
+          .resource(namespaces)
+          .create({ metadata: { name }, spec: {} })
+          .catch(() => {});
       }
-      await cluster.client.resource(serviceAccounts).namespace('default').create({ metadata: { name: 'default' } });
+      await cluster.client
+        .resource(serviceAccounts)
+        .namespace('default')
+        .create({ metadata: { name: 'default' } });
       fixture = await startKubeletOn(containerd, cluster.client, { nodeName: NODE, log });
     },
     { timeout: 120_000 },

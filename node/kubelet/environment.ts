@@ -1,3 +1,4 @@
+import type { Service } from '../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Host } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
@@ -6,7 +7,6 @@ import type { Random } from '../../libs/base/random.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { DeepReadonly } from '../../libs/kind/object.ts';
 import type { EventRecorder } from '../../libs/kind/reconciler.ts';
-import type { Service } from '../../api/types/core/v1.generated.ts';
 import type { CriClient } from '../cri/cri.ts';
 import type { KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';

@@ -1,9 +1,9 @@
+import { configMaps, secrets } from '../../api/resources.ts';
+import type { ConfigMap, Secret } from '../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { ApiObject, DeepReadonly, ResourceRef } from '../../libs/kind/object.ts';
 import { isForbidden, isNotFound } from '../../libs/machinery/errors.ts';
-import { configMaps, secrets } from '../../api/resources.ts';
-import type { ConfigMap, Secret } from '../../api/types/core/v1.generated.ts';
 
 interface Cached {
   readonly value: Promise<DeepReadonly<ApiObject> | undefined>;
@@ -37,7 +37,11 @@ export class ReferencedObjects {
     return this.#get(secrets, namespace, name);
   }
 
-  async #get<T extends ApiObject>(ref: ResourceRef<T>, namespace: string, name: string): Promise<DeepReadonly<T> | undefined> {
+  async #get<T extends ApiObject>(
+    ref: ResourceRef<T>,
+    namespace: string,
+    name: string,
+  ): Promise<DeepReadonly<T> | undefined> {
     const key = `${ref.resource}/${namespace}/${name}`;
     const nowMs = this.#clock.monotonic();
     let cached = this.#cached.get(key);

@@ -1,6 +1,7 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
 import { columns } from './columns.ts';
+import { attach, exec, log, portforward } from './connect.ts';
 import { statusStrategy, strategy } from './strategy.ts';
 
 export const pod = defineKind<Pod>({
@@ -12,7 +13,7 @@ export const pod = defineKind<Pod>({
   categories: ['all'],
   versions: [{ version: 'v1', type: 'core.v1.Pod' }],
   strategy,
-  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  subresources: { status: { form: 'status', strategy: statusStrategy }, attach, exec, log, portforward },
   selectableFields: {
     'spec.nodeName': ({ spec }) => spec?.nodeName ?? '',
     'spec.restartPolicy': ({ spec }) => spec?.restartPolicy ?? '',

@@ -1,5 +1,5 @@
-import type { Host } from '../../../libs/base/host.ts';
 import { qosClassOf } from '../../../api/core/pod/resources.ts';
+import type { Host } from '../../../libs/base/host.ts';
 import { type NodePod, uidOf } from '../pod/objects.ts';
 import { cpuShares, type PodLimits, podLimits } from './resources.ts';
 
@@ -38,7 +38,8 @@ export class Cgroups {
       await this.#enable(hierarchy, parent);
       await files.makeDirectory(folder, { mode: 0o755 });
       for (const [file, value] of limitFiles(hierarchy, limits)) {
-        if (await files.statIfExists(`${folder}/${file}`)) await files.write(`${folder}/${file}`, value, { atomic: false });
+        if (await files.statIfExists(`${folder}/${file}`))
+          await files.write(`${folder}/${file}`, value, { atomic: false });
       }
     }
   }
@@ -69,7 +70,8 @@ export class Cgroups {
       for (const qos of ['', '/burstable', '/besteffort']) {
         const folder = `${path}${this.#root}/kubepods${qos}`;
         if (!(await this.#host.files.statIfExists(folder))) continue;
-        for (const name of await this.#host.files.list(folder)) if (/^pod[0-9a-f-]{32,36}$/.test(name)) uids.add(name.slice(3));
+        for (const name of await this.#host.files.list(folder))
+          if (/^pod[0-9a-f-]{32,36}$/.test(name)) uids.add(name.slice(3));
       }
     }
     return [...uids];
@@ -85,12 +87,17 @@ export class Cgroups {
     if (version === 1) return;
     const { files } = this.#host;
     let folder = path;
-    for (const part of parent.split('/').filter((one) => one !== '').slice(0, -1)) {
+    for (const part of parent
+      .split('/')
+      .filter((one) => one !== '')
+      .slice(0, -1)) {
       folder += `/${part}`;
       if (!(await files.statIfExists(folder))) await files.makeDirectory(folder, { mode: 0o755 });
       const has = (await files.readTextIfExists(`${folder}/cgroup.subtree_control`)) ?? '';
       const may = (await files.readTextIfExists(`${folder}/cgroup.controllers`)) ?? '';
-      const wanted = ['cpu', 'memory', 'pids'].filter((name) => may.split(/\s+/).includes(name) && !has.split(/\s+/).includes(name));
+      const wanted = ['cpu', 'memory', 'pids'].filter(
+        (name) => may.split(/\s+/).includes(name) && !has.split(/\s+/).includes(name),
+      );
       if (wanted.length === 0) continue;
       const text = wanted.map((name) => `+${name}`).join(' ');
       await files.write(`${folder}/cgroup.subtree_control`, text, { atomic: false });
@@ -107,7 +114,8 @@ export interface Hierarchy {
 
 async function detect({ files, facts }: Host): Promise<readonly Hierarchy[]> {
   if (facts.platform !== 'linux' || !(await files.statIfExists(ROOT))) return [];
-  if (await files.statIfExists(`${ROOT}/cgroup.controllers`)) return [{ version: 2, path: ROOT, controller: 'unified' }];
+  if (await files.statIfExists(`${ROOT}/cgroup.controllers`))
+    return [{ version: 2, path: ROOT, controller: 'unified' }];
   const found: Hierarchy[] = [];
   for (const controller of await files.list(ROOT)) {
     const path = `${ROOT}/${controller}`;
@@ -127,7 +135,8 @@ function limitFiles({ version, controller }: Hierarchy, limits: PodLimits): [str
       ['memory.max', memoryBytes > 0 ? String(memoryBytes) : 'max'],
     ];
   }
-  if (controller.split(',').includes('memory')) return memoryBytes > 0 ? [['memory.limit_in_bytes', String(memoryBytes)]] : [];
+  if (controller.split(',').includes('memory'))
+    return memoryBytes > 0 ? [['memory.limit_in_bytes', String(memoryBytes)]] : [];
   if (!controller.split(',').includes('cpu')) return [];
   const quota: [string, string][] = [
     ['cpu.cfs_period_us', String(cpuPeriodUs)],

@@ -1,4 +1,4 @@
-import { namespaceOf, type NodePod } from '../pod/objects.ts';
+import { type NodePod, namespaceOf } from '../pod/objects.ts';
 
 /** What a resolver is told: the CRI's DNSConfig. */
 export interface Resolver {
@@ -19,7 +19,10 @@ const SERVERS_MAX = 3;
 export function parseResolvConf(text: string): Resolver {
   const resolver: Resolver = { servers: [], searches: [], options: [] };
   for (const line of text.split('\n')) {
-    const [word, ...rest] = line.replace(/[#;].*$/, '').trim().split(/\s+/);
+    const [word, ...rest] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
     if (word === 'nameserver' && rest[0]) resolver.servers.push(rest[0]);
     else if (word === 'search') resolver.searches.splice(0, Number.POSITIVE_INFINITY, ...rest.filter((s) => s !== '.'));
     else if (word === 'options') resolver.options.push(...rest);

@@ -1,7 +1,7 @@
+import type { ConfigMap, EnvVarSource, Secret, Service } from '../../../api/types/core/v1.generated.ts';
 import { decodeBase64 } from '../../../libs/base/base64.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { envVarName } from '../../../libs/machinery/names.ts';
-import type { ConfigMap, EnvVarSource, Secret, Service } from '../../../api/types/core/v1.generated.ts';
 import type { PodContainer } from '../pod/objects.ts';
 import { ConfigError } from './errors.ts';
 import { expandVariables } from './expand.ts';
@@ -77,7 +77,9 @@ function fromSource(source: EnvSource, container: PodContainer, from: DeepReadon
     const { containerName, resource, divisor } = resourceFieldRef;
     const { pod } = source;
     const named = containerName
-      ? [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find(({ name }) => name === containerName)
+      ? [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].find(
+          ({ name }) => name === containerName,
+        )
       : container;
     if (!named) throw new ConfigError(`container ${containerName} not found`);
     return resourceValue(source, named, resource, divisor);
@@ -126,7 +128,8 @@ function serviceEnv({ pod, services }: EnvSource): Map<string, string> {
     env.set(`${prefix}_SERVICE_HOST`, ip);
     env.set(`${prefix}_SERVICE_PORT`, String(first.port));
     for (const port of ports) {
-      if (port.name) env.set(`${prefix}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.port));
+      if (port.name)
+        env.set(`${prefix}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.port));
     }
     const host = ip.includes(':') ? `[${ip}]` : ip;
     for (const [index, { port, protocol = 'TCP' }] of ports.entries()) {

@@ -1,4 +1,4 @@
-import { nameOf, namespaceOf, type NodePod } from '../pod/objects.ts';
+import { type NodePod, nameOf, namespaceOf } from '../pod/objects.ts';
 
 /** The name that the pod's processes see: 63 letters, as the kernel takes 64. */
 export function podHostname(pod: NodePod): string {
@@ -28,7 +28,9 @@ export function hostsFile(
   pod: NodePod,
   options: { readonly podIps: readonly string[]; readonly clusterDomain: string; readonly hostFile: string },
 ): string {
-  const aliases = (pod.spec?.hostAliases ?? []).map(({ ip, hostnames = [] }) => `${ip}\t${(hostnames ?? []).join('\t')}`);
+  const aliases = (pod.spec?.hostAliases ?? []).map(
+    ({ ip, hostnames = [] }) => `${ip}\t${(hostnames ?? []).join('\t')}`,
+  );
   const more = aliases.length > 0 ? `\n# Entries added by HostAliases.\n${aliases.join('\n')}\n` : '';
   if (pod.spec?.hostNetwork) {
     return `# Kubernetes-managed hosts file (host network).\n${options.hostFile}${more}`;

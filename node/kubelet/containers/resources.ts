@@ -1,6 +1,6 @@
+import { qosClassOf, sumContainers } from '../../../api/core/pod/resources.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import { mustParseQuantity, toCeil, toMilli } from '../../../libs/machinery/quantity.ts';
-import { qosClassOf, sumContainers } from '../../../api/core/pod/resources.ts';
 import type { LinuxContainerResources } from '../../cri/schema.generated.ts';
 import type { NodePod, PodContainer } from '../pod/objects.ts';
 

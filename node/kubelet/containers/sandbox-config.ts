@@ -1,7 +1,7 @@
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import { podLogDirectory } from '../../cri/logs.ts';
 import type { PodSandboxConfig, Protocol } from '../../cri/schema.generated.ts';
-import { nameOf, namespaceOf, type NodePod, uidOf } from '../pod/objects.ts';
+import { type NodePod, nameOf, namespaceOf, uidOf } from '../pod/objects.ts';
 import type { Resolver } from './dns.ts';
 import { podDomain, podHostname } from './hostname.ts';
 import { podLabels } from './labels.ts';

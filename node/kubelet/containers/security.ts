@@ -1,6 +1,6 @@
+import type { SeccompProfile } from '../../../api/types/core/v1.generated.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { SeccompProfile } from '../../../api/types/core/v1.generated.ts';
 import type {
   Image,
   LinuxContainerSecurityContext,

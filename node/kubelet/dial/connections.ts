@@ -1,11 +1,11 @@
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import { type Clock, withTimeout } from '../../../libs/base/clock.ts';
 import type { Sockets } from '../../../libs/base/host.ts';
-import { ProtobufSchema } from '../../../libs/grpc/protobuf.ts';
 import { Http2Channel } from '../../../libs/grpc/node/http2-channel.ts';
+import { ProtobufSchema } from '../../../libs/grpc/protobuf.ts';
 import type { Connections, HttpAnswer, HttpGet } from '../connections.ts';
 
 const BODY_BYTES_MAX = 10 * 1024;
@@ -45,17 +45,26 @@ export function connectionsOf(sockets: Pick<Sockets, 'connect'>, clock: Clock): 
   };
 }
 
-async function dial(sockets: Pick<Sockets, 'connect'>, host: string, port: number, signal: AbortSignal): Promise<Duplex> {
+async function dial(
+  sockets: Pick<Sockets, 'connect'>,
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Duplex> {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   try {
     return await sockets.connect({ host, port }, { signal });
   } catch (error) {
     if (signal.aborted) throw new Error(`dial tcp ${address}: i/o timeout`, { cause: error });
     const { code } = error as { code?: string };
-    const words = code === 'ECONNREFUSED' ? 'connection refused' : code === 'EHOSTUNREACH' ? 'no route to host' : undefined;
-    throw new Error(words ? `dial tcp ${address}: connect: ${words}` : `dial tcp ${address}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const words =
+      code === 'ECONNREFUSED' ? 'connection refused' : code === 'EHOSTUNREACH' ? 'no route to host' : undefined;
+    throw new Error(
+      words ? `dial tcp ${address}: connect: ${words}` : `dial tcp ${address}: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -1,7 +1,7 @@
+import type { Secret } from '../../../api/types/core/v1.generated.ts';
 import { decodeBase64 } from '../../../libs/base/base64.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { Secret } from '../../../api/types/core/v1.generated.ts';
 import type { AuthConfig } from '../../cri/schema.generated.ts';
 
 interface Entry {

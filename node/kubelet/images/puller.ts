@@ -1,7 +1,7 @@
+import type { Secret } from '../../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { Secret } from '../../../api/types/core/v1.generated.ts';
 import { type CriClient, isNotFound, pullFailure } from '../../cri/cri.ts';
 import type { AuthConfig, Image } from '../../cri/schema.generated.ts';
 import { StartError } from '../containers/errors.ts';

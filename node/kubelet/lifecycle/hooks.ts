@@ -1,6 +1,6 @@
+import type { LifecycleHandler } from '../../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { LifecycleHandler } from '../../../api/types/core/v1.generated.ts';
 import { type CriClient, execSync } from '../../cri/cri.ts';
 import type { Connections } from '../connections.ts';
 import { type PodContainer, resolvePort } from '../pod/objects.ts';

@@ -1,5 +1,5 @@
-import { formatTime } from '../../../libs/base/clock.ts';
 import type { NodeCondition } from '../../../api/types/core/v1.generated.ts';
+import { formatTime } from '../../../libs/base/clock.ts';
 
 /** What is wrong with the node, as far as it knows; nothing where all is well. */
 export interface NodeHealth {

@@ -1,6 +1,12 @@
-import type { Host } from '../../../libs/base/host.ts';
-import { formatQuantity, mustParseQuantity, quantityOf, subtractQuantity, signOfQuantity } from '../../../libs/machinery/quantity.ts';
 import type { NodeAddress, NodeSystemInfo } from '../../../api/types/core/v1.generated.ts';
+import type { Host } from '../../../libs/base/host.ts';
+import {
+  formatQuantity,
+  mustParseQuantity,
+  quantityOf,
+  signOfQuantity,
+  subtractQuantity,
+} from '../../../libs/machinery/quantity.ts';
 import type { KubeletConfig } from '../config.ts';
 
 /** What does not change while the machine runs. */
@@ -63,7 +69,10 @@ export function allocatableOf(capacity: ResourceList, config: KubeletConfig): Re
     const threshold = config.evictionHard[signal];
     if (threshold?.endsWith('%')) {
       const bytes = Number(total.mantissa) * 10 ** total.exponent;
-      left = subtractQuantity(left, quantityOf(Math.floor((bytes * Number.parseFloat(threshold)) / 100), 0, 'BinarySI'));
+      left = subtractQuantity(
+        left,
+        quantityOf(Math.floor((bytes * Number.parseFloat(threshold)) / 100), 0, 'BinarySI'),
+      );
       out[name] = String(Number(left.mantissa) * 10 ** left.exponent);
       continue;
     }

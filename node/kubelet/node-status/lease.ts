@@ -1,11 +1,11 @@
-import { formatMicroTime, type Clock, type Timer } from '../../../libs/base/clock.ts';
+import { leases } from '../../../api/resources.ts';
+import type { Lease } from '../../../api/types/coordination/v1.generated.ts';
+import type { Node } from '../../../api/types/core/v1.generated.ts';
+import { type Clock, formatMicroTime, type Timer } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Client } from '../../../libs/kind/client.ts';
 import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../../libs/machinery/errors.ts';
-import { leases } from '../../../api/resources.ts';
-import type { Lease } from '../../../api/types/coordination/v1.generated.ts';
-import type { Node } from '../../../api/types/core/v1.generated.ts';
 
 export interface NodeLeaseOptions {
   readonly client: Client;

@@ -1,13 +1,21 @@
+import { nodes } from '../../../api/resources.ts';
+import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import { mustParseQuantity, toCeil } from '../../../libs/machinery/quantity.ts';
-import { nodes } from '../../../api/resources.ts';
-import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { type NodeHealth, nodeConditions } from './conditions.ts';
-import { allocatableOf, capacityOf, type MachineFacts, nodeAddresses, nodeInfo, readMachineFacts, type ResourceList } from './facts.ts';
+import {
+  allocatableOf,
+  capacityOf,
+  type MachineFacts,
+  nodeAddresses,
+  nodeInfo,
+  type ResourceList,
+  readMachineFacts,
+} from './facts.ts';
 
 const IMAGES_MAX = 50;
 const IMAGE_NAMES_MAX = 5;
@@ -115,7 +123,9 @@ export class NodeStatusReporter {
       metadata: { name: nodeName, labels },
       spec: {
         ...(config.providerId && { providerID: config.providerId }),
-        ...(config.registerWithTaints.length > 0 && { taints: config.registerWithTaints.map((taint) => ({ ...taint })) }),
+        ...(config.registerWithTaints.length > 0 && {
+          taints: config.registerWithTaints.map((taint) => ({ ...taint })),
+        }),
       },
       status,
     };
@@ -179,7 +189,10 @@ export class NodeStatusReporter {
     const notReady: string[] = [];
     try {
       const { status } = await cri.status({});
-      for (const [type, words] of [['RuntimeReady', 'container runtime not ready'], ['NetworkReady', 'container runtime network not ready']] as const) {
+      for (const [type, words] of [
+        ['RuntimeReady', 'container runtime not ready'],
+        ['NetworkReady', 'container runtime network not ready'],
+      ] as const) {
         const condition = status?.conditions.find((one) => one.type === type);
         if (condition?.status !== false) continue;
         notReady.push(`${words}: ${type}=false reason:${condition.reason} message:${condition.message}`);
@@ -189,7 +202,9 @@ export class NodeStatusReporter {
     }
     const listedAgoMs = this.#options.listedAgoMs();
     if (listedAgoMs !== undefined && listedAgoMs > PLEG_MS_MAX) {
-      notReady.push(`PLEG is not healthy: pleg was last seen active ${Math.round(listedAgoMs / 1000)}s ago; threshold is 3m0s`);
+      notReady.push(
+        `PLEG is not healthy: pleg was last seen active ${Math.round(listedAgoMs / 1000)}s ago; threshold is 3m0s`,
+      );
     }
     const space = await host.files.space(config.rootDirectory).catch(() => undefined);
     const below = (left: number, total: number, threshold: string | undefined) => {

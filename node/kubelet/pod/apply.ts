@@ -14,7 +14,7 @@ import type { KubeletEnvironment } from '../environment.ts';
 import { runHook } from '../lifecycle/hooks.ts';
 import { volumeMounts } from '../volumes/mounts.ts';
 import type { PreparedVolume } from '../volumes/volumes.ts';
-import { describePod, findContainer, nameOf, namespaceOf, type NodePod, type PodContainer, uidOf } from './objects.ts';
+import { describePod, findContainer, type NodePod, nameOf, namespaceOf, type PodContainer, uidOf } from './objects.ts';
 import type { PodAction } from './plan.ts';
 import type { ObservedContainer, ObservedSandbox } from './state.ts';
 
@@ -79,12 +79,15 @@ export class PodApplier {
     const { cri, puller, keys, nodeMemoryBytes, config } = this.#env;
     const container = findContainer(pod, action.name)?.container;
     if (!container) return;
-    const tell = (type: 'Normal' | 'Warning', reason: string, message: string) => this.#tell(pod, type, reason, message);
+    const tell = (type: 'Normal' | 'Warning', reason: string, message: string) =>
+      this.#tell(pod, type, reason, message);
     const { imageRef, image } = await puller.ensure(container, await this.#pullSecrets(pod), tell, options.signal);
     options.signal.throwIfAborted();
 
     const target = container.targetContainerName;
-    const targetId = target ? options.observed.find(({ name, state }) => name === target && state === 'running')?.id : undefined;
+    const targetId = target
+      ? options.observed.find(({ name, state }) => name === target && state === 'running')?.id
+      : undefined;
     const made = await this.#configuring(pod, container, async () => {
       const env = await this.#environmentOf(pod, container, sandbox.ips);
       const volumes = this.#volumes ?? (await this.prepareVolumes(pod, sandbox.ips));
@@ -105,7 +108,11 @@ export class PodApplier {
     const sandboxOfContainer = this.#sandboxReference(pod, sandbox);
     let containerId: string;
     try {
-      const created = await cri.createContainer({ podSandboxId: sandbox.id, config: made, sandboxConfig: sandboxOfContainer });
+      const created = await cri.createContainer({
+        podSandboxId: sandbox.id,
+        config: made,
+        sandboxConfig: sandboxOfContainer,
+      });
       containerId = created.containerId;
     } catch (error) {
       const message = (error as Error).message;
@@ -126,7 +133,10 @@ export class PodApplier {
     const { postStart } = container.lifecycle ?? {};
     if (!postStart) return;
     try {
-      await runHook(postStart, this.#hookContext(container, containerId, sandbox.ips[0] ?? '', Number.MAX_SAFE_INTEGER));
+      await runHook(
+        postStart,
+        this.#hookContext(container, containerId, sandbox.ips[0] ?? '', Number.MAX_SAFE_INTEGER),
+      );
     } catch (error) {
       tell('Warning', 'FailedPostStartHook', `PostStartHook failed`);
       throw new StartError('PostStartHookError', `PostStartHook failed: ${(error as Error).message}`, { cause: error });
@@ -160,7 +170,10 @@ export class PodApplier {
       graceMs = Math.max(MINIMUM_GRACE_MS, graceMs - (clock.monotonic() - begunMs));
     }
     if (options.signal.aborted) return;
-    await cri.stopContainer({ containerId: container.id, timeout: Math.ceil(graceMs / 1000) }, { signal: options.signal });
+    await cri.stopContainer(
+      { containerId: container.id, timeout: Math.ceil(graceMs / 1000) },
+      { signal: options.signal },
+    );
   }
 
   async removeContainer(pod: NodePod, container: ObservedContainer): Promise<void> {
@@ -187,7 +200,9 @@ export class PodApplier {
 
   async #pullSecrets(pod: NodePod) {
     const names = (pod.spec?.imagePullSecrets ?? []).map(({ name }) => name ?? '').filter((name) => name !== '');
-    const found = await Promise.all(names.map((name) => this.#env.objects.secret(namespaceOf(pod), name).catch(() => undefined)));
+    const found = await Promise.all(
+      names.map((name) => this.#env.objects.secret(namespaceOf(pod), name).catch(() => undefined)),
+    );
     return found.filter((one) => one !== undefined);
   }
 
@@ -273,7 +288,10 @@ export class PodApplier {
     const link = legacyLogLink(namespaceOf(pod), nameOf(pod), container.name, id);
     try {
       await host.files.makeDirectory(config.containerLogsDirectory, { mode: 0o755 });
-      await host.files.symlink(`${folder}/${container.name}/${restartCount}.log`, `${config.containerLogsDirectory}/${link}`);
+      await host.files.symlink(
+        `${folder}/${container.name}/${restartCount}.log`,
+        `${config.containerLogsDirectory}/${link}`,
+      );
     } catch (error) {
       if (!isCode(error, 'CANCELLED')) log.debug('the link to a log could not be made', { link, error });
     }

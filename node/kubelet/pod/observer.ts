@@ -1,15 +1,15 @@
-import type { Host } from '../../../libs/base/host.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
+import type { Host } from '../../../libs/base/host.ts';
 import { type CriClient, isNotFound } from '../../cri/cri.ts';
 import { readLog } from '../../cri/log-reader.ts';
 import type { ContainerStatus } from '../../cri/schema.generated.ts';
 import { ANNOTATION, LABEL } from '../containers/labels.ts';
 import {
-  observeContainer,
-  observeSandbox,
   type ObservedContainer,
   type ObservedPod,
   type ObservedSandbox,
+  observeContainer,
+  observeSandbox,
   sortObserved,
 } from './state.ts';
 

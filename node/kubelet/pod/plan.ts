@@ -135,7 +135,7 @@ function planSandbox(input: PlanInput, round: Round, sandbox: ObservedSandbox | 
   // Whether anything shall run at all is known from what ran before.
   const restarts = mains.filter((one, i) => {
     const end = ends[i];
-    return !end || end.state !== 'exited' || shouldRestart(pod, one.kind, one.container, end.exitCode);
+    return end?.state !== 'exited' || shouldRestart(pod, one.kind, one.container, end.exitCode);
   });
   if (restarts.length === 0 && mains.length > 0) {
     return { actions: [], finished: { phase: ends.some((end) => end?.exitCode !== 0) ? 'Failed' : 'Succeeded' } };

@@ -1,11 +1,11 @@
+import { pods } from '../../../api/resources.ts';
+import type { PodStatus } from '../../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Client } from '../../../libs/kind/client.ts';
 import { isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
-import { pods } from '../../../api/resources.ts';
-import type { PodStatus } from '../../../api/types/core/v1.generated.ts';
-import { nameOf, namespaceOf, type NodePod, uidOf } from './objects.ts';
+import { type NodePod, nameOf, namespaceOf, uidOf } from './objects.ts';
 import { statusPatch } from './status.ts';
 
 interface Entry {

@@ -110,7 +110,7 @@ function phaseOf(
       if (!status?.state?.running && !status?.lastState?.terminated) pendingInit = true;
     } else if (ended && ended.exitCode !== 0 && !shouldRestart(pod, 'init', one.container, ended.exitCode)) {
       return 'Failed';
-    } else if (!ended || ended.exitCode !== 0) pendingInit = true;
+    } else if (ended?.exitCode !== 0) pendingInit = true;
   }
   const ran = mains.some(({ name }) => newestOf(observed, name));
   if (pendingInit && !ran) return 'Pending';

@@ -1,5 +1,5 @@
-import type { Timer } from '../../../libs/base/clock.ts';
 import { backoffMs } from '../../../libs/base/backoff.ts';
+import type { Timer } from '../../../libs/base/clock.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
 import { podLogDirectory } from '../../cri/logs.ts';
 import { StartError } from '../containers/errors.ts';
@@ -7,15 +7,15 @@ import { hashContainer } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { VolumeError } from '../volumes/errors.ts';
 import { PodApplier } from './apply.ts';
-import { PodProbes } from './probes.ts';
-import { describePod, findContainer, gracePeriodMs, nameOf, namespaceOf, type NodePod, uidOf } from './objects.ts';
+import { describePod, findContainer, gracePeriodMs, type NodePod, nameOf, namespaceOf, uidOf } from './objects.ts';
 import { PodObserver } from './observer.ts';
 import { type PodAction, planPod, terminationOrder } from './plan.ts';
+import { PodProbes } from './probes.ts';
 import {
   isAlive,
+  NOTHING_OBSERVED,
   type NodeDecision,
   newMemory,
-  NOTHING_OBSERVED,
   type ObservedContainer,
   type ObservedPod,
   type PodMemory,
@@ -173,7 +173,8 @@ export class PodWorker {
       this.#job?.abort.abort(new Error('the pod is being ended'));
       return this.#end();
     }
-    for (const action of plan.actions) if (action.type === 'tellBackOff') this.#tellBackOff(action);
+    for (const action of plan.actions)
+      if (action.type === 'tellBackOff') this.#tellBackOff(action);
       else if (action.type === 'tellImageBackOff') this.#tellImageBackOff(action.name);
     this.#showStatus();
     for (const action of plan.actions) await this.#apply(action);
@@ -198,13 +199,15 @@ export class PodWorker {
         return this.#work(action.name, (signal) => this.#startContainer(action, signal));
       case 'killContainer': {
         const spec = findContainer(this.#pod, action.container.name)?.container;
-        const probe = action.why === 'startup' ? spec?.startupProbe : action.why === 'liveness' ? spec?.livenessProbe : undefined;
+        const probe =
+          action.why === 'startup' ? spec?.startupProbe : action.why === 'liveness' ? spec?.livenessProbe : undefined;
         const seconds = probe?.terminationGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30;
         return this.#kill(action.container, Number(seconds) * 1000, `${action.message}, will be restarted`);
       }
       case 'removeContainer':
         // What is being started is not what it was when the plan was made.
-        if (this.#job?.container !== action.container.name) await this.#applier.removeContainer(this.#pod, action.container);
+        if (this.#job?.container !== action.container.name)
+          await this.#applier.removeContainer(this.#pod, action.container);
         return;
       default:
         return;
@@ -308,7 +311,11 @@ export class PodWorker {
       .killContainer(this.#pod, container, { graceMs, podIp, signal: abort.signal })
       .catch(async (error: unknown) => {
         if (abort.signal.aborted) return;
-        this.#env.log.warn('a container could not be ended', { pod: describePod(this.#pod), container: container.name, error });
+        this.#env.log.warn('a container could not be ended', {
+          pod: describePod(this.#pod),
+          container: container.name,
+          error,
+        });
         await clock.sleep(RUNTIME_RETRY_MS, abort.signal).catch(() => {});
       })
       .finally(() => {
@@ -355,7 +362,9 @@ export class PodWorker {
     if (!deleted && !this.#unwanted) return;
     if (!this.#removed) {
       await Promise.all(this.#observed.sandboxes.map(({ id }) => cri.removePodSandbox({ podSandboxId: id })));
-      await host.files.remove(podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid));
+      await host.files.remove(
+        podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid),
+      );
       await this.#removeLogLinks();
       await volumes.remove(this.uid);
       await cgroups.remove(this.uid);
@@ -421,7 +430,11 @@ export class PodWorker {
 
   #tellBackOff({ container, message }: Extract<PodAction, { type: 'tellBackOff' }>): void {
     this.#memory.toldBackOff.add(container.id);
-    this.#tell('Warning', 'BackOff', `Back-off restarting failed container ${container.name} in pod ${describePod(this.#pod)}`);
+    this.#tell(
+      'Warning',
+      'BackOff',
+      `Back-off restarting failed container ${container.name} in pod ${describePod(this.#pod)}`,
+    );
     this.#env.log.debug(message);
   }
 

@@ -1,6 +1,6 @@
+import type { Probe } from '../../../api/types/core/v1.generated.ts';
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { Probe } from '../../../api/types/core/v1.generated.ts';
 import type { PodContainer } from '../pod/objects.ts';
 import type { ProbeResults } from '../pod/state.ts';
 import type { ProbeOutcome } from './run.ts';
@@ -44,7 +44,8 @@ export class Prober {
 
   start(): void {
     const { container } = this.#options;
-    if (container.startupProbe && this.#results.startup !== true) this.#schedule('startup', container.startupProbe, true);
+    if (container.startupProbe && this.#results.startup !== true)
+      this.#schedule('startup', container.startupProbe, true);
     else this.#startOthers();
   }
 

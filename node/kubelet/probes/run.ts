@@ -1,5 +1,5 @@
-import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Probe } from '../../../api/types/core/v1.generated.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { type CriClient, execSync, isCode } from '../../cri/cri.ts';
 import type { Connections } from '../connections.ts';
 import { type PodContainer, resolvePort } from '../pod/objects.ts';

@@ -62,7 +62,12 @@ export async function writePayload(
   return true;
 }
 
-async function writeFile(files: Files, path: string, { data, mode }: PayloadFile, owner: Owner | undefined): Promise<void> {
+async function writeFile(
+  files: Files,
+  path: string,
+  { data, mode }: PayloadFile,
+  owner: Owner | undefined,
+): Promise<void> {
   // Who shares the volume by its group may read what its owner may.
   const shared = owner?.gid === undefined ? mode : mode | ((mode & 0o400) >> 3);
   await files.write(path, data, { mode: shared, atomic: false, ...owner });
@@ -85,7 +90,8 @@ async function filesBelow(files: Files, folder: string, prefix: string): Promise
   const out: string[] = [];
   for (const name of await files.list(folder)) {
     const stat = await files.statIfExists(`${folder}/${name}`);
-    if (stat?.kind === 'directory') out.push(...((await filesBelow(files, `${folder}/${name}`, `${prefix}${name}/`)) ?? []));
+    if (stat?.kind === 'directory')
+      out.push(...((await filesBelow(files, `${folder}/${name}`, `${prefix}${name}/`)) ?? []));
     else out.push(prefix + name);
   }
   return out;

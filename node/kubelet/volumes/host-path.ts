@@ -1,4 +1,4 @@
-import type { Files, FileStat } from '../../../libs/base/host.ts';
+import type { FileStat, Files } from '../../../libs/base/host.ts';
 import { VolumeError } from './errors.ts';
 
 const KINDS: Readonly<Record<string, [FileStat['kind'], string]>> = {

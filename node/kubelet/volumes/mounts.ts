@@ -22,7 +22,8 @@ export async function volumeMounts(
   const mounts: Input<Mount>[] = [];
   for (const mount of container.volumeMounts ?? []) {
     const volume = volumes.get(mount.name);
-    if (!volume) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+    if (!volume)
+      throw new ConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
     const missing: string[] = [];
     const subPath = mount.subPathExpr
       ? expandVariables(mount.subPathExpr, (name) => env.get(name) ?? (missing.push(name), undefined))

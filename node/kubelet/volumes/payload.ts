@@ -1,6 +1,6 @@
+import type { ConfigMap, DownwardAPIVolumeFile, KeyToPath, Secret } from '../../../api/types/core/v1.generated.ts';
 import { decodeBase64 } from '../../../libs/base/base64.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { ConfigMap, DownwardAPIVolumeFile, KeyToPath, Secret } from '../../../api/types/core/v1.generated.ts';
 import { type FieldSource, fieldValue, resourceValue } from '../containers/fields.ts';
 import { findContainer } from '../pod/objects.ts';
 import { VolumeError } from './errors.ts';
@@ -40,7 +40,8 @@ export function addKeys(
   for (const item of items) {
     const data = found.get(item.key);
     if (data) into.set(checkPath(item.path), { data, mode: item.mode ?? mode });
-    else if (!optional) throw new VolumeError(`references non-existent ${what === 'secret' ? 'secret' : 'config'} key: ${item.key}`);
+    else if (!optional)
+      throw new VolumeError(`references non-existent ${what === 'secret' ? 'secret' : 'config'} key: ${item.key}`);
   }
 }
 
@@ -48,7 +49,8 @@ export function configMapData(object: DeepReadonly<ConfigMap>): Map<string, Uint
   const encoder = new TextEncoder();
   const data = new Map<string, Uint8Array>();
   for (const [key, text] of Object.entries(object.data ?? {})) data.set(key, encoder.encode(text));
-  for (const [key, text] of Object.entries(object.binaryData ?? {})) data.set(key, decodeBase64(text) ?? new Uint8Array(0));
+  for (const [key, text] of Object.entries(object.binaryData ?? {}))
+    data.set(key, decodeBase64(text) ?? new Uint8Array(0));
   return data;
 }
 

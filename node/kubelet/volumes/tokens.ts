@@ -1,8 +1,8 @@
+import { serviceAccounts } from '../../../api/resources.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Client } from '../../../libs/kind/client.ts';
 import type { ApiObject } from '../../../libs/kind/object.ts';
-import { serviceAccounts } from '../../../api/resources.ts';
-import { nameOf, namespaceOf, type NodePod, uidOf } from '../pod/objects.ts';
+import { type NodePod, nameOf, namespaceOf, uidOf } from '../pod/objects.ts';
 
 interface TokenRequest extends ApiObject {
   spec: {

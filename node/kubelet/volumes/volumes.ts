@@ -1,12 +1,12 @@
+import type { Volume, VolumeProjection } from '../../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Host } from '../../../libs/base/host.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { mustParseQuantity, toCeil } from '../../../libs/machinery/quantity.ts';
-import type { Volume, VolumeProjection } from '../../../api/types/core/v1.generated.ts';
 import type { FieldSource } from '../containers/fields.ts';
 import type { ReferencedObjects } from '../objects.ts';
-import { namespaceOf, type NodePod, uidOf } from '../pod/objects.ts';
+import { type NodePod, namespaceOf, uidOf } from '../pod/objects.ts';
 import { type Owner, writePayload } from './atomic-writer.ts';
 import { VolumeError } from './errors.ts';
 import { prepareHostPath } from './host-path.ts';
@@ -109,7 +109,8 @@ export class Volumes {
       return this.#write(pod, volume.name, 'downward-api', payload);
     }
     if (projected) {
-      for (const one of projected.sources ?? []) await this.#project(pod, one, projected.defaultMode ?? 0o644, payload, source);
+      for (const one of projected.sources ?? [])
+        await this.#project(pod, one, projected.defaultMode ?? 0o644, payload, source);
       return this.#write(pod, volume.name, 'projected', payload);
     }
     if (emptyDir) return this.#emptyDir(pod, volume.name, emptyDir);
@@ -178,7 +179,14 @@ export class Volumes {
     if (!(await this.#mountsBelow(hostPath)).includes(hostPath)) {
       const size = sizeLimit === undefined ? '' : `,size=${toCeil(mustParseQuantity(sizeLimit))}`;
       const owner = gid === undefined ? '' : `,gid=${gid}`;
-      const { code, stderr } = await processes.run('mount', ['-t', 'tmpfs', '-o', `mode=0777${owner}${size}`, 'tmpfs', hostPath]);
+      const { code, stderr } = await processes.run('mount', [
+        '-t',
+        'tmpfs',
+        '-o',
+        `mode=0777${owner}${size}`,
+        'tmpfs',
+        hostPath,
+      ]);
       if (code !== 0) throw new VolumeError(`mount failed: ${stderr.trim()}`);
     }
     return { hostPath, managed: false };
@@ -197,7 +205,8 @@ export class Volumes {
     if (host.facts.platform !== 'linux' || (await this.#mountsBelow(folder)).includes(folder)) return folder;
     try {
       const { code, stderr } = await host.processes.run('mount', ['-t', 'tmpfs', '-o', 'mode=0750', 'tmpfs', folder]);
-      if (code !== 0) log.warn('secrets of pods lie on the disk, as no file system in memory could be mounted', { folder, stderr });
+      if (code !== 0)
+        log.warn('secrets of pods lie on the disk, as no file system in memory could be mounted', { folder, stderr });
     } catch (error) {
       log.warn('secrets of pods lie on the disk, as no file system in memory could be mounted', { folder, error });
     }
