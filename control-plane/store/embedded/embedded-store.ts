@@ -26,12 +26,14 @@ export interface EmbeddedOptions {
   readonly valueBytesMax?: number;
   /** UTF-8 bytes of a key; a longer one is refused as `too large`. Default 1,900, the longest that LMDB takes. */
   readonly keyBytesMax?: number;
-  /** Writes that share one commit. Default 1,024. */
+  /** Writes that share one commit, and are prepared in one turn of the event loop. Default 512. */
   readonly commitWritesMax?: number;
   /** Bytes that share one commit. Default 16 MiB. */
   readonly commitBytesMax?: number;
   /** Writes that may wait for a commit; more are refused as `unavailable`. Default 65,536. */
   readonly pendingWritesMax?: number;
+  /** Bytes of values that may wait for a commit. Default 256 MiB. */
+  readonly pendingBytesMax?: number;
 }
 
 /**
@@ -53,6 +55,7 @@ export class EmbeddedStore implements Store {
   readonly #pending = new Map<string, Pending>();
   #groups: Group[] = [];
   #waitingWrites = 0;
+  #waitingBytes = 0;
   #headRevision: Revision;
   #committing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -69,9 +72,10 @@ export class EmbeddedStore implements Store {
     this.#limits = {
       valueBytesMax: options.valueBytesMax ?? 1536 * 1024,
       keyBytesMax: options.keyBytesMax ?? 1900,
-      commitWritesMax: options.commitWritesMax ?? 1024,
+      commitWritesMax: options.commitWritesMax ?? 512,
       commitBytesMax: options.commitBytesMax ?? 16 * 1024 * 1024,
       pendingWritesMax: options.pendingWritesMax ?? 65_536,
+      pendingBytesMax: options.pendingBytesMax ?? 256 * 1024 * 1024,
     };
   }
 
@@ -156,8 +160,10 @@ export class EmbeddedStore implements Store {
   /** Lays the write over the pending head; resolves when its commit is durable. */
   #accept(write: Write, value: Draft | undefined, previous: StoredEntry | undefined): Promise<WriteResult> {
     const { key } = write;
-    if (this.#waitingWrites >= this.#limits.pendingWritesMax) {
-      throw new StoreError('unavailable', `${this.#waitingWrites} writes wait for the disk already`);
+    const { pendingWritesMax, pendingBytesMax } = this.#limits;
+    if (this.#waitingWrites >= pendingWritesMax || this.#waitingBytes >= pendingBytesMax) {
+      const waiting = `${this.#waitingWrites} writes with ${this.#waitingBytes} bytes`;
+      throw new StoreError('unavailable', `${waiting} wait for the disk already`);
     }
     const revision = ++this.#headRevision;
     const entry = value && this.#makeEntry(write, value, revision, previous);
@@ -165,6 +171,7 @@ export class EmbeddedStore implements Store {
     const group = this.#gather(entry?.value.length ?? 0);
     this.#pending.set(key, { entry, group });
     this.#waitingWrites++;
+    this.#waitingBytes += entry?.value.length ?? 0;
     group.changes.push(change);
     const answer = new Promise<WriteResult>((resolve, reject) => {
       group.answers.push({ resolve, reject, result: () => ({ ok: true, revision, entry, previous }) });
@@ -223,6 +230,7 @@ export class EmbeddedStore implements Store {
   #finish(group: Group): void {
     const { changes, answers } = group;
     this.#waitingWrites -= changes.length;
+    this.#waitingBytes -= group.bytes;
     this.#engine.show(changes);
     for (const change of changes) {
       if (this.#pending.get(change.key)?.group === group) this.#pending.delete(change.key);
@@ -237,6 +245,7 @@ export class EmbeddedStore implements Store {
     this.#groups = [];
     this.#pending.clear();
     this.#waitingWrites = 0;
+    this.#waitingBytes = 0;
     const reason =
       error instanceof StoreError ? error : new StoreError('unavailable', 'the commit failed', { cause: error });
     // What may be on disk all the same keeps its revisions; else nobody can have seen them.

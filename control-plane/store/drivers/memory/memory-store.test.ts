@@ -123,17 +123,23 @@ describe('memory store', () => {
     assert.ok(totalBytes < 12_000, String(totalBytes));
   });
 
-  it('refuses writes beyond the bound of those that wait', async () => {
-    const { clock, random } = fresh();
-    const gate = new FaultyGate({ clock, random });
-    const { store } = fresh({ gate, pendingWritesMax: 5 });
-    gate.hold();
-    const writes = Array.from({ length: 5 }, (_, i) => put(store, `/k/${i}`, 'x'));
-    await assert.rejects(put(store, '/k/6', 'x'), isStoreError('unavailable'));
-    gate.release();
-    for (const write of writes) await made(write);
-    await made(put(store, '/k/6', 'x'));
-  });
+  for (const bound of [{ pendingWritesMax: 5 }, { pendingBytesMax: 5000 }]) {
+    it(`refuses writes beyond the bound of those that wait (${Object.keys(bound)})`, async () => {
+      const { clock, random } = fresh();
+      const gate = new FaultyGate({ clock, random });
+      const { store } = fresh({ gate, ...bound });
+      const write = (i: number) => put(store, `/k/${i}`, 'x'.repeat(1000));
+      for (let round = 0; round < 2; round++) {
+        gate.hold();
+        if (round === 1) gate.failNext('no space');
+        const writes = [0, 1, 2, 3, 4].map(write);
+        await assert.rejects(write(5), isStoreError('unavailable'));
+        gate.release();
+        for (const one of writes) await (round === 0 ? made(one) : assert.rejects(one, isStoreError('no space')));
+      }
+      await made(write(6));
+    });
+  }
 
   it('splits a flood of writes into commits of bounded size', async () => {
     const { clock, random } = fresh();
