@@ -145,6 +145,7 @@ export const TEST_IMPORTS: readonly string[] = [
   'tools',
   'tests',
   'control-plane/store/drivers/*',
+  'control-plane/store/drivers/etcd/dial',
 ];
 
 /** No file of source is longer, generated ones aside. */
