@@ -20,6 +20,7 @@ import { cronJob } from './batch/cronjob/kind.ts';
 import { job } from './batch/job/kind.ts';
 import { certificateSigningRequest } from './certificates/certificatesigningrequest/kind.ts';
 import { lease } from './coordination/lease/kind.ts';
+import { binding } from './core/binding/kind.ts';
 import { configMap } from './core/configmap/kind.ts';
 import { endpoints } from './core/endpoints/kind.ts';
 import { event } from './core/event/kind.ts';
@@ -80,6 +81,7 @@ export const builtinKinds: readonly Kind[] = Object.freeze([
   job as unknown as Kind,
   certificateSigningRequest as unknown as Kind,
   lease as unknown as Kind,
+  binding as unknown as Kind,
   configMap as unknown as Kind,
   endpoints as unknown as Kind,
   event as unknown as Kind,

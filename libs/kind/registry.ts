@@ -1,4 +1,5 @@
 import type { ApiObject, Live, ResourceRef } from './object.ts';
+import type { StatusSubresource } from './kind.ts';
 import type { RequestContext } from './request.ts';
 
 /**
@@ -13,7 +14,8 @@ export interface Registry {
   create<T extends ApiObject>(ctx: RequestContext, ref: ResourceRef<T>, namespace: string, object: T): Promise<Live<T>>;
   /**
    * Reads, changes, writes, and does it again when somebody was faster. `change` gets a copy of its own and returns false to
-   * leave things as they are. Throws `ApiError` (404 where there is nothing). `subresource`: with that one's rules.
+   * leave things as they are. Throws `ApiError` (404 where there is nothing). `subresource`: with that one's rules;
+   * `rules`: with these, where an action changes what no ordinary update may (a pod's node).
    */
   update<T extends ApiObject>(
     ctx: RequestContext,
@@ -21,7 +23,7 @@ export interface Registry {
     namespace: string,
     name: string,
     change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
-    options?: { subresource?: string },
+    options?: { subresource?: string; rules?: StatusSubresource<T>['strategy'] },
   ): Promise<Live<T>>;
   delete(
     ctx: RequestContext,

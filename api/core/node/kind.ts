@@ -1,7 +1,8 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Node } from '../../types/core/v1.generated.ts';
 import { columns } from './columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { proxy } from './kubelet.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const node = defineKind<Node>({
   group: '',
@@ -11,7 +12,7 @@ export const node = defineKind<Node>({
   shortNames: ['no'],
   versions: [{ version: 'v1', type: 'core.v1.Node' }],
   strategy,
-  subresources: { status: { form: 'status', strategy: statusStrategy } },
+  subresources: { proxy, status: { form: 'status', strategy: statusStrategy } },
   columns,
   selectableFields: { 'spec.unschedulable': ({ spec }) => String(spec?.unschedulable ?? false) },
 });

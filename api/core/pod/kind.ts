@@ -3,6 +3,11 @@ import type { Pod } from '../../types/core/v1.generated.ts';
 import { columns } from './columns.ts';
 import { attach, exec, log, portforward } from './connect.ts';
 import { statusStrategy, strategy } from './strategy.ts';
+import { binding } from './subresources/binding.ts';
+import { ephemeralContainers } from './subresources/ephemeral-containers.ts';
+import { eviction } from './subresources/eviction.ts';
+import { proxy } from './subresources/proxy.ts';
+import { resize } from './subresources/resize.ts';
 
 export const pod = defineKind<Pod>({
   group: '',
@@ -13,7 +18,18 @@ export const pod = defineKind<Pod>({
   categories: ['all'],
   versions: [{ version: 'v1', type: 'core.v1.Pod' }],
   strategy,
-  subresources: { status: { form: 'status', strategy: statusStrategy }, attach, exec, log, portforward },
+  subresources: {
+    attach,
+    binding,
+    ephemeralcontainers: ephemeralContainers,
+    eviction,
+    exec,
+    log,
+    portforward,
+    proxy,
+    resize,
+    status: { form: 'status', strategy: statusStrategy },
+  },
   selectableFields: {
     'spec.nodeName': ({ spec }) => spec?.nodeName ?? '',
     'spec.restartPolicy': ({ spec }) => spec?.restartPolicy ?? '',

@@ -1,11 +1,14 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
 import { defaultPod } from './defaults.ts';
 import { beginPodDeletion } from './deletion.ts';
-import { validatePod } from './validation/pod.ts';
 import { alignAppArmor, dropDisabledFields, firstStatus, mergeMatchLabelKeys } from './prepare.ts';
+import { validatePod } from './validation/pod.ts';
+import { validatePodStatus } from './validation/status.ts';
+import { validatePodUpdate } from './validation/update.ts';
 
 export const strategy: Strategy<Pod> = {
   generation: 'count',
@@ -20,6 +23,9 @@ export const strategy: Strategy<Pod> = {
     draft.status = firstStatus(draft, ctx.nowMs);
   },
   validate: validatePod,
+  validateUpdate: validatePodUpdate,
+  // Where a pod runs is said once, by its binding, and is no change of what it is.
+  generationChanged: (draft, old) => !sameValue({ ...draft.spec, nodeName: '' }, { ...old.spec, nodeName: '' }),
   prepareForUpdate(_ctx, draft, old) {
     keepStatus(draft, old);
     dropDisabledFields(draft.spec, old.spec);
@@ -30,9 +36,17 @@ export const statusStrategy: StatusSubresource<Pod>['strategy'] = {
   resetFields: ['spec'],
   defaults: defaultPod,
   prepareForUpdate(_ctx, draft, old) {
-    const { deletionTimestamp } = old.metadata ?? {};
     keepAllButStatus(draft, old, ['labels', 'annotations']);
-    if (draft.metadata && deletionTimestamp) draft.metadata.deletionTimestamp = deletionTimestamp;
-    if (draft.status && old.status?.qosClass && !draft.status.qosClass) draft.status.qosClass = old.status.qosClass;
+    draft.status ??= {};
+    if (old.status?.qosClass && !draft.status.qosClass) draft.status.qosClass = old.status.qosClass;
+    alignAddresses(draft.status);
   },
+  validateUpdate: validatePodStatus,
 };
+
+/** `podIP` is the first of `podIPs`; where they differ, the single one counts. */
+function alignAddresses(status: NonNullable<Pod['status']>): void {
+  const [first] = status.podIPs ?? [];
+  if (status.podIP && first?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
+  else if (!status.podIP && first) status.podIP = first.ip;
+}

@@ -1,4 +1,5 @@
 import { assert } from '../../../libs/base/assert.ts';
+import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
@@ -9,7 +10,7 @@ import { createObject } from './create.ts';
 import { type DeleteParameters, deleteObject } from './delete.ts';
 import { type Engine, fromStorage, type Target } from './engine.ts';
 import type { ServedResource } from './kind-set.ts';
-import { rulesOf } from './rules.ts';
+import { rulesOf, type UpdateRules } from './rules.ts';
 import { changeObject } from './update.ts';
 
 /**
@@ -54,13 +55,13 @@ export class RegistryAccess implements Registry {
     namespace: string,
     name: string,
     change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
-    options: { subresource?: string } = {},
+    options: { subresource?: string; rules?: StatusSubresource<T>['strategy'] } = {},
   ): Promise<Live<T>> {
     const target = this.#target(ref, namespace, name);
     const subresource = options.subresource ?? '';
     const { encoded } = await changeObject(this.#engine, ctx, target, {
       subresource,
-      rules: rulesOf(target.resource.kind, subresource),
+      rules: (options.rules as UpdateRules | undefined) ?? rulesOf(target.resource.kind, subresource),
       createIfMissing: false,
       retry: true,
       options: {},

@@ -6,6 +6,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { conflict, notFound } from '../../../libs/machinery/errors.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
+import { release } from './allocation.ts';
 import { admissionRequest, type Engine, runValidate, type Target } from './engine.ts';
 import type { Draft } from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
@@ -115,7 +116,10 @@ async function tryDelete(
   if (marked === undefined) return { deleted: { encoded: old, gone: false } };
   if (ctx.dryRun) return { deleted: { encoded: old, gone: true } };
   const result = await engine.store.write({ key, value: undefined, expect: old.revision });
-  if (result.ok) return { deleted: { encoded: old, gone: true } };
+  if (result.ok) {
+    await release(engine, ctx, kind, old.object());
+    return { deleted: { encoded: old, gone: true } };
+  }
   return result.actual ? { actual: cache.encode(result.actual) } : {};
 }
 

@@ -1,8 +1,13 @@
 /** Containers of all kinds: what they have in common, and what init and ephemeral ones may not have. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { dns1123Label, port as portNumber, portName } from '../../../../libs/machinery/names.ts';
-import type { Container, ContainerPort, ContainerRestartRule, EphemeralContainer } from '../../../types/core/v1.generated.ts';
+import { dns1123Label, portName, port as portNumber } from '../../../../libs/machinery/names.ts';
+import type {
+  Container,
+  ContainerPort,
+  ContainerRestartRule,
+  EphemeralContainer,
+} from '../../../types/core/v1.generated.ts';
 import { isSidecar } from '../resources.ts';
 import { validateEnv, validateEnvFrom } from './environment.ts';
 import { type ProbeKind, validateLifecycle, validateProbe } from './handlers.ts';
@@ -172,7 +177,10 @@ function validateRestart(
   return [...errors, ...rules.flatMap((rule, i) => validateRestartRule(rule, here.index(i)))];
 }
 
-function validateRestartRule({ action, exitCodes }: DeepReadonly<ContainerRestartRule>, at: field.Path): field.ErrorList {
+function validateRestartRule(
+  { action, exitCodes }: DeepReadonly<ContainerRestartRule>,
+  at: field.Path,
+): field.ErrorList {
   const errors: field.ErrorList = [];
   const actions = ['Restart', 'RestartAllContainers'];
   if (!actions.includes(action)) errors.push(field.notSupported(at.child('action'), action, actions));
@@ -237,7 +245,8 @@ export function validateEphemeralContainers(
     }
     (container.volumeMounts ?? []).forEach((mount, k) => {
       for (const name of ['subPath', 'subPathExpr'] as const) {
-        if (mount[name]) errors.push(field.forbidden(here.child('volumeMounts').index(k).child(name), NOT_FOR_EPHEMERAL));
+        if (mount[name])
+          errors.push(field.forbidden(here.child('volumeMounts').index(k).child(name), NOT_FOR_EPHEMERAL));
       }
     });
     return errors;

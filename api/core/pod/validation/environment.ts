@@ -45,7 +45,10 @@ function validateValueFrom(
 }
 
 /** A key of a ConfigMap or Secret. */
-export function validateKeyRef(ref: { readonly name?: string; readonly key?: string }, at: field.Path): field.ErrorList {
+export function validateKeyRef(
+  ref: { readonly name?: string; readonly key?: string },
+  at: field.Path,
+): field.ErrorList {
   const { name = '', key = '' } = ref;
   const errors = dns1123Subdomain(name).map((text) => field.invalid(at.child('name'), name, text));
   if (key === '') errors.push(field.required(at.child('key')));

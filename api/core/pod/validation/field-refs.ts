@@ -49,7 +49,9 @@ export function validateFieldRef(
   if (ref.apiVersion !== 'v1') return cannot(`unsupported pod version: ${ref.apiVersion}`);
   if (key !== undefined) {
     if (!SUBSCRIPTED.includes(name)) return cannot(`field label does not support subscript: ${ref.fieldPath}`);
-    return qualifiedName(name === SUBSCRIPTED[0] ? key.toLowerCase() : key).map((text) => field.invalid(path, key, text));
+    return qualifiedName(name === SUBSCRIPTED[0] ? key.toLowerCase() : key).map((text) =>
+      field.invalid(path, key, text),
+    );
   }
   if (!KNOWN_FIELDS.includes(ref.fieldPath)) return cannot(`field label not supported: ${ref.fieldPath}`);
   return supported.includes(ref.fieldPath) ? [] : [field.notSupported(path, ref.fieldPath, supported)];

@@ -1,7 +1,7 @@
 /** Probes and lifecycle hooks. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { httpHeaderName, port as portNumber, portName } from '../../../../libs/machinery/names.ts';
+import { httpHeaderName, portName, port as portNumber } from '../../../../libs/machinery/names.ts';
 import type { Lifecycle, LifecycleHandler, Probe } from '../../../types/core/v1.generated.ts';
 
 type Handler = DeepReadonly<LifecycleHandler & Pick<Probe, 'grpc'>>;
@@ -23,7 +23,9 @@ function validateHandler(handler: Handler, graceSeconds: number | undefined, at:
   check('exec', exec, (place) => (exec?.command?.length ? [] : [field.required(place.child('command'))]));
   check('httpGet', httpGet, (place) => validateHttpGet(httpGet as NonNullable<typeof httpGet>, place));
   check('tcpSocket', tcpSocket, (place) => validatePort(tcpSocket?.port, place.child('port')));
-  check('grpc', grpc, (place) => portNumber(grpc?.port ?? 0).map((text) => field.invalid(place.child('port'), grpc?.port ?? 0, text)));
+  check('grpc', grpc, (place) =>
+    portNumber(grpc?.port ?? 0).map((text) => field.invalid(place.child('port'), grpc?.port ?? 0, text)),
+  );
   check('sleep', sleep, (place) => {
     const seconds = Number(sleep?.seconds ?? 0);
     if (graceSeconds === undefined || (seconds >= 0 && seconds <= graceSeconds)) return [];
@@ -42,7 +44,8 @@ function validateHttpGet(get: DeepReadonly<NonNullable<LifecycleHandler['httpGet
     errors.push(field.notSupported(at.child('scheme'), get.scheme, SCHEMES));
   }
   for (const { name } of get.httpHeaders ?? []) {
-    for (const text of httpHeaderName(name ?? '')) errors.push(field.invalid(at.child('httpHeaders'), name ?? '', text));
+    for (const text of httpHeaderName(name ?? ''))
+      errors.push(field.invalid(at.child('httpHeaders'), name ?? '', text));
   }
   return errors;
 }
@@ -62,7 +65,13 @@ export function validateProbe(
 ): field.ErrorList {
   if (!probe) return [];
   const errors = validateHandler(probe, graceSeconds, at);
-  const numbers = ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const;
+  const numbers = [
+    'initialDelaySeconds',
+    'timeoutSeconds',
+    'periodSeconds',
+    'successThreshold',
+    'failureThreshold',
+  ] as const;
   for (const name of numbers) {
     const value = probe[name] ?? 0;
     if (value < 0) errors.push(field.invalid(at.child(name), value, NOT_NEGATIVE));

@@ -26,7 +26,9 @@ export function validateMounts(container: Mounting, volumes: Volumes, at: field.
       errors.push(field.invalid(here.child('name'), name, 'must not already exist in volumeDevices'));
     }
     if (devices.some((device) => device.devicePath === mountPath)) {
-      errors.push(field.invalid(here.child('mountPath'), mountPath, 'must not already exist as a path in volumeDevices'));
+      errors.push(
+        field.invalid(here.child('mountPath'), mountPath, 'must not already exist as a path in volumeDevices'),
+      );
     }
     // From here on upstream's errors do not say which mount it is.
     if (subPath) errors.push(...descendingPath(subPath, at.child('subPath')));

@@ -13,7 +13,8 @@ export function descendingPath(path: string, at: field.Path): field.ErrorList {
 /** Nor a name that volumes keep for themselves. */
 export function ownPath(path: string, at: field.Path): field.ErrorList {
   const errors = descendingPath(path, at);
-  if (path.startsWith('..') && !path.startsWith('../')) errors.push(field.invalid(at, path, "must not start with '..'"));
+  if (path.startsWith('..') && !path.startsWith('../'))
+    errors.push(field.invalid(at, path, "must not start with '..'"));
   return errors;
 }
 

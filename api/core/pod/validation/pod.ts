@@ -1,11 +1,11 @@
 /** A whole pod: its spec, what annotations say of it, and what may not be there from the start. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
+import { qualifiedName } from '../../../../libs/machinery/names.ts';
+import { validateMatchLabels } from '../../../meta/label-selector.ts';
 import type { Pod, PodTemplateSpec } from '../../../types/core/v1.generated.ts';
 import { APP_ARMOR_PREFIX, profileOf } from '../prepare.ts';
-import { validateMatchLabels } from '../../../meta/label-selector.ts';
 import { validatePodSpec } from './spec.ts';
-import { qualifiedName } from '../../../../libs/machinery/names.ts';
 
 const MIRROR = 'kubernetes.io/config.mirror';
 const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
@@ -27,11 +27,7 @@ export function validatePod(pod: Seen): field.ErrorList {
 
 /** What holds of a pod at all times. */
 export function validatePodAndAnnotations(pod: Seen): field.ErrorList {
-  return [
-    ...validateAnnotations(pod),
-    ...validatePodSpec(pod.spec, field.path('spec')),
-    ...validateProfilesAgree(pod),
-  ];
+  return [...validateAnnotations(pod), ...validatePodSpec(pod.spec, field.path('spec')), ...validateProfilesAgree(pod)];
 }
 
 /** Finalizers of pods need a domain; the two of garbage collection have none. */

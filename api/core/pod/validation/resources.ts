@@ -75,7 +75,8 @@ export function validateQuantity(name: string, text: string, at: field.Path): fi
   const quantity = mustParseQuantity(text);
   const errors: field.ErrorList = [];
   if (signOfQuantity(quantity) < 0) errors.push(field.invalid(at, text, 'must be greater than or equal to 0'));
-  if (isExtendedResource(name) && !isMultipleOf(quantity, 0)) errors.push(field.invalid(at, text, 'must be an integer'));
+  if (isExtendedResource(name) && !isMultipleOf(quantity, 0))
+    errors.push(field.invalid(at, text, 'must be an integer'));
   return errors;
 }
 

@@ -38,7 +38,10 @@ export function validateAffinity(affinity: DeepReadonly<Affinity> | undefined, a
     });
     (terms[PREFERRED] ?? []).forEach(({ weight, podAffinityTerm }, i) => {
       const place = here.child(PREFERRED).index(i);
-      errors.push(...validateWeight(weight, place), ...validatePodTerm(podAffinityTerm, place.child('podAffinityTerm')));
+      errors.push(
+        ...validateWeight(weight, place),
+        ...validatePodTerm(podAffinityTerm, place.child('podAffinityTerm')),
+      );
     });
   }
   return errors;
@@ -58,7 +61,9 @@ export function validateNodeSelector(selector: DeepReadonly<NodeSelector>, at: f
 
 function validateTerm(term: DeepReadonly<NodeSelectorTerm>, at: field.Path): field.ErrorList {
   return [
-    ...(term.matchExpressions ?? []).flatMap((one, i) => validateExpression(one, at.child('matchExpressions').index(i))),
+    ...(term.matchExpressions ?? []).flatMap((one, i) =>
+      validateExpression(one, at.child('matchExpressions').index(i)),
+    ),
     ...(term.matchFields ?? []).flatMap((one, i) => validateFieldMatch(one, at.child('matchFields').index(i))),
   ];
 }
@@ -157,7 +162,13 @@ function validateToleration(toleration: DeepReadonly<Toleration>, at: field.Path
     if (problems.length > 0) errors.push(field.invalid(operatorAt, value, problems.join(';')));
   } else if (operator === 'Exists') {
     if (value !== '') {
-      const shown = { Key: key, Operator: operator, Value: value, Effect: effect, TolerationSeconds: tolerationSeconds ?? null };
+      const shown = {
+        Key: key,
+        Operator: operator,
+        Value: value,
+        Effect: effect,
+        TolerationSeconds: tolerationSeconds ?? null,
+      };
       errors.push(field.invalid(operatorAt, shown, "value must be empty when `operator` is 'Exists'"));
     }
   } else {
@@ -165,7 +176,8 @@ function validateToleration(toleration: DeepReadonly<Toleration>, at: field.Path
     const known = operator === 'Lt' || operator === 'Gt' ? ['Equal', 'Exists', 'Lt', 'Gt'] : ['Equal', 'Exists'];
     errors.push(field.notSupported(operatorAt, operator, known));
   }
-  if (effect !== '' && !TAINT_EFFECTS.includes(effect)) errors.push(field.notSupported(effectAt, effect, TAINT_EFFECTS));
+  if (effect !== '' && !TAINT_EFFECTS.includes(effect))
+    errors.push(field.notSupported(effectAt, effect, TAINT_EFFECTS));
   return errors;
 }
 

@@ -136,7 +136,8 @@ export function validateAppArmor(profile: DeepReadonly<AppArmorProfile> | undefi
   const errors: field.ErrorList = [];
   if (localhostProfile.trim() !== localhostProfile) {
     errors.push(field.invalid(nameAt, localhostProfile, 'must not be padded with whitespace'));
-  } else if (localhostProfile.trim() === '') errors.push(field.required(nameAt, 'must be set when AppArmor type is Localhost'));
+  } else if (localhostProfile.trim() === '')
+    errors.push(field.required(nameAt, 'must be set when AppArmor type is Localhost'));
   if (localhostProfile.length > APP_ARMOR_LENGTH_MAX) errors.push(field.tooLong(nameAt, APP_ARMOR_LENGTH_MAX));
   return errors;
 }
@@ -183,15 +184,15 @@ function validateWindowsUser(text: string, at: field.Path): field.ErrorList {
       return wrong(`runAsUserName's Domain length must be under ${DOMAIN_LENGTH_MAX} characters`);
     }
     if (!/^[a-zA-Z0-9][a-zA-Z0-9.-]*$/.test(domain)) {
-      return wrong('runAsUserName\'s Domain doesn\'t match the NetBios nor the DNS format');
+      return wrong("runAsUserName's Domain doesn't match the NetBios nor the DNS format");
     }
   }
-  if (user === '') return wrong('runAsUserName\'s User cannot be empty');
+  if (user === '') return wrong("runAsUserName's User cannot be empty");
   if (user.length > USER_LENGTH_MAX) {
     return wrong(`runAsUserName's User length must not be longer than ${USER_LENGTH_MAX} characters`);
   }
-  if (/^[. ]+$/.test(user)) return wrong('runAsUserName\'s User cannot contain only periods or spaces');
+  if (/^[. ]+$/.test(user)) return wrong("runAsUserName's User cannot contain only periods or spaces");
   return /["/\\:;|=,+*?<>@[\]]/.test(user)
-    ? wrong("runAsUserName's User cannot contain the following characters: \"/\\:;|=,+*?<>@[]")
+    ? wrong('runAsUserName\'s User cannot contain the following characters: "/\\:;|=,+*?<>@[]')
     : [];
 }

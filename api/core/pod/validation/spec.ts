@@ -18,7 +18,7 @@ import {
   validateEphemeralContainers,
   validateInitContainers,
 } from './containers.ts';
-import { validateOs, validateHostProcess } from './operating-system.ts';
+import { validateHostProcess, validateOs } from './operating-system.ts';
 import { validatePodResources, validateRequirements } from './resources.ts';
 import { validateAffinity, validateTolerations, validateTopologySpread } from './scheduling.ts';
 import { validatePodSecurity } from './security.ts';
@@ -41,7 +41,8 @@ export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path): fi
   const pod: PodContext = {
     volumes: valid,
     claims,
-    graceSeconds: spec.terminationGracePeriodSeconds === undefined ? undefined : Number(spec.terminationGracePeriodSeconds),
+    graceSeconds:
+      spec.terminationGracePeriodSeconds === undefined ? undefined : Number(spec.terminationGracePeriodSeconds),
     restartPolicy: spec.restartPolicy ?? '',
     hostUsers: spec.hostUsers !== false,
   };
@@ -74,9 +75,7 @@ export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path): fi
     ...validateHostAliases(spec, at.child('hostAliases')),
     ...named(spec.priorityClassName, at.child('priorityClassName')),
     ...(spec.runtimeClassName === undefined ? [] : subdomain(spec.runtimeClassName, at.child('runtimeClassName'))),
-    ...(spec.preemptionPolicy
-      ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at.child('preemptionPolicy'))
-      : []),
+    ...(spec.preemptionPolicy ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at.child('preemptionPolicy')) : []),
     ...(spec.overhead ? validateRequirements({ limits: spec.overhead }, [], at.child('overhead')) : []),
     ...validateOs(spec, at),
     ...validateHostnameOverride(spec, at.child('hostnameOverride')),
@@ -204,7 +203,10 @@ function validateHostUsers(spec: DeepReadonly<PodSpec>, at: field.Path): field.E
 
 function validateNames(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
   const { serviceAccountName, nodeName, activeDeadlineSeconds: deadline, hostname, subdomain: domain } = spec;
-  const errors = [...named(serviceAccountName, at.child('serviceAccountName')), ...named(nodeName, at.child('nodeName'))];
+  const errors = [
+    ...named(serviceAccountName, at.child('serviceAccountName')),
+    ...named(nodeName, at.child('nodeName')),
+  ];
   if (deadline !== undefined && (deadline < 1 || deadline > INT32_MAX)) {
     errors.push(field.invalid(at.child('activeDeadlineSeconds'), deadline, rangeText(1, INT32_MAX)));
   }

@@ -4,9 +4,9 @@ import * as field from '../../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, rangeText } from '../../../../libs/machinery/names.ts';
 import { mustParseQuantity, signOfQuantity } from '../../../../libs/machinery/quantity.ts';
 import type { Volume } from '../../../types/core/v1.generated.ts';
-import { validateProjected, validateDownwardItems, validateKeyPaths } from './projections.ts';
 import { validateClaimTemplate } from './claim-template.ts';
 import { descendingPath, fileMode, noBacksteps } from './paths.ts';
+import { validateDownwardItems, validateKeyPaths, validateProjected } from './projections.ts';
 
 type Seen = DeepReadonly<Volume>;
 
@@ -81,9 +81,8 @@ function range(value: number | undefined, least: number, most: number, at: field
   return [field.invalid(at, value, rangeText(from, most))];
 }
 
-const rule = <S extends VolumeSource>(
-  check: (source: NonNullable<Seen[S]>, at: field.Path) => field.ErrorList,
-): Rule => check as Rule;
+const rule = <S extends VolumeSource>(check: (source: NonNullable<Seen[S]>, at: field.Path) => field.ErrorList): Rule =>
+  check as Rule;
 
 const HOST_PATH_TYPES = [
   '',
@@ -234,7 +233,8 @@ const RULES: Partial<Record<VolumeSource, Rule>> = {
   ]),
   csi: rule<'csi'>(({ driver, nodePublishSecretRef }, at) => {
     const errors = validateDriver(driver ?? '', at.child('driver'));
-    if (nodePublishSecretRef) errors.push(...required(nodePublishSecretRef, ['name'], at.child('nodePublishSecretRef')));
+    if (nodePublishSecretRef)
+      errors.push(...required(nodePublishSecretRef, ['name'], at.child('nodePublishSecretRef')));
     return errors;
   }),
   ephemeral: rule<'ephemeral'>(({ volumeClaimTemplate }, at) =>

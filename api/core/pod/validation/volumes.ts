@@ -3,7 +3,7 @@ import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { dns1123Label } from '../../../../libs/machinery/names.ts';
 import type { Volume } from '../../../types/core/v1.generated.ts';
-import { validateSource, VOLUME_SOURCES } from './volume-sources.ts';
+import { VOLUME_SOURCES, validateSource } from './volume-sources.ts';
 
 export type Volumes = ReadonlyMap<string, DeepReadonly<Volume>>;
 

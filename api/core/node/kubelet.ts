@@ -1,0 +1,43 @@
+/** How the API server reaches the kubelet of a node. */
+import type { ConnectSubresource, ConnectTarget } from '../../../libs/kind/kind.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
+import { badRequest, notFound } from '../../../libs/machinery/errors.ts';
+import { nodes } from '../../resources.ts';
+import { kubeletAddress } from '../pod/connect.ts';
+
+/** Throws `ApiError`: 404 for a node that is not there, and where it has no address. */
+async function locateKubelet(registry: Registry, name: string): Promise<Omit<ConnectTarget, 'path'>> {
+  const node = await registry.get(nodes, '', name);
+  if (!node) throw notFound(nodes, name);
+  return { kind: 'node', scheme: 'https', ...kubeletAddress(node), node: name };
+}
+
+/** `[scheme:]name[:port]`, as paths of `proxy` name things. */
+export function splitProxyName(
+  text: string,
+  what: string,
+): { readonly scheme: 'http' | 'https'; readonly name: string; readonly port: string } {
+  const parts = text.split(':');
+  const [scheme = '', name = '', port = ''] = parts.length === 3 ? parts : ['', ...parts];
+  if (parts.length > 3 || name === '' || (scheme !== '' && scheme !== 'http' && scheme !== 'https')) {
+    throw badRequest(`invalid ${what} request "${text}"`);
+  }
+  return { scheme: scheme === 'https' ? 'https' : 'http', name, port };
+}
+
+export const proxy: ConnectSubresource = {
+  form: 'connect',
+  verbs: ['get', 'create', 'update', 'patch', 'delete'],
+  gvk: { group: '', version: 'v1', kind: 'NodeProxyOptions' },
+  optionsType: 'core.v1.NodeProxyOptions',
+  takesPath: true,
+  async locate(ctx, registry, options) {
+    const { name, port } = splitProxyName(ctx.attributes.name, 'node');
+    const kubelet = await locateKubelet(registry, name);
+    const query = new URLSearchParams();
+    for (const [key, values] of options.query) for (const value of values) query.append(key, value);
+    const text = query.size > 0 ? `?${query}` : '';
+    const path = `/${options.path.replace(/^\//, '')}${text}`;
+    return { ...kubelet, ...(port === '' ? {} : { port: Number(port) }), path };
+  },
+};

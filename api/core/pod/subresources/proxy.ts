@@ -1,0 +1,40 @@
+/** `proxy`: straight to a port of the pod. */
+import type { ConnectSubresource } from '../../../../libs/kind/kind.ts';
+import type { DeepReadonly } from '../../../../libs/kind/object.ts';
+import { badRequest, notFound } from '../../../../libs/machinery/errors.ts';
+import { pods } from '../../../resources.ts';
+import type { Pod } from '../../../types/core/v1.generated.ts';
+import { splitProxyName } from '../../node/kubelet.ts';
+
+type Seen = DeepReadonly<Pod>;
+
+export const proxy: ConnectSubresource = {
+  form: 'connect',
+  verbs: ['get', 'create', 'update', 'patch', 'delete'],
+  gvk: { group: '', version: 'v1', kind: 'PodProxyOptions' },
+  optionsType: 'core.v1.PodProxyOptions',
+  takesPath: true,
+  async locate(ctx, registry, options) {
+    const { scheme, name, port } = splitProxyName(ctx.attributes.name, 'pod');
+    const pod = (await registry.get(pods, ctx.attributes.namespace, name)) as Seen | undefined;
+    if (!pod) throw notFound(pods, name);
+    const host = pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP;
+    if (!host) throw badRequest(`pod ${name} does not have an address`);
+    const wanted = port === '' ? firstPort(pod) : portOf(pod, port);
+    const query = new URLSearchParams();
+    for (const [key, values] of options.query) for (const value of values) query.append(key, value);
+    const text = query.size > 0 ? `?${query}` : '';
+    return { kind: 'pod', scheme, host, port: wanted, path: `/${options.path.replace(/^\//, '')}${text}` };
+  },
+};
+
+const firstPort = ({ spec }: Seen): number =>
+  spec.containers.flatMap((container) => container.ports ?? [])[0]?.containerPort ?? 80;
+
+function portOf({ spec, metadata }: Seen, text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number)) return number;
+  const found = spec.containers.flatMap((container) => container.ports ?? []).find(({ name }) => name === text);
+  if (!found) throw badRequest(`no port named ${text} in pod ${metadata?.name}`);
+  return found.containerPort;
+}

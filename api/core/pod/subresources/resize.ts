@@ -1,0 +1,93 @@
+import type { StatusSubresource } from '../../../../libs/kind/kind.ts';
+import type { DeepReadonly } from '../../../../libs/kind/object.ts';
+import * as field from '../../../../libs/machinery/field-errors.ts';
+import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import type { Container, Pod, PodSpec, ResourceRequirements } from '../../../types/core/v1.generated.ts';
+import { defaultPod } from '../defaults.ts';
+import { isSidecar, qosClassOf } from '../resources.ts';
+import { validatePodAndAnnotations } from '../validation/pod.ts';
+import { restoreAllBut } from './restore.ts';
+
+type Seen = DeepReadonly<Pod>;
+const RESIZABLE = ['cpu', 'memory'];
+
+/** CPU and memory of a running pod's containers, changed in place. Whatever else is sent is ignored. */
+export const resize: StatusSubresource<Pod> = {
+  form: 'status',
+  strategy: {
+    resetFields: ['status'],
+    defaults: defaultPod,
+    prepareForUpdate(_ctx, draft, old) {
+      const wanted = structuredClone(draft.spec);
+      restoreAllBut(draft, old);
+      takeResources(draft.spec.containers, wanted.containers);
+      takeResources(draft.spec.initContainers, wanted.initContainers);
+      if (wanted.resources) draft.spec.resources = wanted.resources;
+    },
+    validateUpdate: validateResize,
+  },
+};
+
+function takeResources(containers: Container[] | undefined, wanted: readonly Container[] | undefined): void {
+  for (const container of containers ?? []) {
+    const from = wanted?.find(({ name }) => name === container.name);
+    if (!from) continue;
+    if (from.resources) container.resources = from.resources;
+    if (from.resizePolicy) container.resizePolicy = from.resizePolicy;
+  }
+}
+
+function validateResize(pod: Seen, old: Seen): field.ErrorList {
+  const errors = validatePodAndAnnotations(pod);
+  if (errors.length > 0) return errors;
+  const at = field.path('spec');
+  if (pod.spec.os?.name === 'windows') return [field.forbidden('[]', 'windows pods cannot be resized')];
+  if (old.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined) {
+    return [field.forbidden('[]', 'static pods cannot be resized')];
+  }
+  const wasQos = old.status?.qosClass ?? qosClassOf(old.spec);
+  if (qosClassOf(pod.spec) !== wasQos) {
+    errors.push(field.invalid(at, wasQos, 'Pod QOS Class may not change as a result of resizing'));
+  }
+  errors.push(...removals(pod.spec.resources, old.spec.resources, at.child('resources')));
+  for (const list of ['containers', 'initContainers'] as const) {
+    (pod.spec[list] ?? []).forEach((container, i) => {
+      const was = old.spec[list]?.[i]?.resources;
+      errors.push(...removals(container.resources, was, at.child(list).index(i).child('resources')));
+    });
+  }
+  if (!sameValue(withoutResizable(pod.spec), withoutResizable(old.spec))) {
+    errors.push(field.forbidden(at, 'only cpu and memory resources are mutable'));
+  }
+  return errors;
+}
+
+type Resources = DeepReadonly<ResourceRequirements> | undefined;
+
+function removals(now: Resources, was: Resources, at: field.Path): field.ErrorList {
+  return (['limits', 'requests'] as const).flatMap((kind) => {
+    const gone = RESIZABLE.some((name) => was?.[kind]?.[name] !== undefined && now?.[kind]?.[name] === undefined);
+    return gone ? [field.forbidden(at.child(kind), `resource ${kind} cannot be removed`)] : [];
+  });
+}
+
+/** The spec without what a resize may change: anything left that differs is something else. */
+function withoutResizable(spec: DeepReadonly<PodSpec>): unknown {
+  const strip = (container: DeepReadonly<Container>) => ({
+    ...container,
+    resizePolicy: undefined,
+    resources: stripResources(container.resources),
+  });
+  return {
+    ...spec,
+    resources: stripResources(spec.resources),
+    containers: (spec.containers ?? []).map(strip),
+    initContainers: (spec.initContainers ?? []).map((one) => (isSidecar(one) ? strip(one) : one)),
+  };
+}
+
+function stripResources(resources: Resources): unknown {
+  const strip = (list: Readonly<Record<string, string>> | undefined) =>
+    Object.fromEntries(Object.entries(list ?? {}).filter(([name]) => !RESIZABLE.includes(name)));
+  return { claims: resources?.claims, limits: strip(resources?.limits), requests: strip(resources?.requests) };
+}
