@@ -1,0 +1,92 @@
+import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
+import type { Plan } from '../../../../libs/kind/reconciler.ts';
+import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { inOrderOfDeletion } from '../../../core/pod/controller/deletion-order.ts';
+import type { Claim } from '../../../core/pod/controller/ownership.ts';
+import {
+  isActive,
+  isAvailable,
+  isReady,
+  isTerminating,
+  untilAvailableMs,
+} from '../../../core/pod/controller/pod-state.ts';
+import type { ReplicaSetStatus } from '../../../types/apps/v1.generated.ts';
+import type { Pod, PodTemplateSpec } from '../../../types/core/v1.generated.ts';
+
+/** Pods made or deleted in one turn. */
+const BURST = 500;
+
+/** What keeps a number of equal pods: a ReplicaSet or a ReplicationController. */
+export interface Observed {
+  readonly generation: number | bigint | undefined;
+  readonly deleting: boolean;
+  readonly replicas: number;
+  readonly minReadySeconds: number;
+  readonly template: DeepReadonly<PodTemplateSpec>;
+  readonly status: DeepReadonly<ReplicaSetStatus>;
+  readonly pods: Claim<Pod>;
+  /** Pods of the same Deployment, for spreading what is deleted over nodes. */
+  readonly related: readonly Live<Pod>[];
+  /** ReplicationControllers do not say how many pods are on their way out. */
+  readonly countsTerminating: boolean;
+}
+
+export type Action = { readonly reason: string } & (
+  | { readonly type: 'claim' }
+  | { readonly type: 'create'; readonly count: number }
+  | { readonly type: 'delete'; readonly pods: readonly Live<Pod>[] }
+  | { readonly type: 'status'; readonly status: ReplicaSetStatus }
+);
+
+/** Makes as many pods as are missing, deletes as many as are too many, and says what there is. */
+export function plan(observed: Observed, nowMs: number): Plan<Action> {
+  const { pods, replicas, minReadySeconds, deleting } = observed;
+  const actions: Action[] = [];
+  if (pods.adopt.length + pods.release.length > 0) actions.push({ type: 'claim', reason: 'adopt and release pods' });
+  const active = pods.owned.filter(isActive);
+  const missing = deleting ? 0 : replicas - active.length;
+  if (missing > 0) actions.push({ type: 'create', count: Math.min(missing, BURST), reason: 'scale up' });
+  if (missing < 0) {
+    const surplus = Math.min(-missing, BURST);
+    const order = surplus < active.length ? inOrderOfDeletion(active, observed.related, nowMs) : active;
+    actions.push({ type: 'delete', pods: order.slice(0, surplus), reason: 'scale down' });
+  }
+  const status = statusOf(observed, active, nowMs);
+  if (!sameValue(status, observed.status)) actions.push({ type: 'status', status, reason: 'status' });
+  const againAfterMs = minReadySeconds > 0 ? untilAvailableMs(active, minReadySeconds, nowMs) : undefined;
+  return againAfterMs === undefined ? { actions } : { actions, againAfterMs };
+}
+
+function statusOf(observed: Observed, active: readonly Live<Pod>[], nowMs: number): ReplicaSetStatus {
+  const wanted = Object.entries(observed.template.metadata?.labels ?? {});
+  const conditions = (observed.status.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
+  const labelled = (pod: Live<Pod>) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value);
+  const count = (test: (pod: Live<Pod>) => boolean) => active.filter(test).length;
+  const counts = {
+    fullyLabeledReplicas: count(labelled),
+    readyReplicas: count(isReady),
+    availableReplicas: count((pod) => isAvailable(pod, observed.minReadySeconds, nowMs)),
+  };
+  return {
+    replicas: active.length,
+    // Counts of none are left out, as they are on the wire.
+    ...Object.fromEntries(Object.entries(counts).filter(([, number]) => number > 0)),
+    ...(observed.countsTerminating ? { terminatingReplicas: observed.pods.owned.filter(isTerminating).length } : {}),
+    ...(observed.generation === undefined ? {} : { observedGeneration: observed.generation }),
+    ...(conditions.length > 0 ? { conditions } : {}),
+  } as ReplicaSetStatus;
+}
+
+/** The status with the condition that tells why pods could not be made or deleted. */
+export function withFailure(
+  status: DeepReadonly<ReplicaSetStatus>,
+  reason: 'FailedCreate' | 'FailedDelete',
+  message: string,
+  time: string,
+): ReplicaSetStatus {
+  const known = status.conditions?.find(({ type }) => type === 'ReplicaFailure');
+  const rest = (status.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
+  // The condition stays as it came while the trouble lasts.
+  const condition = known ?? { type: 'ReplicaFailure', status: 'True', reason, message, lastTransitionTime: time };
+  return { ...status, conditions: [...rest, condition] } as ReplicaSetStatus;
+}
