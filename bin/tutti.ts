@@ -9,6 +9,7 @@ const USAGE = `tutti ${metadata.version}: Kubernetes in TypeScript
 
 usage:
   tutti up          start a cluster on this machine ("tutti up --help")
+  tutti dev         the same from a clone's sources, started anew on every save
   tutti version     print the version
   tutti --help      print this text
 `;
@@ -20,6 +21,10 @@ async function run(args: readonly string[]): Promise<number> {
     case 'up': {
       const { up } = await import('./commands/up.ts');
       return up(rest);
+    }
+    case 'dev': {
+      const { dev } = await import('./commands/dev.ts');
+      return dev(rest);
     }
     case 'version':
     case '--version':
