@@ -4,7 +4,13 @@ import * as field from '../../libs/machinery/field-errors.ts';
 import { parseApiVersion } from '../../libs/machinery/gvk.ts';
 import { dns1035Label } from '../../libs/machinery/names.ts';
 import { validateLabelSelector } from '../meta/label-selector.ts';
-import type { MatchCondition, MatchResources, ParamKind, ParamRef, Variable } from '../types/admissionregistration/v1.generated.ts';
+import type {
+  MatchCondition,
+  MatchResources,
+  ParamKind,
+  ParamRef,
+  Variable,
+} from '../types/admissionregistration/v1.generated.ts';
 import { FAILURE_POLICIES, validateMatchConditions, validateMatchResources, validateOneOf } from './rules.ts';
 
 const NOT_FOUND_ACTIONS = ['Deny', 'Allow'];
@@ -59,7 +65,9 @@ function validateParamKind(paramKind: DeepReadonly<ParamKind>, at: field.Path): 
     try {
       parseApiVersion(apiVersion);
     } catch (error) {
-      errors.push(field.invalid(at.child('apiVersion'), apiVersion, error instanceof Error ? error.message : String(error)));
+      errors.push(
+        field.invalid(at.child('apiVersion'), apiVersion, error instanceof Error ? error.message : String(error)),
+      );
     }
   }
   if (kind === '') errors.push(field.required(at.child('kind')));

@@ -4,7 +4,12 @@ import { dns1123Subdomain, port as portProblems } from '../../libs/machinery/nam
 
 export interface WebhookClient {
   readonly url?: string;
-  readonly service?: { readonly name?: string; readonly namespace?: string; readonly path?: string; readonly port?: number };
+  readonly service?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly path?: string;
+    readonly port?: number;
+  };
 }
 
 const FORM = '; desired format: https://host[/path]';
@@ -16,14 +21,22 @@ export function validateWebhookClient(client: WebhookClient, at: field.Path): fi
   }
   if (url !== undefined) return validateWebhookUrl(url, at.child('url'));
   // The API tells of a missing namespace at the name, and the other way round.
-  return validateWebhookService({ ...service, name: service?.namespace, namespace: service?.name }, at.child('service'));
+  return validateWebhookService(
+    { ...service, name: service?.namespace, namespace: service?.name },
+    at.child('service'),
+  );
 }
 
 /** https, a host, and nothing but a path. */
 export function validateWebhookUrl(text: string, at: field.Path): field.ErrorList {
   const parts = /^(?:([a-zA-Z][\w+.-]*):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(text);
   if (!parts || /[\x00-\x20\x7f]/.test(text)) {
-    return [field.required(at, `url must be a valid URL: parse ${JSON.stringify(text)}: net/url: invalid control character in URL${FORM}`)];
+    return [
+      field.required(
+        at,
+        `url must be a valid URL: parse ${JSON.stringify(text)}: net/url: invalid control character in URL${FORM}`,
+      ),
+    ];
   }
   const [, scheme = '', authority = '', , query = '', fragment = ''] = parts;
   const [user, host] = authority.includes('@')
@@ -40,7 +53,10 @@ export function validateWebhookUrl(text: string, at: field.Path): field.ErrorLis
   return errors;
 }
 
-export function validateWebhookService(service: NonNullable<WebhookClient['service']>, at: field.Path): field.ErrorList {
+export function validateWebhookService(
+  service: NonNullable<WebhookClient['service']>,
+  at: field.Path,
+): field.ErrorList {
   const { name, namespace, port, path } = service;
   const errors: field.ErrorList = [];
   if (!name) errors.push(field.required(at.child('name')));

@@ -4,13 +4,7 @@ import * as field from '../../libs/machinery/field-errors.ts';
 import { dns1035Label, fullyQualifiedName } from '../../libs/machinery/names.ts';
 import { validateLabelSelector } from '../meta/label-selector.ts';
 import type { MutatingWebhook, ValidatingWebhook } from '../types/admissionregistration/v1.generated.ts';
-import {
-  FAILURE_POLICIES,
-  MATCH_POLICIES,
-  validateMatchConditions,
-  validateOneOf,
-  validateRule,
-} from './rules.ts';
+import { FAILURE_POLICIES, MATCH_POLICIES, validateMatchConditions, validateOneOf, validateRule } from './rules.ts';
 import { validateWebhookClient } from './webhook-client.ts';
 
 type Webhook = ValidatingWebhook | MutatingWebhook;

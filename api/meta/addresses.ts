@@ -1,6 +1,7 @@
 /** Addresses and networks in fields: what is refused, in the words that clients know. */
-import * as field from '../../libs/machinery/field-errors.ts';
+
 import { formatCidr, parseCidr, parseCidrSloppy } from '../../libs/machinery/cidr.ts';
+import * as field from '../../libs/machinery/field-errors.ts';
 import {
   addressBits,
   formatIp,
@@ -77,7 +78,8 @@ export function ipWarnings(text: string, at: field.Path): string[] {
   if (!ip) return [];
   const canonical = formatIp(ip);
   if (canonical === text) return [];
-  if (!parseIp(text) || isMapped(ip)) return [`${at}: non-standard IP address ${quote(text)} ${FUTURE} ${quote(canonical)}`];
+  if (!parseIp(text) || isMapped(ip))
+    return [`${at}: non-standard IP address ${quote(text)} ${FUTURE} ${quote(canonical)}`];
   return [`${at}: IPv6 address ${quote(text)} ${RFC_5952} (${quote(canonical)})`];
 }
 
@@ -90,7 +92,9 @@ export function cidrWarnings(text: string, at: field.Path): string[] {
   if (canonical === text) return [];
   if (address.value !== network.base) {
     const host = formatCidr({ ...network, base: address.value, prefix: addressBits(address.version) });
-    return [`${at}: CIDR value ${quote(text)} is ambiguous in this context (should be ${quote(canonical)} or ${quote(host)}?)`];
+    return [
+      `${at}: CIDR value ${quote(text)} is ambiguous in this context (should be ${quote(canonical)} or ${quote(host)}?)`,
+    ];
   }
   if (!parseCidr(text) || isMapped(address)) {
     return [`${at}: non-standard CIDR value ${quote(text)} ${FUTURE} ${quote(canonical)}`];
@@ -106,7 +110,7 @@ export function validateEndpointIp(text: string, at: field.Path): field.ErrorLis
   const ip = parseIpSloppy(text);
   if (!ip) return [field.invalid(at, text, NOT_AN_IP)];
   const errors: field.ErrorList = [];
-  if (isUnspecified(ip)) errors.push(field.invalid(at, text, 'may not be unspecified (0.0.0.0 or ::)'));
+  if (isUnspecified(ip)) errors.push(field.invalid(at, text, `may not be unspecified (${text})`));
   if (isLoopback(ip)) errors.push(field.invalid(at, text, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'));
   if (isLinkLocal(ip)) {
     errors.push(field.invalid(at, text, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'));

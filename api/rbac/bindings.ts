@@ -43,7 +43,8 @@ export function validateRoleRefUpdate(binding: DeepReadonly<Binding>, old: DeepR
   return [field.invalid('roleRef', field.verbatim(roleRefText(binding.roleRef)), 'cannot change roleRef')];
 }
 
-const roleRefText = ({ apiGroup, kind, name }: DeepReadonly<RoleRef>) => json({ APIGroup: apiGroup, Kind: kind, Name: name });
+const roleRefText = ({ apiGroup, kind, name }: DeepReadonly<RoleRef>) =>
+  json({ APIGroup: apiGroup, Kind: kind, Name: name });
 
 function validateSubject(subject: DeepReadonly<Subject>, namespaced: boolean, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];

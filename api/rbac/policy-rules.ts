@@ -1,14 +1,18 @@
 /** Rules of Roles and ClusterRoles, and how their tables show them. */
-import { canonicalTime } from '../../libs/machinery/time.ts';
+
 import type { Column } from '../../libs/kind/column.ts';
 import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
 import * as field from '../../libs/machinery/field-errors.ts';
+import { canonicalTime } from '../../libs/machinery/time.ts';
 import type { PolicyRule } from '../types/rbac/v1.generated.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
 
 /** Every rule says what may be done, and either to which resources or to which paths; paths belong to no namespace. */
-export function validateRules(rules: DeepReadonly<PolicyRule[]> | null | undefined, namespaced: boolean): field.ErrorList {
+export function validateRules(
+  rules: DeepReadonly<PolicyRule[]> | null | undefined,
+  namespaced: boolean,
+): field.ErrorList {
   return (rules ?? []).flatMap((rule, i) => validateRule(rule, namespaced, field.path('rules').index(i)));
 }
 

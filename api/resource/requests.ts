@@ -24,7 +24,8 @@ const EXPRESSION_BYTES_MAX = 10 * 1024;
 const PARAMETERS_BYTES_MAX = 10 * 1024;
 const MODES = ['All', 'ExactCount'];
 const EFFECTS = ['NoExecute', 'NoSchedule', 'None'];
-const NOT_A_REQUEST = "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
+const NOT_A_REQUEST =
+  "must be the name of a request in the claim or the name of a request and a subrequest separated by '/'";
 
 export function defaultClaimSpec(spec: ResourceClaimSpec | undefined): void {
   for (const { exactly, firstAvailable } of spec?.devices?.requests ?? []) {
@@ -159,7 +160,9 @@ export function validateSelectors(
   return validateItems(selectors, SELECTORS_MAX, at, ({ cel }, there) => {
     if (!cel) return [field.required(there.child('cel'))];
     const expression = there.child('cel', 'expression');
-    return (cel.expression ?? '').length > EXPRESSION_BYTES_MAX ? [field.tooLong(expression, EXPRESSION_BYTES_MAX)] : [];
+    return (cel.expression ?? '').length > EXPRESSION_BYTES_MAX
+      ? [field.tooLong(expression, EXPRESSION_BYTES_MAX)]
+      : [];
   });
 }
 

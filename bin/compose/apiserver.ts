@@ -10,6 +10,7 @@ import type { Host } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
+import { isLinkLocal, isLoopback, parseIp } from '../../libs/machinery/ip.ts';
 import { type ClusterPki, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
 import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
 import { publishedDescriptions } from './descriptions.ts';
@@ -66,6 +67,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     clientAuthorityPem: pki.ca.certificatePem,
     serviceAccountKey: pki.serviceAccountKey,
     serverAddress: `${advertised}:${settings.port}`,
+    advertiseAddress: addresses.find((address) => isReachable(address)),
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
     describe: publishedDescriptions(),
@@ -103,6 +105,12 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       await store.close();
     },
   };
+}
+
+/** Pods and other machines cannot come by loopback or link-local addresses. */
+function isReachable(address: string): boolean {
+  const ip = parseIp(address);
+  return ip?.version === 4 && !isLoopback(ip) && !isLinkLocal(ip);
 }
 
 async function openStore(machine: Machine, settings: ApiServerSettings): Promise<Store> {

@@ -1,24 +1,28 @@
+import { persistentVolumeClaim } from '../../api/core/persistentvolumeclaim/kind.ts';
+import { pod } from '../../api/core/pod/kind.ts';
+import { service } from '../../api/core/service/kind.ts';
 import { builtinKinds } from '../../api/kinds.ts';
 import { clusterRole } from '../../api/rbac/clusterrole/kind.ts';
 import { clusterRoleBinding } from '../../api/rbac/clusterrolebinding/kind.ts';
-import { persistentVolumeClaim } from '../../api/core/persistentvolumeclaim/kind.ts';
-import { pod } from '../../api/core/pod/kind.ts';
 import { role } from '../../api/rbac/role/kind.ts';
-import { volumeAttachment } from '../../api/storage/volumeattachment/kind.ts';
-import type { PersistentVolumeClaim, Pod } from '../../api/types/core/v1.generated.ts';
-import type { VolumeAttachment } from '../../api/types/storage/v1.generated.ts';
 import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
 import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
+import { volumeAttachment } from '../../api/storage/volumeattachment/kind.ts';
+import type { PersistentVolumeClaim, Pod, Service } from '../../api/types/core/v1.generated.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
+import type { VolumeAttachment } from '../../api/types/storage/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { KeyPair, Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
+import type { Allocator } from '../../libs/kind/allocator.ts';
 import type { Kind } from '../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../libs/kind/request.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
 import type { Store } from '../store/store.ts';
+import type { StoredServices } from './allocators/node-ports.ts';
+import { serviceAllocator } from './allocators/service-allocator.ts';
 import { standardAdmission } from './admission/standard.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
@@ -35,10 +39,13 @@ import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
+import type { Connector } from './registry/engine.ts';
+import { KindSet } from './registry/kind-set.ts';
 import { accessReviewKinds } from './reviews/access-reviews.ts';
 import { identityReviewKinds } from './reviews/identity-reviews.ts';
-import { KindSet } from './registry/kind-set.ts';
 import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
+
+const DEFAULT_SERVICE_CIDR = '10.96.0.0/12';
 
 export interface DefaultServerOptions {
   readonly store: Store;
@@ -54,6 +61,10 @@ export interface DefaultServerOptions {
   readonly serviceAccountIssuer?: string;
   /** `host:port` that discovery tells clients. */
   readonly serverAddress: string;
+  /** Where Services' addresses come from: one network, or one of each family. Default `10.96.0.0/12`. */
+  readonly serviceCidrs?: readonly string[];
+  /** The address at which nodes and pods reach this server; without one the Service `kubernetes` leads nowhere. */
+  readonly advertiseAddress?: string;
   /** `linux/amd64`, `v26.10.0`: what `/version` says of the machine. */
   readonly platform: string;
   readonly runtime: string;
@@ -62,6 +73,8 @@ export interface DefaultServerOptions {
   /** Known before certificates are looked at: tokens, the users of a simulation. */
   readonly authenticators?: readonly Authenticator[];
   readonly audit?: (record: AuditRecord) => void;
+  /** How exec, logs and proxies reach nodes, pods and services. Default: they are answered with 503. */
+  readonly connector?: Connector;
   readonly healthChecks?: readonly HealthCheck[];
 }
 
@@ -106,11 +119,18 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     authorizers,
     admission: standardAdmission(random.fork('admission')),
     endpoints,
+    allocators: (caches) => [serviceAllocator(storedServices(caches), random.fork('allocators')) as unknown as Allocator],
     async bootstrap(engine, ctx) {
       customResources.start(engine);
-      await bootstrapCluster(engine, ctx);
+      const { clientAuthorityPem, serviceCidrs = [DEFAULT_SERVICE_CIDR], advertiseAddress } = options;
+      const port = Number(options.serverAddress.split(':').at(-1));
+      await bootstrapCluster(engine, ctx, {
+        clientAuthorityPem,
+        network: { serviceCidrs, port, ...(advertiseAddress ? { advertiseAddress } : {}) },
+      });
     },
     ...(options.audit ? { audit: options.audit } : {}),
+    ...(options.connector ? { connector: options.connector } : {}),
   });
   const { caches } = server.engine;
   const rbac = new RbacAuthorizer(rbacObjects(caches));
@@ -139,6 +159,17 @@ function standardChecks(caches: Caches, store: Store): HealthCheck[] {
       },
     },
   ];
+}
+
+function storedServices(caches: Caches): StoredServices {
+  const cache = () => caches.resource(service as unknown as Kind);
+  return {
+    version: () => cache().changed,
+    all: () =>
+      cache()
+        .all()
+        .map((encoded) => encoded.object() as DeepReadonly<Service>),
+  };
 }
 
 function rbacObjects(caches: Caches): RbacObjects {

@@ -2,6 +2,7 @@ import type { Clock } from '../../libs/base/clock.ts';
 import { withTimeout } from '../../libs/base/clock.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
+import type { Allocator } from '../../libs/kind/allocator.ts';
 import type { AdmissionPlugin } from '../../libs/kind/admission.ts';
 import type { Documentation } from '../../libs/kind/column.ts';
 import type { Kind } from '../../libs/kind/kind.ts';
@@ -63,6 +64,8 @@ export interface ApiServerOptions {
   /** Makes what the cluster must have, before the first request is answered. */
   readonly bootstrap?: (engine: Engine, ctx: RequestContext) => Promise<void>;
   readonly connector?: Connector;
+  /** Who gives out addresses and ports; default nobody. */
+  readonly allocators?: (caches: Caches) => readonly Allocator[];
   /** What is served beside resources: `/version`, `/healthz`, discovery, OpenAPI. Asked in turn. */
   readonly endpoints: readonly Endpoint[];
 }
@@ -119,6 +122,7 @@ export class ApiServer {
       random,
       log,
       connector: options.connector,
+      allocators: options.allocators?.(caches) ?? [],
     };
     this.engine = Object.assign(engine, { registry: new RegistryAccess(engine) });
   }

@@ -1,10 +1,15 @@
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { dns1035Label, dns1123Subdomain, pathSegmentName, port as portProblems } from '../../../libs/machinery/names.ts';
+import {
+  dns1035Label,
+  dns1123Subdomain,
+  pathSegmentName,
+  port as portProblems,
+} from '../../../libs/machinery/names.ts';
 import { quote } from '../../../libs/machinery/quote.ts';
 import type { APIService } from '../../types/apiregistration/v1.generated.ts';
 
@@ -66,7 +71,8 @@ function validateAPIService(draft: DeepReadonly<APIService>): field.ErrorList {
   inRange(versionPriority, VERSION_PRIORITY_MAX, 'versionPriority');
   const insecure = at.child('insecureSkipTLSVerify');
   if (!service) {
-    if (caBundle) errors.push(field.invalid(at.child('caBundle'), field.omitted, 'local APIServices may not have a caBundle'));
+    if (caBundle)
+      errors.push(field.invalid(at.child('caBundle'), field.omitted, 'local APIServices may not have a caBundle'));
     if (insecureSkipTLSVerify) {
       errors.push(field.invalid(insecure, true, 'local APIServices may not have insecureSkipTLSVerify'));
     }

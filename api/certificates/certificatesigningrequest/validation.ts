@@ -7,10 +7,29 @@ import type {
 } from '../../types/certificates/v1.generated.ts';
 
 const USAGES = [
-  'any', 'cert sign', 'client auth', 'code signing', 'content commitment', 'crl sign', 'data encipherment',
-  'decipher only', 'digital signature', 'email protection', 'encipher only', 'ipsec end system', 'ipsec tunnel',
-  'ipsec user', 'key agreement', 'key encipherment', 'microsoft sgc', 'netscape sgc', 'ocsp signing', 's/mime',
-  'server auth', 'signing', 'timestamping',
+  'any',
+  'cert sign',
+  'client auth',
+  'code signing',
+  'content commitment',
+  'crl sign',
+  'data encipherment',
+  'decipher only',
+  'digital signature',
+  'email protection',
+  'encipher only',
+  'ipsec end system',
+  'ipsec tunnel',
+  'ipsec user',
+  'key agreement',
+  'key encipherment',
+  'microsoft sgc',
+  'netscape sgc',
+  'ocsp signing',
+  's/mime',
+  'server auth',
+  'signing',
+  'timestamping',
 ];
 const SIGNER_NAME_BYTES_MAX = 571;
 const EXPIRATION_SECONDS_MIN = 600;
@@ -21,7 +40,8 @@ const NOT_A_REQUEST = 'PEM block type must be CERTIFICATE REQUEST';
 export function validateCertificateSigningRequest({ spec }: DeepReadonly<CertificateSigningRequest>): field.ErrorList {
   const at = field.path('spec');
   const errors: field.ErrorList = [];
-  if (!isRequest(spec?.request ?? '')) errors.push(field.invalid(at.child('request'), spec?.request ?? null, NOT_A_REQUEST));
+  if (!isRequest(spec?.request ?? ''))
+    errors.push(field.invalid(at.child('request'), spec?.request ?? null, NOT_A_REQUEST));
   const usages = spec?.usages ?? [];
   if (usages.length === 0) errors.push(field.required(at.child('usages')));
   usages.forEach((usage, i) => {
@@ -61,7 +81,8 @@ export function validateSignerName(signer: string, at: field.Path): field.ErrorL
   if (path === '' || more.length > 0) return [field.invalid(at, signer, SIGNER_FORM)];
   const errors: field.ErrorList = [];
   const labels = domain.split('.');
-  if (labels.length < 2) errors.push(field.invalid(at, domain, 'should be a domain with at least two segments separated by dots'));
+  if (labels.length < 2)
+    errors.push(field.invalid(at, domain, 'should be a domain with at least two segments separated by dots'));
   for (const label of labels) {
     for (const problem of dns1123Label(label)) {
       errors.push(field.invalid(at, domain, `validating label ${JSON.stringify(label)}: ${problem}`));
@@ -72,7 +93,8 @@ export function validateSignerName(signer: string, at: field.Path): field.ErrorL
       errors.push(field.invalid(at, path, `validating label ${JSON.stringify(segment)}: ${problem}`));
     }
   }
-  if (new TextEncoder().encode(signer).length > SIGNER_NAME_BYTES_MAX) errors.push(field.tooLong(at, SIGNER_NAME_BYTES_MAX));
+  if (new TextEncoder().encode(signer).length > SIGNER_NAME_BYTES_MAX)
+    errors.push(field.tooLong(at, SIGNER_NAME_BYTES_MAX));
   return errors;
 }
 

@@ -13,7 +13,9 @@ export function validateNodeSelector(selector: DeepReadonly<NodeSelector>, at: f
 
 export function validateNodeSelectorTerm(term: DeepReadonly<NodeSelectorTerm>, at: field.Path): field.ErrorList {
   return [
-    ...(term.matchExpressions ?? []).flatMap((one, i) => validateExpression(one, at.child('matchExpressions').index(i))),
+    ...(term.matchExpressions ?? []).flatMap((one, i) =>
+      validateExpression(one, at.child('matchExpressions').index(i)),
+    ),
     ...(term.matchFields ?? []).flatMap((one, i) => validateField(one, at.child('matchFields').index(i))),
   ];
 }
@@ -53,7 +55,8 @@ function validateField(requirement: DeepReadonly<NodeSelectorRequirement>, at: f
   if (key !== 'metadata.name') errors.push(field.invalid(at.child('key'), key, 'not a valid field selector key'));
   else {
     values.forEach((value, i) => {
-      for (const problem of dns1123Subdomain(value)) errors.push(field.invalid(at.child('values').index(i), value, problem));
+      for (const problem of dns1123Subdomain(value))
+        errors.push(field.invalid(at.child('values').index(i), value, problem));
     });
   }
   return errors;

@@ -1,5 +1,5 @@
-import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Node } from '../../types/core/v1.generated.ts';
 import { roundResourceList } from '../pod/resources.ts';

@@ -43,10 +43,14 @@ function warnings({ metadata, spec }: DeepReadonly<PersistentVolume>): string[] 
   const out: string[] = [];
   const annotated = (name: string) => metadata?.annotations?.[name] !== undefined;
   if (annotated(STORAGE_CLASS_ANNOTATION)) {
-    out.push(`metadata.annotations[${STORAGE_CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead`);
+    out.push(
+      `metadata.annotations[${STORAGE_CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead`,
+    );
   }
   if (annotated(MOUNT_OPTIONS_ANNOTATION)) {
-    out.push(`metadata.annotations[${MOUNT_OPTIONS_ANNOTATION}]: deprecated since v1.31; use "mountOptions" attribute instead`);
+    out.push(
+      `metadata.annotations[${MOUNT_OPTIONS_ANNOTATION}]: deprecated since v1.31; use "mountOptions" attribute instead`,
+    );
   }
   if (spec?.persistentVolumeReclaimPolicy === 'Recycle') out.push(`spec.persistentVolumeReclaimPolicy: ${RECYCLE}`);
   out.push(...nodeSelectorWarnings(spec?.nodeAffinity?.required, field.path('spec', 'nodeAffinity', 'required')));

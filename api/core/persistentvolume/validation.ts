@@ -3,8 +3,8 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain } from '../../../libs/machinery/names.ts';
 import { mustParseQuantity, signOfQuantity, toCeil } from '../../../libs/machinery/quantity.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
-import { internalForm } from '../../meta/internal-form.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
+import { internalForm } from '../../meta/internal-form.ts';
 import { jsonDiff } from '../../meta/line-diff.ts';
 import type { PersistentVolume, PersistentVolumeSpec } from '../../types/core/v1.generated.ts';
 import { validateNodeSelector } from '../node/node-selector.ts';
@@ -82,7 +82,10 @@ export function validateAccessModes(modes: readonly string[] | undefined, at: fi
   const errors: field.ErrorList = modes
     .filter((mode) => !ACCESS_MODES.includes(mode))
     .map((mode) => field.notSupported(at, mode, ACCESS_MODES));
-  if (modes.includes('ReadWriteOncePod') && modes.some((mode) => mode !== 'ReadWriteOncePod' && ACCESS_MODES.includes(mode))) {
+  if (
+    modes.includes('ReadWriteOncePod') &&
+    modes.some((mode) => mode !== 'ReadWriteOncePod' && ACCESS_MODES.includes(mode))
+  ) {
     errors.push(field.forbidden(at, 'may not use ReadWriteOncePod with other access modes'));
   }
   return errors;

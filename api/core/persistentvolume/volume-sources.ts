@@ -14,7 +14,16 @@ import type {
 type Spec = DeepReadonly<PersistentVolumeSpec>;
 type Validate<K extends keyof PersistentVolumeSpec> = (source: NonNullable<Spec[K]>, at: field.Path) => field.ErrorList;
 
-const HOST_PATH_TYPES = ['', 'BlockDevice', 'CharDevice', 'Directory', 'DirectoryOrCreate', 'File', 'FileOrCreate', 'Socket'];
+const HOST_PATH_TYPES = [
+  '',
+  'BlockDevice',
+  'CharDevice',
+  'Directory',
+  'DirectoryOrCreate',
+  'File',
+  'FileOrCreate',
+  'Socket',
+];
 const IN_A_BYTE = 'must be between 0 and 255, inclusive';
 
 /** Parts that must not be empty. */
@@ -46,7 +55,9 @@ const validators: { readonly [K in keyof PersistentVolumeSpec]?: Validate<K> } =
   flocker,
   nfs: (source, at) => [
     ...needs('server', 'path')(source, at),
-    ...(source.path && !source.path.startsWith('/') ? [field.invalid(at.child('path'), source.path, 'must be an absolute path')] : []),
+    ...(source.path && !source.path.startsWith('/')
+      ? [field.invalid(at.child('path'), source.path, 'must be an absolute path')]
+      : []),
   ],
   rbd: needs('monitors', 'image'),
   quobyte: needs('registry', 'volume'),
@@ -127,7 +138,9 @@ function fc({ targetWWNs, wwids, lun }: DeepReadonly<FCVolumeSource>, at: field.
     return [field.required(at.child('targetWWNs'), 'must specify either targetWWNs or wwids, but not both')];
   }
   if (targets > 0 && ids > 0) {
-    return [field.invalid(at.child('targetWWNs'), targetWWNs, 'targetWWNs and wwids can not be specified simultaneously')];
+    return [
+      field.invalid(at.child('targetWWNs'), targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'),
+    ];
   }
   if (targets === 0) return [];
   if (lun === undefined) return [field.required(at.child('lun'), 'lun is required if targetWWNs is specified')];
@@ -135,7 +148,10 @@ function fc({ targetWWNs, wwids, lun }: DeepReadonly<FCVolumeSource>, at: field.
 }
 
 function csi(source: DeepReadonly<CSIPersistentVolumeSource>, at: field.Path): field.ErrorList {
-  const errors = [...validateCSIDriverName(source.driver ?? '', at.child('driver')), ...needs('volumeHandle')(source, at)];
+  const errors = [
+    ...validateCSIDriverName(source.driver ?? '', at.child('driver')),
+    ...needs('volumeHandle')(source, at),
+  ];
   const secrets = [
     'controllerPublishSecretRef',
     'controllerExpandSecretRef',

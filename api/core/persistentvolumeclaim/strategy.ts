@@ -64,12 +64,16 @@ export const statusStrategy: StatusSubresource<PersistentVolumeClaim>['strategy'
 function claimWarnings({ metadata, spec }: DeepReadonly<PersistentVolumeClaim>): string[] {
   const out: string[] = [];
   if (metadata?.annotations?.[STORAGE_CLASS_ANNOTATION] !== undefined) {
-    out.push(`metadata.annotations[${STORAGE_CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead`);
+    out.push(
+      `metadata.annotations[${STORAGE_CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead`,
+    );
   }
   for (const part of ['requests', 'limits'] as const) {
     const storage = spec?.resources?.[part]?.storage;
     if (storage === undefined || isMultipleOf(mustParseQuantity(storage), 0)) continue;
-    out.push(`spec.resources.${part}[storage]: fractional byte value ${JSON.stringify(storage)} is invalid, must be an integer`);
+    out.push(
+      `spec.resources.${part}[storage]: fractional byte value ${JSON.stringify(storage)} is invalid, must be an integer`,
+    );
   }
   return out;
 }

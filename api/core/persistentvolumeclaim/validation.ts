@@ -8,7 +8,7 @@ import { internalForm } from '../../meta/internal-form.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
 import { jsonDiff } from '../../meta/line-diff.ts';
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types/core/v1.generated.ts';
-import { validateAccessModes, validateClassName, VOLUME_MODES } from '../persistentvolume/validation.ts';
+import { VOLUME_MODES, validateAccessModes, validateClassName } from '../persistentvolume/validation.ts';
 
 type Spec = DeepReadonly<PersistentVolumeClaimSpec>;
 
@@ -65,7 +65,9 @@ function validateDataSource({ apiGroup, kind = '', name = '' }: DataSource, at: 
     if (kind !== 'PersistentVolumeClaim') {
       errors.push(field.invalid(at, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
     }
-  } else for (const problem of dns1123Subdomain(apiGroup)) errors.push(field.invalid(at.child('apiGroup'), apiGroup, problem));
+  } else
+    for (const problem of dns1123Subdomain(apiGroup))
+      errors.push(field.invalid(at.child('apiGroup'), apiGroup, problem));
   return errors;
 }
 
@@ -91,7 +93,8 @@ export function validatePersistentVolumeClaimStatus({ status }: DeepReadonly<Per
   for (const [name, state] of Object.entries(status?.allocatedResourceStatuses ?? {})) {
     const there = at.child('allocatedResourceStatuses');
     if (name !== 'storage') errors.push(field.notSupported(there, name, ['storage']));
-    else if (!RESIZE_STATUSES.includes(state)) errors.push(field.notSupported(there, name, [...RESIZE_STATUSES].sort()));
+    else if (!RESIZE_STATUSES.includes(state))
+      errors.push(field.notSupported(there, name, [...RESIZE_STATUSES].sort()));
   }
   return errors;
 }
@@ -106,7 +109,8 @@ export function validatePersistentVolumeClaimUpdate(
   const bound = claim.status?.phase === 'Bound';
   const fixed: Record<string, unknown> = { ...was };
   if (!was.volumeName && spec.volumeName) fixed.volumeName = spec.volumeName;
-  if (was.storageClassName === undefined && spec.storageClassName !== undefined) fixed.storageClassName = spec.storageClassName;
+  if (was.storageClassName === undefined && spec.storageClassName !== undefined)
+    fixed.storageClassName = spec.storageClassName;
   const sameSize = sameQuantity(storageOf(spec), storageOf(was));
   if (bound || sameSize) {
     const requests = spec.resources?.requests;

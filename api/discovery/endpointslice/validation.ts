@@ -64,7 +64,8 @@ function validateEndpoint(
   addresses.forEach((address, i) => errors.push(...validateAddress(address, type, kept, there.index(i))));
   if (endpoint.nodeName !== undefined) {
     const { nodeName } = endpoint;
-    for (const problem of dns1123Subdomain(nodeName)) errors.push(field.invalid(at.child('nodeName'), nodeName, problem));
+    for (const problem of dns1123Subdomain(nodeName))
+      errors.push(field.invalid(at.child('nodeName'), nodeName, problem));
   }
   const topology = endpoint.deprecatedTopology ?? {};
   errors.push(...validateMatchLabels(topology, at.child('deprecatedTopology')));
@@ -118,7 +119,8 @@ function validatePorts(ports: readonly DeepReadonly<EndpointPort>[]): field.Erro
     if (names.has(name)) errors.push(field.duplicate(here.child('name'), name));
     names.add(name);
     if (protocol === undefined) errors.push(field.required(here.child('protocol')));
-    else if (!PROTOCOLS.includes(protocol)) errors.push(field.notSupported(here.child('protocol'), protocol, PROTOCOLS));
+    else if (!PROTOCOLS.includes(protocol))
+      errors.push(field.notSupported(here.child('protocol'), protocol, PROTOCOLS));
     if (appProtocol !== undefined) {
       for (const problem of qualifiedName(appProtocol)) {
         errors.push(field.invalid(here.child('appProtocol'), appProtocol, problem));

@@ -34,9 +34,12 @@ function validateSpec(spec: DeepReadonly<FlowSchemaSpec>, name: string): field.E
   const at = field.path('spec');
   const errors: field.ErrorList = [];
   const precedence = spec.matchingPrecedence ?? 0;
-  if (precedence <= 0) errors.push(field.invalid(at.child('matchingPrecedence'), precedence, 'must be a positive value'));
+  if (precedence <= 0)
+    errors.push(field.invalid(at.child('matchingPrecedence'), precedence, 'must be a positive value'));
   if (precedence > PRECEDENCE_MAX) {
-    errors.push(field.invalid(at.child('matchingPrecedence'), precedence, `must not be greater than ${PRECEDENCE_MAX}`));
+    errors.push(
+      field.invalid(at.child('matchingPrecedence'), precedence, `must not be greater than ${PRECEDENCE_MAX}`),
+    );
   }
   if (precedence === 1 && name !== 'exempt') {
     const why = "only the schema named 'exempt' may have matchingPrecedence 1";
@@ -76,7 +79,11 @@ function validateSubject(subject: DeepReadonly<Subject>, at: field.Path): field.
   const kind = subject.kind ?? '';
   if (!SUBJECT_KINDS.includes(kind)) return [field.notSupported(at.child('kind'), kind, SUBJECT_KINDS)];
   const errors: field.ErrorList = [];
-  const parts = [['ServiceAccount', 'serviceAccount'], ['User', 'user'], ['Group', 'group']] as const;
+  const parts = [
+    ['ServiceAccount', 'serviceAccount'],
+    ['User', 'user'],
+    ['Group', 'group'],
+  ] as const;
   for (const [wanted, part] of parts) {
     const there = at.child(part);
     const value = subject[part];
@@ -98,9 +105,11 @@ function validateServiceAccount(account: DeepReadonly<Subject['serviceAccount']>
   else if (name !== '*') {
     for (const problem of dns1123Subdomain(name)) errors.push(field.invalid(at.child('name'), name, problem));
   }
-  if (namespace === '') errors.push(field.required(at.child('namespace'), 'must specify namespace for service account'));
+  if (namespace === '')
+    errors.push(field.required(at.child('namespace'), 'must specify namespace for service account'));
   else {
-    for (const problem of namespaceName(namespace)) errors.push(field.invalid(at.child('namespace'), namespace, problem));
+    for (const problem of namespaceName(namespace))
+      errors.push(field.invalid(at.child('namespace'), namespace, problem));
   }
   return errors;
 }
@@ -119,7 +128,11 @@ function validateList(
   return [];
 }
 
-function validateVerbs(verbs: readonly string[] | undefined, valid: readonly string[], at: field.Path): field.ErrorList {
+function validateVerbs(
+  verbs: readonly string[] | undefined,
+  valid: readonly string[],
+  at: field.Path,
+): field.ErrorList {
   const errors = validateList(verbs, at, 'verbs', 'verbs must contain at least one value');
   if (errors.length > 0) return errors;
   const odd = (verbs ?? []).some((verb) => !valid.includes(verb));
@@ -129,8 +142,18 @@ function validateVerbs(verbs: readonly string[] | undefined, valid: readonly str
 function validateResourceRule(rule: DeepReadonly<ResourcePolicyRule>, at: field.Path): field.ErrorList {
   const errors = [
     ...validateVerbs(rule.verbs, VERBS, at.child('verbs')),
-    ...validateList(rule.apiGroups, at.child('apiGroups'), 'api groups', 'resource rules must supply at least one api group'),
-    ...validateList(rule.resources, at.child('resources'), 'resources', 'resource rules must supply at least one resource'),
+    ...validateList(
+      rule.apiGroups,
+      at.child('apiGroups'),
+      'api groups',
+      'resource rules must supply at least one api group',
+    ),
+    ...validateList(
+      rule.resources,
+      at.child('resources'),
+      'resources',
+      'resource rules must supply at least one resource',
+    ),
   ];
   const namespaces = rule.namespaces ?? [];
   if (namespaces.length === 0 && !rule.clusterScope) {
@@ -138,7 +161,9 @@ function validateResourceRule(rule: DeepReadonly<ResourcePolicyRule>, at: field.
     errors.push(field.required(at.child('namespaces'), why));
   } else if (namespaces.includes('*')) {
     if (namespaces.length > 1) {
-      errors.push(field.invalid(at.child('namespaces'), namespaces, "if '*' is present, must not specify other namespaces"));
+      errors.push(
+        field.invalid(at.child('namespaces'), namespaces, "if '*' is present, must not specify other namespaces"),
+      );
     }
   } else {
     namespaces.forEach((namespace, i) => {

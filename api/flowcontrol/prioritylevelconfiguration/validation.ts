@@ -76,7 +76,9 @@ function validateLimited(limited: DeepReadonly<LimitedPriorityLevelConfiguration
   errors.push(...validateShares({ lendablePercent: limited.lendablePercent }, at));
   const borrowing = limited.borrowingLimitPercent;
   if (borrowing !== undefined && borrowing < 0) {
-    errors.push(field.invalid(at.child('borrowingLimitPercent'), borrowing, 'if specified, must be a non-negative integer'));
+    errors.push(
+      field.invalid(at.child('borrowingLimitPercent'), borrowing, 'if specified, must be a non-negative integer'),
+    );
   }
   return errors;
 }
@@ -84,14 +86,16 @@ function validateLimited(limited: DeepReadonly<LimitedPriorityLevelConfiguration
 function validateQueuing(queuing: DeepReadonly<QueuingConfiguration>, at: field.Path): field.ErrorList {
   const { queues = 0, handSize = 0, queueLengthLimit = 0 } = queuing;
   const errors: field.ErrorList = [];
-  if (queueLengthLimit <= 0) errors.push(field.invalid(at.child('queueLengthLimit'), queueLengthLimit, 'must be positive'));
+  if (queueLengthLimit <= 0)
+    errors.push(field.invalid(at.child('queueLengthLimit'), queueLengthLimit, 'must be positive'));
   if (queues <= 0) errors.push(field.invalid(at.child('queues'), queues, 'must be positive'));
   else if (queues > QUEUES_MAX) {
     errors.push(field.invalid(at.child('queues'), queues, `must not be greater than ${QUEUES_MAX}`));
   }
   const hand = at.child('handSize');
   if (handSize <= 0) errors.push(field.invalid(hand, handSize, 'must be positive'));
-  else if (handSize > queues) errors.push(field.invalid(hand, handSize, `should not be greater than queues (${queues})`));
+  else if (handSize > queues)
+    errors.push(field.invalid(hand, handSize, `should not be greater than queues (${queues})`));
   else if (entropyBits(queues, handSize) > ENTROPY_BITS_MAX) {
     const why = `required entropy bits of deckSize ${queues} and handSize ${handSize} should not be greater than ${ENTROPY_BITS_MAX}`;
     errors.push(field.invalid(hand, handSize, why));

@@ -3,6 +3,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, pathSegmentName } from '../../../libs/machinery/names.ts';
 import { canonicalIpProblem } from '../../meta/addresses.ts';
+import { internalJson } from '../../meta/internal-form.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
 import type { IPAddress } from '../../types/networking/v1.generated.ts';
 
@@ -15,7 +16,12 @@ export const strategy: Strategy<IPAddress> = {
   validate: validateParent,
   validateUpdate: (draft, old) => [
     ...validateParent(draft),
-    ...validateImmutable(draft.spec?.parentRef, old.spec?.parentRef, 'spec.parentRef'),
+    ...validateImmutable(
+      draft.spec?.parentRef,
+      old.spec?.parentRef,
+      'spec.parentRef',
+      field.verbatim(internalJson('networking.v1.ParentReference', draft.spec?.parentRef)),
+    ),
   ],
 };
 

@@ -1,8 +1,8 @@
-import { validateLabelSelector } from '../../meta/label-selector.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { pathSegmentName } from '../../../libs/machinery/names.ts';
+import { validateLabelSelector } from '../../meta/label-selector.ts';
 import type { ClusterRole } from '../../types/rbac/v1.generated.ts';
 import { validateRules } from '../policy-rules.ts';
 

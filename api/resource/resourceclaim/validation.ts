@@ -25,7 +25,10 @@ const RESULTS_MAX = 32;
 const DEVICES_MAX = 256;
 
 /** A status says what was allocated, to whom it is reserved, and how the devices are. */
-export function validateClaimStatus(claim: DeepReadonly<ResourceClaim>, old: DeepReadonly<ResourceClaim>): field.ErrorList {
+export function validateClaimStatus(
+  claim: DeepReadonly<ResourceClaim>,
+  old: DeepReadonly<ResourceClaim>,
+): field.ErrorList {
   const at = field.path('status');
   const { allocation, reservedFor, devices } = claim.status ?? {};
   const errors: field.ErrorList = [];
@@ -40,7 +43,9 @@ export function validateClaimStatus(claim: DeepReadonly<ResourceClaim>, old: Dee
       return wrong;
     }),
   );
-  const allocated = new Set((allocation?.devices?.results ?? []).map((one) => `${one.driver}/${one.pool}/${one.device}`));
+  const allocated = new Set(
+    (allocation?.devices?.results ?? []).map((one) => `${one.driver}/${one.pool}/${one.device}`),
+  );
   const told = new Set<string>();
   errors.push(
     ...validateItems(devices, DEVICES_MAX, at.child('devices'), (device, there) => {
@@ -64,7 +69,9 @@ export function validateClaimStatus(claim: DeepReadonly<ResourceClaim>, old: Dee
 }
 
 function validateConsumer(reference: DeepReadonly<ResourceClaimConsumerReference>, at: field.Path): field.ErrorList {
-  return (['resource', 'name', 'uid'] as const).flatMap((part) => (reference[part] ? [] : [field.required(at.child(part))]));
+  return (['resource', 'name', 'uid'] as const).flatMap((part) =>
+    reference[part] ? [] : [field.required(at.child(part))],
+  );
 }
 
 function validateAllocation(
@@ -83,7 +90,8 @@ function validateAllocation(
       errors.push(...validatePoolName(result.pool ?? '', there.child('pool')));
       const device = result.device ?? '';
       if (device === '') errors.push(field.required(there.child('device')));
-      else for (const problem of dns1123Label(device)) errors.push(field.invalid(there.child('device'), device, problem));
+      else
+        for (const problem of dns1123Label(device)) errors.push(field.invalid(there.child('device'), device, problem));
       return errors;
     }),
     ...validateItems(allocation.devices?.config, 2 * CONFIGS_MAX, here.child('config'), (config, there) => {
@@ -116,7 +124,8 @@ function validateDeviceStatus(device: DeepReadonly<AllocatedDeviceStatus>, at: f
   const name = device.device ?? '';
   if (name === '') errors.push(field.required(at.child('device')));
   else for (const problem of dns1123Label(name)) errors.push(field.invalid(at.child('device'), name, problem));
-  if ((device.conditions?.length ?? 0) > 8) errors.push(field.tooMany(at.child('conditions'), device.conditions?.length ?? 0, 8));
+  if ((device.conditions?.length ?? 0) > 8)
+    errors.push(field.tooMany(at.child('conditions'), device.conditions?.length ?? 0, 8));
   (device.networkData?.ips ?? []).forEach((ip, i) => {
     errors.push(...validateAddressWithPrefix(ip, at.child('networkData', 'ips').index(i)));
   });

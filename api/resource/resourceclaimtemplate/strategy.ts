@@ -35,7 +35,8 @@ function validateTemplateMetadata(metadata: DeepReadonly<ObjectMeta>, at: field.
   }
   errors.push(...validateMatchLabels(metadata.labels ?? {}, at.child('labels')));
   for (const key of Object.keys(metadata.annotations ?? {})) {
-    for (const problem of qualifiedName(key.toLowerCase())) errors.push(field.invalid(at.child('annotations'), key, problem));
+    for (const problem of qualifiedName(key.toLowerCase()))
+      errors.push(field.invalid(at.child('annotations'), key, problem));
   }
   return errors;
 }

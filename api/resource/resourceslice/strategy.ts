@@ -18,7 +18,9 @@ function stampTaints(ctx: RequestContext, draft: ResourceSlice, old?: DeepReadon
   for (const device of draft.spec?.devices ?? []) {
     const before = old?.spec?.devices?.find(({ name }) => name === device.name)?.taints ?? [];
     for (const taint of device.taints ?? []) {
-      const was = before.find(({ key, value, effect }) => key === taint.key && value === taint.value && effect === taint.effect);
+      const was = before.find(
+        ({ key, value, effect }) => key === taint.key && value === taint.value && effect === taint.effect,
+      );
       taint.timeAdded ??= was?.timeAdded ?? formatTime(ctx.nowMs);
     }
   }

@@ -3,7 +3,13 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { IMMUTABLE } from '../../meta/immutable.ts';
-import type { CounterSet, Device, DeviceAttribute, DeviceTaint, ResourceSlice } from '../../types/resource/v1.generated.ts';
+import type {
+  CounterSet,
+  Device,
+  DeviceAttribute,
+  DeviceTaint,
+  ResourceSlice,
+} from '../../types/resource/v1.generated.ts';
 import { validateDriverName, validateItems, validateQualifiedAttribute } from '../requests.ts';
 import { validatePoolName } from '../resourceclaim/validation.ts';
 
@@ -14,7 +20,8 @@ const TAINTS_MAX = 16;
 const TEXT_BYTES_MAX = 64;
 const EFFECTS = ['NoExecute', 'NoSchedule', 'None'];
 const PLACES = ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'] as const;
-const SEMVER = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[\da-zA-Z-]+(\.[\da-zA-Z-]+)*)?(\+[\da-zA-Z-]+(\.[\da-zA-Z-]+)*)?$/;
+const SEMVER =
+  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[\da-zA-Z-]+(\.[\da-zA-Z-]+)*)?(\+[\da-zA-Z-]+(\.[\da-zA-Z-]+)*)?$/;
 
 export function validateResourceSlice({ spec }: DeepReadonly<ResourceSlice>): field.ErrorList {
   const at = field.path('spec');
@@ -25,10 +32,12 @@ export function validateResourceSlice({ spec }: DeepReadonly<ResourceSlice>): fi
   if (resourceSliceCount <= 0) {
     errors.push(field.invalid(pool.child('resourceSliceCount'), resourceSliceCount, 'must be greater than zero'));
   }
-  if (generation < 0) errors.push(field.invalid(pool.child('generation'), generation, 'must be greater than or equal to zero'));
+  if (generation < 0)
+    errors.push(field.invalid(pool.child('generation'), generation, 'must be greater than or equal to zero'));
   const nodeName = spec?.nodeName;
   if (nodeName) {
-    for (const problem of dns1123Subdomain(nodeName)) errors.push(field.invalid(at.child('nodeName'), nodeName, problem));
+    for (const problem of dns1123Subdomain(nodeName))
+      errors.push(field.invalid(at.child('nodeName'), nodeName, problem));
   }
   const rule = `exactly one of ${PLACES.map((place) => `\`${place}\``).join(', ')} is required`;
   const places = PLACES.filter((place) => spec?.[place]).map((place) => `\`${place}\``);
@@ -98,7 +107,8 @@ function validateAttribute(attribute: DeepReadonly<DeviceAttribute>, at: field.P
   if (set.length !== 1) return [field.invalid(at, '', 'exactly one value must be specified')];
   const errors: field.ErrorList = [];
   const { string, version } = attribute;
-  if (string !== undefined && string.length > TEXT_BYTES_MAX) errors.push(field.tooLong(at.child('string'), TEXT_BYTES_MAX));
+  if (string !== undefined && string.length > TEXT_BYTES_MAX)
+    errors.push(field.tooLong(at.child('string'), TEXT_BYTES_MAX));
   if (version !== undefined) {
     if (!SEMVER.test(version)) {
       const why = 'must be a string compatible with semver.org spec 2.0.0';

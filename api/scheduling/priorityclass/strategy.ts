@@ -21,7 +21,8 @@ export const strategy: Strategy<PriorityClass> = {
   validate: validatePriorityClass,
   validateUpdate(draft, old) {
     const errors: field.ErrorList = [];
-    if ((draft.value ?? 0) !== (old.value ?? 0)) errors.push(field.forbidden('value', 'may not be changed in an update.'));
+    if ((draft.value ?? 0) !== (old.value ?? 0))
+      errors.push(field.forbidden('value', 'may not be changed in an update.'));
     return [...errors, ...validateImmutable(draft.preemptionPolicy, old.preemptionPolicy, 'preemptionPolicy')];
   },
 };
@@ -37,7 +38,9 @@ function validatePriorityClass(draft: DeepReadonly<PriorityClass>): field.ErrorL
       errors.push(field.forbidden('metadata.name', why));
     }
   } else if (value > HIGHEST_USER_PRIORITY) {
-    errors.push(field.forbidden('value', `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`));
+    errors.push(
+      field.forbidden('value', `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`),
+    );
   }
   if (preemptionPolicy !== undefined && !POLICIES.includes(preemptionPolicy)) {
     errors.push(field.notSupported('preemptionPolicy', preemptionPolicy, POLICIES));

@@ -1,6 +1,7 @@
 import {
   clusterRoleBindings as clusterRoleBindingRef,
   clusterRoles as clusterRoleRef,
+  configMaps,
   flowSchemas as flowSchemaRef,
   namespaces,
   priorityClasses,
@@ -8,28 +9,29 @@ import {
   roleBindings as roleBindingRef,
   roles as roleRef,
 } from '../../../api/resources.ts';
+import type { FlowSchema } from '../../../api/types/flowcontrol/v1.generated.ts';
 import type { PolicyRule, Subject } from '../../../api/types/rbac/v1.generated.ts';
+import { formatTime } from '../../../libs/base/clock.ts';
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import { isAlreadyExists } from '../../../libs/machinery/errors.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Engine } from '../registry/engine.ts';
+import { localApiServices } from './api-services.ts';
 import { type BootstrapBinding, type BootstrapRole, clusterRoles } from './cluster-roles.ts';
+import { bootstrapNetwork, type ClusterNetwork } from './cluster-network.ts';
 import { flowSchemas, priorityLevels } from './flow-control.ts';
 import { clusterRoleBindings, roleBindings, roles } from './role-bindings.ts';
 import { parseRule } from './rules.ts';
+import { ensure, type Wanted, wanted } from './wanted.ts';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
 const AUTO_UPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
 const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
-/** An object that a cluster is to have. */
-interface Wanted {
-  readonly ref: ResourceRef;
-  readonly namespace: string;
-  readonly object: ApiObject;
-  /** Brings one that is there up to date, unless its owner has said no; false: it is as it should be. */
-  repair?(draft: ApiObject): boolean;
+export interface ClusterFacts {
+  readonly network: ClusterNetwork;
+  /** Whose client certificates the server trusts; extension API servers read it. */
+  readonly clientAuthorityPem: string;
 }
 
 /**
@@ -37,7 +39,7 @@ interface Wanted {
  * that are there already stay as they are, but roles and bindings regain what they lack unless they are annotated
  * `rbac.authorization.kubernetes.io/autoupdate: "false"`.
  */
-export async function bootstrapCluster(engine: Engine, ctx: RequestContext): Promise<void> {
+export async function bootstrapCluster(engine: Engine, ctx: RequestContext, facts: ClusterFacts): Promise<void> {
   const inNamespaces = (all: readonly Wanted[]) => Promise.all(all.map((one) => ensure(engine, ctx, one)));
   await inNamespaces(SYSTEM_NAMESPACES.map((name) => wanted(namespaces, { metadata: { name } })));
   await inNamespaces([
@@ -46,7 +48,9 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext): Pro
     ...clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
     ...roleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
     ...priorityLevels.map((level) => wanted(priorityLevelConfigurations, level)),
-    ...flowSchemas.map((schema) => wanted(flowSchemaRef, schema)),
+    ...flowSchemas.map((schema) => wanted(flowSchemaRef, schema, { status: (draft) => schemaStatus(ctx, draft) })),
+    ...localApiServices(engine.kinds),
+    ...wantedConfigMaps(ctx, facts),
     wanted(
       priorityClasses,
       priorityClass(
@@ -60,32 +64,47 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext): Pro
       priorityClass('system-node-critical', 2_000_001_000, 'For pods that a node cannot do without.'),
     ),
   ]);
+  await bootstrapNetwork(engine, ctx, facts.network);
 }
 
-const wanted = (ref: ResourceRef, object: ApiObject): Wanted => ({
-  ref,
-  namespace: object.metadata?.namespace ?? '',
-  object,
-});
+/** What extension API servers and the controller of legacy tokens look up. */
+function wantedConfigMaps(ctx: RequestContext, { clientAuthorityPem }: ClusterFacts): Wanted[] {
+  const namespace = 'kube-system';
+  const data = { 'client-ca-file': clientAuthorityPem };
+  const repair = (draft: ApiObject & { data?: Record<string, string> }) => {
+    if (draft.data?.['client-ca-file'] === clientAuthorityPem) return false;
+    draft.data = { ...draft.data, ...data };
+    return true;
+  };
+  const since = formatTime(ctx.nowMs).slice(0, 'yyyy-mm-dd'.length);
+  return [
+    wanted(configMaps, { metadata: { name: 'extension-apiserver-authentication', namespace }, data } as ApiObject, { repair }),
+    wanted(configMaps, {
+      metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace },
+      data: { since },
+    } as ApiObject),
+  ];
+}
+
+/** The levels that these schemas name are made beside them. */
+function schemaStatus(ctx: RequestContext, draft: ApiObject): void {
+  const schema = draft as FlowSchema;
+  const level = schema.spec.priorityLevelConfiguration.name;
+  schema.status = {
+    conditions: [
+      {
+        type: 'Dangling',
+        status: 'False',
+        lastTransitionTime: formatTime(ctx.nowMs),
+        reason: 'Found',
+        message: `This FlowSchema references the PriorityLevelConfiguration object named "${level}" and it exists`,
+      },
+    ],
+  };
+}
 
 const priorityClass = (name: string, value: number, description: string) =>
   ({ metadata: { name }, value, description }) as ApiObject;
-
-async function ensure(engine: Engine, ctx: RequestContext, { ref, namespace, object, repair }: Wanted): Promise<void> {
-  const name = object.metadata?.name as string;
-  const there = await engine.registry.get(ref, namespace, name);
-  if (there) {
-    if (!repair?.(structuredClone(there) as ApiObject)) return;
-    await engine.registry.update(ctx, ref, namespace, name, (draft) => repair(draft));
-    return;
-  }
-  try {
-    await engine.registry.create(ctx, ref, namespace, object);
-  } catch (error) {
-    // Another server of the same cluster was faster.
-    if (!isAlreadyExists(error)) throw error;
-  }
-}
 
 type RoleObject = ApiObject & { rules?: PolicyRule[]; aggregationRule?: unknown };
 type BindingObject = ApiObject & { subjects?: Subject[] };

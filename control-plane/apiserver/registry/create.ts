@@ -6,6 +6,7 @@ import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
 import type { Entry } from '../../store/store.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
+import { reserve } from './allocation.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
 import { ownOnCreate } from './managed-fields.ts';
 import { type Draft, fillCreateMetadata, validateCreateMetadata } from './metadata.ts';
@@ -47,12 +48,20 @@ export async function createObject(
   await runAdmit(engine, ctx, request);
   const admitted = request.object as Draft;
   kind.strategy.prepareForCreate?.(ctx, admitted);
-  validateNew(ctx, target, admitted);
-  const reserved = await runValidate(engine, ctx, request);
+  const allocated = await reserve(engine, ctx, kind, admitted);
   try {
-    return await insert(engine, ctx, target, admitted);
+    validateNew(ctx, target, admitted);
+    const reserved = await runValidate(engine, ctx, request);
+    try {
+      const encoded = await insert(engine, ctx, target, admitted);
+      await allocated.commit();
+      return encoded;
+    } catch (error) {
+      await reserved.rollback();
+      throw error;
+    }
   } catch (error) {
-    await reserved.rollback();
+    await allocated.rollback();
     throw error;
   }
 }

@@ -9,6 +9,7 @@ import type {
 } from '../../../libs/kind/admission.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import type { Allocator } from '../../../libs/kind/allocator.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestAttributes, RequestContext } from '../../../libs/kind/request.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
@@ -26,6 +27,8 @@ export interface Engine {
   readonly schema: SchemaSet;
   readonly admission: readonly AdmissionPlugin[];
   readonly registry: Registry;
+  /** Who gives out addresses and ports. */
+  readonly allocators: readonly Allocator[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

@@ -1,4 +1,5 @@
 import { assert } from '../../../libs/base/assert.ts';
+import type { AdmissionEffect } from '../../../libs/kind/admission.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
@@ -11,6 +12,7 @@ import type { Entry } from '../../store/store.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { createObject, matchNamespace } from './create.ts';
+import { release, reserve } from './allocation.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
 import { ownOnUpdate } from './managed-fields.ts';
 import { type Draft, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
@@ -134,16 +136,22 @@ async function tryChange(
   await runAdmit(engine, ctx, request);
   const admitted = request.object as Draft;
   change.rules.prepareForUpdate?.(ctx, admitted, before);
+  const allocated = change.subresource === '' ? await reserve(engine, ctx, kind, admitted, before) : undefined;
   fillUpdateMetadata(admitted, before, kind.strategy, () => countsAsChange(kind.strategy, admitted, before));
-  validateChange(ctx, target, change, admitted, before);
-  const reserved = await runValidate(engine, ctx, request);
+  let reserved: AdmissionEffect | undefined;
   let stored = false;
   try {
+    validateChange(ctx, target, change, admitted, before);
+    reserved = await runValidate(engine, ctx, request);
     const outcome = await replace(engine, ctx, target, key, old, admitted);
     stored = outcome.done;
     return outcome;
   } finally {
-    if (!stored) await reserved.rollback();
+    if (!stored) {
+      await reserved?.rollback();
+      await allocated?.rollback();
+    } else if (isFinished(kind.strategy, admitted) && !ctx.dryRun) await release(engine, ctx, kind, before);
+    else await allocated?.commit();
   }
 }
 
