@@ -2,20 +2,21 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { namespaces, nodes, pods, serviceAccounts } from '../../api/resources.ts';
+import { nodes, pods } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core/v1.generated.ts';
 import { createLogger, formatRecord, silentLogger } from '../../libs/base/log.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
-import { type Cluster, createCluster } from '../../testing/index.ts';
+import { type ControlPlane, startControlPlane } from '../../tests/fixtures/control-plane.ts';
 import { type KubeletFixture, startKubeletOn } from '../../tests/fixtures/kubelet.ts';
 import { type Containerd, startContainerd, writeCniConfiguration } from '../../tests/harness/containerd.ts';
+import { hostOf } from '../../tests/harness/host.ts';
 import { buildImages } from '../../tests/harness/images.ts';
 import { cgroupRoots } from '../../tests/harness/leftovers.ts';
 import { createNetwork, type Network } from '../../tests/harness/namespace.ts';
-import { until } from '../../tests/harness/process.ts';
+import { RunningProgram, run, until } from '../../tests/harness/process.ts';
 import { type Registry, startRegistry } from '../../tests/harness/registry.ts';
-import { requires } from '../../tests/harness/requirements.ts';
+import { findKubectl, requires } from '../../tests/harness/requirements.ts';
 
 const BEHAVE = 'docker.io/library/behave:latest';
 const NODE = 'node-1';
@@ -28,7 +29,7 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
   let network: Network;
   let registry: Registry;
   let containerd: Containerd;
-  let cluster: Cluster;
+  let cluster: ControlPlane;
   let fixture: KubeletFixture;
 
   const inDefault = () => cluster.client.resource(pods).namespace('default');
@@ -61,18 +62,8 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
       writeCniConfiguration(network.hosts[0]!, '10.244.1.0/24');
       await network.hosts[1]!.exec(['ip', 'route', 'add', '10.244.1.0/24', 'via', network.hosts[0]!.address]);
       containerd = await startContainerd(network.hosts[0]!, { registry });
-      cluster = await createCluster({ seed: 1, time: 'real' });
-      for (const name of ['default', 'kube-node-lease']) {
-        await cluster.client
-          .resource(namespaces)
-          .create({ metadata: { name }, spec: {} })
-          .catch(() => {});
-      }
-      await cluster.client
-        .resource(serviceAccounts)
-        .namespace('default')
-        .create({ metadata: { name: 'default' } });
-      fixture = await startKubeletOn(containerd, cluster.client, { nodeName: NODE, log });
+      cluster = await startControlPlane({ sockets: hostOf(network.hosts[0]!).sockets, log });
+      fixture = await startKubeletOn(containerd, cluster, { nodeName: NODE, log });
     },
     { timeout: 120_000 },
   );
@@ -110,6 +101,41 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
       assert.equal(existsSync(folder), false, folder);
     }
     assert.equal(existsSync(`${host.folder}/kubelet/pods/${pod.metadata.uid}`), false);
+  });
+
+  const kubectl = async (args: string, input?: string) => {
+    const program = findKubectl();
+    assert.ok(program, 'kubectl is needed');
+    return run([program, `--kubeconfig=${cluster.kubeconfig}`, ...args.split(' ')], { check: false, timeoutMs: 20_000, ...(input && { input }) });
+  };
+
+  test('logs, exec and port-forward reach it', requires('kubectl'), async () => {
+    await create('talks', ['log', '3']);
+    await create('serves', ['serve', '8080']);
+    await Promise.all([ready('talks'), ready('serves')]);
+    await until('three lines', async () => (await kubectl('logs talks')).stdout.includes('problem 3'));
+    assert.equal((await kubectl('logs talks --tail=1')).stdout, 'problem 3\n');
+    const stamped = (await kubectl('logs talks --timestamps')).stdout;
+    assert.match(stamped, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z line 1$/m);
+    const missing = await kubectl('logs talks --previous');
+    assert.match(missing.stderr, /previous terminated container "main" in pod "talks" not found/);
+
+    const echoed = await kubectl('exec -i talks -- cat', 'to and fro\n');
+    assert.equal(echoed.stdout, 'to and fro\n');
+    assert.equal((await kubectl('exec talks -- false')).code, 1);
+    assert.match((await kubectl('exec talks -c other -- true')).stderr, /container other is not valid for pod talks/);
+    assert.match((await kubectl('exec nobody -- true')).stderr, /pods "nobody" not found/);
+
+    const program = findKubectl()!;
+    const forward = new RunningProgram([program, `--kubeconfig=${cluster.kubeconfig}`, 'port-forward', 'serves', ':8080']);
+    try {
+      const port = await until('it forwards', () => /127\.0\.0\.1:(\d+)/.exec(forward.output)?.[1]);
+      assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'serves\n');
+    } finally {
+      await forward.stop();
+    }
+    await Promise.all(['talks', 'serves'].map((name) => inDefault().delete(name)));
+    await Promise.all([gone('talks'), gone('serves')]);
   });
 
   test('the node says what it is', async () => {

@@ -127,7 +127,7 @@ export class NodeConnector implements Connector {
     const connected = await this.#connectBy(target).connect?.();
     const secure = target.scheme === 'https';
     const tls = this.#tls(target);
-    const socket = connected && secure ? tlsConnect({ ...tls, socket: connected }) : connected;
+    const socket = connected && secure ? tlsConnect({ ...tls, host: target.host, socket: connected }) : connected;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = (secure ? httpsRequest : httpRequest)(urlOf(target), {
         method: request.method,

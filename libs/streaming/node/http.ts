@@ -51,8 +51,12 @@ export async function dialUpgrade(
   const url = new URL(target.url);
   const secure = url.protocol === 'https:';
   const connected = await target.connect?.();
+  // The host is who the certificate must be of; without it, it would have to be of `localhost`.
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const socket =
-    connected && secure ? tlsConnect({ ...target.tls, socket: connected, ALPNProtocols: ['http/1.1'] }) : connected;
+    connected && secure
+      ? tlsConnect({ host, ...target.tls, socket: connected, ALPNProtocols: ['http/1.1'] })
+      : connected;
   const make = secure ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const request = make(url, {

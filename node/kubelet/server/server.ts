@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Listener } from '../../../libs/base/host.ts';
 import {
   acceptPortForward,
@@ -57,13 +57,22 @@ export async function startKubeletServer(options: KubeletServerOptions): Promise
 class HttpsServer implements KubeletServer {
   readonly #options: KubeletServerOptions;
   readonly #http: Server;
+  readonly #tls: TlsServer;
   readonly #open = new Set<TLSSocket>();
-  #context: SecureContext;
   #listener: Listener | undefined;
 
   constructor(options: KubeletServerOptions) {
     this.#options = options;
-    this.#context = contextOf(options.tls);
+    // Connections come from the host's own listener; this one only knows how to speak TLS.
+    this.#tls = createTlsServer({
+      ...secretsOf(options.tls),
+      requestCert: true,
+      // Who shows no certificate is told so by an answer, not by a broken connection.
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+    });
+    this.#tls.on('secureConnection', (socket) => this.#accept(socket));
+    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy());
     this.#http = createServer((request, response) => void this.#answer(request, response));
     this.#http.on('upgrade', (request, socket, head) => void this.#upgrade({ request, socket, head }));
   }
@@ -74,11 +83,11 @@ class HttpsServer implements KubeletServer {
 
   async listen(): Promise<void> {
     const { kubelet, host, port } = this.#options;
-    this.#listener = await kubelet.env.host.sockets.listen({ host, port }, (connection) => this.#accept(connection));
+    this.#listener = await kubelet.env.host.sockets.listen({ host, port }, (connection) => void this.#tls.emit('connection', connection));
   }
 
   renew(tls: KubeletTls): void {
-    this.#context = contextOf(tls);
+    this.#tls.setSecureContext(secretsOf(tls));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,22 +96,11 @@ class HttpsServer implements KubeletServer {
     this.#http.closeAllConnections();
   }
 
-  #accept(connection: Duplex): void {
-    const socket = new TLSSocket(connection as never, {
-      isServer: true,
-      secureContext: this.#context,
-      requestCert: true,
-      // Who shows no certificate is told so by an answer, not by a broken connection.
-      rejectUnauthorized: false,
-      ALPNProtocols: ['http/1.1'],
-    });
+  #accept(socket: TLSSocket): void {
     this.#open.add(socket);
     socket.on('error', () => socket.destroy());
-    socket.once('close', () => {
-      this.#open.delete(socket);
-      connection.destroy();
-    });
-    socket.once('secure', () => this.#http.emit('connection', socket));
+    socket.once('close', () => this.#open.delete(socket));
+    this.#http.emit('connection', socket);
   }
 
   /** Throws `RequestError` for who may not ask. */
@@ -211,13 +209,13 @@ class HttpsServer implements KubeletServer {
 
 const STREAMS: ReadonlySet<string> = new Set(['exec', 'attach', 'portForward']);
 
-function contextOf(tls: KubeletTls): SecureContext {
-  return createSecureContext({
+function secretsOf(tls: KubeletTls): SecureContextOptions {
+  return {
     cert: tls.certificatePem,
     key: tls.privateKeyPem,
     ca: tls.clientAuthoritiesPem,
     minVersion: 'TLSv1.2',
-  });
+  };
 }
 
 const partsOf = (url: URL): string[] => url.pathname.split('/').slice(1).map(decodeURIComponent);
