@@ -1,11 +1,11 @@
 import type { Column } from '../../../libs/kind/column.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
-import type { CronJob } from '../../types/batch/v1.generated.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { formatLabelSelector } from '../../../libs/machinery/labels.ts';
 import { ageOf } from '../../../libs/machinery/printers/duration.ts';
 import { containerColumns } from '../../core/podtemplate/columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import type { CronJob } from '../../types/batch/v1.generated.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const cronJob = defineKind<CronJob>({
   group: 'batch',

@@ -1,14 +1,17 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { CronJob } from '../../types/batch/v1.generated.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import type { CronJob } from '../../types/batch/v1.generated.ts';
 import { defaultCronJob } from './defaults.ts';
+import { validateCronJob, validateCronJobUpdate } from './validation.ts';
 
 export const strategy: Strategy<CronJob> = {
   generation: 'count',
   resetFields: ['status'],
   defaults: defaultCronJob,
+  validate: validateCronJob,
+  validateUpdate: validateCronJobUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.jobTemplate?.spec?.template?.spec);
@@ -23,5 +26,5 @@ export const strategy: Strategy<CronJob> = {
 export const statusStrategy: StatusSubresource<CronJob>['strategy'] = {
   resetFields: ['spec'],
   defaults: defaultCronJob,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

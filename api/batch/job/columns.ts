@@ -34,7 +34,8 @@ const FINAL = ['Complete', 'Failed'];
 const PASSING = ['Suspended', 'FailureTarget', 'SuccessCriteriaMet'];
 
 function statusOf({ metadata, status }: Seen): string {
-  const holds = (type: string) => status?.conditions?.some((one) => one.type === type && one.status === 'True') ?? false;
+  const holds = (type: string) =>
+    status?.conditions?.some((one) => one.type === type && one.status === 'True') ?? false;
   const final = FINAL.find(holds);
   if (final) return final;
   if (metadata?.deletionTimestamp) return 'Terminating';

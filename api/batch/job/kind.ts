@@ -1,7 +1,7 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
 import { columns } from './columns.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const job = defineKind<Job>({
   group: 'batch',

@@ -1,9 +1,11 @@
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import type { Job } from '../../types/batch/v1.generated.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import type { Job } from '../../types/batch/v1.generated.ts';
 import { defaultJob } from './defaults.ts';
+import { validateJobStatus } from './status.ts';
+import { jobWarnings, validateJob, validateJobUpdate } from './validation.ts';
 import { generateSelector } from './selector.ts';
 
 export const strategy: Strategy<Job> = {
@@ -11,6 +13,9 @@ export const strategy: Strategy<Job> = {
   defaultDeletePropagation: 'orphan',
   resetFields: ['status'],
   defaults: defaultJob,
+  validate: validateJob,
+  validateUpdate: validateJobUpdate,
+  warnings: jobWarnings,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);
@@ -24,6 +29,7 @@ export const strategy: Strategy<Job> = {
 
 export const statusStrategy: StatusSubresource<Job>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateJobStatus,
   defaults: defaultJob,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
 };

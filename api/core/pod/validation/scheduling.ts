@@ -1,13 +1,11 @@
 /** Where a pod may and would rather run: node selectors, affinity, tolerations, topology spread. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { dns1123Subdomain, labelValue, namespaceName, qualifiedName } from '../../../../libs/machinery/names.ts';
+import { labelValue, namespaceName, qualifiedName } from '../../../../libs/machinery/names.ts';
 import { validateLabelSelector } from '../../../meta/label-selector.ts';
+import { validateNodeSelector, validateNodeSelectorTerm } from '../../node/node-selector.ts';
 import type {
   Affinity,
-  NodeSelector,
-  NodeSelectorRequirement,
-  NodeSelectorTerm,
   PodAffinityTerm,
   Toleration,
   TopologySpreadConstraint,
@@ -15,7 +13,6 @@ import type {
 
 const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
 const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution';
-const NOT_AN_OPERATOR = 'not a valid selector operator';
 
 export function validateAffinity(affinity: DeepReadonly<Affinity> | undefined, at: field.Path): field.ErrorList {
   if (!affinity) return [];
@@ -26,7 +23,7 @@ export function validateAffinity(affinity: DeepReadonly<Affinity> | undefined, a
     if (node[REQUIRED]) errors.push(...validateNodeSelector(node[REQUIRED], here.child(REQUIRED)));
     (node[PREFERRED] ?? []).forEach(({ weight, preference }, i) => {
       const place = here.child(PREFERRED).index(i);
-      errors.push(...validateWeight(weight, place), ...validateTerm(preference ?? {}, place.child('preference')));
+      errors.push(...validateWeight(weight, place), ...validateNodeSelectorTerm(preference ?? {}, place.child('preference')));
     });
   }
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
@@ -50,63 +47,6 @@ export function validateAffinity(affinity: DeepReadonly<Affinity> | undefined, a
 function validateWeight(weight: number | undefined, at: field.Path): field.ErrorList {
   if (weight !== undefined && weight >= 1 && weight <= 100) return [];
   return [field.invalid(at.child('weight'), weight ?? 0, 'must be in the range 1-100')];
-}
-
-export function validateNodeSelector(selector: DeepReadonly<NodeSelector>, at: field.Path): field.ErrorList {
-  const terms = selector.nodeSelectorTerms ?? [];
-  const here = at.child('nodeSelectorTerms');
-  if (terms.length === 0) return [field.required(here, 'must have at least one node selector term')];
-  return terms.flatMap((term, i) => validateTerm(term, here.index(i)));
-}
-
-function validateTerm(term: DeepReadonly<NodeSelectorTerm>, at: field.Path): field.ErrorList {
-  return [
-    ...(term.matchExpressions ?? []).flatMap((one, i) =>
-      validateExpression(one, at.child('matchExpressions').index(i)),
-    ),
-    ...(term.matchFields ?? []).flatMap((one, i) => validateFieldMatch(one, at.child('matchFields').index(i))),
-  ];
-}
-
-function validateExpression(expression: DeepReadonly<NodeSelectorRequirement>, at: field.Path): field.ErrorList {
-  const { key = '', operator = '', values = [] } = expression;
-  const here = at.child('values');
-  const errors: field.ErrorList = [];
-  if (operator === 'In' || operator === 'NotIn') {
-    if (values.length === 0) errors.push(field.required(here, "must be specified when `operator` is 'In' or 'NotIn'"));
-  } else if (operator === 'Exists' || operator === 'DoesNotExist') {
-    if (values.length > 0) {
-      errors.push(field.forbidden(here, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
-    }
-  } else if (operator === 'Gt' || operator === 'Lt') {
-    if (values.length !== 1) {
-      errors.push(field.required(here, "must be specified single value when `operator` is 'Lt' or 'Gt'"));
-    }
-  } else errors.push(field.invalid(at.child('operator'), operator, NOT_AN_OPERATOR));
-  for (const text of qualifiedName(key)) errors.push(field.invalid(at.child('key'), key, text));
-  values.forEach((value, i) => {
-    for (const text of labelValue(value)) errors.push(field.invalid(here.index(i), value, text));
-  });
-  return errors;
-}
-
-function validateFieldMatch(match: DeepReadonly<NodeSelectorRequirement>, at: field.Path): field.ErrorList {
-  const { key = '', operator = '', values = [] } = match;
-  const here = at.child('values');
-  const errors: field.ErrorList = [];
-  if (operator === 'In' || operator === 'NotIn') {
-    if (values.length !== 1) {
-      const detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
-      errors.push(field.required(here, detail));
-    }
-  } else errors.push(field.invalid(at.child('operator'), operator, NOT_AN_OPERATOR));
-  if (key !== 'metadata.name') errors.push(field.invalid(at.child('key'), key, 'not a valid field selector key'));
-  else {
-    values.forEach((value, i) => {
-      for (const text of dns1123Subdomain(value)) errors.push(field.invalid(here.index(i), value, text));
-    });
-  }
-  return errors;
 }
 
 function validatePodTerm(term: DeepReadonly<PodAffinityTerm> | undefined, at: field.Path): field.ErrorList {
