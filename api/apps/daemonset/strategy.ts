@@ -3,7 +3,9 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import type { DaemonSet } from '../../types/apps/v1.generated.ts';
+import { templateWarnings } from '../../core/pod/warnings.ts';
 import { defaultDaemonSet } from './defaults.ts';
 import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validation.ts';
 
@@ -12,6 +14,7 @@ export const strategy: Strategy<DaemonSet> = {
   resetFields: ['status'],
   defaults: defaultDaemonSet,
   validate: validateDaemonSet,
+  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
   validateUpdate: validateDaemonSetUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

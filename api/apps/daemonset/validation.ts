@@ -52,10 +52,7 @@ function validateStrategy({ type, rollingUpdate }: DeepReadonly<DaemonSetUpdateS
 }
 
 export function validateDaemonSetUpdate(set: Seen, old: Seen): field.ErrorList {
-  return [
-    ...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector')),
-    ...validateDaemonSet(set),
-  ];
+  return [...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector')), ...validateDaemonSet(set)];
 }
 
 export function validateDaemonSetStatus({ status }: Seen): field.ErrorList {

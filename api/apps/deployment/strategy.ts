@@ -1,9 +1,11 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import type { Deployment } from '../../types/apps/v1.generated.ts';
+import { templateWarnings } from '../../core/pod/warnings.ts';
 import { defaultDeployment } from './defaults.ts';
 import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate } from './validation.ts';
 
@@ -12,6 +14,7 @@ export const strategy: Strategy<Deployment> = {
   resetFields: ['status'],
   defaults: defaultDeployment,
   validate: validateDeployment,
+  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
   validateUpdate: validateDeploymentUpdate,
   generationChanged: (draft, old) =>
     !sameValue(draft.spec, old.spec) || !sameValue(draft.metadata?.annotations, old.metadata?.annotations),

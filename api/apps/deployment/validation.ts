@@ -32,9 +32,7 @@ function validateStrategy(strategy: DeepReadonly<DeploymentStrategy>, here: fiel
   const { type, rollingUpdate } = strategy;
   const rollingAt = here.child('rollingUpdate');
   if (type === 'Recreate') {
-    return rollingUpdate
-      ? [field.forbidden(rollingAt, "may not be specified when strategy `type` is 'Recreate'")]
-      : [];
+    return rollingUpdate ? [field.forbidden(rollingAt, "may not be specified when strategy `type` is 'Recreate'")] : [];
   }
   if (type !== 'RollingUpdate') {
     const shown = { Type: type ?? '', RollingUpdate: rollingUpdate ?? null };

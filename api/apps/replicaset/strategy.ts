@@ -1,9 +1,10 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
+import { templateWarnings } from '../../core/pod/warnings.ts';
 import { defaultReplicaSet } from './defaults.ts';
 import { validateReplicaCounts, validateReplicaSet, validateReplicaSetUpdate } from './validation.ts';
 
@@ -12,6 +13,7 @@ export const strategy: Strategy<ReplicaSet> = {
   resetFields: ['status'],
   defaults: defaultReplicaSet,
   validate: validateReplicaSet,
+  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
   validateUpdate: validateReplicaSetUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

@@ -20,10 +20,7 @@ export function validateReplicaSet({ spec }: Seen): field.ErrorList {
 }
 
 export function validateReplicaSetUpdate(set: Seen, old: Seen): field.ErrorList {
-  return [
-    ...validateReplicaSet(set),
-    ...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector')),
-  ];
+  return [...validateReplicaSet(set), ...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector'))];
 }
 
 /** Of what a ReplicaSet or ReplicationController reports. */

@@ -2,7 +2,9 @@ import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import type { StatefulSet } from '../../types/apps/v1.generated.ts';
+import { templateWarnings } from '../../core/pod/warnings.ts';
 import { defaultStatefulSet } from './defaults.ts';
 import {
   statefulSetName,
@@ -19,7 +21,10 @@ export const strategy: Strategy<StatefulSet> = {
   validateName: statefulSetName,
   validate: validateStatefulSet,
   validateUpdate: validateStatefulSetUpdate,
-  warnings: statefulSetWarnings,
+  warnings: (draft, old) => [
+    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+    ...statefulSetWarnings(draft),
+  ],
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);

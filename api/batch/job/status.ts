@@ -19,7 +19,7 @@ export function validateJobStatus(job: Seen): field.ErrorList {
     ),
     ...uncounted(status),
   ];
-  if ((status.ready ?? 0) > (status.active ?? 0)) {
+  if (status.ready !== undefined && status.ready > (status.active ?? 0)) {
     errors.push(field.invalid(at.child('ready'), status.ready, 'cannot set more ready pods than active'));
   }
   return [...errors, ...finished(status), ...exclusive(status), ...indexes(job, status)];

@@ -2,7 +2,9 @@ import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
+import { templateWarnings } from '../../core/pod/warnings.ts';
 import { defaultJob } from './defaults.ts';
 import { validateJobStatus } from './status.ts';
 import { jobWarnings, validateJob, validateJobUpdate } from './validation.ts';
@@ -15,7 +17,10 @@ export const strategy: Strategy<Job> = {
   defaults: defaultJob,
   validate: validateJob,
   validateUpdate: validateJobUpdate,
-  warnings: jobWarnings,
+  warnings: (draft, old) => [
+    ...jobWarnings(draft),
+    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  ],
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);

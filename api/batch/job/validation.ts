@@ -147,7 +147,9 @@ export function validateJobUpdate(job: Seen, old: Seen): field.ErrorList {
   const fixed = (name: keyof JobSpec, now: unknown, before: unknown) => {
     if (!sameValue(now, before)) errors.push(field.invalid(at.child(name), now ?? null, IMMUTABLE));
   };
-  if (!canScale(spec, was)) fixed('completions', spec.completions, was.completions);
+  if (spec.completions !== undefined || was.completions === undefined) {
+    if (!canScale(spec, was)) fixed('completions', spec.completions, was.completions);
+  } else if (was.completionMode !== 'Indexed') fixed('completions', spec.completions, was.completions);
   fixed('selector', spec.selector, was.selector);
   const suspended = was.suspend === true && isIdle(old);
   fixed('template', comparable(spec, was, suspended), comparable(was, was, suspended));

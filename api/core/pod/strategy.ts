@@ -8,6 +8,7 @@ import { beginPodDeletion } from './deletion.ts';
 import { alignAppArmor, dropDisabledFields, firstStatus, mergeMatchLabelKeys } from './prepare.ts';
 import { validatePod } from './validation/pod.ts';
 import { validatePodStatus } from './validation/status.ts';
+import { podWarnings } from './warnings.ts';
 import { validatePodUpdate } from './validation/update.ts';
 
 export const strategy: Strategy<Pod> = {
@@ -24,6 +25,7 @@ export const strategy: Strategy<Pod> = {
   },
   validate: validatePod,
   validateUpdate: validatePodUpdate,
+  warnings: podWarnings,
   // Where a pod runs is said once, by its binding, and is no change of what it is.
   generationChanged: (draft, old) => !sameValue({ ...draft.spec, nodeName: '' }, { ...old.spec, nodeName: '' }),
   prepareForUpdate(_ctx, draft, old) {

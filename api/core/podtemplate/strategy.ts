@@ -1,7 +1,10 @@
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import type { PodTemplate } from '../../types/core/v1.generated.ts';
 import { dropDisabledFields } from '../pod/prepare.ts';
 import { defaultPodSpec } from '../pod/spec-defaults.ts';
+import { validatePodTemplate } from '../pod/validation/pod.ts';
+import { templateWarnings } from '../pod/warnings.ts';
 
 export const strategy: Strategy<PodTemplate> = {
   generation: 'count',
@@ -11,4 +14,7 @@ export const strategy: Strategy<PodTemplate> = {
   },
   prepareForCreate: (_ctx, draft) => dropDisabledFields(draft.template?.spec),
   prepareForUpdate: (_ctx, draft, old) => dropDisabledFields(draft.template?.spec, old.template?.spec),
+  validate: ({ template }) => validatePodTemplate(template ?? { spec: { containers: [] } }, path('template')),
+  validateUpdate: ({ template }) => validatePodTemplate(template ?? { spec: { containers: [] } }, path('template')),
+  warnings: ({ template }, old) => templateWarnings(template, old?.template, path('template')),
 };

@@ -1,8 +1,10 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import type { ReplicationController } from '../../types/core/v1.generated.ts';
 import { dropDisabledFields } from '../pod/prepare.ts';
+import { templateWarnings } from '../pod/warnings.ts';
 import { defaultReplicationController } from './defaults.ts';
 import { validateReplicationController, validateReplicationControllerStatus } from './validation.ts';
 
@@ -12,6 +14,7 @@ export const strategy: Strategy<ReplicationController> = {
   resetFields: ['status'],
   defaults: defaultReplicationController,
   validate: validateReplicationController,
+  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
   validateUpdate: validateReplicationController,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

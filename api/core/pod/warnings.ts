@@ -1,0 +1,237 @@
+/** What is accepted and yet not well: told in `Warning` headers. */
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import { type Path, path } from '../../../libs/machinery/field-errors.ts';
+import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
+import { quote } from '../../../libs/machinery/quote.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { ipWarnings } from '../../meta/addresses.ts';
+import type { Container, Pod, PodSpec, PodTemplateSpec, Volume } from '../../types/core/v1.generated.ts';
+import { deprecatedNodeLabel } from '../node/deprecated-labels.ts';
+import { APP_ARMOR_PREFIX } from './prepare.ts';
+
+type Spec = DeepReadonly<PodSpec>;
+
+export function podWarnings(pod: DeepReadonly<Pod>, old?: DeepReadonly<Pod>): string[] {
+  // A change that leaves the spec alone has been warned about already.
+  if (old && sameValue(pod.spec, old.spec)) return [];
+  return warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations'));
+}
+
+export function templateWarnings(
+  template: DeepReadonly<PodTemplateSpec> | undefined,
+  old: DeepReadonly<PodTemplateSpec> | undefined,
+  at: Path,
+): string[] {
+  if (!template?.spec || (old && sameValue(template, old))) return [];
+  return warningsOf(template.spec, template.metadata?.annotations ?? {}, at.child('spec'), at.child('metadata', 'annotations'));
+}
+
+function warningsOf(
+  spec: Spec,
+  annotations: Readonly<Record<string, string>>,
+  at: Path,
+  annotationsAt: Path,
+): string[] {
+  return [
+    ...nodeLabelWarnings(spec, at),
+    ...topologyWarnings(spec, at),
+    ...annotationWarnings(spec, annotations, annotationsAt),
+    ...duplicateWarnings(spec, at),
+    ...(spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, at.child('volumes').index(i))),
+    ...containerWarnings(spec, at),
+    ...portNameWarnings(spec, at),
+    ...graceWarnings(spec, at),
+    ...(spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) =>
+      ipWarnings(ip, at.child('dnsConfig', 'nameservers').index(i)),
+    ),
+  ];
+}
+
+function nodeLabelWarnings(spec: Spec, at: Path): string[] {
+  const warnings: string[] = [];
+  const check = (key: string, place: Path) => {
+    const text = deprecatedNodeLabel(key);
+    if (text) warnings.push(`${place}: ${text}`);
+  };
+  for (const key of Object.keys(spec.nodeSelector ?? {})) check(key, at.child('nodeSelector').key(key));
+  const node = spec.affinity?.nodeAffinity;
+  const here = at.child('affinity', 'nodeAffinity');
+  const required = node?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  required.forEach((term, i) => {
+    const place = here.child('requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms').index(i);
+    (term.matchExpressions ?? []).forEach(({ key }, k) => check(key, place.child('matchExpressions').index(k).child('key')));
+  });
+  (node?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ preference }, i) => {
+    const place = here.child('preferredDuringSchedulingIgnoredDuringExecution').index(i).child('preference');
+    (preference?.matchExpressions ?? []).forEach(({ key }, k) => {
+      check(key, place.child('matchExpressions').index(k).child('key'));
+    });
+  });
+  return warnings;
+}
+
+const MATCHES_NOTHING = 'a null labelSelector results in matching no pod';
+
+function topologyWarnings(spec: Spec, at: Path): string[] {
+  const warnings: string[] = [];
+  (spec.topologySpreadConstraints ?? []).forEach(({ topologyKey, labelSelector }, i) => {
+    const here = at.child('topologySpreadConstraints').index(i);
+    const text = deprecatedNodeLabel(topologyKey);
+    if (text) warnings.push(`${here.child('topologyKey')}: ${text}`);
+    if (!labelSelector) warnings.push(`${here.child('labelSelector')}: ${MATCHES_NOTHING}`);
+  });
+  for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
+    const terms = spec.affinity?.[kind];
+    const here = at.child('affinity', kind);
+    (terms?.requiredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ labelSelector }, i) => {
+      const place = here.child('requiredDuringSchedulingIgnoredDuringExecution').index(i);
+      if (!labelSelector) warnings.push(`${place.child('labelSelector')}: ${MATCHES_NOTHING}`);
+    });
+    (terms?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ podAffinityTerm }, i) => {
+      const place = here.child('preferredDuringSchedulingIgnoredDuringExecution').index(i).child('podAffinityTerm');
+      if (!podAffinityTerm?.labelSelector) warnings.push(`${place.child('labelSelector')}: ${MATCHES_NOTHING}`);
+    });
+  }
+  return warnings;
+}
+
+const SECCOMP_POD = 'seccomp.security.alpha.kubernetes.io/pod';
+const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
+const SECCOMP_GONE = 'non-functional in v1.27+; use the "seccompProfile" field instead';
+const APP_ARMOR_OLD = 'deprecated since v1.30; use the "appArmorProfile" field instead';
+
+function annotationWarnings(spec: Spec, annotations: Readonly<Record<string, string>>, at: Path): string[] {
+  const warnings: string[] = [];
+  if (Object.hasOwn(annotations, SECCOMP_POD) && !spec.securityContext?.seccompProfile) {
+    warnings.push(`${at.key(SECCOMP_POD)}: ${SECCOMP_GONE}`);
+  }
+  for (const { name, securityContext } of [...(spec.initContainers ?? []), ...(spec.containers ?? [])]) {
+    const seccomp = `${SECCOMP_CONTAINER}${name}`;
+    if (Object.hasOwn(annotations, seccomp) && !securityContext?.seccompProfile) {
+      warnings.push(`${at.key(seccomp)}: ${SECCOMP_GONE}`);
+    }
+    const armor = `${APP_ARMOR_PREFIX}${name}`;
+    if (Object.hasOwn(annotations, armor)) warnings.push(`${at.key(armor)}: ${APP_ARMOR_OLD}`);
+  }
+  return warnings;
+}
+
+function duplicateWarnings({ imagePullSecrets, hostAliases }: Spec, at: Path): string[] {
+  const warnings: string[] = [];
+  (imagePullSecrets ?? []).forEach(({ name = '' }, i, all) => {
+    const place = at.child('imagePullSecrets').index(i).child('name');
+    if (name === '') warnings.push(`${place}: invalid empty name ""`);
+    else if (all.findIndex((one) => one.name === name) < i) warnings.push(`${place}: duplicate name ${quote(name)}`);
+  });
+  (hostAliases ?? []).forEach(({ ip = '' }, i, all) => {
+    const place = at.child('hostAliases').index(i).child('ip');
+    if (all.findIndex((one) => one.ip === ip) < i) warnings.push(`${place}: duplicate ip ${quote(ip)}`);
+    warnings.push(...ipWarnings(ip, place));
+  });
+  return warnings;
+}
+
+/** Kinds of volumes that were there once. */
+const GONE: readonly (readonly [keyof Volume, string])[] = [
+  ['photonPersistentDisk', 'deprecated in v1.11, non-functional in v1.16+'],
+  ['gitRepo', 'deprecated in v1.11, and disabled by default in v1.33+'],
+  ['scaleIO', 'deprecated in v1.16, non-functional in v1.22+'],
+  ['flocker', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['storageos', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['quobyte', 'deprecated in v1.22, non-functional in v1.25+'],
+  ['glusterfs', 'deprecated in v1.25, non-functional in v1.26+'],
+  ['cephfs', 'deprecated in v1.28, non-functional in v1.31+'],
+  ['rbd', 'deprecated in v1.28, non-functional in v1.31+'],
+];
+
+function volumeWarnings(volume: DeepReadonly<Volume>, at: Path): string[] {
+  const warnings = GONE.filter(([name]) => volume[name]).map(([name, text]) => `${at.child(name)}: ${text}`);
+  const about = `volume ${quote(volume.name)}`;
+  const { secret, configMap, downwardAPI, projected } = volume;
+  const overlaps = (source: string, items: readonly { readonly path?: string }[] | undefined) =>
+    overlapping((items ?? []).map((item) => item.path ?? '')).map((text) => `${about} (${source}): ${text}`);
+  if (secret) warnings.push(...overlaps(`Secret ${quote(secret.secretName ?? '')}`, secret.items));
+  if (configMap) warnings.push(...overlaps(`ConfigMap ${quote(configMap.name ?? '')}`, configMap.items));
+  if (downwardAPI) warnings.push(...overlaps('DownwardAPI', downwardAPI.items));
+  for (const source of projected?.sources ?? []) {
+    if (Object.keys(source).length === 0) warnings.push(`${about} (Projected) has no sources provided`);
+  }
+  return warnings;
+}
+
+/** Paths of which one is the other, or lies within it. */
+function overlapping(paths: readonly string[]): string[] {
+  const found: string[] = [];
+  const sorted = [...paths].sort();
+  sorted.forEach((one, i) => {
+    for (const other of sorted.slice(0, i)) {
+      if (one === other || one.startsWith(`${other}/`)) found.push(`overlapping paths: ${quote(one)} with ${quote(other)}`);
+    }
+  });
+  return found;
+}
+
+function containerWarnings(spec: Spec, at: Path): string[] {
+  const warnings: string[] = [];
+  for (const list of ['initContainers', 'containers'] as const) {
+    (spec[list] ?? []).forEach((container, i) => {
+      const here = at.child(list).index(i);
+      warnings.push(...fractionalBytes(container, here.child('resources')));
+      (container.env ?? []).forEach(({ name }, k, all) => {
+        if (all.findIndex((one) => one.name === name) === k) return;
+        const place = here.child('env').index(k);
+        warnings.push(`${place}: hides previous definition of ${quote(name)}, which may be dropped when using apply`);
+      });
+      (container.ports ?? []).forEach((port, k) => {
+        if (!port.hostIP || port.hostPort) return;
+        const { name = '', containerPort, protocol = '', hostIP } = port;
+        const shown = `{Name:${name} HostPort:0 ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`;
+        warnings.push(`${here.child('ports').index(k)}: hostIP set without hostPort: ${shown}`);
+      });
+    });
+  }
+  return warnings;
+}
+
+function fractionalBytes({ resources }: DeepReadonly<Container>, at: Path): string[] {
+  const warnings: string[] = [];
+  for (const kind of ['limits', 'requests'] as const) {
+    for (const name of ['memory', 'ephemeral-storage']) {
+      const text = resources?.[kind]?.[name];
+      if (text === undefined || isMultipleOf(mustParseQuantity(text), 0)) continue;
+      const place = at.child(kind).key(name);
+      warnings.push(`${place}: fractional byte value ${quote(text)} is invalid, must be an integer`);
+    }
+  }
+  return warnings;
+}
+
+/** A port's name finds one port only, and a port needs saying once. */
+function portNameWarnings(spec: Spec, at: Path): string[] {
+  const warnings: string[] = [];
+  const names = new Map<string, Path>();
+  const ports = new Map<string, Path>();
+  (spec.containers ?? []).forEach((container, i) => {
+    (container.ports ?? []).forEach(({ name, containerPort, protocol, hostPort, hostIP }, k) => {
+      const place = at.child('containers').index(i).child('ports').index(k);
+      const key = [protocol, containerPort, hostPort ?? 0, hostIP ?? ''].join('/');
+      const other = ports.get(key);
+      if (other) warnings.push(`${place}: duplicate port definition with ${other}`);
+      else ports.set(key, place);
+      if (!name) return;
+      const first = names.get(name);
+      if (!first) names.set(name, place);
+      else if (!String(first).startsWith(String(at.child('containers').index(i).child('ports')))) {
+        const use = `services and probes that select ports by name will use ${first}`;
+        warnings.push(`${place}: duplicate port name ${quote(name)} with ${first}, ${use}`);
+      }
+    });
+  });
+  return warnings;
+}
+
+function graceWarnings({ terminationGracePeriodSeconds: grace }: Spec, at: Path): string[] {
+  if (grace === undefined || Number(grace) >= 0) return [];
+  const place = at.child('terminationGracePeriodSeconds');
+  return [`${place}: must be >= 0; negative values are invalid and will be treated as 1`];
+}
