@@ -198,10 +198,10 @@ export class ClusterState {
   }
 
   #count(slot: number, pod: PodInfo, by: 1 | -1): void {
-    const { requests, scoredRequests, hostPorts } = pod.template;
+    const { requests, placedRequests, hostPorts } = pod.template;
     for (const [resource, amount] of requests) this.requested(resource).values[slot]! += by * amount;
-    this.scoredRequested('cpu').values[slot]! += by * (scoredRequests.get('cpu') ?? 0);
-    this.scoredRequested('memory').values[slot]! += by * (scoredRequests.get('memory') ?? 0);
+    this.scoredRequested('cpu').values[slot]! += by * (placedRequests.get('cpu') ?? 0);
+    this.scoredRequested('memory').values[slot]! += by * (placedRequests.get('memory') ?? 0);
     if (hostPorts.length > 0) {
       const used = (this.hostPorts[slot] ??= new Map());
       for (const { ip, protocol, port } of hostPorts) {

@@ -44,6 +44,8 @@ export interface PodTemplate {
   readonly requests: Amounts;
   /** The requests with those of containers that say nothing made up, for scores. */
   readonly scoredRequests: Amounts;
+  /** The same as they count for the node once the pod is placed: with requests of the pod as a whole. */
+  readonly placedRequests: Amounts;
   readonly bestEffort: boolean;
   readonly hostPorts: readonly HostPort[];
   /** Of containers and init containers, and of image volumes, as written. */
@@ -187,7 +189,8 @@ function readTemplate(pod: Pod, key: string): PodTemplate {
   return {
     key,
     requests,
-    scoredRequests: podRequests(pod, true),
+    scoredRequests: podRequests(pod, true, false),
+    placedRequests: podRequests(pod, true),
     bestEffort: ![...requests.values()].some((amount) => amount > 0),
     hostPorts,
     images: [

@@ -35,11 +35,12 @@ const isPodLevel = (name: string): boolean => name === 'cpu' || name === 'memory
 /**
  * What a pod asks a node for: the larger of what its containers ask for together and what any of its init containers
  * asks for, with the sidecars started before it; plus the overhead. `defaults`: what containers that say nothing about
- * cpu or memory are taken for.
+ * cpu or memory are taken for. `withPodLevel`: whether
+ * requests of the pod as a whole take the place of its containers'.
  */
-export function podRequests(pod: Pod, defaults: boolean): Amounts {
+export function podRequests(pod: Pod, defaults: boolean, withPodLevel = true): Amounts {
   const spec = pod.spec;
-  const podLevel = spec?.resources?.requests;
+  const podLevel = withPodLevel ? spec?.resources?.requests : undefined;
   const requestsOf = (container: Container, init: boolean): Amounts => {
     const amounts = amountsOf(container.resources?.requests);
     // While a resize is under way, the pod keeps what it has been given until that is taken back.

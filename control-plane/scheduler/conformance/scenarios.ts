@@ -26,6 +26,7 @@ export interface ScenarioStep {
   readonly with?: object;
   readonly type?: string;
   readonly delete?: string;
+  readonly force?: boolean;
   readonly again?: string;
   readonly sleep?: number;
   readonly get?: string;
@@ -39,7 +40,8 @@ export type ScenarioEntry = Readonly<Record<string, unknown>> & {
 
 const NO_GATES = { enabled: () => false };
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
-const NS = '{ns}';
+/** What `{ns}` in scenarios stands for. */
+const NS = 'scenario';
 
 /** A small cluster without an API: objects as written, pods decided one at a time. */
 class Play {
@@ -58,7 +60,7 @@ class Play {
     const { kind } = object;
     const metadata = {
       creationTimestamp: new Date(this.#nowMs).toISOString(),
-      uid: `${kind}/${object.metadata.name}`,
+      uid: `${kind}/${keyOf(object)}`,
       ...object.metadata,
     };
     let whole: ScenarioObject = { ...object, metadata };
@@ -74,6 +76,10 @@ class Play {
       if (phase === 'Succeeded' || phase === 'Failed') this.scheduler.deletePod(info.uid);
       else if ((pod.spec as { nodeName?: string }).nodeName) this.scheduler.setPlacedPod(info);
       else this.#waiting.set(whole.metadata.name, pod);
+    } else if (kind === 'Namespace') {
+      const { name, labels } = object.metadata;
+      const named = { ...(labels as object), 'kubernetes.io/metadata.name': name };
+      this.scheduler.setObject('Namespace', { ...whole, metadata: { ...metadata, labels: named } });
     } else this.scheduler.setObject(kind as keyof ObjectKinds, whole);
   }
 
@@ -158,21 +164,43 @@ class Play {
   }
 
   step(step: ScenarioStep): void {
-    if (step.create) this.put(step.create);
+    if (step.create) this.#create(step.create);
     else if (step.schedule) {
       this.put(step.schedule);
       this.decide(step.schedule.metadata.name);
     } else if (step.again) this.decide(step.again, true);
-    else if (step.delete) this.#delete(step.delete);
+    else if (step.delete) this.#delete(step.delete, step.force === true);
     else if (step.patch) this.#patch(step.patch, step.with ?? {});
     else if (step.sleep) this.#nowMs += step.sleep;
     else if (step.get) this.entries.push({ get: step.get });
   }
 
-  #delete(key: string): void {
+  /** A pod that is made beside the decisions asked for is decided too; its victims are slow to go. */
+  #create(object: ScenarioObject): void {
+    this.put(object);
+    const pod = object.kind === 'Pod' ? this.#waiting.get(object.metadata.name) : undefined;
+    if (!pod) return;
+    const info = this.scheduler.read(pod as unknown as Pod);
+    if (!this.scheduler.profileOf(info) || this.scheduler.preEnqueue(info)) return;
+    const decision = this.scheduler.schedule(info, this.#nowMs);
+    if (decision.type === 'node') {
+      this.#waiting.delete(object.metadata.name);
+      this.place(pod, decision.node);
+    } else if (decision.type === 'unschedulable' && decision.nomination) {
+      this.scheduler.nominator.set(info, decision.nomination.node);
+      for (const victim of decision.nomination.victims) this.#delete(`Pod/${victim.name}`, false);
+    }
+  }
+
+  #delete(key: string, force: boolean): void {
     const object = this.#objects.get(key);
-    this.#objects.delete(key);
     if (!object) return;
+    if (object.kind === 'Pod' && !force && (object.spec as { nodeName?: string }).nodeName) {
+      // Without a kubelet nobody finishes a graceful deletion.
+      this.put({ ...object, metadata: { ...object.metadata, deletionTimestamp: new Date(this.#nowMs).toISOString() } });
+      return;
+    }
+    this.#objects.delete(key);
     if (object.kind === 'Node') this.scheduler.deleteNode(object.metadata.name);
     else if (object.kind === 'Pod') this.scheduler.deletePod(String(object.metadata.uid));
     else this.scheduler.deleteObject(object.kind as keyof ObjectKinds, keyOf(object));
@@ -199,12 +227,13 @@ function merged(to: unknown, patch: unknown): unknown {
 }
 
 /** Plays a scenario and gives the entries that are about decisions. */
-export function playScenario(scenario: Scenario): readonly ScenarioEntry[] {
+export function playScenario(recorded: Scenario): readonly ScenarioEntry[] {
+  const scenario = JSON.parse(JSON.stringify(recorded).replaceAll('{ns}', NS)) as Scenario;
   const play = new Play(scenario.config ?? {});
   play.put({ kind: 'Namespace', metadata: { name: NS, labels: { 'kubernetes.io/metadata.name': NS } } });
   for (const object of scenario.objects) play.put(object);
   for (const step of scenario.steps) play.step(step);
-  return play.entries;
+  return JSON.parse(JSON.stringify(play.entries).replaceAll(NS, '{ns}')) as ScenarioEntry[];
 }
 
 export type Verdict = 'same' | 'same but for scores' | 'wording' | 'differs';

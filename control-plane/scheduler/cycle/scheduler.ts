@@ -129,7 +129,7 @@ export class Scheduler {
     const found = evaluator.filter(pod);
     if ('code' in found) return failed(found);
     if ('refusals' in found) return this.#postFilter(pod, found, profile, evaluator, nowMs);
-    const { nodes } = found;
+    const nodes = this.#nominatedFirst(pod, found.nodes);
     let chosen = nodes[0] as number;
     let explanation: Explanation | undefined;
     if (nodes.length > 1) {
@@ -149,6 +149,13 @@ export class Scheduler {
     const node = this.state.names[chosen] as string;
     this.#assume(pod, node);
     return { type: 'node', node, ...(explanation ? { explanation } : {}) };
+  }
+
+  /** Where preemption has made room, the pod goes, if it fits now. */
+  #nominatedFirst(pod: PodInfo, nodes: Int32Array): Int32Array {
+    const name = this.nominator.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
+    const node = name ? this.state.slotOf(name) : undefined;
+    return node !== undefined && nodes.includes(node) ? Int32Array.of(node) : nodes;
   }
 
   /** Any of the best, each as likely as the other: pods arriving together do not all go the same way. */
@@ -189,6 +196,10 @@ export class Scheduler {
     };
     const messages: string[] = [];
     const { plugins } = diagnosis;
+    // No node has been looked at: there is none to make room on, which is told in these words.
+    if (diagnosis.podRefusal && profile.at('postFilter').length > 0) {
+      return { type: 'unschedulable', message: fitMessage(diagnosis, 'not found'), plugins };
+    }
     for (const plugin of profile.at('postFilter')) {
       const { nomination, message } = plugin.postFilter(context);
       if (nomination) return { type: 'unschedulable', message: fitMessage(diagnosis, ''), plugins, nomination };

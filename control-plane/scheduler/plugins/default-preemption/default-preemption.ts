@@ -21,8 +21,6 @@ export function defaultPreemption(): Plugin {
     scope: 'cluster',
     interests: [{ kind: 'Pod', actions: ['delete'] }],
     postFilter: (context) => {
-      const { diagnosis } = context;
-      if (diagnosis.podRefusal) return { message: 'not found' };
       const refusal = ineligible(context);
       if (refusal) return { message: `preemption: ${refusal}` };
       return preempt(context);

@@ -13,7 +13,9 @@ export function imageLocality(): Plugin {
     scope: 'node',
     preScore: ({ pod, state }) => {
       const images = pod.template.images.map(normalizedName);
-      const max = MAX_BYTES * images.length;
+      // Image volumes add to what is there, not to what is enough.
+      const containers = (pod.pod.spec?.containers?.length ?? 0) + (pod.pod.spec?.initContainers?.length ?? 0);
+      const max = MAX_BYTES * containers;
       return {
         score: (node) => {
           const there = state.imagesOf[node];

@@ -15,6 +15,7 @@ const FOE_OF_OTHERS = unschedulable(NAME, "node(s) didn't satisfy existing pods 
 export interface InterPodAffinityArgs {
   /** What a required affinity of a placed pod is worth to one that it would like to have near. Default 1. */
   readonly hardPodAffinityWeight?: number;
+  /** Pods without preferences of their own are not scored; those of placed pods still count for the others. */
   readonly ignorePreferredTermsOfExistingPods?: boolean;
 }
 
@@ -169,10 +170,8 @@ function scoring(context: CycleContext, hardWeight: number, ignoreOthers: boolea
     }
   };
   others('requiredAffinity', () => hardWeight);
-  if (!ignoreOthers) {
-    others('preferredAffinity', (term) => term.weight);
-    others('preferredAntiAffinity', (term) => -term.weight);
-  }
+  others('preferredAffinity', (term) => term.weight);
+  others('preferredAntiAffinity', (term) => -term.weight);
   if (!touched) return undefined;
   const parts = [...sums];
   return {

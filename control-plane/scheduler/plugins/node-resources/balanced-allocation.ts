@@ -35,21 +35,23 @@ export function nodeResourcesBalancedAllocation(
             after[count] = Math.min((used + request) / capacity, 1);
             count++;
           }
-          return Math.floor(100 * (0.75 + (balance(after, count) - balance(before, count)) / 2));
+          return Math.floor(75 + (balance(after, count) - balance(before, count)) / 2);
         },
       };
     },
   };
 }
 
-/** 1 where all fractions are equal. */
+/** 100 where all fractions are equal; a whole number. */
 function balance(fractions: Float64Array, count: number): number {
-  if (count < 2) return 1;
-  if (count === 2) return 1 - Math.abs((fractions[0] as number) - (fractions[1] as number)) / 2;
+  if (count < 2) return 100;
+  if (count === 2) {
+    return Math.trunc((1 - Math.abs(((fractions[0] as number) - (fractions[1] as number)) / 2)) * 100);
+  }
   let mean = 0;
   for (let i = 0; i < count; i++) mean += fractions[i] as number;
   mean /= count;
   let squares = 0;
   for (let i = 0; i < count; i++) squares += ((fractions[i] as number) - mean) ** 2;
-  return 1 - Math.sqrt(squares / count);
+  return Math.trunc((1 - Math.sqrt(squares / count)) * 100);
 }

@@ -10,7 +10,9 @@ export interface ScoringStrategy {
   readonly type: 'LeastAllocated' | 'MostAllocated' | 'RequestedToCapacityRatio';
   readonly resources: readonly WeightedResource[];
   /** Utilization in percent to a score of 0…10, in rising order; between the points straight lines. */
-  readonly shape?: readonly { readonly utilization: number; readonly score: number }[];
+  readonly requestedToCapacityRatio?: {
+    readonly shape: readonly { readonly utilization: number; readonly score: number }[];
+  };
 }
 
 export const DEFAULT_RESOURCES: readonly WeightedResource[] = Object.freeze([
@@ -55,7 +57,7 @@ export function strategyScore(
   };
 }
 
-function resourceScore({ type, shape = [] }: ScoringStrategy): (requested: number, capacity: number) => number {
+function resourceScore({ type, requestedToCapacityRatio }: ScoringStrategy): (requested: number, capacity: number) => number {
   switch (type) {
     case 'LeastAllocated':
       return (requested, capacity) =>
@@ -63,7 +65,7 @@ function resourceScore({ type, shape = [] }: ScoringStrategy): (requested: numbe
     case 'MostAllocated':
       return (requested, capacity) => Math.floor((Math.min(requested, capacity) * 100) / capacity);
     case 'RequestedToCapacityRatio': {
-      const points = shape.map(({ utilization, score }) => ({ utilization, score: score * 10 }));
+      const points = (requestedToCapacityRatio?.shape ?? []).map(({ utilization, score }) => ({ utilization, score: score * 10 }));
       return (requested, capacity) =>
         interpolate(points, requested > capacity ? 100 : Math.floor((requested * 100) / capacity));
     }

@@ -14,7 +14,7 @@ export interface SpreadColumn {
   readonly selfMatch: 0 | 1;
 }
 
-/** Terminating pods do not count: their place is about to be free. */
+/** Terminating pods do not count: their place is about to be free. Neither does any for an empty selector. */
 export function spreadColumns(
   pod: PodInfo,
   state: ClusterState,
@@ -26,7 +26,7 @@ export function spreadColumns(
     const key = `spread ${namespace} ${selector.matchesNothing ? '\0' : selector.toString()}`;
     const counter = state.counter(
       key,
-      (other) => !other.terminating && other.namespace === namespace && selector.matches(other.labels),
+      (other) => !selector.empty && !other.terminating && other.namespace === namespace && selector.matches(other.labels),
     );
     return {
       constraint,

@@ -1,0 +1,218 @@
+import type { Clock, Timer } from '../../../libs/base/clock.ts';
+import type { PodInfo } from '../cache/pod-info.ts';
+import type { ClusterEvent } from '../framework/events.ts';
+import { KeyedHeap } from './heap.ts';
+
+export interface QueueOptions {
+  readonly clock: Clock;
+  /** The order of pods that are ready. */
+  readonly compare: (a: QueuedPod, b: QueuedPod) => number;
+  /** Whether an event could help a pod that these plugins refused. */
+  readonly helps: (pod: PodInfo, refusedBy: ReadonlySet<string>, event: ClusterEvent) => boolean;
+  /** Something can be popped that could not before. */
+  readonly ready: () => void;
+}
+
+export interface QueuedPod {
+  /** The pod's uid. */
+  readonly key: string;
+  readonly pod: PodInfo;
+  readonly addedMs: number;
+  readonly sequence: number;
+  /** Cycles that it took part in without getting a node. */
+  readonly attempts: number;
+  /** When its back-off ends. */
+  readonly backoffUntilMs: number;
+  readonly refusedBy: ReadonlySet<string>;
+  /** When it became unschedulable. */
+  readonly sinceMs: number;
+  /** The last attempt ended in an error, so that it must sit its back-off out. */
+  readonly failed: boolean;
+}
+
+const BACKOFF_FIRST_MS = 1000;
+const BACKOFF_MAX_MS = 10_000;
+/** A pod that no event has brought back is tried again after this long all the same. */
+const FLUSH_MS = 300_000;
+const FLUSH_EVERY_MS = 30_000;
+const NOBODY: ReadonlySet<string> = new Set();
+
+/**
+ * Pods that wait for a node, in one of three places:
+ *
+ *     active          ready; the most important first
+ *     backoff         worth another try, but tried a short while ago; taken when nothing is active, unless it failed
+ *     unschedulable   waits for an event that could help it, or five minutes
+ *
+ * The queue is bounded by the number of pods. Its one timer runs only while a pod waits for a time.
+ */
+export class SchedulingQueue {
+  readonly #options: QueueOptions;
+  readonly #active: KeyedHeap<QueuedPod>;
+  readonly #backoff = new KeyedHeap<QueuedPod>((a, b) => a.backoffUntilMs - b.backoffUntilMs || a.sequence - b.sequence);
+  readonly #unschedulable = new Map<string, QueuedPod>();
+  #sequence = 0;
+  #timer: Timer | undefined;
+  #timerMs = Number.POSITIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    this.#active = new KeyedHeap(options.compare);
+  }
+
+  get length(): number {
+    return this.#active.size + this.#backoff.size + this.#unschedulable.size;
+  }
+
+  /** Where the pod waits. */
+  placeOf(uid: string): 'active' | 'backoff' | 'unschedulable' | undefined {
+    if (this.#active.get(uid)) return 'active';
+    if (this.#backoff.get(uid)) return 'backoff';
+    return this.#unschedulable.has(uid) ? 'unschedulable' : undefined;
+  }
+
+  /** A pod that is new; `refusedBy`: the plugin that does not let it into the queue yet. */
+  add(pod: PodInfo, refusedBy?: string): void {
+    if (this.#closed) return;
+    const nowMs = this.#options.clock.monotonic();
+    const queued: QueuedPod = {
+      key: pod.uid,
+      pod,
+      addedMs: nowMs,
+      sequence: this.#sequence++,
+      attempts: 0,
+      backoffUntilMs: 0,
+      refusedBy: refusedBy ? new Set([refusedBy]) : NOBODY,
+      sinceMs: nowMs,
+      failed: false,
+    };
+    this.delete(pod.uid);
+    if (refusedBy) this.#unschedulable.set(queued.key, queued);
+    else this.#activate(queued);
+  }
+
+  /** The pod has changed: its new form is tried, and where `helps` says so at once. Unknown pods are added. */
+  update(pod: PodInfo, event: ClusterEvent, refusedBy?: string): void {
+    const active = this.#active.get(pod.uid);
+    if (active) {
+      this.#active.push({ ...active, pod });
+      return;
+    }
+    const backoff = this.#backoff.get(pod.uid);
+    if (backoff) {
+      this.#backoff.push({ ...backoff, pod });
+      return;
+    }
+    const waiting = this.#unschedulable.get(pod.uid);
+    if (!waiting) return this.add(pod, refusedBy);
+    const changed = { ...waiting, pod };
+    if (refusedBy) this.#unschedulable.set(pod.uid, { ...changed, refusedBy: new Set([refusedBy]) });
+    else if (this.#options.helps(pod, waiting.refusedBy, event)) {
+      this.#unschedulable.delete(pod.uid);
+      this.#requeue(changed);
+    } else this.#unschedulable.set(pod.uid, changed);
+  }
+
+  delete(uid: string): void {
+    this.#active.delete(uid);
+    this.#backoff.delete(uid);
+    this.#unschedulable.delete(uid);
+  }
+
+  /** The next pod to try; it is the caller's until it is given back with `unschedulable` or `failed`, or for good. */
+  pop(): QueuedPod | undefined {
+    const active = this.#active.pop();
+    if (active) return active;
+    const waiting = this.#backoff.peek();
+    // With nothing else to do there is nothing to wait for.
+    return waiting && !waiting.failed ? this.#backoff.pop() : undefined;
+  }
+
+  /** The cycle found no node. Without plugins that could tell when to come back, it comes back by itself. */
+  unschedulable(queued: QueuedPod, pod: PodInfo, refusedBy: ReadonlySet<string>): void {
+    if (this.#closed) return;
+    const waiting = this.#attempted(queued, pod, false);
+    this.#unschedulable.set(pod.uid, { ...waiting, refusedBy });
+    this.#plan(waiting.sinceMs + FLUSH_MS);
+  }
+
+  /** Something went wrong that may go right the next time. */
+  failed(queued: QueuedPod, pod: PodInfo): void {
+    if (this.#closed) return;
+    this.#requeue(this.#attempted(queued, pod, true));
+  }
+
+  #attempted(queued: QueuedPod, pod: PodInfo, failed: boolean): QueuedPod {
+    const nowMs = this.#options.clock.monotonic();
+    const attempts = queued.attempts + 1;
+    const backoffMs = Math.min(BACKOFF_FIRST_MS * 2 ** (attempts - 1), BACKOFF_MAX_MS);
+    return { ...queued, pod, attempts, backoffUntilMs: nowMs + backoffMs, sinceMs: nowMs, failed };
+  }
+
+  /** Something has changed: pods that it could help come back. */
+  event(event: ClusterEvent): void {
+    if (this.#unschedulable.size === 0) return;
+    for (const [uid, waiting] of this.#unschedulable) {
+      // A pod that waited for nobody in particular (there was no node) waits for anything.
+      if (waiting.refusedBy.size > 0 && !this.#options.helps(waiting.pod, waiting.refusedBy, event)) continue;
+      this.#unschedulable.delete(uid);
+      this.#requeue(waiting);
+    }
+  }
+
+  /** Gives pods that did not enter the queue another chance; `admitted` says which may. */
+  admit(admitted: (pod: PodInfo) => boolean): void {
+    for (const [uid, waiting] of this.#unschedulable) {
+      if (waiting.attempts > 0 || !admitted(waiting.pod)) continue;
+      this.#unschedulable.delete(uid);
+      this.#activate(waiting);
+    }
+  }
+
+  #requeue(queued: QueuedPod): void {
+    if (queued.backoffUntilMs <= this.#options.clock.monotonic()) return this.#activate(queued);
+    this.#backoff.push(queued);
+    this.#plan(queued.backoffUntilMs);
+    if (!queued.failed) this.#options.ready();
+  }
+
+  #activate(queued: QueuedPod): void {
+    this.#active.push(queued);
+    this.#options.ready();
+  }
+
+  #plan(dueMs: number): void {
+    if (this.#closed || dueMs >= this.#timerMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = dueMs;
+    const { clock } = this.#options;
+    this.#timer = clock.setTimer(() => this.#flush(), Math.max(0, dueMs - clock.monotonic()));
+  }
+
+  #flush(): void {
+    this.#timerMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#options.clock.monotonic();
+    for (let next = this.#backoff.peek(); next && next.backoffUntilMs <= nowMs; next = this.#backoff.peek()) {
+      this.#backoff.delete(next.key);
+      this.#activate(next);
+    }
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const [uid, waiting] of this.#unschedulable) {
+      // Those that never entered wait for their gate, not for time.
+      if (waiting.attempts === 0) continue;
+      if (waiting.sinceMs + FLUSH_MS <= nowMs) {
+        this.#unschedulable.delete(uid);
+        this.#activate(waiting);
+      } else oldestMs = Math.min(oldestMs, waiting.sinceMs);
+    }
+    const next = this.#backoff.peek();
+    if (next) this.#plan(next.backoffUntilMs);
+    if (oldestMs < Number.POSITIVE_INFINITY) this.#plan(Math.max(oldestMs + FLUSH_MS, nowMs + FLUSH_EVERY_MS));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+}
