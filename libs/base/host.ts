@@ -79,6 +79,11 @@ export interface Files {
    * Nobody else may be at work in the tree: what is swapped for a link meanwhile is not noticed.
    */
   remove(path: string): Promise<void>;
+  /**
+   * Removes one folder that has nothing in it; nothing there: fine. Throws `ENOTEMPTY` (a cgroup: `EBUSY`). Cgroups go
+   * this way, as the files in them cannot be removed.
+   */
+  removeDirectory(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   readLink(path: string): Promise<string>;

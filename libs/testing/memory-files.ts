@@ -197,6 +197,15 @@ export class MemoryFiles implements Files {
     this.#changed(parent, name);
   }
 
+  async removeDirectory(path: string): Promise<void> {
+    this.#check('removeDirectory', path);
+    const entry = this.#find(path, false);
+    if (entry === undefined) return;
+    if (entry.kind !== 'directory') throw systemError('ENOTDIR', 'rmdir', path);
+    if (entry.entries.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path);
+    await this.remove(path);
+  }
+
   async rename(from: string, to: string): Promise<void> {
     this.#check('rename', from);
     const source = this.#place(from, 'rename');

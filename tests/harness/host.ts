@@ -53,6 +53,7 @@ function filesOf(inside: NetworkHost, files: Files): Files {
       // Not the machine's own way: it wants the real path, which is another one outside.
       await rm(at(path), { recursive: true, force: true });
     },
+    removeDirectory: (path) => files.removeDirectory(at(path)),
     rename: (from, to) => files.rename(at(from), at(to)),
     symlink: (target, path) => files.symlink(target, at(path)),
     readLink: (path) => files.readLink(at(path)),

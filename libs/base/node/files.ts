@@ -21,6 +21,7 @@ export function createNodeFiles(): Files {
       const made = await fs.mkdir(path, { recursive: true, mode });
       if (made !== undefined) await fs.chmod(path, mode);
     },
+    removeDirectory: async (path) => void (await orUndefined(fs.rmdir(path))),
     list: async (path) => (await fs.readdir(path)).sort(),
     stat: async (path) => statOf(await fs.stat(path)),
     async statIfExists(path) {

@@ -155,6 +155,16 @@ export function testFiles(name: string, make: () => { files: Files; root: string
     assert.equal(await files.readText(join(path, 'outside', 'kept')), 'x');
   });
 
+  test(`${name}: removeDirectory takes one empty folder`, async () => {
+    const path = await folder();
+    await files.makeDirectory(join(path, 'a/b'));
+    await assert.rejects(files.removeDirectory(join(path, 'a')), { code: 'ENOTEMPTY' });
+    await files.removeDirectory(join(path, 'a/b'));
+    await files.removeDirectory(join(path, 'a/b'));
+    await files.removeDirectory(join(path, 'a'));
+    assert.deepEqual(await files.list(path), []);
+  });
+
   test(`${name}: a watch tells of what is made, changed and removed, until it is disposed`, async () => {
     const path = await folder();
     let seen = new Set<string | undefined>();

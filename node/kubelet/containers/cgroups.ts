@@ -34,33 +34,35 @@ export class Cgroups {
     const limits = podLimits(pod);
     const parent = this.parentOf(pod);
     for (const hierarchy of await this.hierarchies()) {
+      const values = limitFiles(hierarchy, limits);
+      // The runtime makes the others when it needs them.
+      if (values.length === 0) continue;
       const folder = `${hierarchy.path}${parent}`;
       await this.#enable(hierarchy, parent);
       await files.makeDirectory(folder, { mode: 0o755 });
-      for (const [file, value] of limitFiles(hierarchy, limits)) {
-        if (await files.statIfExists(`${folder}/${file}`))
-          await files.write(`${folder}/${file}`, value, { atomic: false });
+      for (const [file, value] of values) {
+        if (await files.statIfExists(`${folder}/${file}`)) await files.write(`${folder}/${file}`, value, { atomic: false });
       }
     }
   }
 
   /** Removes the pod's cgroups, once nothing runs in them. `uid` alone is enough, as after a restart. */
   async remove(uid: string): Promise<void> {
-    const { processes, files } = this.#host;
-    const folders: string[] = [];
-    for (const { path } of await this.hierarchies()) {
-      for (const qos of ['', '/burstable', '/besteffort']) {
-        const folder = `${path}${this.#root}/kubepods${qos}/pod${uid}`;
-        if (!(await files.statIfExists(folder))) continue;
-        // A container's own cgroup below it may be left by a runtime that was killed.
-        for (const name of await files.list(folder)) {
-          if ((await files.statIfExists(`${folder}/${name}`))?.kind === 'directory') folders.push(`${folder}/${name}`);
-        }
-        folders.push(folder);
-      }
-    }
-    // Cgroups are removed by rmdir, which leaves their files alone.
-    if (folders.length > 0) await processes.run('rmdir', ['--', ...folders]);
+    const { files } = this.#host;
+    await Promise.all(
+      (await this.hierarchies()).flatMap(({ path }) =>
+        ['', '/burstable', '/besteffort'].map(async (qos) => {
+          const folder = `${path}${this.#root}/kubepods${qos}/pod${uid}`;
+          if (!(await files.statIfExists(folder))) return;
+          // A container's own cgroup below it may be left by a runtime that was killed.
+          for (const name of await files.list(folder)) {
+            const inside = await files.statIfExists(`${folder}/${name}`);
+            if (inside?.kind === 'directory') await files.removeDirectory(`${folder}/${name}`);
+          }
+          await files.removeDirectory(folder);
+        }),
+      ),
+    );
   }
 
   /** The uids of all pods that have a cgroup here. */

@@ -89,10 +89,13 @@ export class PodApplier {
       ? options.observed.find(({ name, state }) => name === target && state === 'running')?.id
       : undefined;
     const made = await this.#configuring(pod, container, async () => {
-      const env = await this.#environmentOf(pod, container, sandbox.ips);
-      const volumes = this.#volumes ?? (await this.prepareVolumes(pod, sandbox.ips));
+      const [env, volumes, own] = await Promise.all([
+        this.#environmentOf(pod, container, sandbox.ips),
+        this.#volumes ?? this.prepareVolumes(pod, sandbox.ips),
+        this.#ownMounts(pod, container, sandbox, action.restartCount),
+      ]);
       const mounts = await volumeMounts(this.#env.host.files, container, volumes, env);
-      mounts.push(...(await this.#ownMounts(pod, container, sandbox, action.restartCount)));
+      mounts.push(...own);
       return containerConfig(pod, container, {
         keys,
         restartCount: action.restartCount,
@@ -120,8 +123,10 @@ export class PodApplier {
       throw new StartError('CreateContainerError', message, { cause: error });
     }
     tell('Normal', 'Created', `Container created`);
+    const linked = this.#linkLog(pod, container, containerId, action.restartCount);
     try {
       await cri.startContainer({ containerId });
+      await linked;
     } catch (error) {
       const message = (error as Error).message;
       tell('Warning', 'Failed', `Error: ${message}`);
@@ -129,7 +134,6 @@ export class PodApplier {
     }
     tell('Normal', 'Started', `Container started`);
     options.running(containerId);
-    await this.#linkLog(pod, container, containerId, action.restartCount);
     const { postStart } = container.lifecycle ?? {};
     if (!postStart) return;
     try {

@@ -1,7 +1,7 @@
 import { backoffMs } from '../../../libs/base/backoff.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
-import { podLogDirectory } from '../../cri/logs.ts';
+import { legacyLogLink, podLogDirectory } from '../../cri/logs.ts';
 import { StartError } from '../containers/errors.ts';
 import { hashContainer } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
@@ -340,9 +340,11 @@ export class PodWorker {
       return;
     }
     const groups = terminationOrder(this.#pod, this.#observed);
-    if (groups[0]) {
+    if (groups[0] && this.#unwanted && this.#kills.size === 0) {
+      // Deleted by force: the sandbox's end is the end of all that is in it.
+      for (const container of groups.flat()) this.#tell('Normal', 'Killing', `Stopping container ${container.name}`);
+    } else if (groups[0]) {
       if (!this.#unwanted) this.#showStatus();
-      // Who deletes by force, or twice, does not wait.
       const totalMs = this.#unwanted ? 0 : gracePeriodMs(this.#pod);
       const leftMs = Math.max(0, this.#terminatingSinceMs + totalMs - monotonicMs);
       for (const container of groups[0]) this.#kill(container, leftMs, `Stopping container ${container.name}`);
@@ -351,12 +353,14 @@ export class PodWorker {
     if (!this.#settled) {
       if (!this.#unwanted) this.#showStatus();
       await Promise.all(this.#observed.sandboxes.map(({ id }) => cri.stopPodSandbox({ podSandboxId: id })));
-      this.#observed = await this.#observer.observe();
-      await volumes.remove(this.uid);
-      await cgroups.remove(this.uid);
-      this.#settled = true;
-      if (!this.#unwanted) this.#showStatus();
-      await statuses.flushed(this.uid);
+      if (this.#unwanted) this.#settled = true;
+      else {
+        this.#observed = await this.#observer.observe();
+        await Promise.all([volumes.remove(this.uid), cgroups.remove(this.uid)]);
+        this.#settled = true;
+        this.#showStatus();
+        await statuses.flushed(this.uid);
+      }
     }
     const deleted = this.#pod.metadata?.deletionTimestamp !== undefined;
     if (!deleted && !this.#unwanted) return;
@@ -382,11 +386,9 @@ export class PodWorker {
     const { host, config } = this.#env;
     const folder = config.containerLogsDirectory;
     if (folder === '' || !(await host.files.statIfExists(folder))) return;
-    const prefix = `${nameOf(this.#pod)}_${namespaceOf(this.#pod)}_`;
-    const ids = this.#observed.containers.map(({ id }) => id);
-    for (const name of await host.files.list(folder)) {
-      if (name.startsWith(prefix) && ids.some((id) => name.includes(id))) await host.files.remove(`${folder}/${name}`);
-    }
+    const [namespace, pod] = [namespaceOf(this.#pod), nameOf(this.#pod)];
+    const links = this.#observed.containers.map(({ name, id }) => legacyLogLink(namespace, pod, name, id));
+    await Promise.all(links.map((link) => host.files.remove(`${folder}/${link}`)));
   }
 
   // ── What others see ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -76,9 +76,11 @@ export class Volumes {
     const { host, tokens, rootDirectory } = this.#options;
     tokens.forget(uid);
     const folder = `${this.podDirectory(uid)}/volumes/kubernetes.io~empty-dir`;
-    for (const mount of await this.#mountsBelow(folder)) await host.processes.run('umount', [mount]);
-    await host.files.remove(this.podDirectory(uid));
-    await host.files.remove(`${rootDirectory}/memory/${uid}`);
+    // Asking for mounts takes a process, so only where there may be one.
+    if (await host.files.statIfExists(folder)) {
+      for (const mount of await this.#mountsBelow(folder)) await host.processes.run('umount', [mount]);
+    }
+    await Promise.all([host.files.remove(this.podDirectory(uid)), host.files.remove(`${rootDirectory}/memory/${uid}`)]);
   }
 
   async #prepare(pod: NodePod, volume: DeepReadonly<Volume>, source: FieldSource): Promise<PreparedVolume> {
