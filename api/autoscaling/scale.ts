@@ -38,5 +38,5 @@ function selectorOf(
   plain: boolean,
 ): { selector?: string } {
   const text = formatLabelSelector((plain ? { matchLabels: selector } : selector) as LabelSelectorSpec | undefined);
-  return text === '' ? {} : { selector: text };
+  return text === '' || text === '<none>' ? {} : { selector: text };
 }

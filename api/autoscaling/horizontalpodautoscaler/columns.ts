@@ -46,7 +46,8 @@ function targets({ spec, status }: DeepReadonly<HorizontalPodAutoscaler>): strin
     const member = memberOf(metric);
     if (!member) return '<unknown type>';
     const current = status?.currentMetrics?.[i];
-    const measured = current && (memberOf(current as MetricSpec) as { current?: MetricValueStatus } | undefined)?.current;
+    const measured =
+      current && (memberOf(current as MetricSpec) as { current?: MetricValueStatus } | undefined)?.current;
     const ofPods = metric.type === 'Resource' || metric.type === 'ContainerResource';
     return `${ofPods ? `${member.name}: ` : ''}${compare(member.target ?? { type: '' }, measured, metric.type)}`;
   });
@@ -59,7 +60,14 @@ interface Member {
   readonly target?: MetricTarget;
 }
 
-function memberOf({ type, resource, containerResource, pods, object, external }: DeepReadonly<MetricSpec>): Member | undefined {
+function memberOf({
+  type,
+  resource,
+  containerResource,
+  pods,
+  object,
+  external,
+}: DeepReadonly<MetricSpec>): Member | undefined {
   switch (type) {
     case 'Resource':
       return resource as Member | undefined;

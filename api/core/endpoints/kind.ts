@@ -1,7 +1,7 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { Endpoints, EndpointSubset } from '../../types/core/v1.generated.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import type { EndpointSubset, Endpoints } from '../../types/core/v1.generated.ts';
 import { strategy } from './strategy.ts';
 
 export const endpoints = defineKind<Endpoints>({
@@ -37,7 +37,9 @@ function shortList(subsets: DeepReadonly<EndpointSubset[]>): string {
   const all = subsets.flatMap(({ addresses = [], ports = [] }) =>
     ports.length === 0
       ? addresses.map(({ ip }) => ip)
-      : ports.flatMap(({ port }) => addresses.map(({ ip }) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`))),
+      : ports.flatMap(({ port }) =>
+          addresses.map(({ ip }) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)),
+        ),
   );
   if (all.length === 0) return '<none>';
   const shown = all.slice(0, SHOWN).join(',');

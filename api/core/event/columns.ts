@@ -55,6 +55,6 @@ export const columns: readonly Column<Event>[] = [
 
 function sourceOf({ source, reportingComponent, reportingInstance }: Seen): string {
   const component = source?.component || reportingComponent || '';
-  const place = source?.component ? (source.host ?? '') : (source?.host || reportingInstance || '');
+  const place = source?.component ? (source.host ?? '') : source?.host || reportingInstance || '';
   return place === '' ? component : `${component}, ${place}`;
 }

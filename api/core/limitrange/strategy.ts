@@ -1,9 +1,12 @@
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { LimitRange, LimitRangeItem } from '../../types/core/v1.generated.ts';
 import { roundResourceList } from '../pod/resources.ts';
+import { validateLimitRange } from './validation.ts';
 
 export const strategy: Strategy<LimitRange> = {
   allowCreateOnUpdate: true,
+  validate: validateLimitRange,
+  validateUpdate: validateLimitRange,
   defaults(draft) {
     for (const item of draft.spec?.limits ?? []) {
       const lists = [item.max, item.min, item.default, item.defaultRequest, item.maxLimitRequestRatio];

@@ -1,7 +1,7 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { Namespace } from '../../types/core/v1.generated.ts';
-import { finalizeStrategy, strategy, statusStrategy } from './strategy.ts';
+import { finalizeStrategy, statusStrategy, strategy } from './strategy.ts';
 
 export const namespace = defineKind<Namespace>({
   group: '',

@@ -1,8 +1,9 @@
-import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
+import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { namespaceName } from '../../../libs/machinery/names.ts';
 import type { Namespace } from '../../types/core/v1.generated.ts';
+import { validateNamespace, validateNamespaceStatus } from './validation.ts';
 
 const FINALIZER = 'kubernetes';
 const NAME_LABEL = 'kubernetes.io/metadata.name';
@@ -10,12 +11,14 @@ const NAME_LABEL = 'kubernetes.io/metadata.name';
 export const strategy: Strategy<Namespace> = {
   resetFields: ['status'],
   validateName: namespaceName,
+  validate: validateNamespace,
   defaults: labelWithName,
   prepareForCreate(_ctx, draft) {
     draft.status = { phase: 'Active' };
     draft.spec ??= {};
     // What empties a namespace before it goes is the namespace controller, which this finalizer waits for.
-    if (!draft.spec.finalizers?.includes(FINALIZER)) draft.spec.finalizers = [...(draft.spec.finalizers ?? []), FINALIZER];
+    if (!draft.spec.finalizers?.includes(FINALIZER))
+      draft.spec.finalizers = [...(draft.spec.finalizers ?? []), FINALIZER];
     labelWithName(draft);
   },
   prepareForUpdate(_ctx, draft, old) {
@@ -33,12 +36,14 @@ export const strategy: Strategy<Namespace> = {
 
 export const statusStrategy: StatusSubresource<Namespace>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateNamespaceStatus,
   defaults: labelWithName,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };
 
 /** Only through `finalize` do a namespace's own finalizers change. */
 export const finalizeStrategy: StatusSubresource<Namespace>['strategy'] = {
+  validateUpdate: validateNamespace,
   resetFields: ['status'],
   defaults: labelWithName,
   prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),

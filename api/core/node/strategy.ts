@@ -3,12 +3,16 @@ import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Node } from '../../types/core/v1.generated.ts';
 import { roundResourceList } from '../pod/resources.ts';
+import { nodeWarnings, validateNode, validateNodeStatus, validateNodeUpdate } from './validation.ts';
 
 export const NOT_READY_TAINT = Object.freeze({ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' });
 
 export const strategy: Strategy<Node> = {
   resetFields: ['status'],
   defaults: defaultNode,
+  validate: validateNode,
+  validateUpdate: validateNodeUpdate,
+  warnings: nodeWarnings,
   prepareForCreate(_ctx, draft) {
     // Nothing is scheduled to a node before the node controller has seen it ready.
     draft.spec ??= {};
@@ -23,6 +27,7 @@ export const strategy: Strategy<Node> = {
 
 export const statusStrategy: StatusSubresource<Node>['strategy'] = {
   resetFields: ['spec'],
+  validateUpdate: validateNodeStatus,
   defaults: defaultNode,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

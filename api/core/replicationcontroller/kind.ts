@@ -16,7 +16,7 @@ export const replicationController = defineKind<ReplicationController>({
   categories: ['all'],
   versions: [{ version: 'v1', type: 'core.v1.ReplicationController' }],
   strategy,
-  subresources: { status: { form: 'status', strategy: statusStrategy }, scale: scaleSubresource() },
+  subresources: { status: { form: 'status', strategy: statusStrategy }, scale: scaleSubresource(true) },
   columns: [
     nameColumn as Column<ReplicationController>,
     {

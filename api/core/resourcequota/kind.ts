@@ -1,8 +1,8 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { ResourceQuota } from '../../types/core/v1.generated.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const resourceQuota = defineKind<ResourceQuota>({
   group: '',
@@ -32,6 +32,8 @@ export const resourceQuota = defineKind<ResourceQuota>({
 });
 
 function usage({ status }: DeepReadonly<ResourceQuota>, shown: (resource: string) => boolean): string {
-  const resources = Object.keys(status?.hard ?? {}).filter(shown).sort();
+  const resources = Object.keys(status?.hard ?? {})
+    .filter(shown)
+    .sort();
   return resources.map((one) => `${one}: ${status?.used?.[one] ?? '0'}/${status?.hard?.[one]}`).join(', ');
 }

@@ -1,9 +1,13 @@
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Secret } from '../../types/core/v1.generated.ts';
+import { secretWarnings, validateSecret, validateSecretUpdate } from './validation.ts';
 
 const encoder = new TextEncoder();
 
 export const strategy: Strategy<Secret> = {
+  validate: validateSecret,
+  validateUpdate: validateSecretUpdate,
+  warnings: secretWarnings,
   defaults(draft) {
     draft.type ||= 'Opaque';
     mergeStringData(draft);

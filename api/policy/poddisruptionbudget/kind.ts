@@ -1,7 +1,7 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { PodDisruptionBudget } from '../../types/policy/v1.generated.ts';
-import { strategy, statusStrategy } from './strategy.ts';
+import { statusStrategy, strategy } from './strategy.ts';
 
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   group: 'policy',

@@ -14,11 +14,12 @@ function rulesTo(rules: DeepReadonly<HPAScalingRules> | undefined): unknown {
   return {
     StabilizationWindowSeconds: stabilizationWindowSeconds,
     SelectPolicy: selectPolicy,
-    Policies: policies?.map(({ type, value, periodSeconds }) => ({
-      Type: type,
-      Value: value,
-      PeriodSeconds: periodSeconds,
-    })) ?? null,
+    Policies:
+      policies?.map(({ type, value, periodSeconds }) => ({
+        Type: type,
+        Value: value,
+        PeriodSeconds: periodSeconds,
+      })) ?? null,
     Tolerance: tolerance,
   };
 }

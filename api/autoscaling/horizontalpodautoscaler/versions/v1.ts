@@ -3,9 +3,13 @@
  * in a form of their own, so that nothing is lost when an object passes through this version.
  */
 import type { ApiObject, DeepReadonly } from '../../../../libs/kind/object.ts';
-import type { HorizontalPodAutoscaler as Stored, MetricSpec, MetricStatus } from '../../../types/autoscaling/v2.generated.ts';
-import { fromAnnotation as metricsFrom, statusToAnnotation, toAnnotation as metricsTo } from './v1-metrics.ts';
+import type {
+  MetricSpec,
+  MetricStatus,
+  HorizontalPodAutoscaler as Stored,
+} from '../../../types/autoscaling/v2.generated.ts';
 import { behaviorFrom, behaviorTo } from './v1-behavior.ts';
+import { fromAnnotation as metricsFrom, toAnnotation as metricsTo, statusToAnnotation } from './v1-metrics.ts';
 
 const PREFIX = 'autoscaling.alpha.kubernetes.io/';
 const METRICS = `${PREFIX}metrics`;
