@@ -1,9 +1,7 @@
 /** Rules of Roles and ClusterRoles, and how their tables show them. */
 
-import type { Column } from '../../libs/kind/column.ts';
-import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
+import type { DeepReadonly } from '../../libs/kind/object.ts';
 import * as field from '../../libs/machinery/field-errors.ts';
-import { canonicalTime } from '../../libs/machinery/time.ts';
 import type { PolicyRule } from '../types/rbac/v1.generated.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
@@ -40,11 +38,3 @@ function validateRule(rule: DeepReadonly<PolicyRule>, namespaced: boolean, at: f
   }
   return errors;
 }
-
-/** Roles show when they were made as a time, not as an age. */
-export const createdAtColumn: Column = Object.freeze({
-  name: 'Created At',
-  type: 'date',
-  description: { type: 'meta.v1.ObjectMeta', field: 'creationTimestamp' },
-  value: (object: DeepReadonly<ApiObject>) => canonicalTime(object.metadata?.creationTimestamp ?? '') ?? '<unknown>',
-});

@@ -11,5 +11,14 @@ export const mutatingWebhookConfiguration = defineKind<MutatingWebhookConfigurat
   categories: ['api-extensions'],
   versions: [{ version: 'v1', type: 'admissionregistration.v1.MutatingWebhookConfiguration' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Webhooks',
+      type: 'integer',
+      description: 'How many webhooks the configuration has',
+      value: ({ webhooks }) => webhooks?.length ?? 0,
+    },
+    ageColumn,
+  ],
 });

@@ -11,5 +11,14 @@ export const validatingWebhookConfiguration = defineKind<ValidatingWebhookConfig
   categories: ['api-extensions'],
   versions: [{ version: 'v1', type: 'admissionregistration.v1.ValidatingWebhookConfiguration' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Webhooks',
+      type: 'integer',
+      description: 'How many webhooks the configuration has',
+      value: ({ webhooks }) => webhooks?.length ?? 0,
+    },
+    ageColumn,
+  ],
 });

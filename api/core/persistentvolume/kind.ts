@@ -1,6 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { PersistentVolume } from '../../types/core/v1.generated.ts';
+import { columns } from './columns.ts';
 import { statusStrategy, strategy } from './strategy.ts';
 
 export const persistentVolume = defineKind<PersistentVolume>({
@@ -12,5 +12,5 @@ export const persistentVolume = defineKind<PersistentVolume>({
   versions: [{ version: 'v1', type: 'core.v1.PersistentVolume' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns,
 });

@@ -1,6 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { PersistentVolumeClaim } from '../../types/core/v1.generated.ts';
+import { columns } from './columns.ts';
 import { statusStrategy, strategy } from './strategy.ts';
 
 export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
@@ -12,5 +12,5 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   versions: [{ version: 'v1', type: 'core.v1.PersistentVolumeClaim' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns,
 });

@@ -1,6 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { Service } from '../../types/core/v1.generated.ts';
+import { columns } from './columns.ts';
 import { statusStrategy, strategy } from './strategy.ts';
 
 export const service = defineKind<Service>({
@@ -13,5 +13,9 @@ export const service = defineKind<Service>({
   versions: [{ version: 'v1', type: 'core.v1.Service' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  selectableFields: {
+    'spec.clusterIP': ({ spec }) => spec?.clusterIP ?? '',
+    'spec.type': ({ spec }) => spec?.type ?? '',
+  },
+  columns,
 });

@@ -3,8 +3,8 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, pathSegmentName } from '../../../libs/machinery/names.ts';
 import { canonicalIpProblem } from '../../meta/addresses.ts';
-import { internalJson } from '../../meta/internal-form.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
+import { internalJson } from '../../meta/internal-form.ts';
 import type { IPAddress } from '../../types/networking/v1.generated.ts';
 
 export const strategy: Strategy<IPAddress> = {

@@ -1,5 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { documented } from '../../meta/columns.ts';
 import type { ServiceCIDR } from '../../types/networking/v1.generated.ts';
 import { statusStrategy, strategy } from './strategy.ts';
 
@@ -11,5 +12,14 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
   versions: [{ version: 'v1', type: 'networking.v1.ServiceCIDR' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'CIDRs',
+      type: 'string',
+      description: documented('networking.v1.ServiceCIDRSpec', 'cidrs'),
+      value: ({ spec }) => (spec?.cidrs ?? []).join(','),
+    },
+    ageColumn,
+  ],
 });

@@ -1,5 +1,5 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { RuntimeClass } from '../../types/node/v1.generated.ts';
 import { strategy } from './strategy.ts';
 
@@ -10,5 +10,9 @@ export const runtimeClass = defineKind<RuntimeClass>({
   namespaced: false,
   versions: [{ version: 'v1', type: 'node.v1.RuntimeClass' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    { name: 'Handler', type: 'string', description: '', value: ({ handler }) => handler ?? '' },
+    ageColumn,
+  ],
 });

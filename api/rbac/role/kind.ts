@@ -1,5 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { createdAtColumn } from '../../meta/columns.ts';
 import type { Role } from '../../types/rbac/v1.generated.ts';
 import { strategy } from './strategy.ts';
 
@@ -10,5 +11,5 @@ export const role = defineKind<Role>({
   namespaced: true,
   versions: [{ version: 'v1', type: 'rbac.v1.Role' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [nameColumn, createdAtColumn],
 });

@@ -1,4 +1,5 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { ResourceClaim } from '../../types/resource/v1.generated.ts';
 import { statusStrategy, strategy } from './strategy.ts';
@@ -11,5 +12,26 @@ export const resourceClaim = defineKind<ResourceClaim>({
   versions: [{ version: 'v1', type: 'resource.v1.ResourceClaim' }],
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'State',
+      type: 'string',
+      description: 'Whether devices are allocated, and reserved for somebody',
+      value: stateText,
+    },
+    ageColumn,
+  ],
 });
+
+function stateText({ metadata, status }: DeepReadonly<ResourceClaim>): string {
+  const states: string[] = [];
+  if (metadata?.deletionTimestamp) states.push('deleted');
+  if (!status?.allocation) {
+    if (!metadata?.deletionTimestamp) states.push('pending');
+    return states.join(',');
+  }
+  states.push('allocated');
+  if (status.reservedFor?.length) states.push('reserved');
+  return states.join(',');
+}

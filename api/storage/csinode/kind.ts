@@ -10,5 +10,14 @@ export const csiNode = defineKind<CSINode>({
   namespaced: false,
   versions: [{ version: 'v1', type: 'storage.v1.CSINode' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'Drivers',
+      type: 'integer',
+      description: 'How many CSI drivers the node has',
+      value: ({ spec }) => spec?.drivers?.length ?? 0,
+    },
+    ageColumn,
+  ],
 });

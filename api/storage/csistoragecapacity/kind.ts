@@ -1,5 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { createdAtColumn } from '../../meta/columns.ts';
 import type { CSIStorageCapacity } from '../../types/storage/v1.generated.ts';
 import { strategy } from './strategy.ts';
 
@@ -10,5 +11,5 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
   namespaced: true,
   versions: [{ version: 'v1', type: 'storage.v1.CSIStorageCapacity' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [nameColumn, createdAtColumn],
 });

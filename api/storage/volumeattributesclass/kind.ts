@@ -1,5 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { documented } from '../../meta/columns.ts';
 import type { VolumeAttributesClass } from '../../types/storage/v1.generated.ts';
 import { strategy } from './strategy.ts';
 
@@ -11,5 +12,14 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   shortNames: ['vac'],
   versions: [{ version: 'v1', type: 'storage.v1.VolumeAttributesClass' }],
   strategy,
-  columns: [nameColumn, ageColumn],
+  columns: [
+    nameColumn,
+    {
+      name: 'DriverName',
+      type: 'string',
+      description: documented('storage.v1.VolumeAttributesClass', 'driverName'),
+      value: ({ driverName }) => driverName ?? '',
+    },
+    ageColumn,
+  ],
 });

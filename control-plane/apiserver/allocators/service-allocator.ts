@@ -1,4 +1,6 @@
 /** Gives Services their families, addresses and ports. */
+
+import { validateAddressFields } from '../../../api/core/service/address-fields.ts';
 import {
   addressesOf,
   mayHaveNodePort,
@@ -7,7 +9,6 @@ import {
   needsHealthCheckNodePort,
   needsNodePort,
 } from '../../../api/core/service/forms.ts';
-import { validateAddressFields } from '../../../api/core/service/address-fields.ts';
 import type { Service, ServicePort } from '../../../api/types/core/v1.generated.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { Allocator, Reservation } from '../../../libs/kind/allocator.ts';
@@ -17,7 +18,7 @@ import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Cidr } from '../../../libs/machinery/cidr.ts';
 import { invalid, unclassified } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { ipVersion, type IpVersion } from '../../../libs/machinery/ip.ts';
+import { type IpVersion, ipVersion } from '../../../libs/machinery/ip.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { AllocationError, ClusterIps } from './cluster-ips.ts';
 import { NodePorts, type StoredServices } from './node-ports.ts';
@@ -227,7 +228,13 @@ function fillFamilies(service: Service, old: Old, ranges: Ranges): void {
     errors.push(field.invalid(field.path('spec', 'ipFamilies').index(i), family, 'not configured on this cluster'));
   });
   if (spec.ipFamilyPolicy === 'SingleStack' && two) {
-    errors.push(field.invalid('spec.ipFamilyPolicy', spec.ipFamilyPolicy, 'may only be set to PreferDualStack or RequireDualStack when multiple IP families or addresses are specified'));
+    errors.push(
+      field.invalid(
+        'spec.ipFamilyPolicy',
+        spec.ipFamilyPolicy,
+        'may only be set to PreferDualStack or RequireDualStack when multiple IP families or addresses are specified',
+      ),
+    );
   }
   if (spec.ipFamilyPolicy === 'RequireDualStack' && configured.length < 2) {
     const why = 'this cluster is not configured for dual-stack services';

@@ -17,8 +17,8 @@ import type { RequestContext } from '../../../libs/kind/request.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Engine } from '../registry/engine.ts';
 import { localApiServices } from './api-services.ts';
-import { type BootstrapBinding, type BootstrapRole, clusterRoles } from './cluster-roles.ts';
 import { bootstrapNetwork, type ClusterNetwork } from './cluster-network.ts';
+import { type BootstrapBinding, type BootstrapRole, clusterRoles } from './cluster-roles.ts';
 import { flowSchemas, priorityLevels } from './flow-control.ts';
 import { clusterRoleBindings, roleBindings, roles } from './role-bindings.ts';
 import { parseRule } from './rules.ts';
@@ -78,7 +78,9 @@ function wantedConfigMaps(ctx: RequestContext, { clientAuthorityPem }: ClusterFa
   };
   const since = formatTime(ctx.nowMs).slice(0, 'yyyy-mm-dd'.length);
   return [
-    wanted(configMaps, { metadata: { name: 'extension-apiserver-authentication', namespace }, data } as ApiObject, { repair }),
+    wanted(configMaps, { metadata: { name: 'extension-apiserver-authentication', namespace }, data } as ApiObject, {
+      repair,
+    }),
     wanted(configMaps, {
       metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace },
       data: { since },

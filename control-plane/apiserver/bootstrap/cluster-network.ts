@@ -1,6 +1,6 @@
 /** Where the API server is found from inside the cluster: the range of Services' addresses, and the Service `kubernetes`. */
-import { endpoints, endpointSlices, ipAddresses, serviceCIDRs, services } from '../../../api/resources.ts';
-import type { Endpoints, EndpointSubset, Service } from '../../../api/types/core/v1.generated.ts';
+import { endpointSlices, endpoints, ipAddresses, serviceCIDRs, services } from '../../../api/resources.ts';
+import type { EndpointSubset, Endpoints, Service } from '../../../api/types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../../api/types/discovery/v1.generated.ts';
 import type { ServiceCIDR } from '../../../api/types/networking/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';

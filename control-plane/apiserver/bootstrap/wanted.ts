@@ -25,7 +25,7 @@ export async function ensure(engine: Engine, ctx: RequestContext, one: Wanted): 
   const name = object.metadata?.name as string;
   const there = await registry.get(ref, namespace, name);
   if (there) {
-    if (!repair || !repair(structuredClone(there) as ApiObject)) return;
+    if (!repair?.(structuredClone(there) as ApiObject)) return;
     await registry.update(ctx, ref, namespace, name, (draft) => repair(draft));
     return;
   }
