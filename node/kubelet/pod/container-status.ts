@@ -18,8 +18,6 @@ export interface ContainerStatusInput {
   readonly runtimeName: string;
   /** Nothing starts any more. */
   readonly ending: boolean;
-  /** All init containers have done their part. */
-  readonly initialized: boolean;
 }
 
 /** The status of one container, as upstream reports it. */
@@ -63,7 +61,7 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
     if (input.ending && told?.state?.terminated) {
       return { ...(structuredClone(told) as ContainerStatus), ready: false, started: false };
     }
-    const initializing = one.kind !== 'init' && (pod.spec?.initContainers ?? []).length > 0 && !input.initialized;
+    const initializing = one.kind !== 'ephemeral' && (pod.spec?.initContainers ?? []).length > 0;
     return waiting(initializing ? 'PodInitializing' : 'ContainerCreating', undefined, 0, false);
   }
   if (isAlive(newest)) {

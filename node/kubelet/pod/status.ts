@@ -39,9 +39,8 @@ export function podStatus(input: StatusInput): PodStatus {
   const { pod, nowMs, finished } = input;
   const all = containersOf(pod);
   const initialized = isInitialized(input, all);
-  const each: ContainerStatusInput = { ...input, initialized };
   const statuses = (kind: SpecContainer['kind']) =>
-    all.filter((one) => one.kind === kind).map((one) => containerStatus(each, one));
+    all.filter((one) => one.kind === kind).map((one) => containerStatus(input, one));
   const containerStatuses = statuses('main');
   const initStatuses = statuses('init');
   const ephemeral = statuses('ephemeral');

@@ -1,0 +1,323 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configMaps, events, nodes, pods, serviceAccounts } from '../../api/resources.ts';
+import type { Pod, PodSpec } from '../../api/types/core/v1.generated.ts';
+import type { VirtualClock } from '../../libs/base/virtual-clock.ts';
+import { silentLogger } from '../../libs/base/log.ts';
+import { FixedKeys } from '../../libs/base/node/fixed-keys.ts';
+import { SeededRandom } from '../../libs/base/random.ts';
+import { createInformers } from '../../libs/client/informers.ts';
+import { isNotFound } from '../../libs/machinery/errors.ts';
+import { MemoryHost } from '../../libs/testing/memory-host.ts';
+import { createCluster } from '../../testing/index.ts';
+import { simulatedCriClient } from '../cri/fake/client.ts';
+import { type SimulatedImage, SimulatedImages } from '../cri/fake/image.ts';
+import { SimulatedNetwork } from '../cri/fake/network.ts';
+import { SimulatedRuntime } from '../cri/fake/runtime.ts';
+import type { KubeletConfig } from './config.ts';
+import type { Connections } from './connections.ts';
+import { startKubelet } from './kubelet.ts';
+
+/** Probes and hooks over a simulated network. */
+function connectionsOf(network: SimulatedNetwork): Connections {
+  return {
+    async http({ host, port, path, headers }) {
+      const { status, body } = await network.request(`http://${host}:${port}${path}`, { headers });
+      return { code: status, body };
+    },
+    async tcp(host, port) {
+      network.find(host, port, '127.0.0.1');
+    },
+    async grpcHealth() {
+      return 'SERVING';
+    },
+  };
+}
+
+type Image = SimulatedImage | Parameters<SimulatedImages['define']>[1];
+
+/** A cluster with one node in virtual time. */
+async function node(options: { images?: Record<string, Image>; config?: Partial<KubeletConfig> } = {}) {
+  const cluster = await createCluster({ seed: 1 });
+  const clock = cluster.clock as VirtualClock;
+  const { client } = cluster;
+  const random = new SeededRandom(1);
+  const images = new SimulatedImages();
+  for (const [name, image] of Object.entries(options.images ?? {})) images.define(name, image);
+  const network = new SimulatedNetwork();
+  const runtime = new SimulatedRuntime({ clock, random, images, network });
+  const host = new MemoryHost({ clock });
+  const informers = createInformers({ client, clock, random, log: silentLogger });
+  const starting = () =>
+    startKubelet({
+      nodeName: 'node-1',
+      client,
+      informers,
+      cri: simulatedCriClient(runtime),
+      host,
+      clock,
+      random,
+      keys: new FixedKeys(1),
+      log: silentLogger,
+      connections: connectionsOf(network),
+      ...(options.config && { config: options.config }),
+    });
+  const exists = () => undefined;
+  await client.resource(serviceAccounts).namespace('default').create({ metadata: { name: 'default' } }).catch(exists);
+  const inTime = async <T>(promise: Promise<T>): Promise<T> => {
+    let done = false;
+    void promise.finally(() => (done = true)).catch(() => {});
+    for (let n = 0; !done && n < 50; n++) await cluster.advance(10);
+    return promise;
+  };
+  const kubelet = await inTime(starting());
+  const api = client.resource(pods).namespace('default');
+  const get = (name: string) => api.get(name);
+  return {
+    cluster,
+    clock,
+    client,
+    runtime,
+    kubelet,
+    api,
+    get,
+    advance: (by: string | number) => cluster.advance(by as number),
+    create: (name: string, spec: Partial<PodSpec>, metadata: Pod['metadata'] = {}) =>
+      api.create({
+        metadata: { name, ...metadata },
+        spec: { nodeName: 'node-1', automountServiceAccountToken: false, containers: [], ...spec } as PodSpec,
+      }),
+    /** `Running ready=true restarts=0 running`, by the first container. */
+    async line(name: string): Promise<string> {
+      const { status } = await get(name);
+      const first = status?.containerStatuses?.[0];
+      const { waiting, running, terminated } = first?.state ?? {};
+      const state = running ? 'running' : (waiting?.reason ?? `${terminated?.reason} ${terminated?.exitCode}`);
+      return `${status?.phase} ready=${first?.ready} restarts=${first?.restartCount} ${state}`;
+    },
+    async told(): Promise<string[]> {
+      const { items } = await client.resource(events).namespace('default').list();
+      return items.map(({ reason, message, count }) => `${count ?? 1}× ${reason}: ${message}`);
+    },
+    async [Symbol.asyncDispose]() {
+      await kubelet[Symbol.asyncDispose]();
+      await informers.stop();
+      await cluster[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const one = (image: string, more: object = {}) => ({ containers: [{ name: 'main', image, ...more }] });
+
+test('a container that fails comes back: at once, then after 10 s, 20 s … to five minutes', async () => {
+  await using at = await node({ images: { 'crash:1': { exitAfterMs: 1_000, exitCode: 3 } } });
+  await at.create('crash', one('crash:1'));
+  const starts: number[] = [];
+  const seen = new Set<string>();
+  const beganMs = at.clock.monotonic();
+  for (let n = 0; n < 1_500; n++) {
+    await at.advance(1_000);
+    for (const [id, record] of at.runtime.containers) {
+      if (seen.has(id) || record.startedNanos === 0n) continue;
+      seen.add(id);
+      starts.push(Math.round((at.clock.monotonic() - beganMs) / 1000));
+    }
+  }
+  const gaps = starts.slice(1).map((s, i) => s - (starts[i] as number));
+  // One second of life, and the back-off after it.
+  for (const [i, expected] of [1, 11, 21, 41, 81, 161, 301].entries()) {
+    assert.ok(Math.abs((gaps[i] as number) - expected) <= 1, `${gaps}`);
+  }
+  assert.match(await at.line('crash'), /^Running ready=false restarts=\d+ CrashLoopBackOff$/);
+  const pod = await at.get('crash');
+  const [status] = pod.status?.containerStatuses ?? [];
+  assert.equal(status?.lastState?.terminated?.exitCode, 3);
+  assert.match(status?.state?.waiting?.message ?? '', /^back-off 5m0s restarting failed container=main pod=crash_default\(/);
+});
+
+test('restart policies', async (t) => {
+  const cases: [string, PodSpec['restartPolicy'], number, string][] = [
+    ['Never, failed', 'Never', 2, 'Failed ready=false restarts=0 Error 2'],
+    ['Never, succeeded', 'Never', 0, 'Succeeded ready=false restarts=0 Completed 0'],
+    ['OnFailure, succeeded', 'OnFailure', 0, 'Succeeded ready=false restarts=0 Completed 0'],
+    ['OnFailure, failed', 'OnFailure', 1, 'Running ready=false restarts=1 CrashLoopBackOff'],
+    ['Always, succeeded', 'Always', 0, 'Running ready=false restarts=1 CrashLoopBackOff'],
+  ];
+  for (const [name, restartPolicy, exitCode, expected] of cases) {
+    await t.test(name, async () => {
+      await using at = await node({ images: { 'job:1': { exitAfterMs: 1_000, exitCode } } });
+      await at.create('job', { restartPolicy, ...one('job:1') });
+      await at.advance('6s');
+      assert.equal(await at.line('job'), expected);
+    });
+  }
+});
+
+test('images that cannot be pulled', async () => {
+  await using at = await node({ images: { 'broken:1': { pullError: 'RegistryUnavailable: no route' }, 'gone:1': { pullError: 'not found' } } });
+  await at.create('gone', one('gone:1'));
+  await at.create('broken', one('broken:1'));
+  await at.create('named', one('Not A Name'));
+  await at.advance('1s');
+  assert.equal(await at.line('gone'), 'Pending ready=false restarts=0 ErrImagePull');
+  assert.equal(await at.line('broken'), 'Pending ready=false restarts=0 RegistryUnavailable');
+  assert.equal(await at.line('named'), 'Pending ready=false restarts=0 InvalidImageName');
+  await at.advance('5s');
+  assert.equal(await at.line('gone'), 'Pending ready=false restarts=0 ImagePullBackOff');
+  const told = await at.told();
+  assert.ok(told.includes('1× Failed: Failed to pull image "gone:1": not found'), told.join('\n'));
+  assert.ok(told.some((line) => line.includes('BackOff: Back-off pulling image "gone:1"')));
+});
+
+test('init containers run one after the other, sidecars beside the rest', async () => {
+  await using at = await node({ images: { 'init:1': { exitAfterMs: 2_000 } } });
+  await at.create('app', {
+    initContainers: [
+      { name: 'first', image: 'init:1' },
+      { name: 'side', image: 'side:1', restartPolicy: 'Always' },
+      { name: 'second', image: 'init:1' },
+    ],
+    ...one('app:1'),
+  });
+  const inits = async () =>
+    (await at.get('app')).status?.initContainerStatuses?.map(
+      ({ name, state }) => `${name} ${state?.running ? 'running' : (state?.waiting?.reason ?? state?.terminated?.reason)}`,
+    );
+  await at.advance('1s');
+  assert.deepEqual(await inits(), ['first running', 'side PodInitializing', 'second PodInitializing']);
+  assert.equal(await at.line('app'), 'Pending ready=false restarts=0 PodInitializing');
+  await at.advance('2s');
+  assert.deepEqual(await inits(), ['first Completed', 'side running', 'second running']);
+  await at.advance('3s');
+  assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
+  assert.deepEqual(await inits(), ['first Completed', 'side running', 'second Completed']);
+  const { status } = await at.get('app');
+  assert.deepEqual(
+    status?.conditions?.map(({ type, status: s }) => `${type}=${s}`),
+    ['PodReadyToStartContainers=True', 'Initialized=True', 'Ready=True', 'ContainersReady=True', 'PodScheduled=True'],
+  );
+});
+
+test('probes: readiness follows the answer, liveness restarts, startup comes first', async () => {
+  let answers = false;
+  let lives = true;
+  await using at = await node({
+    images: {
+      'web:1': (container) => {
+        const bornMs = container.clock.monotonic();
+        container.serve(80, ({ path }) => {
+          if (path === '/started') return { status: container.clock.monotonic() - bornMs > 5_000 ? 200 : 500, body: '' };
+          return { status: (path === '/live' ? lives : answers) ? 200 : 503, body: '' };
+        });
+      },
+    },
+  });
+  const probe = (path: string) => ({ httpGet: { path, port: 80 }, periodSeconds: 1, failureThreshold: 2 });
+  await at.create(
+    'web',
+    one('web:1', {
+      startupProbe: { ...probe('/started'), failureThreshold: 10 },
+      readinessProbe: probe('/ready'),
+      livenessProbe: probe('/live'),
+    }),
+  );
+  await at.advance('3s');
+  assert.equal((await at.get('web')).status?.containerStatuses?.[0]?.started, false);
+  await at.advance('6s');
+  assert.equal((await at.get('web')).status?.containerStatuses?.[0]?.started, true);
+  assert.equal(await at.line('web'), 'Running ready=false restarts=0 running');
+  answers = true;
+  await at.advance('2s');
+  assert.equal(await at.line('web'), 'Running ready=true restarts=0 running');
+  answers = false;
+  await at.advance('1500ms');
+  assert.equal(await at.line('web'), 'Running ready=true restarts=0 running', 'one failure is not enough');
+  await at.advance('2s');
+  assert.equal(await at.line('web'), 'Running ready=false restarts=0 running');
+  lives = false;
+  await at.advance('3s');
+  lives = true;
+  await at.advance('2s');
+  assert.equal(await at.line('web'), 'Running ready=false restarts=1 running');
+  const told = await at.told();
+  assert.ok(told.some((line) => line.endsWith('Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503')), told.join('\n'));
+  assert.ok(told.some((line) => line.endsWith('Killing: Container main failed liveness probe, will be restarted')));
+});
+
+test('deletion gives grace, runs the pre-stop hook, and kills who does not listen', async (t) => {
+  const seconds = async (at: Awaited<ReturnType<typeof node>>, name: string) => {
+    const beganMs = at.clock.monotonic();
+    for (;;) {
+      const found = await at.get(name).catch((error: unknown) => {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      });
+      if (!found) return Math.round((at.clock.monotonic() - beganMs) / 1000);
+      await at.advance(250);
+    }
+  };
+  const cases: [string, Image, object, number, number][] = [
+    ['who ends at once', {}, {}, 30, 0],
+    ['who takes its time', { stopMs: 5_000 }, {}, 30, 5],
+    ['who never listens', { stopMs: Number.POSITIVE_INFINITY }, {}, 30, 30],
+    ['a shorter grace', { stopMs: Number.POSITIVE_INFINITY }, {}, 3, 3],
+    ['a hook before it', { stopMs: 1_000 }, { lifecycle: { preStop: { sleep: { seconds: 4 } } } }, 30, 5],
+    ['a hook that takes it all leaves two seconds', { stopMs: Number.POSITIVE_INFINITY }, { lifecycle: { preStop: { sleep: { seconds: 25 } } } }, 10, 12],
+  ];
+  for (const [name, image, more, grace, expected] of cases) {
+    await t.test(name, async () => {
+      await using at = await node({ images: { 'app:1': image } });
+      await at.create('app', one('app:1', more));
+      await at.advance('1s');
+      await at.api.delete('app', { gracePeriodSeconds: grace });
+      assert.ok(Math.abs((await seconds(at, 'app')) - expected) <= 1, `${expected}`);
+      await at.advance('1s');
+      assert.equal(at.runtime.sandboxes.size, 0);
+      assert.equal(at.kubelet.pods().length, 0);
+    });
+  }
+});
+
+test('a missing ConfigMap is waited for', async () => {
+  await using at = await node();
+  await at.create('app', one('app:1', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }));
+  await at.advance('2s');
+  assert.equal(await at.line('app'), 'Pending ready=false restarts=0 CreateContainerConfigError');
+  assert.equal((await at.get('app')).status?.containerStatuses?.[0]?.state?.waiting?.message, 'configmap "settings" not found');
+  await at.client.resource(configMaps).namespace('default').create({ metadata: { name: 'settings' }, data: { a: '1' } });
+  await at.advance('11s');
+  assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
+});
+
+test('a deadline ends the pod', async () => {
+  await using at = await node();
+  await at.create('app', { activeDeadlineSeconds: 20, ...one('app:1') });
+  await at.advance('15s');
+  assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
+  await at.advance('8s');
+  const { status } = await at.get('app');
+  assert.deepEqual([status?.phase, status?.reason], ['Failed', 'DeadlineExceeded']);
+});
+
+test('a node that loses power starts its pods anew', async () => {
+  await using at = await node();
+  await at.create('app', one('app:1'));
+  await at.advance('1s');
+  at.runtime.powerOff();
+  await at.advance('70s');
+  assert.equal(await at.line('app'), 'Running ready=true restarts=1 running');
+  assert.equal((await at.get('app')).status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 255);
+});
+
+test('the node is registered, reports and renews its lease', async () => {
+  await using at = await node();
+  await at.advance('1m');
+  const found = await at.client.resource(nodes).get('node-1');
+  assert.equal(found.status?.conditions?.find(({ type }) => type === 'Ready')?.reason, 'KubeletReady');
+  assert.deepEqual([found.status?.capacity?.['cpu'], found.status?.capacity?.['pods']], ['4', '110']);
+  at.runtime.setNetworkReady(false);
+  await at.advance('15s');
+  const ready = (await at.client.resource(nodes).get('node-1')).status?.conditions?.find(({ type }) => type === 'Ready');
+  assert.equal(ready?.status, 'False');
+  assert.match(ready?.message ?? '', /^container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady/);
+});
