@@ -27,7 +27,11 @@ function validateMetric(metric: Metric, at: field.Path): field.ErrorList {
   const { type = '' } = metric;
   const errors: field.ErrorList = [];
   if (type === '') errors.push(field.required(at.child('type'), 'must specify a metric source type'));
-  if (!Object.hasOwn(SOURCES, type)) return [...errors, field.notSupported(at.child('type'), type, Object.keys(SOURCES))];
+  if (!Object.hasOwn(SOURCES, type)) {
+    const unknown = field.notSupported(at.child('type'), type, Object.keys(SOURCES));
+    // Told twice among the causes: once for the type, once for the source that it does not name.
+    return [...errors, unknown, unknown];
+  }
   const wanted = SOURCES[type as keyof typeof SOURCES];
   for (const source of Object.values(SOURCES)) {
     if (metric[source] === undefined || source === wanted) continue;

@@ -16,6 +16,7 @@ export const strategy: Strategy<Node> = {
   prepareForCreate(_ctx, draft) {
     // Nothing is scheduled to a node before the node controller has seen it ready.
     draft.spec ??= {};
+    delete draft.spec.configSource;
     const taints = draft.spec.taints ?? [];
     const { key, effect } = NOT_READY_TAINT;
     if (!taints.some((taint) => taint.key === key && taint.effect === effect)) {

@@ -25,7 +25,11 @@ export function dropDisabledFields(spec: PodSpec | undefined, old?: DeepReadonly
   if (!old?.schedulingGroup) delete spec.schedulingGroup;
   const signals = [...(old?.containers ?? []), ...(old?.initContainers ?? [])].some((one) => one.lifecycle?.stopSignal);
   if (signals) return;
-  for (const container of containersOf(spec)) if (container.lifecycle) delete container.lifecycle.stopSignal;
+  for (const container of containersOf(spec)) {
+    if (!container.lifecycle?.stopSignal) continue;
+    delete container.lifecycle.stopSignal;
+    if (Object.keys(container.lifecycle).length === 0) delete container.lifecycle;
+  }
 }
 
 const containersOf = (spec: PodSpec): Container[] => [...(spec.initContainers ?? []), ...(spec.containers ?? [])];

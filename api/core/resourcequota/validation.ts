@@ -89,7 +89,8 @@ function appliesTo(scope: string, resource: string): boolean {
 }
 
 function validateScopes(spec: DeepReadonly<ResourceQuotaSpec>, at: field.Path): field.ErrorList {
-  const resources = Object.keys(spec.hard ?? {});
+  // Counts of objects by resource and group are nobody's scope.
+  const resources = Object.keys(spec.hard ?? {}).filter((name) => !name.includes('/'));
   const errors: field.ErrorList = [];
   const scopes = spec.scopes ?? [];
   const scopesAt = at.child('scopes');
