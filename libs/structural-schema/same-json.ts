@@ -4,7 +4,7 @@ export function sameJson(a: unknown, b: unknown): boolean {
   if (typeof a === 'bigint' || typeof b === 'bigint') {
     // Where one of them is no number of the kind, `==` of bigint and number is false.
     return (
-      (typeof a === 'number' || typeof a === 'bigint') && (typeof b === 'number' || typeof b === 'bigint') && a == b
+      (typeof a === 'number' || typeof a === 'bigint') && (typeof b === 'number' || typeof b === 'bigint') && a === b
     );
   }
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

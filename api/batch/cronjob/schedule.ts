@@ -101,10 +101,11 @@ function numberOf(text: string, names: readonly string[] | undefined, least: num
 export function isTimeZone(name: string): boolean {
   if (/^[+-]/.test(name)) return false;
   try {
-    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
-    // The platform takes any case; files of time zones do not. An alias may resolve to another name altogether.
-    return timeZone.toLowerCase() === name.toLowerCase() ? timeZone === name : /^[A-Z]/.test(name);
+    new Date(0).toLocaleString('en', { timeZone: name });
   } catch {
     return false;
   }
+  // The platform takes any case; files of time zones do not. What is not among its own names is an alias.
+  const same = Intl.supportedValuesOf('timeZone').find((one) => one.toLowerCase() === name.toLowerCase());
+  return same === undefined ? /^[A-Z]/.test(name) : same === name;
 }

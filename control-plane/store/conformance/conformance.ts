@@ -34,7 +34,7 @@ export function storeConformance(
         for (const one of cases) {
           it(one.name, async (t) => {
             await using under = await open();
-            if (one.needs !== undefined && under[one.needs] === undefined) t.skip(`${name} offers no ${one.needs}`);
+            if (one.needs !== undefined && under[one.needs] === undefined) t.skip(`this driver offers no ${one.needs}`);
             else await one.run(under);
           });
         }

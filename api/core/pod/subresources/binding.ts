@@ -42,7 +42,7 @@ export async function bindPod(
 }
 
 /** What a binding changes is not up to the checks of an ordinary update. */
-const rules: StatusSubresource<Pod>['strategy'] = {};
+const rules: StatusSubresource<Pod>['strategy'] = Object.freeze({});
 
 function targetErrors({ target }: Binding): field.ErrorList {
   const at = field.path('target');
