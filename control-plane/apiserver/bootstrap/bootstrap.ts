@@ -114,8 +114,6 @@ type BindingObject = ApiObject & { subjects?: Subject[] };
 function wantedRole(ref: ResourceRef, role: BootstrapRole): Wanted {
   const object: RoleObject = { metadata: bootstrapMetadata(role) };
   if (role.aggregates) {
-    // The controller of aggregation fills them.
-    object.rules = [];
     object.aggregationRule = {
       clusterRoleSelectors: role.aggregates.map((label) => ({ matchLabels: { [label]: 'true' } })),
     };
