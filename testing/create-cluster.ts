@@ -27,9 +27,13 @@ export interface ClusterOptions {
   /** Where a virtual cluster's time begins, in milliseconds since 1970. Default 2026-01-01. */
   readonly startMs?: number;
   readonly log?: Logger;
+  /** What runs beside the API server. Default: nothing. */
+  readonly components?: readonly ClusterComponent[];
 }
 
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['seed', 'time', 'startMs', 'log']);
+export type ClusterComponent = 'scheduler';
+
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['seed', 'time', 'startMs', 'log', 'components']);
 const YEAR_MS = 365 * 86_400_000;
 const DEFAULT_WAIT = '5m';
 /** How far virtual time moves between two looks of `until`. */
@@ -96,12 +100,16 @@ class SimulatedCluster implements Cluster {
   #watch: Watch | undefined;
   #endpoint: Promise<Endpoint> | undefined;
   #disposed = false;
+  readonly #components: readonly ClusterComponent[];
+  /** Running components, in the order of their start; stopped in reverse. */
+  readonly #running: { stop(): Promise<void> }[] = [];
 
   constructor(options: ClusterOptions) {
     this.seed = String(options.seed ?? Math.floor(new RealClock().now()));
     this.#random = new SeededRandom(this.seed);
     this.#keys = new FixedKeys(this.seed);
     this.#log = options.log ?? silentLogger;
+    this.#components = options.components ?? [];
     const virtual = options.time !== 'real';
     this.clock = virtual
       ? new VirtualClock({ turn, ...(options.startMs === undefined ? {} : { startMs: options.startMs }) })
@@ -142,6 +150,16 @@ class SimulatedCluster implements Cluster {
     });
     await this.#server.start();
     this.#client = await this.clientAs({ name: 'admin', groups: ['system:masters'] });
+    if (this.#components.includes('scheduler')) await this.#startScheduler();
+  }
+
+  async #startScheduler(): Promise<void> {
+    const { runScheduler } = await import('../control-plane/scheduler/run-scheduler.ts');
+    const client = await this.clientAs({ name: 'system:kube-scheduler' });
+    const random = this.#random.fork('scheduler');
+    const log = this.#log.child('scheduler');
+    const featureGates = { enabled: () => false };
+    this.#running.push(await runScheduler({ client, clock: this.clock, random, log, featureGates }));
   }
 
   get client(): Client {
@@ -246,6 +264,7 @@ class SimulatedCluster implements Cluster {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    for (const component of this.#running.splice(0).reverse()) await component.stop();
     await (await this.#endpoint)?.close();
     await this.#server?.stop();
     this.#watch?.close();
