@@ -106,7 +106,6 @@ export function parseWordyDuration(text: string): bigint | undefined {
 
 /** A reference as in the first line of a request: absolute, or an absolute path. */
 export function isRequestUri(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (text === '' || /[\x00-\x20\x7f]/.test(text) || /%(?![0-9a-f]{2})/i.test(text)) return false;
   return text.startsWith('/') || /^[a-z][a-z0-9+.-]*:./i.test(text);
 }

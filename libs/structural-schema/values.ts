@@ -62,7 +62,8 @@ function inBody(
   text: string,
 ): field.FieldError {
   const path = pathOf(where);
-  return field[type](path === '' ? '' : path, value, `${path} in body ${text}`);
+  const report = type === 'invalid' ? field.invalid : field.typeInvalid;
+  return report(path === '' ? '' : path, value, `${path} in body ${text}`);
 }
 
 function compile(schema: Schema): Check {

@@ -173,7 +173,6 @@ function validateWindowsOptions(
 function validateWindowsUser(text: string, at: field.Path): field.ErrorList {
   const wrong = (detail: string) => [field.invalid(at, text, detail)];
   if (text === '') return wrong('runAsUserName cannot be an empty string');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\x00-\x1f\x7f]/.test(text)) return wrong('runAsUserName cannot contain control characters');
   const parts = text.split('\\');
   if (parts.length > 2) return wrong('runAsUserName cannot contain more than one backslash');
