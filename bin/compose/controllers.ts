@@ -59,7 +59,7 @@ export async function startControllers(
   };
   const client = await as('system:kube-controller-manager', []);
   const clients = new Map<string, Client>();
-  const settings = { rootAuthorityPem: authority.certificatePem, authority };
+  const settings = { rootAuthorityPem: authority.certificatePem };
   for (const account of new Set(controllersOf(settings).map((entry) => entry.account))) {
     clients.set(account, await as(`system:serviceaccount:kube-system:${account}`, ACCOUNT_GROUPS));
   }

@@ -1,12 +1,23 @@
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
+import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
+import { endpointsController, orphanedEndpointsController } from '../../api/core/endpoints/controller/controller.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
-import type { PlannedAction, Reconciler } from '../../libs/kind/reconciler.ts';
+import { serviceAccountController } from '../../api/core/serviceaccount/controller/controller.ts';
+import {
+  endpointSliceController,
+  endpointSliceMirroringController,
+} from '../../api/discovery/endpointslice/controller/controller.ts';
+import { Controller, type RunningController } from '../../libs/client/controller.ts';
+import type { ControllerEnvironment, PlannedAction, Reconciler } from '../../libs/kind/reconciler.ts';
+import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
+import { namespaceController } from './namespace.ts';
 
 /** A controller, and who it is. */
 export interface CatalogEntry {
-  // biome-ignore lint/suspicious/noExplicitAny: what a reconciler observes and does is its own affair
-  readonly reconciler: Reconciler<any, any>;
+  readonly name: string;
+  /** Makes it; it does nothing before `start`. */
+  make(env: ControllerEnvironment): RunningController & { start(): void };
   /** Its service account in `kube-system`, whose role says what it may do. */
   readonly account: string;
   /** Who its events say they are from; default: the account. */
@@ -14,7 +25,8 @@ export interface CatalogEntry {
 }
 
 const entry = <O, A extends PlannedAction>(reconciler: Reconciler<O, A>, account: string, source?: string): CatalogEntry => ({
-  reconciler,
+  name: reconciler.name,
+  make: (env) => new Controller(reconciler, env),
   account,
   ...(source ? { source } : {}),
 });
@@ -26,10 +38,23 @@ export interface ManagerSettings {
 }
 
 /** Every controller, under upstream's accounts; those left out whose settings are not there. */
-export function controllersOf(_settings: ManagerSettings): readonly CatalogEntry[] {
+export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[] {
   return [
     entry(replicaSetController, 'replicaset-controller'),
     entry(replicationControllerController, 'replication-controller'),
     entry(deploymentController, 'deployment-controller'),
+    entry(endpointsController, 'endpoint-controller'),
+    entry(orphanedEndpointsController, 'endpoint-controller'),
+    entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),
+    entry(endpointSliceMirroringController, 'endpointslicemirroring-controller', 'endpoint-slice-mirroring-controller'),
+    entry(namespaceController, 'namespace-controller'),
+    {
+      name: 'garbage-collector',
+      make: (env) => new GarbageCollector(env),
+      account: 'generic-garbage-collector',
+      source: 'garbage-collector-controller',
+    },
+    entry(serviceAccountController, 'service-account-controller'),
+    ...(settings.rootAuthorityPem ? [entry(rootCaController(settings.rootAuthorityPem), 'root-ca-cert-publisher')] : []),
   ];
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../../libs/base/clock.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
-import { Controller, type RunningController } from '../../libs/client/controller.ts';
+import type { RunningController } from '../../libs/client/controller.ts';
 import type { StoppableEventRecorder } from '../../libs/client/event-sink.ts';
 import { createEventRecorder } from '../../libs/client/events.ts';
 import { LeaderElection } from '../../libs/client/leader-election.ts';
@@ -58,11 +58,11 @@ class Manager implements RunningControllerManager {
   constructor(options: ControllerManagerOptions) {
     this.#options = options;
     const all = controllersOf(options.settings ?? {});
-    const known = new Set(all.map(({ reconciler }) => reconciler.name));
+    const known = new Set(all.map(({ name }) => name));
     for (const name of options.only ?? []) {
       if (!known.has(name)) throw new Error(`there is no controller "${name}"; there are ${[...known].join(', ')}`);
     }
-    this.#entries = options.only ? all.filter(({ reconciler }) => options.only?.includes(reconciler.name)) : all;
+    this.#entries = options.only ? all.filter(({ name }) => options.only?.includes(name)) : all;
   }
 
   get controllers(): readonly RunningController[] {
@@ -94,13 +94,13 @@ class Manager implements RunningControllerManager {
 
   #run(): void {
     const { client, informers, clock, random, keys, featureGates } = this.#options;
-    for (const { reconciler, account, source = account } of this.#entries) {
+    for (const { name, make, account, source = account } of this.#entries) {
       const own = this.#options.clientOf?.(account) ?? client;
-      const log = this.#options.log.child(reconciler.name);
+      const log = this.#options.log.child(name);
       const events = createEventRecorder({ client: own, clock, log, component: source });
       this.#recorders.push(events);
-      const env = { client: own, informers, clock, random: random.fork(reconciler.name), keys, log, events, featureGates };
-      const controller = new Controller(reconciler, env);
+      const env = { client: own, informers, clock, random: random.fork(name), keys, log, events, featureGates };
+      const controller = make(env);
       this.#controllers.push(controller);
       controller.start();
     }
