@@ -101,3 +101,9 @@ test('many pods fill many nodes evenly', async () => {
   }
   assert.deepEqual([...counts.values()], [8, 8, 8, 8, 8]);
 });
+
+test('it stops at once, with pods waiting and time standing still', async () => {
+  await using cluster = await clusterWithScheduler(6);
+  await makeNode(cluster, 'n1', '1');
+  await podsOf(cluster).create(pod('waiting', '2'));
+});
