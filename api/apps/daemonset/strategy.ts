@@ -6,7 +6,7 @@ import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import type { DaemonSet } from '../../types/apps/v1.generated.ts';
 import { templateWarnings } from '../../core/pod/warnings.ts';
-import { defaultDaemonSet } from './defaults.ts';
+import { defaultDaemonSet, TEMPLATE_GENERATION } from './defaults.ts';
 import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validation.ts';
 
 export const strategy: Strategy<DaemonSet> = {
@@ -35,9 +35,6 @@ export const statusStrategy: StatusSubresource<DaemonSet>['strategy'] = {
   defaults: defaultDaemonSet,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };
-
-/** How often the template has changed: a field once, an annotation since apps/v1. */
-const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
 
 function noteTemplateGeneration(set: DaemonSet, count: number): void {
   set.metadata ??= {};

@@ -5,7 +5,7 @@ import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import type { Deployment } from '../../types/apps/v1.generated.ts';
-import { templateWarnings } from '../../core/pod/warnings.ts';
+import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
 import { defaultDeployment } from './defaults.ts';
 import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate } from './validation.ts';
 
@@ -14,7 +14,10 @@ export const strategy: Strategy<Deployment> = {
   resetFields: ['status'],
   defaults: defaultDeployment,
   validate: validateDeployment,
-  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  warnings: (draft, old) => [
+    ...workloadWarnings(draft, old),
+    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  ],
   validateUpdate: validateDeploymentUpdate,
   generationChanged: (draft, old) =>
     !sameValue(draft.spec, old.spec) || !sameValue(draft.metadata?.annotations, old.metadata?.annotations),
@@ -29,7 +32,7 @@ export const strategy: Strategy<Deployment> = {
 };
 
 export const statusStrategy: StatusSubresource<Deployment>['strategy'] = {
-  resetFields: ['spec'],
+  resetFields: ['spec', 'metadata.labels'],
   validateUpdate: validateDeploymentStatus,
   defaults: defaultDeployment,
   // Labels are the user's; annotations may be the controller's.

@@ -4,7 +4,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
-import { templateWarnings } from '../../core/pod/warnings.ts';
+import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
 import { defaultReplicaSet } from './defaults.ts';
 import { validateReplicaCounts, validateReplicaSet, validateReplicaSetUpdate } from './validation.ts';
 
@@ -13,7 +13,10 @@ export const strategy: Strategy<ReplicaSet> = {
   resetFields: ['status'],
   defaults: defaultReplicaSet,
   validate: validateReplicaSet,
-  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  warnings: (draft, old) => [
+    ...workloadWarnings(draft, old),
+    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  ],
   validateUpdate: validateReplicaSetUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

@@ -4,7 +4,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import type { CronJob } from '../../types/batch/v1.generated.ts';
-import { templateWarnings } from '../../core/pod/warnings.ts';
+import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
 import { defaultCronJob } from './defaults.ts';
 import { validateCronJob, validateCronJobUpdate } from './validation.ts';
 
@@ -13,12 +13,14 @@ export const strategy: Strategy<CronJob> = {
   resetFields: ['status'],
   defaults: defaultCronJob,
   validate: validateCronJob,
-  warnings: (draft, old) =>
-    templateWarnings(
+  warnings: (draft, old) => [
+    ...workloadWarnings(draft, old),
+    ...templateWarnings(
       draft.spec.jobTemplate?.spec?.template,
       old?.spec.jobTemplate?.spec?.template,
       path('spec', 'jobTemplate', 'spec', 'template'),
     ),
+  ],
   validateUpdate: validateCronJobUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

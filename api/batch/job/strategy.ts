@@ -4,7 +4,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
-import { templateWarnings } from '../../core/pod/warnings.ts';
+import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
 import { defaultJob } from './defaults.ts';
 import { validateJobStatus } from './status.ts';
 import { jobWarnings, validateJob, validateJobUpdate } from './validation.ts';
@@ -18,6 +18,7 @@ export const strategy: Strategy<Job> = {
   validate: validateJob,
   validateUpdate: validateJobUpdate,
   warnings: (draft, old) => [
+    ...workloadWarnings(draft, old),
     ...jobWarnings(draft),
     ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
   ],

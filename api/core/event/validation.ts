@@ -1,7 +1,7 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import { qualifiedName } from '../../../libs/machinery/names.ts';
+import { dns1123Subdomain, qualifiedName } from '../../../libs/machinery/names.ts';
 import type { Event } from '../../types/core/v1.generated.ts';
 
 type Seen = DeepReadonly<Event>;
@@ -33,6 +33,8 @@ function validateNewEvent(event: Seen): field.ErrorList {
     if (!value) errors.push(field.required(name));
     if ((value?.length ?? 0) > WORD_LENGTH_MAX) wrong(name, `can have at most ${WORD_LENGTH_MAX} characters`);
   };
+  const name = event.metadata?.name ?? '';
+  for (const text of dns1123Subdomain(name)) errors.push(field.invalid('metadata.name', name, text));
   if (!event.eventTime) errors.push(field.required('eventTime'));
   const controller = event.reportingComponent ?? '';
   if (controller === '') errors.push(field.required('reportingController'));

@@ -5,6 +5,7 @@ import { defaultPodSpec } from './spec-defaults.ts';
 
 export function defaultPod(pod: Pod): void {
   const { spec } = pod;
+  if (pod.status) alignAddresses(pod.status);
   if (!spec) return;
   for (const container of containersOf(spec)) defaultRequests(container);
   defaultPodLevelRequests(spec);
@@ -44,4 +45,11 @@ function defaultHostPorts(spec: PodSpec): void {
   for (const container of containersOf(spec)) {
     for (const port of container.ports ?? []) port.hostPort ||= port.containerPort;
   }
+}
+
+/** `podIP` is the first of `podIPs`; where they differ, the single one counts. */
+function alignAddresses(status: NonNullable<Pod['status']>): void {
+  const [first] = status.podIPs ?? [];
+  if (status.podIP && first?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
+  else if (!status.podIP && first) status.podIP = first.ip;
 }

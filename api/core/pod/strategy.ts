@@ -41,14 +41,6 @@ export const statusStrategy: StatusSubresource<Pod>['strategy'] = {
     keepAllButStatus(draft, old, ['labels', 'annotations']);
     draft.status ??= {};
     if (old.status?.qosClass && !draft.status.qosClass) draft.status.qosClass = old.status.qosClass;
-    alignAddresses(draft.status);
   },
   validateUpdate: validatePodStatus,
 };
-
-/** `podIP` is the first of `podIPs`; where they differ, the single one counts. */
-function alignAddresses(status: NonNullable<Pod['status']>): void {
-  const [first] = status.podIPs ?? [];
-  if (status.podIP && first?.ip !== status.podIP) status.podIPs = [{ ip: status.podIP }];
-  else if (!status.podIP && first) status.podIP = first.ip;
-}

@@ -8,13 +8,31 @@ import { ipWarnings } from '../../meta/addresses.ts';
 import type { Container, Pod, PodSpec, PodTemplateSpec, Volume } from '../../types/core/v1.generated.ts';
 import { deprecatedNodeLabel } from '../node/deprecated-labels.ts';
 import { APP_ARMOR_PREFIX } from './prepare.ts';
+import { labelWithoutDots } from './validation/containers.ts';
 
 type Spec = DeepReadonly<PodSpec>;
+
+/** Names of pods become host names, which know fewer characters. */
+function hostnameWarnings(name: string | undefined, what: string): string[] {
+  const problems = name ? labelWithoutDots(name) : [];
+  if (problems.length === 0) return [];
+  const detail = 'which can result in surprising behavior; a DNS label is recommended';
+  return [`metadata.name: this is used in ${what}, ${detail}: [${problems.join(', ')}]`];
+}
+
+/** Of a workload that is new: its pods are called like it, with something behind. */
+export function workloadWarnings(
+  object: { readonly metadata?: { readonly name?: string } },
+  old: unknown,
+): string[] {
+  return old === undefined ? hostnameWarnings(object.metadata?.name, 'Pod names and hostnames') : [];
+}
 
 export function podWarnings(pod: DeepReadonly<Pod>, old?: DeepReadonly<Pod>): string[] {
   // A change that leaves the spec alone has been warned about already.
   if (old && sameValue(pod.spec, old.spec)) return [];
-  return warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations'));
+  const names = old ? [] : hostnameWarnings(pod.metadata?.name, "the Pod's hostname");
+  return [...names, ...warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations'))];
 }
 
 export function templateWarnings(

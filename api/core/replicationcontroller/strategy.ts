@@ -4,7 +4,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import type { ReplicationController } from '../../types/core/v1.generated.ts';
 import { dropDisabledFields } from '../pod/prepare.ts';
-import { templateWarnings } from '../pod/warnings.ts';
+import { templateWarnings, workloadWarnings } from '../pod/warnings.ts';
 import { defaultReplicationController } from './defaults.ts';
 import { validateReplicationController, validateReplicationControllerStatus } from './validation.ts';
 
@@ -14,7 +14,10 @@ export const strategy: Strategy<ReplicationController> = {
   resetFields: ['status'],
   defaults: defaultReplicationController,
   validate: validateReplicationController,
-  warnings: (draft, old) => templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  warnings: (draft, old) => [
+    ...workloadWarnings(draft, old),
+    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+  ],
   validateUpdate: validateReplicationController,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

@@ -1,5 +1,6 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
+import { validateConditions } from '../../meta/conditions.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
 import { atMostAll, countOrPercent, notNegative } from '../../meta/numbers.ts';
 import type { PodDisruptionBudget } from '../../types/policy/v1.generated.ts';
@@ -32,5 +33,8 @@ export function validatePodDisruptionBudget({ spec }: Seen): field.ErrorList {
 
 export function validatePodDisruptionBudgetStatus({ status }: Seen): field.ErrorList {
   const counts = ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const;
-  return counts.flatMap((name) => notNegative(status?.[name], field.path('status', name)));
+  return [
+    ...validateConditions(status?.conditions, field.path('status', 'conditions')),
+    ...counts.flatMap((name) => notNegative(status?.[name], field.path('status', name))),
+  ];
 }

@@ -70,7 +70,8 @@ export class RegistryAccess implements Registry {
         const before = fromStorage(target.resource, old.object());
         const draft = structuredClone(before) as T & { metadata: NonNullable<T['metadata']> };
         const wanted = change(draft) !== false;
-        return { object: wanted ? draft : (structuredClone(before) as ApiObject) };
+        // What an action changes past the rules of updates, nobody owns.
+        return { object: wanted ? draft : (structuredClone(before) as ApiObject), owned: options.rules !== undefined };
       },
     });
     return this.#live<T>(target.resource, encoded);

@@ -118,7 +118,11 @@ async function tryDelete(
   const result = await engine.store.write({ key, value: undefined, expect: old.revision });
   if (result.ok) {
     await release(engine, ctx, kind, old.object());
-    return { deleted: { encoded: old, gone: true } };
+    // Who may wait before it goes is shown as it went: with the grace that it was given.
+    const last = kind.strategy.gracefulDelete
+      ? cache.encode(pretendedEntry(prepareObject(kind, schema, marked), key, old))
+      : old;
+    return { deleted: { encoded: last, gone: true } };
   }
   return result.actual ? { actual: cache.encode(result.actual) } : {};
 }

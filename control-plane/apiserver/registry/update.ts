@@ -137,7 +137,9 @@ async function tryChange(
   const admitted = request.object as Draft;
   change.rules.prepareForUpdate?.(ctx, admitted, before);
   const allocated = change.subresource === '' ? await reserve(engine, ctx, kind, admitted, before) : undefined;
-  fillUpdateMetadata(admitted, before, kind.strategy, () => countsAsChange(kind.strategy, admitted, before));
+  fillUpdateMetadata(admitted, before, kind.strategy, () => {
+    return change.subresource !== 'status' && countsAsChange(kind.strategy, admitted, before);
+  });
   let reserved: AdmissionEffect | undefined;
   let stored = false;
   try {

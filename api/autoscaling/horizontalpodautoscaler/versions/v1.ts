@@ -56,7 +56,7 @@ export function toV2(object: ApiObject): Stored {
   return {
     ...rest,
     apiVersion: 'autoscaling/v2',
-    metadata: { ...metadata, annotations },
+    metadata: withAnnotations(metadata, annotations),
     spec: { ...kept, ...(metrics.length > 0 ? { metrics } : {}), ...(behavior ? { behavior } : {}) },
     status: {
       ...keptStatus,
@@ -87,7 +87,7 @@ export function fromV2(stored: DeepReadonly<Stored>): ApiObject {
   return {
     ...rest,
     apiVersion: 'autoscaling/v1',
-    metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    metadata: withAnnotations(metadata, annotations),
     spec: { ...kept, ...(percent === undefined ? {} : { targetCPUUtilizationPercentage: percent }) },
     status: {
       ...keptStatus,
@@ -105,4 +105,10 @@ function parsed<T>(text: string | undefined, read: (value: unknown) => T | undef
   } catch {
     return undefined;
   }
+}
+
+/** The metadata with these annotations; without any, none are there. */
+function withAnnotations<M extends object>(metadata: M | undefined, annotations: Record<string, string>): object {
+  const { annotations: _old, ...rest } = (metadata ?? {}) as Record<string, unknown>;
+  return Object.keys(annotations).length > 0 ? { ...rest, annotations } : rest;
 }

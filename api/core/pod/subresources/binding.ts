@@ -61,8 +61,9 @@ function assign(pod: Pod, body: Binding, name: string, nowMs: number): void {
   if (spec.nodeName) throw refuse(`pod ${name} is already assigned to node "${spec.nodeName}"`);
   if ((spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
   spec.nodeName = body.target.name as string;
-  metadata.annotations = { ...metadata.annotations, ...body.metadata?.annotations };
-  metadata.labels = { ...metadata.labels, ...body.metadata?.labels };
+  for (const name of ['annotations', 'labels'] as const) {
+    if (body.metadata?.[name]) metadata[name] = { ...metadata[name], ...body.metadata[name] };
+  }
   pod.status ??= {};
   const others = (pod.status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: formatTime(nowMs) };
