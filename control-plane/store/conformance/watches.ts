@@ -166,6 +166,15 @@ export const watchCases: readonly Case[] = [
     },
   },
   {
+    name: 'revision 0 is before all history',
+    async run({ store }) {
+      await put(store, '/k/a', 'x');
+      const compacted = await store.compactedRevision();
+      await assert.rejects(store.watch('/k/', 0, new Recorder('/k/', 0)), isCompacted(0, compacted));
+      await assert.rejects(store.list('/k/', { revision: 0 }), isCompacted(0, compacted));
+    },
+  },
+  {
     name: 'a watch that is up to date outlives a compaction',
     async run({ store }) {
       const recorder = await Recorder.start(store, '/k/', await store.currentRevision());

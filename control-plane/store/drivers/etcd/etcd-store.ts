@@ -119,6 +119,8 @@ export class EtcdStore implements Store {
 
   async list(prefix: string, options: ListOptions = {}): Promise<ListResult> {
     this.#mustBeOpen();
+    // To etcd, 0 means the present.
+    if (options.revision !== undefined && options.revision < 1) throw await this.#compacted(options.revision);
     const first = this.#key(prefix);
     const after = options.after === undefined ? '' : `${this.#key(options.after)}\0`;
     const rangeEnd = prefixEnd(first) ?? '\0';
@@ -155,6 +157,7 @@ export class EtcdStore implements Store {
 
   async watch(prefix: string, after: Revision, handler: WatchHandler): Promise<Watch> {
     this.#mustBeOpen();
+    if (after < 1) throw await this.#compacted(after);
     // etcd would say later that history does not reach back so far, and here it is to be said at once.
     const range = { key: this.#keyPrefix + FORMAT_KEY, countOnly: true };
     let current = after;
@@ -162,7 +165,7 @@ export class EtcdStore implements Store {
       current = (await this.#client.range({ ...range, revision: after })).header.revision;
     } catch (error) {
       if (!isFuture(error)) throw await this.#explain(error, after);
-      // Etcd tells a watch that begins in the future of nothing before it.
+      // etcd tells a watch that begins in the future of nothing before it.
     }
     this.#mustBeOpen();
     return this.#watches.add(prefix, after, current, handler);
@@ -270,9 +273,13 @@ export class EtcdStore implements Store {
 
   /** Answers about revisions as the contract names them. */
   async #explain(error: unknown, requested: Revision): Promise<Error> {
-    if (isCompacted(error)) return new CompactedError(requested, await this.#findCompacted());
+    if (isCompacted(error)) return this.#compacted(requested);
     if (isFuture(error)) return new FutureRevisionError(requested, await this.currentRevision());
     return toStoreError(error, 'read');
+  }
+
+  async #compacted(requested: Revision): Promise<CompactedError> {
+    return new CompactedError(requested, await this.#findCompacted());
   }
 
   /** etcd does not say up to where it is compacted, but for each revision whether it is: found by halving. */

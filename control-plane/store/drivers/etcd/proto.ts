@@ -32,14 +32,12 @@ export const etcdSchema = new ProtobufSchema({
     LeaseRevokeResponse: '1 header ResponseHeader',
     StatusRequest: '',
     StatusResponse: '2 version string;3 dbSize int64;9 dbSizeInUse int64',
-    WatchRequest:
-      '1 createRequest WatchCreateRequest;2 cancelRequest WatchCancelRequest;3 progressRequest WatchProgressRequest',
+    WatchRequest: '1 createRequest WatchCreateRequest;3 progressRequest WatchProgressRequest',
     WatchCreateRequest:
       '1 key string;2 rangeEnd string;3 startRevision int64;6 prevKv bool;7 watchId int64;8 fragment bool',
-    WatchCancelRequest: '1 watchId int64',
     WatchProgressRequest: '',
     WatchResponse:
-      '1 header ResponseHeader;2 watchId int64;3 created bool;4 canceled bool;5 compactRevision int64;6 cancelReason string;7 fragment bool;11 events Event[]',
+      '1 header ResponseHeader;3 created bool;4 canceled bool;5 compactRevision int64;6 cancelReason string;7 fragment bool;11 events Event[]',
     Event: '1 type EventType;2 kv KeyValue;3 prevKv KeyValue',
   },
 });
@@ -109,7 +107,6 @@ export interface WatchRequest {
     readonly watchId: number;
     readonly fragment: boolean;
   };
-  readonly cancelRequest?: { readonly watchId: number };
   readonly progressRequest?: Record<string, never>;
 }
 
@@ -121,8 +118,6 @@ export interface WatchEvent {
 
 export interface WatchResponse {
   readonly header: Header;
-  /** -1: for all watches of the stream. */
-  readonly watchId: number;
   readonly created: boolean;
   readonly canceled: boolean;
   readonly compactRevision: number;

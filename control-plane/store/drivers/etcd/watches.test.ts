@@ -43,10 +43,9 @@ class FakeStream implements GrpcDuplex {
     this.#queue.close();
   }
 
-  /** The creations asked for: their ids and where they begin. */
-  get created(): { id: number; from: number }[] {
-    const creations = this.requests.flatMap(({ createRequest }) => createRequest ?? []);
-    return creations.map(({ watchId, startRevision }) => ({ id: watchId, from: startRevision }));
+  /** Where the watch begins that was asked for. */
+  get from(): Revision | undefined {
+    return this.requests[0]?.createRequest?.startRevision;
   }
 
   get progressRequests(): number {
@@ -79,17 +78,12 @@ class Scene {
     return this.streams.at(-1) as FakeStream;
   }
 
-  /** A watch that has begun, and is confirmed at `revision`. */
-  async watch(
-    after: Revision,
-    current = after,
-    revision = current,
-  ): Promise<{ recorder: Recorder; id: number; watch: Watch }> {
+  /** A watch that has begun and is confirmed. */
+  async watch(after: Revision, current = after): Promise<{ recorder: Recorder; watch: Watch }> {
     const recorder = new Recorder('/k/', after);
     const watch = this.watches.add('/k/', after, current, recorder);
-    const id = this.stream.created.at(-1)?.id as number;
-    await this.stream.answer({ revision, watchId: id, created: true });
-    return { recorder, id: this.stream.created.at(-1)?.id as number, watch };
+    await this.stream.answer({ revision: current, created: true });
+    return { recorder, watch };
   }
 }
 
@@ -103,51 +97,32 @@ const made = (key: string, revision: Revision): WatchEvent => ({ type: 'PUT', kv
 const told = (recorder: Recorder) => recorder.log.map((event) => [event.revision, textOf(event.entry)]);
 
 describe('watches on etcd', () => {
-  it('begin after the present at once', async () => {
+  it('begin at a revision, and drop what it did itself', async () => {
     const scene = new Scene();
-    const { recorder, id } = await scene.watch(10);
-    assert.deepEqual(scene.stream.created, [{ id, from: 11 }]);
-    await scene.stream.answer({ revision: 11, watchId: id, events: [made('a', 11)] });
-    assert.deepEqual(told(recorder), [[11, 'a at 11']]);
-    assert.equal(recorder.reached, 11);
-  });
-
-  it('begin at an earlier revision, and drop what it did itself', async () => {
-    const scene = new Scene();
-    const { recorder, id } = await scene.watch(10, 20);
-    assert.deepEqual(scene.stream.created, [{ id, from: 10 }]);
-    await scene.stream.answer({ revision: 20, watchId: id, events: [made('a', 10), made('b', 12)] });
+    const { recorder } = await scene.watch(10, 20);
+    assert.equal(scene.stream.from, 10);
+    await scene.stream.answer({ revision: 20, events: [made('a', 10), made('b', 12)] });
     assert.deepEqual(told(recorder), [[12, 'b at 12']]);
+    assert.equal(recorder.reached, 12);
   });
 
-  it('begin anew in the careful way when something came in between', async () => {
+  it('have a stream each', async () => {
     const scene = new Scene();
-    const { recorder, id } = await scene.watch(10, 10, 13);
-    assert.deepEqual(
-      scene.stream.created.map(({ from }) => from),
-      [11, 10],
-    );
-    const [first] = scene.stream.created;
-    // What the first attempt still says is not listened to.
-    await scene.stream.answer({ revision: 13, watchId: first?.id, events: [made('a', 12)] });
-    await scene.stream.answer({ revision: 13, watchId: first?.id, canceled: true });
-    assert.deepEqual(told(recorder), []);
-    await scene.stream.answer({ revision: 13, watchId: id, created: true });
-    await scene.stream.answer({ revision: 13, watchId: id, events: [made('a', 12)] });
-    assert.deepEqual(told(recorder), [[12, 'a at 12']]);
+    const [first, second] = [await scene.watch(10), await scene.watch(12)];
+    await scene.streams[0]?.answer({ revision: 15 });
+    assert.deepEqual([first.recorder.reached, second.recorder.reached], [15, 12]);
   });
 
   it('go on after a broken stream from where they were', async () => {
     const scene = new Scene();
-    const { recorder, id } = await scene.watch(10);
-    await scene.stream.answer({ revision: 12, watchId: id, events: [made('a', 12)] });
+    const { recorder } = await scene.watch(10);
+    await scene.stream.answer({ revision: 12, events: [made('a', 12)] });
     scene.stream.break();
     await scene.clock.advance(5_000);
     assert.equal(scene.streams.length, 2);
-    const [again] = scene.stream.created;
-    assert.equal(again?.from, 12);
-    await scene.stream.answer({ revision: 15, watchId: again?.id, created: true });
-    await scene.stream.answer({ revision: 15, watchId: again?.id, events: [made('a', 12), made('b', 14)] });
+    assert.equal(scene.stream.from, 12);
+    await scene.stream.answer({ revision: 15, created: true });
+    await scene.stream.answer({ revision: 15, events: [made('a', 12), made('b', 14)] });
     assert.deepEqual(told(recorder), [
       [12, 'a at 12'],
       [14, 'b at 14'],
@@ -173,23 +148,22 @@ describe('watches on etcd', () => {
 
   it('put the pieces of one answer together before they tell any of it', async () => {
     const scene = new Scene();
-    const { recorder, id } = await scene.watch(10);
-    await scene.stream.answer({ revision: 12, watchId: id, fragment: true, events: [made('a', 11)] });
+    const { recorder } = await scene.watch(10);
+    await scene.stream.answer({ revision: 12, fragment: true, events: [made('a', 11)] });
     assert.deepEqual([recorder.log.length, recorder.reached], [0, 10]);
-    await scene.stream.answer({ revision: 12, watchId: id, events: [made('b', 12)] });
+    await scene.stream.answer({ revision: 12, events: [made('b', 12)] });
     assert.deepEqual(recorder.batches, [2]);
     assert.equal(recorder.reached, 12);
   });
 
   it('forget the pieces of an answer that broke off', async () => {
     const scene = new Scene();
-    const { recorder, id } = await scene.watch(10);
-    await scene.stream.answer({ revision: 12, watchId: id, fragment: true, events: [made('a', 11)] });
+    const { recorder } = await scene.watch(10);
+    await scene.stream.answer({ revision: 12, fragment: true, events: [made('a', 11)] });
     scene.stream.break();
     await scene.clock.advance(5_000);
-    const [again] = scene.stream.created;
-    await scene.stream.answer({ revision: 12, watchId: again?.id, created: true });
-    await scene.stream.answer({ revision: 12, watchId: again?.id, events: [made('a', 11), made('b', 12)] });
+    await scene.stream.answer({ revision: 12, created: true });
+    await scene.stream.answer({ revision: 12, events: [made('a', 11), made('b', 12)] });
     assert.deepEqual(recorder.batches, [2]);
   });
 
@@ -223,8 +197,8 @@ describe('watches on etcd', () => {
   for (const [why, response, right] of endings) {
     it(`end when ${why}`, async () => {
       const scene = new Scene();
-      const { recorder, id } = await scene.watch(10);
-      await scene.stream.answer({ revision: 12, watchId: id, ...response });
+      const { recorder } = await scene.watch(10);
+      await scene.stream.answer({ revision: 12, ...response });
       assert.ok(right(recorder.endedWith), String(recorder.endedWith));
       assert.equal(recorder.log.length, 0);
     });
@@ -238,7 +212,7 @@ describe('watches on etcd', () => {
     await scene.clock.advance(500);
     const asked = scene.stream.progressRequests;
     assert.ok(asked >= 2 && asked <= 10, `${asked} times`);
-    await scene.stream.answer({ revision: 16, watchId: -1 });
+    await scene.stream.answer({ revision: 16 });
     assert.equal(recorder.reached, 16);
     await scene.clock.advance(500);
     const then = scene.stream.progressRequests;
@@ -254,7 +228,7 @@ describe('watches on etcd', () => {
     assert.equal(scene.streams.length, 1);
     await scene.clock.advance(3_000);
     assert.equal(scene.streams.length, 2);
-    assert.equal(scene.stream.created.length, 1);
+    assert.equal(scene.stream.from, 10);
   });
 
   it('ask now and then whether a silent etcd is still there', async () => {
@@ -262,7 +236,7 @@ describe('watches on etcd', () => {
     const { recorder } = await scene.watch(10);
     await scene.clock.advance(31_000);
     assert.equal(scene.stream.progressRequests, 1);
-    await scene.stream.answer({ revision: 10, watchId: -1 });
+    await scene.stream.answer({ revision: 10 });
     await scene.clock.advance(20_000);
     assert.equal(scene.streams.length, 1);
     await scene.clock.advance(20_000);
@@ -272,14 +246,14 @@ describe('watches on etcd', () => {
 
   it('make a writer wait until they have been told, or a second', async () => {
     const scene = new Scene();
-    const { id } = await scene.watch(10);
+    await scene.watch(10);
     let answered = 0;
     const write = (key: string, revision: Revision) => void scene.watches.told(key, revision).then(() => answered++);
     write('/k/a', 11);
     write('/elsewhere', 11);
     await turn();
     assert.equal(answered, 1);
-    await scene.stream.answer({ revision: 11, watchId: id, events: [made('a', 11)] });
+    await scene.stream.answer({ revision: 11, events: [made('a', 11)] });
     assert.equal(answered, 2);
     write('/k/a', 12);
     await scene.clock.advance(900);
@@ -293,19 +267,19 @@ describe('watches on etcd', () => {
     assert.equal(answered, 4);
   });
 
-  it('leave nothing behind when the last one is closed', async () => {
+  it('leave nothing behind when they are closed', async () => {
     const scene = new Scene();
-    const { watch, id } = await scene.watch(10);
+    const { watch, recorder } = await scene.watch(10, 20);
     watch.close();
-    assert.deepEqual(scene.stream.requests.at(-1), { cancelRequest: { watchId: id } });
-    await scene.clock.advance(100);
-    assert.equal(scene.clock.pending, 0);
-    assert.equal(scene.streams.length, 1);
-    const { recorder } = await scene.watch(20);
-    assert.equal(scene.streams.length, 2);
-    scene.watches.close();
-    assert.equal(recorder.endedWith, undefined);
     await scene.clock.advance(5_000);
     assert.equal(scene.clock.pending, 0);
+    assert.equal(scene.streams.length, 1);
+    assert.equal(recorder.endedWith, 'not yet');
+    const other = await scene.watch(20);
+    scene.watches.close();
+    assert.equal(other.recorder.endedWith, undefined);
+    await scene.clock.advance(5_000);
+    assert.equal(scene.clock.pending, 0);
+    assert.equal(scene.streams.length, 2);
   });
 });

@@ -15,7 +15,7 @@ import type { EtcdClient } from './client.ts';
 import { etcdSchema, type WatchEvent, type WatchRequest, type WatchResponse } from './proto.ts';
 import { toEntry } from './values.ts';
 
-/** While there are watches and nothing is heard for so long, etcd is asked whether it is still there. */
+/** When nothing is heard for so long, etcd is asked whether it is still there. */
 const QUIET_MS = 30_000;
 /** How long a writer's answer waits for its event. */
 const EVENT_MS = 1_000;
@@ -25,293 +25,253 @@ export interface EtcdWatchesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly keyPrefix: string;
-  /** How long a member may take to answer, or to bring watches up to a revision, before another one is tried. */
+  /** How long a member may take to answer, or to bring a watch up to a revision, before another one is tried. */
   readonly silenceMs: number;
 }
 
-/**
- * All watches of a store, on one stream to etcd. The stream is made anew when it breaks, and every watch goes on from
- * where it was.
- *
- * Starting without a gap: etcd keeps what a watch from revision `r` needs only while `r` is not below the compacted
- * revision `c`; from `r = c` on it may leave out the deletion at `c`, and does not say so. So a watch that has to tell
- * everything after `position` is started **at** `position`, and what it tells of `position` itself is dropped: then etcd
- * refuses just when something could be missing. Such a start waits for etcd's next round (100 ms), so a watch from the
- * present is started after it; if something was written in between, it is started over in the careful way.
- */
+/** All watches of a store. */
 export class EtcdWatches {
-  readonly #client: EtcdClient;
-  readonly #clock: Clock;
-  readonly #keyPrefix: string;
-  readonly #silenceMs: number;
-  readonly #watchers = new Map<number, Watcher>();
-  readonly #backoff: Backoff;
-  #nextId = 1;
-  #stream: Stream | undefined;
-  #running = false;
-  #closed = false;
-  /** Progress is asked for until every watch has reached this. */
-  #target: Revision = 0;
-  #chasing = false;
-  #heardAtMs = 0;
-  #quietTimer: Timer | undefined;
+  readonly #options: EtcdWatchesOptions;
+  readonly #watches = new Set<EtcdWatch>();
 
   constructor(options: EtcdWatchesOptions) {
-    this.#silenceMs = options.silenceMs;
-    this.#client = options.client;
-    this.#clock = options.clock;
-    this.#keyPrefix = options.keyPrefix;
-    this.#backoff = new Backoff({ firstMs: 20, maxMs: 2_000, jitter: 0.3, random: options.random });
+    this.#options = options;
   }
 
-  /** Tells everything after `after`, which is within history; `current` is a revision that etcd has reached. */
+  /** Tells everything after `after`, and of progress at least up to `current`, which etcd has reached. */
   add(prefix: string, after: Revision, current: Revision, handler: WatchHandler): Watch {
-    const watcher: Watcher = {
-      id: this.#nextId++,
-      prefix,
-      handler,
-      position: after,
-      careful: after < current,
-      floor: after,
-      created: false,
-      pieces: [],
-      waiting: [],
-    };
-    this.#watchers.set(watcher.id, watcher);
-    if (this.#stream) this.#create(this.#stream, watcher);
-    if (!this.#running) void this.#run();
-    this.reach(current);
-    return {
-      close: () => {
-        if (this.#watchers.get(watcher.id) === watcher) this.#drop(watcher, true);
-      },
-    };
+    const watch = new EtcdWatch(this.#options, prefix, after, handler, () => this.#watches.delete(watch));
+    this.#watches.add(watch);
+    watch.start();
+    watch.reach(current);
+    return watch;
   }
 
   /** Sees to it that every watch is told of progress up to `revision`, which etcd has reached, also without events. */
   reach(revision: Revision): void {
-    this.#target = Math.max(this.#target, revision);
-    if (!this.#chasing && this.#isBehind()) void this.#chase();
+    for (const watch of this.#watches) watch.reach(revision);
   }
 
   /** Resolves when the watches that a write concerns have been told of it, as far as they keep up. */
   async told(key: string, revision: Revision): Promise<void> {
-    const waits: Promise<void>[] = [];
-    for (const watcher of this.#watchers.values()) {
-      if (!watcher.created || watcher.position >= revision || !key.startsWith(watcher.prefix)) continue;
-      waits.push(new Promise((resolve) => watcher.waiting.push({ revision, resolve })));
-    }
+    const waits = [...this.#watches].flatMap((watch) => watch.told(key, revision) ?? []);
     if (waits.length === 0) return;
     const late = Promise.withResolvers<void>();
-    const timer = this.#clock.setTimer(late.resolve, EVENT_MS);
+    const timer = this.#options.clock.setTimer(late.resolve, EVENT_MS);
     await Promise.race([Promise.all(waits), late.promise]);
     timer.cancel();
   }
 
+  /** Ends all of them, without a reason. */
   close(): void {
-    this.#closed = true;
-    for (const watcher of [...this.#watchers.values()]) this.#end(watcher, undefined);
+    for (const watch of [...this.#watches]) watch.end(undefined);
+  }
+}
+
+/**
+ * One watch, on a stream of its own, so that what etcd says of progress is about this watch alone. When the stream
+ * breaks, another one goes on from where it was.
+ *
+ * Beginning without a gap: etcd keeps what a watch from revision `r` needs only while `r` is not below the compacted
+ * revision `c`; from `r = c` on it may leave out the deletion at `c`, and does not say so. So the watch is started **at**
+ * `position`, whose own events have been told, and drops them: then etcd refuses just when something could be missing.
+ */
+class EtcdWatch implements Watch {
+  readonly #options: EtcdWatchesOptions;
+  readonly #prefix: string;
+  readonly #handler: WatchHandler;
+  readonly #gone: () => void;
+  readonly #backoff: Backoff;
+  #isOpen = true;
+  #stream: Stream | undefined;
+  /** Everything up to here has been told. */
+  #position: Revision;
+  /** Progress is asked for until it is here. */
+  #target: Revision = 0;
+  #chasing = false;
+  /** Events whose rest has not come yet. */
+  #pieces: WatchEvent[] = [];
+  #waiting: { readonly revision: Revision; readonly resolve: () => void }[] = [];
+  #heardAtMs = 0;
+  #quietTimer: Timer | undefined;
+
+  constructor(
+    options: EtcdWatchesOptions,
+    prefix: string,
+    after: Revision,
+    handler: WatchHandler,
+    /** Called once, when it is closed or has ended. */
+    gone: () => void,
+  ) {
+    this.#options = options;
+    this.#prefix = prefix;
+    this.#position = after;
+    this.#handler = handler;
+    this.#gone = gone;
+    this.#backoff = new Backoff({ firstMs: 20, maxMs: 2_000, jitter: 0.3, random: options.random });
+  }
+
+  start(): void {
+    void this.#run();
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#quietTimer?.cancel();
+    this.#release();
+    this.#gone();
+    this.#stream?.abort.abort();
+  }
+
+  end(reason: Error | undefined): void {
+    if (!this.#isOpen) return;
+    this.close();
+    guard(() => this.#handler.ended(reason));
+  }
+
+  reach(revision: Revision): void {
+    this.#target = Math.max(this.#target, revision);
+    if (!this.#chasing && this.#position < this.#target) void this.#chase();
+  }
+
+  /** Undefined when there is nothing to wait for: it is not about this key, told already, or the stream is broken. */
+  told(key: string, revision: Revision): Promise<void> | undefined {
+    if (!this.#stream || this.#position >= revision || !key.startsWith(this.#prefix)) return undefined;
+    return new Promise((resolve) => this.#waiting.push({ revision, resolve }));
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
-    while (this.#watchers.size > 0 && !this.#closed) {
-      const { channel } = this.#client;
-      const abort = new AbortController();
-      const duplex = channel.duplexStream('/etcdserverpb.Watch/Watch', { signal: abort.signal });
-      const stream: Stream = { channel, duplex, abort };
+    const { client, clock } = this.#options;
+    while (this.#isOpen) {
+      const { channel } = client;
+      const stream = this.#begin(channel);
       this.#stream = stream;
       this.#hear();
-      for (const watcher of [...this.#watchers.values()]) this.#create(stream, watcher);
       try {
-        for await (const answer of duplex.answers) {
+        for await (const answer of stream.duplex.answers) {
           this.#hear();
           this.#backoff.reset();
-          this.#receive(etcdSchema.decode('WatchResponse', answer) as WatchResponse);
+          this.#receive(stream, etcdSchema.decode('WatchResponse', answer) as WatchResponse);
         }
       } catch {
-        // Whatever it was: the watches go on from where they are, on the next stream.
+        // Whatever it was: it goes on from where it is, on the next stream.
       }
       this.#stream = undefined;
-      this.#quietTimer?.cancel();
-      for (const watcher of this.#watchers.values()) lose(watcher);
-      if (this.#watchers.size === 0 || this.#closed) break;
-      this.#client.turnFrom(channel);
-      await this.#clock.sleep(this.#backoff.next());
+      this.#pieces = [];
+      this.#release();
+      if (!this.#isOpen) return;
+      client.turnFrom(channel);
+      await clock.sleep(this.#backoff.next());
     }
-    this.#running = false;
-    if (this.#watchers.size > 0 && !this.#closed) void this.#run();
   }
 
-  #create(stream: Stream, watcher: Watcher): void {
-    // A new id each time: answers to an earlier attempt must not be taken for this one's.
-    this.#watchers.delete(watcher.id);
-    watcher.id = this.#nextId++;
-    this.#watchers.set(watcher.id, watcher);
-    watcher.floor = watcher.position;
-    const key = this.#keyPrefix + watcher.prefix;
-    const startRevision = watcher.careful ? watcher.position : watcher.position + 1;
+  #begin(channel: GrpcChannel): Stream {
+    const abort = new AbortController();
+    const duplex = channel.duplexStream('/etcdserverpb.Watch/Watch', { signal: abort.signal });
+    const stream: Stream = { duplex, abort, floor: this.#position, created: false };
+    const key = this.#options.keyPrefix + this.#prefix;
     const rangeEnd = prefixEnd(key) ?? '\0';
-    const createRequest = { key, rangeEnd, startRevision, prevKv: true, watchId: watcher.id, fragment: true };
-    send(stream, { createRequest });
+    send(stream, {
+      createRequest: { key, rangeEnd, startRevision: this.#position, prevKv: true, watchId: 1, fragment: true },
+    });
+    return stream;
   }
 
-  #receive(response: WatchResponse): void {
-    const { watchId, header, events } = response;
-    const isProgress = !response.created && !response.canceled && events.length === 0;
-    if (isProgress) {
-      for (const watcher of [...this.#watchers.values()]) {
-        if (watcher.created && (watchId === -1 || watchId === watcher.id)) this.#progress(watcher, header.revision);
-      }
-      return;
-    }
-    const watcher = this.#watchers.get(watchId);
-    if (!watcher) return;
-    if (response.canceled) return this.#canceled(watcher, response);
-    if (response.created) this.#created(watcher, header.revision);
-    else this.#events(watcher, events, response.fragment);
+  #receive(stream: Stream, response: WatchResponse): void {
+    const { events, compactRevision, cancelReason } = response;
+    if (response.canceled) {
+      const reason =
+        compactRevision > 0
+          ? new CompactedError(this.#position, compactRevision)
+          : new StoreError('unavailable', `etcd ended the watch: ${cancelReason || 'without a reason'}`);
+      this.end(reason);
+    } else if (response.created) {
+      stream.created = true;
+      guard(() => this.#handler.progress(this.#position));
+    } else if (events.length > 0) this.#events(stream, events, response.fragment);
+    else this.#progress(response.header.revision);
   }
 
-  #created(watcher: Watcher, revision: Revision): void {
-    if (!watcher.careful && revision > watcher.position) {
-      if (this.#stream) {
-        send(this.#stream, { cancelRequest: { watchId: watcher.id } });
-        watcher.careful = true;
-        this.#create(this.#stream, watcher);
-        this.reach(revision);
-      }
-      return;
-    }
-    watcher.created = true;
-    if (!watcher.careful) guard(() => watcher.handler.progress(watcher.position));
-    // After a break it goes on from where it is then.
-    watcher.careful = true;
-  }
-
-  #canceled(watcher: Watcher, { compactRevision, cancelReason }: WatchResponse): void {
-    const reason =
-      compactRevision > 0
-        ? new CompactedError(watcher.position, compactRevision)
-        : new StoreError('unavailable', `etcd ended the watch: ${cancelReason || 'without a reason'}`);
-    this.#end(watcher, reason);
-  }
-
-  #events(watcher: Watcher, events: readonly WatchEvent[], unfinished: boolean): void {
-    for (const event of events) if (event.kv.modRevision > watcher.floor) watcher.pieces.push(event);
+  #events(stream: Stream, events: readonly WatchEvent[], unfinished: boolean): void {
+    for (const event of events) if (event.kv.modRevision > stream.floor) this.#pieces.push(event);
     if (unfinished) return;
-    const { pieces } = watcher;
-    watcher.pieces = [];
+    const pieces = this.#pieces;
+    this.#pieces = [];
     const last = pieces.at(-1);
     if (!last) return;
-    const batch: StoreEvent[] = [];
+    let batch: StoreEvent[];
     try {
-      for (const event of pieces) batch.push(toEvent(event, this.#keyPrefix.length));
+      batch = pieces.map((event) => toEvent(event, this.#options.keyPrefix.length));
     } catch (error) {
-      this.#end(watcher, error as Error);
+      this.end(error as Error);
       return;
     }
-    guard(() => watcher.handler.events(batch));
-    if (this.#isOpen(watcher)) this.#progress(watcher, last.kv.modRevision);
+    guard(() => this.#handler.events(batch));
+    this.#progress(last.kv.modRevision);
   }
 
-  #progress(watcher: Watcher, revision: Revision): void {
-    if (revision <= watcher.position) return;
-    watcher.position = revision;
-    guard(() => watcher.handler.progress(revision));
-    if (watcher.waiting.length === 0) return;
-    const { waiting } = watcher;
-    watcher.waiting = waiting.filter((one) => one.revision > watcher.position);
-    for (const one of waiting) if (one.revision <= watcher.position) one.resolve();
+  #progress(revision: Revision): void {
+    if (!this.#isOpen || revision <= this.#position) return;
+    this.#position = revision;
+    guard(() => this.#handler.progress(revision));
+    for (const one of this.#waiting) if (one.revision <= revision) one.resolve();
+    this.#waiting = this.#waiting.filter((one) => one.revision > revision);
   }
 
-  #end(watcher: Watcher, reason: Error | undefined): void {
-    if (!this.#isOpen(watcher)) return;
-    this.#drop(watcher, false);
-    guard(() => watcher.handler.ended(reason));
+  /** Who waits for an event need not wait longer. */
+  #release(): void {
+    for (const one of this.#waiting) one.resolve();
+    this.#waiting = [];
   }
 
-  #drop(watcher: Watcher, tell: boolean): void {
-    this.#watchers.delete(watcher.id);
-    lose(watcher);
-    if (tell && this.#stream) send(this.#stream, { cancelRequest: { watchId: watcher.id } });
-    if (this.#watchers.size === 0) this.#stream?.abort.abort();
-  }
-
-  #isOpen(watcher: Watcher): boolean {
-    return this.#watchers.get(watcher.id) === watcher;
-  }
-
-  #isBehind(): boolean {
-    for (const watcher of this.#watchers.values()) if (watcher.position < this.#target) return true;
-    return false;
-  }
-
-  /** Asks for progress until nobody is behind. etcd answers once it has told all watches of a stream everything. */
+  /** Asks for progress until it is there; etcd answers once it has told everything. */
   async #chase(): Promise<void> {
+    const { clock, silenceMs } = this.#options;
     this.#chasing = true;
-    const waits = new Backoff({ firstMs: 10, maxMs: 200 });
-    let since = this.#clock.monotonic();
-    for (let stream = this.#stream; this.#isBehind() && !this.#closed; ) {
+    const waits = new Backoff({ firstMs: 5, maxMs: 100 });
+    let stream = this.#stream;
+    let sinceMs = clock.monotonic();
+    while (this.#isOpen && this.#position < this.#target) {
       if (stream !== this.#stream) {
         stream = this.#stream;
-        since = this.#clock.monotonic();
+        sinceMs = clock.monotonic();
       }
-      if (stream && this.#clock.monotonic() - since > this.#silenceMs) stream.abort.abort();
-      else if (stream) send(stream, { progressRequest: {} });
-      await this.#clock.sleep(waits.next());
+      if (stream && clock.monotonic() - sinceMs > silenceMs) stream.abort.abort();
+      else if (stream?.created) send(stream, { progressRequest: {} });
+      await clock.sleep(waits.next());
     }
     this.#chasing = false;
   }
 
-  /** Something came over the stream. */
+  /** Something came over the stream, or it is new. */
   #hear(): void {
-    this.#heardAtMs = this.#clock.monotonic();
+    this.#heardAtMs = this.#options.clock.monotonic();
     if (this.#quietTimer === undefined) this.#listen(QUIET_MS);
   }
 
   #listen(delayMs: number): void {
-    this.#quietTimer = this.#clock.setTimer(() => {
+    const { clock, silenceMs } = this.#options;
+    this.#quietTimer = clock.setTimer(() => {
       this.#quietTimer = undefined;
       const stream = this.#stream;
       if (!stream) return;
-      const quietMs = this.#clock.monotonic() - this.#heardAtMs;
+      const quietMs = clock.monotonic() - this.#heardAtMs;
       if (quietMs < QUIET_MS) return this.#listen(QUIET_MS - quietMs);
-      if (quietMs >= QUIET_MS + this.#silenceMs) return stream.abort.abort();
+      if (quietMs >= QUIET_MS + silenceMs) return stream.abort.abort();
       send(stream, { progressRequest: {} });
-      this.#listen(this.#silenceMs);
+      this.#listen(silenceMs);
     }, delayMs);
   }
 }
 
 interface Stream {
-  readonly channel: GrpcChannel;
   readonly duplex: GrpcDuplex;
   readonly abort: AbortController;
-}
-
-interface Watcher {
-  id: number;
-  readonly prefix: string;
-  readonly handler: WatchHandler;
-  /** Everything up to here has been told. */
-  position: Revision;
-  /** Starts at `position`, not after it. */
-  careful: boolean;
-  /** Events up to here were told before this start. */
-  floor: Revision;
-  /** etcd has confirmed it on this stream. */
+  /** Events up to here were told before it began. */
+  readonly floor: Revision;
+  /** etcd has confirmed the watch. */
   created: boolean;
-  /** Events whose rest has not come yet. */
-  pieces: WatchEvent[];
-  waiting: { readonly revision: Revision; readonly resolve: () => void }[];
-}
-
-/** The stream is gone, or the watch: who waits for its events need not wait longer. */
-function lose(watcher: Watcher): void {
-  watcher.created = false;
-  watcher.pieces = [];
-  for (const one of watcher.waiting) one.resolve();
-  watcher.waiting = [];
 }
 
 function send(stream: Stream, request: WatchRequest): void {
