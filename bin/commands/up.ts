@@ -10,6 +10,7 @@ import { NodeKeys } from '../../libs/base/node/node-keys.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { realRandom } from '../../libs/base/node/real-random.ts';
 import { type Machine, startApiServer } from '../compose/apiserver.ts';
+import { COMPONENTS, type ComponentName, startControllers, startSchedulerComponent } from '../compose/components.ts';
 import { CommandError, explainStartError } from '../errors.ts';
 import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
 
@@ -21,6 +22,8 @@ usage: tutti up [options]
   --port PORT            of the API server (default 6443; 0: any free one)
   --listen ADDRESS       the API server's address (default 127.0.0.1)
   --store lmdb|memory    lmdb (default) keeps data through everything; memory forgets
+  --only NAME,…          start only these of: apiserver controller-manager scheduler
+                         (the API server is always among them)
   --no-merge-kubeconfig  leave your own kubeconfig alone
   --verbose              log more
   --help                 print this text
@@ -48,6 +51,7 @@ export async function up(args: readonly string[]): Promise<number> {
 
   const listenHost = values.listen ?? '127.0.0.1';
   const port = portOf(values.port ?? '6443');
+  const wanted = componentsOf(values.only);
   const running = await startApiServer(machine, {
     dataDir,
     store: storeOf(values.store ?? 'lmdb'),
@@ -58,6 +62,16 @@ export async function up(args: readonly string[]): Promise<number> {
     throw explainStartError(error, { dataDir, port, listenHost });
   });
   step(`API server    ${running.url}, store in ${dataDir}`);
+  await using components = new AsyncDisposableStack();
+  const around = { machine, server: running.server, pki: running.pki, heldTokens: running.heldTokens };
+  if (wanted.has('controller-manager')) {
+    components.use(await startControllers(around));
+    step('controllers');
+  }
+  if (wanted.has('scheduler')) {
+    components.use(await startSchedulerComponent(around));
+    step('scheduler');
+  }
   if (!values['no-merge-kubeconfig']) {
     const merged = await mergeIntoUserKubeconfig(machine.host, running.kubeconfigPath);
     step(`kubeconfig    context tutti in ${merged}`);
@@ -65,7 +79,7 @@ export async function up(args: readonly string[]): Promise<number> {
   process.stdout.write(`
 kubeconfig: ${running.kubeconfigPath}
 
-What runs: the API server and its store. There is no scheduler, controller or node yet. Try:
+What runs: ${[...wanted].join(', ')}. There is no node yet: pods stay pending, and say why. Try:
 
   export KUBECONFIG=${running.kubeconfigPath}
   kubectl create configmap hello --from-literal=greeting=world
@@ -76,6 +90,7 @@ Ctrl-C stops it; the data stays.
   const reason = await stopped;
   process.stdout.write(`\n${reason}: stopping\n`);
   const late = machine.clock.setTimer(() => process.exit(1), STOP_MS, { keepAlive: true });
+  await components.disposeAsync();
   await running[Symbol.asyncDispose]();
   late.cancel();
   return 0;
@@ -90,6 +105,7 @@ function parse(args: readonly string[]) {
         port: { type: 'string' },
         listen: { type: 'string' },
         store: { type: 'string' },
+        only: { type: 'string', multiple: true },
         'no-merge-kubeconfig': { type: 'boolean' },
         verbose: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
@@ -109,6 +125,13 @@ function portOf(text: string): number {
 function storeOf(text: string): string {
   if (text === 'lmdb' || text === 'memory') return text;
   throw new CommandError(`--store wants lmdb or memory, not "${text}".`, 2);
+}
+
+function componentsOf(only: readonly string[] | undefined): ReadonlySet<ComponentName> {
+  const names = only?.flatMap((text) => text.split(',')).filter((text) => text !== '') ?? COMPONENTS;
+  const unknown = names.find((name) => !(COMPONENTS as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new CommandError(`--only knows ${COMPONENTS.join(', ')}, not "${unknown}".`, 2);
+  return new Set(['apiserver', ...names] as ComponentName[]);
 }
 
 /** The real machine, as everything that is started takes it. */

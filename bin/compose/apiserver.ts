@@ -1,6 +1,7 @@
 // Puts the API server together: store, credentials, the server, its sockets.
 
 import process from 'node:process';
+import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -38,6 +39,8 @@ export interface RunningApiServer extends AsyncDisposable {
   readonly server: ApiServer;
   readonly serving: Serving;
   readonly pki: ClusterPki;
+  /** For components of this process that are service accounts. */
+  readonly heldTokens: HeldTokens;
   readonly url: string;
   /** The administrator's, 0600. */
   readonly kubeconfigPath: string;
@@ -47,6 +50,7 @@ export interface RunningApiServer extends AsyncDisposable {
 export async function startApiServer(machine: Machine, settings: ApiServerSettings): Promise<RunningApiServer> {
   const { host, clock, random, keys, log } = machine;
   await host.files.makeDirectory(settings.dataDir);
+  const port = settings.port || (await freePort(host, settings.listenHost));
   const addresses = [...new Set(host.facts.addresses().map(({ address }) => address))].filter((a) => !a.includes('%'));
   const [pki, store] = await Promise.all([
     ensureClusterPki(host.files, keys, clock, {
@@ -58,6 +62,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     openStore(machine, settings),
   ]);
   const advertised = settings.listenHost === '0.0.0.0' ? '127.0.0.1' : settings.listenHost;
+  const heldTokens = new HeldTokens(keys);
   const server = createDefaultServer({
     store,
     clock,
@@ -66,7 +71,8 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     log: log.child('apiserver'),
     clientAuthorityPem: pki.ca.certificatePem,
     serviceAccountKey: pki.serviceAccountKey,
-    serverAddress: `${advertised}:${settings.port}`,
+    authenticators: [heldTokens.authenticator()],
+    serverAddress: `${advertised}:${port}`,
     advertiseAddress: addresses.find((address) => isReachable(address)),
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
@@ -75,7 +81,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
   await server.start();
   const serving = await serve({
     host: settings.listenHost,
-    port: settings.port,
+    port,
     tls: {
       certificatePem: pki.apiserver.certificatePem,
       privateKeyPem: pki.apiserver.key.privateKeyPem(),
@@ -97,6 +103,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     server,
     serving,
     pki,
+    heldTokens,
     url,
     kubeconfigPath,
     async [Symbol.asyncDispose]() {
@@ -111,6 +118,12 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
 function isReachable(address: string): boolean {
   const ip = parseIp(address);
   return ip?.version === 4 && !isLoopback(ip) && !isLinkLocal(ip);
+}
+
+/** A port that nobody listens on: the cluster's own objects tell it, so it must be known before the listener is up. */
+async function freePort(host: Host, address: string): Promise<number> {
+  await using listener = await host.sockets.listen({ host: address, port: 0 }, (connection) => connection.destroy());
+  return listener.port;
 }
 
 async function openStore(machine: Machine, settings: ApiServerSettings): Promise<Store> {

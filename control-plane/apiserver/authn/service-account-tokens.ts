@@ -3,10 +3,6 @@ import type { TokenRequest } from '../../../api/types/authentication/v1.generate
 import { type Clock, formatTime } from '../../../libs/base/clock.ts';
 import type { KeyPair, Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
-import type { ActionSubresource, Kind } from '../../../libs/kind/kind.ts';
-import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
-import type { Registry } from '../../../libs/kind/registry.ts';
-import type { RequestContext, UserInfo } from '../../../libs/kind/request.ts';
 import { signJwt } from '../../../libs/jwt/jwt.ts';
 import { JwtVerifier } from '../../../libs/jwt/jwt-verifier.ts';
 import {
@@ -17,6 +13,10 @@ import {
   type ServiceAccountToken,
   userOf,
 } from '../../../libs/jwt/service-account-token.ts';
+import type { ActionSubresource, Kind } from '../../../libs/kind/kind.ts';
+import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
+import type { RequestContext, UserInfo } from '../../../libs/kind/request.ts';
 import { badRequest, conflict, notFound, unauthorized } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import type { Authenticator } from './authenticator.ts';

@@ -1,0 +1,90 @@
+// The components that are clients of the API server, each as its own user, over the transport of the same process.
+
+import { type HeldTokens, serviceAccountUser } from '../../control-plane/apiserver/authn/held-tokens.ts';
+import { inProcessTransport } from '../../control-plane/apiserver/in-process.ts';
+import type { ApiServer } from '../../control-plane/apiserver/server.ts';
+import { startControllerManager } from '../../control-plane/controller-manager/controller-manager.ts';
+import { runScheduler } from '../../control-plane/scheduler/run-scheduler.ts';
+import { decodePem } from '../../libs/base/x509/pem.ts';
+import { createClient } from '../../libs/client/client.ts';
+import { createInformers } from '../../libs/client/informers.ts';
+import type { Client } from '../../libs/kind/client.ts';
+import type { FeatureGates } from '../../libs/kind/reconciler.ts';
+import type { ClusterPki } from '../../libs/pki/cluster-pki.ts';
+import type { Machine } from './apiserver.ts';
+
+/** The names that `--only` takes; each can be left to its upstream counterpart. */
+export const COMPONENTS = ['apiserver', 'controller-manager', 'scheduler'] as const;
+export type ComponentName = (typeof COMPONENTS)[number];
+
+interface Around {
+  readonly machine: Machine;
+  readonly server: ApiServer;
+  readonly pki: ClusterPki;
+  readonly heldTokens: HeldTokens;
+}
+
+/** Upstream's stable gates are on; none that Tutti knows is off. */
+const featureGates: FeatureGates = { enabled: () => true };
+
+/** A client of the server in this process, with a certificate as on the wire. */
+function clientOf({ machine, server }: Around, certificatePem: string, userAgent: string): Client {
+  const certificateDer = decodePem(certificatePem)[0]?.der;
+  const transport = inProcessTransport({
+    handle: (request) => server.handle(request),
+    credentials: { ...(certificateDer ? { certificateDer } : {}) },
+    userAgent,
+  });
+  return createClient(transport, { userAgent, clock: machine.clock });
+}
+
+/** A client as a service account of `kube-system`: each controller may do what its own role says, and no more. */
+function accountClient({ machine, server, heldTokens }: Around, account: string): Client {
+  const token = heldTokens.issue(serviceAccountUser('kube-system', account));
+  const userAgent = 'kube-controller-manager';
+  const transport = inProcessTransport({
+    handle: (request) => server.handle(request),
+    credentials: { token },
+    userAgent,
+  });
+  return createClient(transport, { userAgent, clock: machine.clock });
+}
+
+/** Starts the controllers of all kinds. Disposing it waits for those at work. */
+export async function startControllers(around: Around): Promise<AsyncDisposable> {
+  const { clock, random, keys, log } = around.machine;
+  const client = clientOf(around, around.pki.controllerManager.certificatePem, 'kube-controller-manager');
+  const informers = createInformers({ client, clock, random, log: log.child('controller-manager') });
+  const running = startControllerManager({
+    client,
+    informers,
+    clock,
+    random,
+    keys,
+    log: log.child('controller-manager'),
+    featureGates,
+    clientOf: (account) => accountClient(around, account),
+    settings: { rootAuthorityPem: around.pki.ca.certificatePem },
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await running.stop();
+      await informers.stop();
+    },
+  };
+}
+
+/** Starts the scheduler. */
+export async function startSchedulerComponent(around: Around): Promise<AsyncDisposable> {
+  const { clock, random, log, host } = around.machine;
+  const client = clientOf(around, around.pki.scheduler.certificatePem, 'kube-scheduler');
+  const running = await runScheduler({
+    client,
+    clock,
+    random,
+    log: log.child('scheduler'),
+    featureGates,
+    host: host.facts.hostname,
+  });
+  return { [Symbol.asyncDispose]: () => running.stop() };
+}
