@@ -10,7 +10,7 @@ const VALUE_EXPRESSION_BYTES_MAX = 5 * 1024;
 const REASONS = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
 const NOTHING_TO_DO = 'validations or auditAnnotations must contain at least one item';
 
-export function validateValidatingAdmissionPolicy({ spec }: DeepReadonly<ValidatingAdmissionPolicy>): field.ErrorList {
+export function validateValidatingAdmissionPolicy({ metadata, spec }: DeepReadonly<ValidatingAdmissionPolicy>): field.ErrorList {
   const at = field.path('spec');
   const errors = validatePolicySpec(spec ?? {}, at);
   const { validations = [], auditAnnotations = [] } = spec ?? {};
@@ -30,7 +30,9 @@ export function validateValidatingAdmissionPolicy({ spec }: DeepReadonly<Validat
   const keys = new Set<string>();
   auditAnnotations.forEach(({ key = '', valueExpression = '' }, i) => {
     const here = annotations.index(i);
-    for (const problem of qualifiedName(key)) errors.push(field.invalid(here.child('key'), key, problem));
+    // In the audit record the policy's name stands before the key.
+    const whole = `${metadata?.name ?? ''}/${key}`;
+    for (const problem of qualifiedName(whole)) errors.push(field.invalid(here.child('key'), whole, problem));
     errors.push(...validateExpression(valueExpression, here.child('valueExpression'), 'valueExpression'));
     if (valueExpression.length > VALUE_EXPRESSION_BYTES_MAX) {
       errors.push(field.tooLong(here.child('valueExpression'), VALUE_EXPRESSION_BYTES_MAX));

@@ -39,7 +39,7 @@ export const strategy: Strategy<Service> = {
 export const statusStrategy: StatusSubresource<Service>['strategy'] = {
   resetFields: ['spec'],
   defaults: defaultService,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
   validateUpdate: validateServiceStatus,
 };
 

@@ -39,8 +39,8 @@ function validateSlice(slice: DeepReadonly<EndpointSlice>, kept: readonly string
   else if (!ADDRESS_TYPES.includes(addressType)) {
     errors.push(field.notSupported('addressType', addressType, ADDRESS_TYPES));
   }
-  errors.push(...validateEndpoints(endpoints ?? [], addressType, kept));
   errors.push(...validatePorts(ports ?? []));
+  errors.push(...validateEndpoints(endpoints ?? [], addressType, kept));
   return errors;
 }
 

@@ -25,6 +25,11 @@ export function validatePriorityLevelConfiguration(level: DeepReadonly<PriorityL
     const shown = field.verbatim(internalJson('flowcontrol.v1.PriorityLevelConfigurationSpec', spec));
     errors.push(field.invalid('spec', shown, `spec of '${name}' must equal the fixed value`));
   }
+  if (name === EXEMPT && (spec.type !== 'Exempt' || spec.limited)) {
+    const shown = field.verbatim(internalJson('flowcontrol.v1.PriorityLevelConfigurationSpec', spec));
+    const why = "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value";
+    errors.push(field.invalid('spec', shown, why));
+  }
   return errors;
 }
 

@@ -20,6 +20,6 @@ export const strategy: Strategy<Ingress> = {
 
 export const statusStrategy: StatusSubresource<Ingress>['strategy'] = {
   resetFields: ['spec'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
   validateUpdate: validateIngressStatus,
 };

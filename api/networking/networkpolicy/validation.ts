@@ -78,7 +78,7 @@ function validatePort({ protocol, port, endPort }: DeepReadonly<NetworkPolicyPor
   }
   for (const problem of portProblems(port)) errors.push(field.invalid(at.child('port'), port, problem));
   if (endPort === undefined) return errors;
-  if (endPort < port) errors.push(field.invalid(end, endPort, 'must be greater than or equal to `port`'));
+  if (endPort < port) errors.push(field.invalid(end, port, 'must be greater than or equal to `port`'));
   for (const problem of portProblems(endPort)) errors.push(field.invalid(end, endPort, problem));
   return errors;
 }

@@ -13,7 +13,7 @@ export const strategy: Strategy<ServiceCIDR> = {
   prepareForCreate: (_ctx, draft) => dropStatus(draft),
   prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
   validate: validateCidrs,
-  validateUpdate: (draft, old) => validateImmutable(draft.spec?.cidrs, old.spec?.cidrs, 'spec.cidrs'),
+  validateUpdate: validateCidrsUpdate,
 };
 
 export const statusStrategy: StatusSubresource<ServiceCIDR>['strategy'] = {
@@ -35,4 +35,13 @@ function validateCidrs({ spec }: DeepReadonly<ServiceCIDR>): field.ErrorList {
   }
   cidrs.forEach((cidr, i) => errors.push(...validateCanonicalCidr(cidr, at.index(i))));
   return errors;
+}
+
+/** What is there stays; a range of the other family may be added. */
+function validateCidrsUpdate(draft: DeepReadonly<ServiceCIDR>, old: DeepReadonly<ServiceCIDR>): field.ErrorList {
+  const at = field.path('spec', 'cidrs');
+  const [cidrs, was] = [draft.spec?.cidrs ?? [], old.spec?.cidrs ?? []];
+  if (cidrs.length < was.length) return validateImmutable(cidrs, was, at);
+  const errors = was.flatMap((cidr, i) => validateImmutable(cidrs[i], cidr, at.index(i)));
+  return errors.length === 0 && cidrs.length > was.length ? validateCidrs(draft) : errors;
 }

@@ -44,7 +44,8 @@ export function validateStorageClassUpdate(
 /** Each term maps keys to sets of values; no key, value or whole term twice. */
 function validateTopologies(terms: readonly DeepReadonly<TopologySelectorTerm>[], at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
-  const seenTerms = new Set<string>();
+  // A term without expressions selects nothing that another could not.
+  const seenTerms = new Set<string>([JSON.stringify([])]);
   terms.forEach((term, i) => {
     const byKey = new Map<string, string[]>();
     const expressions = at.index(i).child('matchLabelExpressions');

@@ -161,6 +161,11 @@ export class ResourceCache implements WatchSource {
     return known?.revision === entry.revision ? known : this.#handle(entry);
   }
 
+  /** The handle of an entry that a dry run would have written: of the same revision as the present one, and another. */
+  pretend(entry: Entry): CachedObject {
+    return this.#handle(entry);
+  }
+
   /** The present state. Long selections let others have their turn, and still show one state. */
   async list(query: ListQuery): Promise<ListPage> {
     const { selection, after, limit = 0 } = query;

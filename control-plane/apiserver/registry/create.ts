@@ -98,7 +98,7 @@ async function insert(engine: Engine, ctx: RequestContext, target: Target, draft
     let taken: Entry | undefined;
     if (ctx.dryRun) {
       taken = await engine.store.get(key);
-      if (!taken) return cache.encode(pretendedEntry(prepared, key));
+      if (!taken) return cache.pretend(pretendedEntry(prepared, key));
     } else {
       const result = await putObject(engine.store, key, prepared, 'absent', kind.expireAfterSeconds);
       if (result.ok) return cache.encode(result.entry as Entry);

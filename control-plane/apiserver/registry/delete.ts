@@ -108,7 +108,7 @@ async function tryDelete(
   const marked = markForDeletion(engine, ctx, kind.strategy, old.object(), parameters);
   if (marked && !isFinished(kind.strategy, marked)) {
     const prepared = prepareObject(kind, schema, marked);
-    if (ctx.dryRun) return { deleted: { encoded: cache.encode(pretendedEntry(prepared, key, old)), gone: false } };
+    if (ctx.dryRun) return { deleted: { encoded: cache.pretend(pretendedEntry(prepared, key, old)), gone: false } };
     const result = await putObject(engine.store, key, prepared, old.revision);
     if (result.ok && result.entry) return { deleted: { encoded: cache.encode(result.entry), gone: false } };
     return result.ok || !result.actual ? {} : { actual: cache.encode(result.actual) };
@@ -120,7 +120,7 @@ async function tryDelete(
     await release(engine, ctx, kind, old.object());
     // Who may wait before it goes is shown as it went: with the grace that it was given.
     const last = kind.strategy.gracefulDelete
-      ? cache.encode(pretendedEntry(prepareObject(kind, schema, marked), key, old))
+      ? cache.pretend(pretendedEntry(prepareObject(kind, schema, marked), key, old))
       : old;
     return { deleted: { encoded: last, gone: true } };
   }

@@ -170,12 +170,12 @@ async function replace(
   const prepared = prepareObject(kind, schema, draft);
   if (isUnchanged(prepared, old.revision, old.entry().value)) return { done: true, encoded: old };
   if (isFinished(kind.strategy, draft)) {
-    if (ctx.dryRun) return { done: true, encoded: cache.encode(pretendedEntry(prepared, key, old)) };
+    if (ctx.dryRun) return { done: true, encoded: cache.pretend(pretendedEntry(prepared, key, old)) };
     const removed = await engine.store.write({ key, value: undefined, expect: old.revision });
     if (!removed.ok) return { done: false, actual: removed.actual, stale: false };
-    return { done: true, encoded: cache.encode(pretendedEntry(prepared, key, old)) };
+    return { done: true, encoded: cache.pretend(pretendedEntry(prepared, key, old)) };
   }
-  if (ctx.dryRun) return { done: true, encoded: cache.encode(pretendedEntry(prepared, key, old)) };
+  if (ctx.dryRun) return { done: true, encoded: cache.pretend(pretendedEntry(prepared, key, old)) };
   const result = await putObject(engine.store, key, prepared, old.revision, kind.expireAfterSeconds);
   if (!result.ok) return { done: false, actual: result.actual, stale: false };
   assert(result.entry, 'a put has an entry');
