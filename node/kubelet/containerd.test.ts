@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { nodes, pods } from '../../api/resources.ts';
+import { configMaps, nodes, pods, secrets } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core/v1.generated.ts';
 import { createLogger, formatRecord, silentLogger } from '../../libs/base/log.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
@@ -137,6 +137,130 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     await Promise.all(['talks', 'serves'].map((name) => inDefault().delete(name)));
     await Promise.all([gone('talks'), gone('serves')]);
   });
+
+  test('environment, volumes, users and limits reach the process', async () => {
+    const { client } = cluster;
+    await client.resource(configMaps).namespace('default').create({ metadata: { name: 'settings' }, data: { a: 'from map', b: 'x' } });
+    // As the controller manager does, which is not here.
+    const authority = { 'ca.crt': cluster.authority.certificatePem };
+    await client.resource(configMaps).namespace('default').create({ metadata: { name: 'kube-root-ca.crt' }, data: authority });
+    await client
+      .resource(secrets)
+      .namespace('default')
+      .create({ metadata: { name: 'key' }, data: { token: Buffer.from('s3cret').toString('base64') } });
+    const script = [
+      'echo env $A $NAME',
+      'cat /config/a; echo',
+      'cat /secret/token; echo',
+      'cat /all/labels; echo',
+      'cat /all/map/b; echo',
+      'cat /one/file; echo',
+      'cut -c1-2 /var/run/secrets/kubernetes.io/serviceaccount/token',
+      'echo user $(id -u) $(id -g)',
+      'echo hosts $(grep -c full /etc/hosts)',
+      'touch /memory/here && mount | grep -c "/memory type tmpfs"',
+      'touch /root-is-read-only 2>/dev/null || echo read-only',
+      'echo last words > /dev/termination-log',
+      'exit 0',
+    ].join('\n');
+    await create('full', [], {
+      restartPolicy: 'Never',
+      automountServiceAccountToken: true,
+      securityContext: { runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000 },
+      volumes: [
+        { name: 'config', configMap: { name: 'settings' } },
+        { name: 'secret', secret: { secretName: 'key' } },
+        {
+          name: 'all',
+          projected: {
+            sources: [
+              { downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+              { configMap: { name: 'settings', items: [{ key: 'b', path: 'map/b' }] } },
+            ],
+          },
+        },
+        { name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+      ],
+      containers: [
+        {
+          name: 'main',
+          image: BEHAVE,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', script],
+          env: [
+            { name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } },
+            { name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+          ],
+          volumeMounts: [
+            { name: 'config', mountPath: '/config' },
+            { name: 'secret', mountPath: '/secret' },
+            { name: 'all', mountPath: '/all' },
+            { name: 'config', mountPath: '/one/file', subPath: 'a' },
+            { name: 'memory', mountPath: '/memory' },
+          ],
+          resources: { limits: { cpu: '500m', memory: '64Mi' }, requests: { cpu: '100m', memory: '32Mi' } },
+          securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+        },
+      ],
+    });
+    const pod = await until('it has ended', async () => {
+      const found = await get('full');
+      return ['Succeeded', 'Failed'].includes(found.status?.phase ?? '') && found;
+    });
+    const log = (await kubectl('logs full')).stdout;
+    assert.deepEqual(log.trim().split('\n'), [
+      'env from map full',
+      'from map',
+      's3cret',
+      'app="full"',
+      'x',
+      'from map',
+      'ey',
+      'user 1000 2000',
+      'hosts 1',
+      '1',
+      'read-only',
+    ]);
+    assert.equal(pod.status?.phase, 'Succeeded');
+    assert.equal(pod.status?.containerStatuses?.[0]?.state?.terminated?.message, 'last words\n');
+    assert.equal(pod.status?.qosClass, 'Burstable');
+    await inDefault().delete('full');
+    await gone('full');
+    const { stdout } = await containerd.host.exec('grep -c kubernetes.io~empty-dir /proc/self/mountinfo || :');
+    assert.equal(stdout, '0\n', 'no mount is left');
+  });
+
+  test('a kubelet that died takes over what runs, and ends what nobody wants any more', async () => {
+    await Promise.all(['stays', 'unwanted'].map((name) => create(name, ['stay'])));
+    const [before] = await Promise.all([ready('stays'), ready('unwanted')]);
+    const id = before.status?.containerStatuses?.[0]?.containerID;
+    await fixture[Symbol.asyncDispose]();
+    await inDefault().delete('unwanted', { gracePeriodSeconds: 0 });
+    await containerd.kill();
+    await containerd.restart();
+    fixture = await startKubeletOn(containerd, cluster, { nodeName: NODE, log });
+    await until('only one is left', async () => (await fixture.cri.listPodSandbox({})).items.length === 1);
+    await inDefault().patch('stays', { metadata: { labels: { seen: 'yes' } } }, { type: 'merge' });
+    const after = await ready('stays');
+    assert.equal(after.status?.containerStatuses?.[0]?.containerID, id);
+    assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 0);
+
+    // The container is killed behind the kubelet's back: it comes back.
+    await containerd.host.exec(['kill', '-9', String(await processOf(id!.replace('containerd://', '')))]);
+    const again = await until('it was restarted', async () => {
+      const pod = await get('stays');
+      return pod.status?.containerStatuses?.[0]?.restartCount === 1 && isReady(pod) && pod;
+    });
+    assert.equal(again.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 137);
+    await inDefault().delete('stays');
+    await gone('stays');
+    await until('nothing is left', async () => (await fixture.cri.listPodSandbox({})).items.length === 0);
+  });
+
+  const processOf = async (id: string): Promise<number> => {
+    const { info } = await fixture.cri.containerStatus({ containerId: id, verbose: true });
+    return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
+  };
 
   test('the node says what it is', async () => {
     const node = await cluster.client.resource(nodes).get(NODE);

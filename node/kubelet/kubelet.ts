@@ -1,6 +1,6 @@
 import { pods, services } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core/v1.generated.ts';
-import type { Clock } from '../../libs/base/clock.ts';
+import { type Clock, formatTime } from '../../libs/base/clock.ts';
 import type { Host } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
@@ -15,7 +15,7 @@ import type { CriClient } from '../cri/cri.ts';
 import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';
 import { Cgroups } from './containers/cgroups.ts';
-import { LABEL } from './containers/labels.ts';
+import { ANNOTATION, LABEL } from './containers/labels.ts';
 import type { KubeletEnvironment } from './environment.ts';
 import { ImagePuller } from './images/puller.ts';
 import { nodeIps } from './node-status/facts.ts';
@@ -25,6 +25,7 @@ import { ReferencedObjects } from './objects.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './pod/objects.ts';
 import { StatusWriter } from './pod/status-writer.ts';
 import { PodWorker } from './pod/worker.ts';
+import { isMirror, isStatic, StaticPods } from './static-pods/static-pods.ts';
 import { ServiceAccountTokens } from './volumes/tokens.ts';
 import { Volumes } from './volumes/volumes.ts';
 
@@ -76,6 +77,7 @@ class NodeKubelet implements Kubelet {
   readonly #lease: NodeLease;
   readonly #changes: ChangeSource;
   readonly #disposables: Disposable[] = [];
+  #statics: StaticPods | undefined;
   #runtimeName = '';
   #hostIps: readonly string[] = [];
   #stopped = false;
@@ -148,7 +150,15 @@ class NodeKubelet implements Kubelet {
     informers.informer(services);
     await informers.synced();
     this.#changes.start();
+    this.#statics = new StaticPods({
+      env: this.env,
+      informer,
+      node: () => this.#status.node,
+      run: (pod) => this.#run(pod),
+      end: (pod) => this.#endStatic(pod),
+    });
     this.#disposables.push(informer.on((pod, previous) => this.#podChanged(pod, previous)));
+    await this.#statics.start();
     await this.#adopt();
   }
 
@@ -167,7 +177,7 @@ class NodeKubelet implements Kubelet {
     if (this.#stopped) return;
     this.#stopped = true;
     for (const one of this.#disposables) one[Symbol.dispose]();
-    await Promise.all([this.#changes.stop(), this.#status.stop(), this.#lease.stop()]);
+    await Promise.all([this.#changes.stop(), this.#status.stop(), this.#lease.stop(), this.#statics?.stop()]);
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.stop()));
     await this.env.statuses.stop();
     await this.#events.stop();
@@ -176,6 +186,14 @@ class NodeKubelet implements Kubelet {
   #podChanged(pod: Live<Pod> | undefined, previous: Live<Pod> | undefined): void {
     const mine = pod?.spec?.nodeName === this.nodeName;
     if (!mine && previous?.spec?.nodeName !== this.nodeName) return;
+    const either = (pod ?? previous) as NodePod;
+    if (isMirror(either)) {
+      // What it mirrors is run from its manifest; a mirror that is gone is made anew.
+      this.#workers.get(either.metadata?.annotations?.[ANNOTATION.configMirror] ?? '')?.poke();
+      if (!pod) void this.#statics?.mirror();
+      else if (pod.metadata.deletionTimestamp) void this.#delete(pod);
+      return;
+    }
     if (!pod) this.#workers.get(uidOf(previous as NodePod))?.update(undefined);
     else if (mine) this.#run(pod);
   }
@@ -188,12 +206,22 @@ class NodeKubelet implements Kubelet {
       env: this.env,
       pod,
       unwanted,
-      apiPod: (own) => own,
-      terminated: (ended) => this.#delete(ended),
+      apiPod: (own) => (isStatic(own) ? this.#statics?.mirrorOf(own) : own),
+      terminated: (ended) => (isStatic(ended) ? this.#staticEnded(ended) : this.#delete(ended)),
       gone: (uid) => this.#workers.delete(uid),
     });
     this.#workers.set(uidOf(pod), worker);
     worker.poke();
+  }
+
+  #endStatic(pod: NodePod): void {
+    const deletionTimestamp = formatTime(this.env.clock.now());
+    this.#workers.get(uidOf(pod))?.update({ ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
+  }
+
+  async #staticEnded(pod: NodePod): Promise<void> {
+    await this.#statics?.removeMirror(pod);
+    this.#workers.get(uidOf(pod))?.update(undefined);
   }
 
   /** Tells the API that the pod's object may go. */

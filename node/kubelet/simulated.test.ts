@@ -79,6 +79,7 @@ async function node(options: { images?: Record<string, Image>; config?: Partial<
     client,
     runtime,
     kubelet,
+    host,
     api,
     get,
     advance: (by: string | number) => cluster.advance(by as number),
@@ -320,4 +321,27 @@ test('the node is registered, reports and renews its lease', async () => {
   const ready = (await at.client.resource(nodes).get('node-1')).status?.conditions?.find(({ type }) => type === 'Ready');
   assert.equal(ready?.status, 'False');
   assert.match(ready?.message ?? '', /^container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady/);
+});
+
+test('a manifest runs, with a mirror that comes back, and ends with its file', async () => {
+  await using at = await node({ config: { staticPodPath: '/manifests' } });
+  const manifest = 'apiVersion: v1\nkind: Pod\nmetadata: {name: etcd}\nspec:\n  containers:\n  - {name: main, image: "etcd:1"}\n';
+  await at.host.files.makeDirectory('/manifests');
+  await at.host.files.write('/manifests/etcd.yaml', manifest);
+  await at.host.files.write('/manifests/broken.yaml', '{');
+  await at.advance('25s');
+  assert.equal(await at.line('etcd-node-1'), 'Running ready=true restarts=0 running');
+  const mirror = await at.get('etcd-node-1');
+  assert.equal(mirror.metadata.ownerReferences?.[0]?.kind, 'Node');
+  const [sandbox] = at.runtime.sandboxes.keys();
+
+  await at.api.delete('etcd-node-1', { gracePeriodSeconds: 0 });
+  await at.advance('25s');
+  assert.equal(await at.line('etcd-node-1'), 'Running ready=true restarts=0 running');
+  assert.deepEqual([...at.runtime.sandboxes.keys()], [sandbox], 'the pod itself was left alone');
+
+  await at.host.files.remove('/manifests/etcd.yaml');
+  await at.advance('25s');
+  await assert.rejects(at.get('etcd-node-1'), isNotFound);
+  assert.equal(at.runtime.sandboxes.size, 0);
 });

@@ -253,7 +253,8 @@ export class PodApplier {
       const path = `${folder}/containers/${container.name}`;
       await files.makeDirectory(path, { mode: 0o755 });
       // Anybody in the container may leave last words.
-      await files.write(`${path}/${restartCount}`, '', { mode: 0o666, atomic: false });
+      await files.write(`${path}/${restartCount}`, '', { atomic: false });
+      await files.changeMode(`${path}/${restartCount}`, 0o666);
       mounts.push({ hostPath: `${path}/${restartCount}`, containerPath: messages, readonly: false });
     }
     return mounts;

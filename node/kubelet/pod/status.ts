@@ -1,7 +1,7 @@
 import { qosClassOf } from '../../../api/core/pod/resources.ts';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
-import { type ContainerStatusInput, containerStatus } from './container-status.ts';
+import { containerStatus } from './container-status.ts';
 import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
 import { shouldRestart } from './restart.ts';
 import { isAlive, type NodeDecision, newestOf, type ObservedPod, type PodMemory } from './state.ts';

@@ -70,7 +70,9 @@ async function writeFile(
 ): Promise<void> {
   // Who shares the volume by its group may read what its owner may.
   const shared = owner?.gid === undefined ? mode : mode | ((mode & 0o400) >> 3);
-  await files.write(path, data, { mode: shared, atomic: false, ...owner });
+  await files.write(path, data, { atomic: false, ...owner });
+  // Past the umask, which counts for files that are written in place.
+  await files.changeMode(path, shared);
 }
 
 async function holds(files: Files, folder: string, payload: Payload): Promise<boolean> {

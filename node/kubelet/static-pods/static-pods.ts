@@ -1,0 +1,158 @@
+import type { Timer } from '../../../libs/base/clock.ts';
+import type { Informer } from '../../../libs/kind/client.ts';
+import type { Live } from '../../../libs/kind/object.ts';
+import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
+import { pods } from '../../../api/resources.ts';
+import type { Node, Pod } from '../../../api/types/core/v1.generated.ts';
+import { ANNOTATION } from '../containers/labels.ts';
+import type { KubeletEnvironment } from '../environment.ts';
+import { nameOf, namespaceOf, type NodePod, uidOf } from '../pod/objects.ts';
+import { readManifests } from './manifests.ts';
+
+export interface StaticPodsOptions {
+  readonly env: KubeletEnvironment;
+  readonly informer: Informer<Pod>;
+  readonly node: () => Live<Node> | undefined;
+  /** A pod is to run. Told again, the same pod means nothing. */
+  readonly run: (pod: NodePod) => void;
+  /** Its manifest has gone: it is to end with its grace. */
+  readonly end: (pod: NodePod) => void;
+}
+
+/** Nobody tells of changes on some file systems. */
+const LOOK_AGAIN_MS = 20_000;
+const SETTLE_MS = 100;
+
+export const isMirror = (pod: NodePod): boolean =>
+  Object.hasOwn(pod.metadata?.annotations ?? {}, ANNOTATION.configMirror);
+
+export const isStatic = (pod: NodePod): boolean => pod.metadata?.annotations?.[ANNOTATION.configSource] === 'file';
+
+/**
+ * Pods from a folder of manifests, and their mirrors: objects in the API that show what such a pod does and that nobody
+ * can change it by.
+ */
+export class StaticPods {
+  readonly #options: StaticPodsOptions;
+  readonly #known = new Map<string, NodePod>();
+  readonly #stopped = new AbortController();
+  #watch: Disposable | undefined;
+  #timer: Timer | undefined;
+  #reading: Promise<void> | undefined;
+
+  constructor(options: StaticPodsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the folder has been read once. */
+  async start(): Promise<void> {
+    const { files } = this.#options.env.host;
+    const folder = this.#options.env.config.staticPodPath;
+    if (folder === '') return;
+    await this.#read();
+    try {
+      this.#watch = files.watch(folder, () => this.#soon(SETTLE_MS));
+    } catch {
+      // It is not there yet, or the machine has no notices left: the timer does alone.
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the kubelet stops'));
+    this.#watch?.[Symbol.dispose]();
+    this.#timer?.cancel();
+    await this.#reading;
+  }
+
+  /** The mirror of a static pod, where there is one for this very manifest. */
+  mirrorOf(pod: NodePod): Live<Pod> | undefined {
+    const found = this.#options.informer.get(`${namespaceOf(pod)}/${nameOf(pod)}`);
+    return found?.metadata.annotations?.[ANNOTATION.configMirror] === uidOf(pod) ? found : undefined;
+  }
+
+  /** Sees to it that each static pod has its mirror. */
+  async mirror(): Promise<void> {
+    for (const pod of this.#known.values()) if (!this.mirrorOf(pod)) await this.#makeMirror(pod);
+  }
+
+  async removeMirror(pod: NodePod): Promise<void> {
+    const mirror = this.mirrorOf(pod);
+    if (!mirror) return;
+    const options = { gracePeriodSeconds: 0, preconditions: { uid: mirror.metadata.uid } };
+    await this.#pods(pod)
+      .delete(mirror.metadata.name, options)
+      .catch((error: unknown) => {
+        if (!isNotFound(error)) this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(pod), error });
+      });
+  }
+
+  #pods(pod: NodePod) {
+    return this.#options.env.client.resource(pods).namespace(namespaceOf(pod));
+  }
+
+  #soon(delayMs: number): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#timer?.cancel();
+    this.#timer = this.#options.env.clock.setTimer(() => {
+      this.#reading = this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+    }, delayMs);
+  }
+
+  async #read(): Promise<void> {
+    const { env, run, end } = this.#options;
+    const { host, keys, config, nodeName, clock, log } = env;
+    const found = await readManifests({
+      files: host.files,
+      keys,
+      folder: config.staticPodPath,
+      nodeName,
+      nowMs: clock.now(),
+      refused: (file, why) => log.warn('a manifest was left out', { file, why }),
+    });
+    const wanted = new Set(found.map(uidOf));
+    for (const [uid, pod] of this.#known) {
+      if (wanted.has(uid)) continue;
+      this.#known.delete(uid);
+      end(pod);
+    }
+    for (const pod of found) {
+      if (this.#known.has(uidOf(pod))) continue;
+      this.#known.set(uidOf(pod), pod);
+      run(pod);
+    }
+    await this.mirror();
+    this.#soon(LOOK_AGAIN_MS);
+  }
+
+  async #makeMirror(pod: NodePod): Promise<void> {
+    const { env, informer, node } = this.#options;
+    const owner = node();
+    if (!owner) return;
+    const old = informer.get(`${namespaceOf(pod)}/${nameOf(pod)}`);
+    const mirrors = this.#pods(pod);
+    try {
+      // One of an earlier manifest stands in the way.
+      if (old && isMirror(old)) {
+        await mirrors.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid: old.metadata.uid } });
+      }
+      const { uid, annotations, ...metadata } = structuredClone(pod.metadata) as Pod['metadata'] & object;
+      await mirrors.create({
+        kind: 'Pod',
+        apiVersion: 'v1',
+        metadata: {
+          ...metadata,
+          annotations: { ...annotations, [ANNOTATION.configMirror]: uid ?? '' },
+          ownerReferences: [
+            { apiVersion: 'v1', kind: 'Node', name: owner.metadata.name, uid: owner.metadata.uid, controller: true },
+          ],
+        },
+        spec: structuredClone(pod.spec) as Pod['spec'],
+      });
+    } catch (error) {
+      if (this.#stopped.signal.aborted || isAlreadyExists(error) || isNotFound(error)) return;
+      env.log.warn('a mirror pod could not be made', { pod: nameOf(pod), error });
+    }
+  }
+}
