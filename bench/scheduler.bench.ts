@@ -1,10 +1,10 @@
 // The scheduler alone: 10,000 pods of a few templates onto 5,000 nodes, every node considered for every pod.
 
 import process from 'node:process';
-import { SeededRandom } from '../libs/base/random.ts';
 import type { Node, Pod } from '../control-plane/scheduler/cache/cluster-objects.ts';
 import { profilesOf } from '../control-plane/scheduler/configuration.ts';
 import { Scheduler } from '../control-plane/scheduler/cycle/scheduler.ts';
+import { SeededRandom } from '../libs/base/random.ts';
 import type { Report } from '../tools/bench/figure.ts';
 
 const NODES = 5000;

@@ -49,10 +49,17 @@ export class ApiBinder implements BindApi {
   }
 
   async updateStatus(kind: string, object: object): Promise<object> {
-    return this.#resource(kind, object).subresource('status').update(object as ApiObject, { signal: this.#signal });
+    return this.#resource(kind, object)
+      .subresource('status')
+      .update(object as ApiObject, { signal: this.#signal });
   }
 
-  async waitFor(kind: string, key: string, test: (object: object | undefined) => boolean, timeoutMs: number): Promise<boolean> {
+  async waitFor(
+    kind: string,
+    key: string,
+    test: (object: object | undefined) => boolean,
+    timeoutMs: number,
+  ): Promise<boolean> {
     const { informers, clock } = this.#environment;
     const informer = informers.informer(WRITTEN[kind] as ResourceRef);
     if (test(informer.get(key))) return true;
@@ -121,7 +128,10 @@ export class ApiBinder implements BindApi {
     };
     try {
       await this.#patchStatus(victim, { conditions: [this.#timed(victim, condition)] });
-      await this.#pods(victim.namespace).delete(victim.name, { preconditions: { uid: victim.uid }, signal: this.#signal });
+      await this.#pods(victim.namespace).delete(victim.name, {
+        preconditions: { uid: victim.uid },
+        signal: this.#signal,
+      });
     } catch (error) {
       // Gone already: that is what was wanted.
       if (!(error instanceof ApiError) || (error.code !== 404 && error.code !== 409)) throw error;

@@ -10,7 +10,9 @@ async function makeNode(cluster: Cluster, name: string, cpu: string): Promise<vo
   const all = cluster.client.resource(nodes);
   await all.create({ metadata: { name, labels: { 'kubernetes.io/hostname': name } } } as unknown as Node);
   const resources = { cpu, memory: '8Gi', pods: '110' };
-  await all.subresource('status').patch(name, { status: { capacity: resources, allocatable: resources } }, { type: 'merge' });
+  await all
+    .subresource('status')
+    .patch(name, { status: { capacity: resources, allocatable: resources } }, { type: 'merge' });
   // Nodes are born tainted until somebody says that they are ready.
   await all.patch(name, { spec: { taints: null } }, { type: 'merge' });
 }
@@ -23,7 +25,10 @@ const pod = (name: string, cpu: string, more: object = {}): Pod => ({
 /** A cluster with a scheduler and, as no controller makes it, the service account that pods run as. */
 async function clusterWithScheduler(seed: number): Promise<Cluster> {
   const cluster = await createCluster({ seed, components: ['scheduler'] });
-  await cluster.client.resource(serviceAccounts).namespace('default').create({ metadata: { name: 'default' } });
+  await cluster.client
+    .resource(serviceAccounts)
+    .namespace('default')
+    .create({ metadata: { name: 'default' } });
   return cluster;
 }
 
@@ -43,7 +48,9 @@ test('a pod is bound to the node with most room, and an event says so', async ()
   assert.equal(await nodeOf(cluster, 'web'), 'large');
   assert.equal((await scheduledCondition(cluster, 'web'))?.status, 'True');
   const event = await cluster.until(async () =>
-    (await cluster.client.resource(events).namespace('default').list()).items.find(({ reason }) => reason === 'Scheduled'),
+    (await cluster.client.resource(events).namespace('default').list()).items.find(
+      ({ reason }) => reason === 'Scheduled',
+    ),
   );
   assert.equal(event.message, 'Successfully assigned default/web to large');
 });
@@ -69,12 +76,17 @@ test('a more important pod takes the place of a less important one', async () =>
   await podsOf(cluster).create(pod('low', '1', { terminationGracePeriodSeconds: 30 }));
   await nodeOf(cluster, 'low');
   await podsOf(cluster).create(pod('urgent', '1', { priorityClassName: 'high' }));
-  await cluster.until(async () => (await podsOf(cluster).get('low')).metadata.deletionTimestamp, { what: 'the victim to go' });
+  await cluster.until(async () => (await podsOf(cluster).get('low')).metadata.deletionTimestamp, {
+    what: 'the victim to go',
+  });
   const waiting = await podsOf(cluster).get('urgent');
   const told = await cluster.until(async () => (await podsOf(cluster).get('urgent')).status?.nominatedNodeName);
   assert.equal(told, 'n1', JSON.stringify(waiting.status));
   const victim = await podsOf(cluster).get('low');
-  assert.equal(victim.status?.conditions?.find(({ type }) => type === 'DisruptionTarget')?.reason, 'PreemptionByScheduler');
+  assert.equal(
+    victim.status?.conditions?.find(({ type }) => type === 'DisruptionTarget')?.reason,
+    'PreemptionByScheduler',
+  );
   // There is no kubelet that would finish the deletion.
   await podsOf(cluster).delete('low', { gracePeriodSeconds: 0 });
   assert.equal(await nodeOf(cluster, 'urgent'), 'n1');

@@ -135,8 +135,12 @@ class ClusterScheduler implements RunningScheduler {
       this.#subscriptions.push(informer.on((object, previous) => this.#kept(kind, object, previous)));
     }
     this.#subscriptions.push(
-      informers.informer(nodes).on((object, previous) => this.#node(object as Node | undefined, previous as Node | undefined)),
-      informers.informer(pods).on((object, previous) => this.#pod(object as Pod | undefined, previous as Pod | undefined)),
+      informers
+        .informer(nodes)
+        .on((object, previous) => this.#node(object as Node | undefined, previous as Node | undefined)),
+      informers
+        .informer(pods)
+        .on((object, previous) => this.#pod(object as Pod | undefined, previous as Pod | undefined)),
     );
     await informers.synced(this.#stopped.signal);
     this.#started = true;
@@ -191,7 +195,12 @@ class ClusterScheduler implements RunningScheduler {
     if (object.spec?.nodeName) {
       this.#queue.delete(uid);
       this.scheduler.setPlacedPod(info);
-      this.#tell('Pod', previous?.spec?.nodeName ? 'update' : 'add', object, previous?.spec?.nodeName ? previous : undefined);
+      this.#tell(
+        'Pod',
+        previous?.spec?.nodeName ? 'update' : 'add',
+        object,
+        previous?.spec?.nodeName ? previous : undefined,
+      );
       return;
     }
     if (!this.scheduler.profileOf(info) || this.scheduler.isAssumed(uid)) return;
@@ -302,7 +311,11 @@ class ClusterScheduler implements RunningScheduler {
       return;
     }
     const { nomination, message } = decision;
-    this.#queue.unschedulable(queued, pod, nomination ? new Set([...decision.plugins, 'DefaultPreemption']) : decision.plugins);
+    this.#queue.unschedulable(
+      queued,
+      pod,
+      nomination ? new Set([...decision.plugins, 'DefaultPreemption']) : decision.plugins,
+    );
     if (nomination) {
       for (const other of this.scheduler.nominator.on(nomination.node)) {
         if (other.priority >= pod.priority || other.uid === pod.uid) continue;

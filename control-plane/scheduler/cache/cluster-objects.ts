@@ -58,23 +58,28 @@ export interface ObjectKinds {
 
 type AnyObject = { readonly metadata?: { readonly name?: string; readonly namespace?: string } };
 
+interface Assumed {
+  readonly object: AnyObject;
+  readonly confirmedBy: (told: object) => boolean;
+}
+
 /**
  * The objects beside pods and nodes, as they were told. `assume` lays a changed form over one of them until the cluster
  * has caught up (a volume that a claim is about to be bound to), `forget` takes it away.
  */
 export class ClusterObjects {
   readonly #known = new Map<string, Map<string, AnyObject>>();
-  readonly #assumed = new Map<string, Map<string, AnyObject>>();
+  readonly #assumed = new Map<string, Map<string, Assumed>>();
 
   get<K extends keyof ObjectKinds>(kind: K, key: string): ObjectKinds[K] | undefined {
-    return (this.#assumed.get(kind)?.get(key) ?? this.#known.get(kind)?.get(key)) as ObjectKinds[K] | undefined;
+    return (this.#assumed.get(kind)?.get(key)?.object ?? this.#known.get(kind)?.get(key)) as ObjectKinds[K] | undefined;
   }
 
   /** In the order in which they were told. */
   list<K extends keyof ObjectKinds>(kind: K): ObjectKinds[K][] {
     const assumed = this.#assumed.get(kind);
     const known = [...(this.#known.get(kind)?.entries() ?? [])];
-    return known.map(([key, object]) => (assumed?.get(key) ?? object) as ObjectKinds[K]);
+    return known.map(([key, object]) => (assumed?.get(key)?.object ?? object) as ObjectKinds[K]);
   }
 
   has(kind: keyof ObjectKinds): boolean {
@@ -86,8 +91,8 @@ export class ClusterObjects {
     let known = this.#known.get(kind);
     if (!known) this.#known.set(kind, (known = new Map()));
     known.set(key, object);
-    // What is told is at least as new as what was assumed of it: assumptions live from the cycle to the write.
-    this.#assumed.get(kind)?.delete(key);
+    const assumed = this.#assumed.get(kind)?.get(key);
+    if (assumed?.confirmedBy(object)) this.#assumed.get(kind)?.delete(key);
   }
 
   delete(kind: keyof ObjectKinds, key: string): void {
@@ -95,10 +100,15 @@ export class ClusterObjects {
     this.#assumed.get(kind)?.delete(key);
   }
 
-  assume(kind: keyof ObjectKinds, object: object): void {
+  /** `confirmedBy`: whether what is told shows that the assumption has come true, or never will. */
+  assume<K extends keyof ObjectKinds>(
+    kind: K,
+    object: ObjectKinds[K],
+    confirmedBy: (told: ObjectKinds[K]) => boolean,
+  ): void {
     let assumed = this.#assumed.get(kind);
     if (!assumed) this.#assumed.set(kind, (assumed = new Map()));
-    assumed.set(keyOf(object), object);
+    assumed.set(keyOf(object), { object, confirmedBy: confirmedBy as Assumed['confirmedBy'] });
   }
 
   forget(kind: keyof ObjectKinds, key: string): void {

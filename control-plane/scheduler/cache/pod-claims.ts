@@ -31,7 +31,9 @@ export function classNameOf(object: {
   readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
   readonly spec?: { readonly storageClassName?: string };
 }): string {
-  return object.metadata?.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? object.spec?.storageClassName ?? '';
+  return (
+    object.metadata?.annotations?.['volume.beta.kubernetes.io/storage-class'] ?? object.spec?.storageClassName ?? ''
+  );
 }
 
 export const classOf = (claim: PersistentVolumeClaim, objects: ClusterObjects): StorageClass | undefined =>

@@ -252,7 +252,9 @@ export function verdictOf(
     for (const field of ['nodes', 'reason', 'message', 'nominated', 'victims', 'then', 'undecided']) {
       const expected = field === 'nodes' ? (want.nodes ?? want.provisionOn) : want[field];
       if (JSON.stringify(expected) === JSON.stringify(have[field])) continue;
-      differences.push(`${want.pod}.${field}: upstream ${JSON.stringify(expected)}, here ${JSON.stringify(have[field])}`);
+      differences.push(
+        `${want.pod}.${field}: upstream ${JSON.stringify(expected)}, here ${JSON.stringify(have[field])}`,
+      );
       verdict = field === 'message' && verdict !== 'differs' ? 'wording' : 'differs';
     }
     for (const [node, plugins] of Object.entries(want.scores ?? {})) {

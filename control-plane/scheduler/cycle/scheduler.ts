@@ -121,7 +121,8 @@ export class Scheduler {
    */
   schedule(pod: PodInfo, nowMs: number, options: { readonly explain?: boolean } = {}): Decision {
     const entry = this.#profiles.get(pod.schedulerName);
-    if (!entry) return { type: 'error', message: `profile not found for scheduler name "${pod.schedulerName}"`, plugin: '' };
+    if (!entry)
+      return { type: 'error', message: `profile not found for scheduler name "${pod.schedulerName}"`, plugin: '' };
     const { profile, evaluator } = entry;
     if (this.state.nodesCount === 0) {
       return { type: 'unschedulable', message: fitMessage(NOBODY, ''), plugins: new Set() };
@@ -143,7 +144,11 @@ export class Scheduler {
     const refusal = this.#reserve(pod, chosen, profile, evaluator);
     if (refusal) {
       if (refusal.code === 'Error') return failed(refusal);
-      const diagnosis = { nodesCount: this.state.nodesCount, refusals: new Map([[chosen, refusal]]), plugins: new Set([refusal.plugin]) };
+      const diagnosis = {
+        nodesCount: this.state.nodesCount,
+        refusals: new Map([[chosen, refusal]]),
+        plugins: new Set([refusal.plugin]),
+      };
       return { type: 'unschedulable', message: fitMessage(diagnosis, ''), plugins: diagnosis.plugins };
     }
     const node = this.state.names[chosen] as string;

@@ -49,7 +49,9 @@ const NOBODY: ReadonlySet<string> = new Set();
 export class SchedulingQueue {
   readonly #options: QueueOptions;
   readonly #active: KeyedHeap<QueuedPod>;
-  readonly #backoff = new KeyedHeap<QueuedPod>((a, b) => a.backoffUntilMs - b.backoffUntilMs || a.sequence - b.sequence);
+  readonly #backoff = new KeyedHeap<QueuedPod>(
+    (a, b) => a.backoffUntilMs - b.backoffUntilMs || a.sequence - b.sequence,
+  );
   readonly #unschedulable = new Map<string, QueuedPod>();
   #sequence = 0;
   #timer: Timer | undefined;

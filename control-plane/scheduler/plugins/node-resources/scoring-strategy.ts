@@ -57,7 +57,10 @@ export function strategyScore(
   };
 }
 
-function resourceScore({ type, requestedToCapacityRatio }: ScoringStrategy): (requested: number, capacity: number) => number {
+function resourceScore({
+  type,
+  requestedToCapacityRatio,
+}: ScoringStrategy): (requested: number, capacity: number) => number {
   switch (type) {
     case 'LeastAllocated':
       return (requested, capacity) =>
@@ -65,7 +68,10 @@ function resourceScore({ type, requestedToCapacityRatio }: ScoringStrategy): (re
     case 'MostAllocated':
       return (requested, capacity) => Math.floor((Math.min(requested, capacity) * 100) / capacity);
     case 'RequestedToCapacityRatio': {
-      const points = (requestedToCapacityRatio?.shape ?? []).map(({ utilization, score }) => ({ utilization, score: score * 10 }));
+      const points = (requestedToCapacityRatio?.shape ?? []).map(({ utilization, score }) => ({
+        utilization,
+        score: score * 10,
+      }));
       return (requested, capacity) =>
         interpolate(points, requested > capacity ? 100 : Math.floor((requested * 100) / capacity));
     }

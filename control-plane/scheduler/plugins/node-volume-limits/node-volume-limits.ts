@@ -1,5 +1,5 @@
 import type { ClusterObjects } from '../../cache/cluster-objects.ts';
-import { classOf, claimsOf } from '../../cache/pod-claims.ts';
+import { claimsOf, classOf } from '../../cache/pod-claims.ts';
 import type { PodInfo } from '../../cache/pod-info.ts';
 import type { Plugin } from '../../framework/plugin.ts';
 import { unschedulable } from '../../framework/status.ts';

@@ -26,7 +26,8 @@ export function spreadColumns(
     const key = `spread ${namespace} ${selector.matchesNothing ? '\0' : selector.toString()}`;
     const counter = state.counter(
       key,
-      (other) => !selector.empty && !other.terminating && other.namespace === namespace && selector.matches(other.labels),
+      (other) =>
+        !selector.empty && !other.terminating && other.namespace === namespace && selector.matches(other.labels),
     );
     return {
       constraint,

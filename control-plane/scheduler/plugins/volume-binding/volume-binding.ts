@@ -2,8 +2,8 @@ import { compareQuantity } from '../../../../libs/machinery/quantity.ts';
 import type { ClusterObjects, PersistentVolume, PersistentVolumeClaim } from '../../cache/cluster-objects.ts';
 import {
   BOUND_BY_CONTROLLER,
-  classOf,
   claimsOf,
+  classOf,
   isBound,
   SELECTED_NODE,
   waitsForConsumer,
@@ -70,8 +70,14 @@ export function volumeBinding(): Plugin {
       const target = named(context, node);
       const found = choose(claims, objects.list('PersistentVolume'), target, objects);
       if ('code' in found) return found;
-      for (const { claim, volume } of found.bindings) objects.assume('PersistentVolume', withClaim(volume, claim));
-      for (const claim of found.provisions) objects.assume('PersistentVolumeClaim', withNode(claim, target.name));
+      for (const { claim, volume } of found.bindings) {
+        objects.assume('PersistentVolume', withClaim(volume, claim), (told) => Boolean(told.spec?.claimRef));
+      }
+      for (const claim of found.provisions) {
+        objects.assume('PersistentVolumeClaim', withNode(claim, target.name), (told) =>
+          Object.hasOwn(told.metadata?.annotations ?? {}, SELECTED_NODE),
+        );
+      }
       return undefined;
     },
     unreserve: ({ pod, objects }) => {
@@ -79,7 +85,8 @@ export function volumeBinding(): Plugin {
         objects.forget('PersistentVolumeClaim', key);
         for (const volume of objects.list('PersistentVolume')) {
           const ref = volume.spec?.claimRef;
-          if (ref && `${ref.namespace}/${ref.name}` === key) objects.forget('PersistentVolume', volume.metadata?.name ?? '');
+          if (ref && `${ref.namespace}/${ref.name}` === key)
+            objects.forget('PersistentVolume', volume.metadata?.name ?? '');
         }
       }
     },
@@ -173,7 +180,11 @@ function withClaim(volume: PersistentVolume, claim: PersistentVolumeClaim): Pers
     resourceVersion: metadata.resourceVersion,
   };
   const annotations = { ...volume.metadata?.annotations, [BOUND_BY_CONTROLLER]: 'yes' };
-  return { ...volume, metadata: { ...volume.metadata, annotations }, spec: { ...volume.spec, claimRef } } as PersistentVolume;
+  return {
+    ...volume,
+    metadata: { ...volume.metadata, annotations },
+    spec: { ...volume.spec, claimRef },
+  } as PersistentVolume;
 }
 
 const withNode = (claim: PersistentVolumeClaim, node: string): PersistentVolumeClaim => ({

@@ -53,7 +53,10 @@ function oncePodInUse({ pod, state, objects }: CycleContext): boolean {
   }
   if (exclusive.size === 0) return false;
   const keys = [...exclusive].sort();
-  return state.counter(`claims ${keys.join(' ')}`, (other) => claimsOf(other).some(({ key }) => exclusive.has(key))).total > 0;
+  return (
+    state.counter(`claims ${keys.join(' ')}`, (other) => claimsOf(other).some(({ key }) => exclusive.has(key))).total >
+    0
+  );
 }
 
 function sharesVolumes(pod: PodInfo, gone: Pod): boolean {
