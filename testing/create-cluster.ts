@@ -27,11 +27,12 @@ export interface ClusterOptions {
   /** Where a virtual cluster's time begins, in milliseconds since 1970. Default 2026-01-01. */
   readonly startMs?: number;
   readonly log?: Logger;
-  /** What runs beside the API server. Default: nothing. */
+  /** What runs beside the API server. Default: the controllers. */
   readonly components?: readonly ClusterComponent[];
 }
 
-export type ClusterComponent = 'scheduler';
+export type ClusterComponent = 'controller-manager' | 'scheduler';
+const DEFAULT_COMPONENTS: readonly ClusterComponent[] = ['controller-manager'];
 
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['seed', 'time', 'startMs', 'log', 'components']);
 const YEAR_MS = 365 * 86_400_000;
@@ -109,7 +110,7 @@ class SimulatedCluster implements Cluster {
     this.#random = new SeededRandom(this.seed);
     this.#keys = new FixedKeys(this.seed);
     this.#log = options.log ?? silentLogger;
-    this.#components = options.components ?? [];
+    this.#components = options.components ?? DEFAULT_COMPONENTS;
     const virtual = options.time !== 'real';
     this.clock = virtual
       ? new VirtualClock({ turn, ...(options.startMs === undefined ? {} : { startMs: options.startMs }) })
@@ -150,7 +151,17 @@ class SimulatedCluster implements Cluster {
     });
     await this.#server.start();
     this.#client = await this.clientAs({ name: 'admin', groups: ['system:masters'] });
+    if (this.#components.includes('controller-manager')) await this.#startControllers();
     if (this.#components.includes('scheduler')) await this.#startScheduler();
+  }
+
+  async #startControllers(): Promise<void> {
+    const { runControllers } = await import('./controllers.ts');
+    const random = this.#random.fork('controller-manager');
+    const log = this.#log.child('controller-manager');
+    const rootAuthorityPem = (this.#authority as Issuer).certificatePem;
+    const clientAs = (user: ClusterUser) => this.clientAs(user);
+    this.#running.push(await runControllers({ clientAs, clock: this.clock, random, keys: this.#keys, log, rootAuthorityPem }));
   }
 
   async #startScheduler(): Promise<void> {

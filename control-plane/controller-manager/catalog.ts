@@ -1,3 +1,4 @@
+import { daemonSetController } from '../../api/apps/daemonset/controller/controller.ts';
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
 import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
@@ -43,6 +44,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(replicaSetController, 'replicaset-controller'),
     entry(replicationControllerController, 'replication-controller'),
     entry(deploymentController, 'deployment-controller'),
+    entry(daemonSetController, 'daemon-set-controller', 'daemonset-controller'),
     entry(endpointsController, 'endpoint-controller'),
     entry(orphanedEndpointsController, 'endpoint-controller'),
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),

@@ -78,9 +78,6 @@ export const endpointSliceController: Reconciler<Observed, Action> = {
     const slices = slicesOf(env, key, MANAGER);
     const isServed = Object.keys(service.spec?.selector ?? {}).length > 0 && service.spec?.type !== 'ExternalName';
     const chosen = isServed ? podsBehind(env, service) : [];
-    const annotations = { ...(service.metadata.annotations as Record<string, string> | undefined) };
-    delete annotations[LAST_APPLIED];
-    delete annotations[TRIGGER_TIME];
     return {
       owner: service as Live<ApiObject>,
       labels: {
@@ -89,7 +86,7 @@ export const endpointSliceController: Reconciler<Observed, Action> = {
         [SERVICE_NAME]: service.metadata.name,
         ...(isHeadless(service) ? { [HEADLESS]: '' } : {}),
       },
-      annotations,
+      annotations: {},
       groups: isServed ? groupsOf(service, chosen, (name) => env.informers.informer(nodes).get(name)) : [],
       slices,
       changesMs: changesMsOf(service, chosen),

@@ -1,0 +1,50 @@
+import { controllersOf } from '../control-plane/controller-manager/catalog.ts';
+import { startControllerManager } from '../control-plane/controller-manager/controller-manager.ts';
+import type { Clock } from '../libs/base/clock.ts';
+import type { Keys } from '../libs/base/keys.ts';
+import type { Logger } from '../libs/base/log.ts';
+import type { Random } from '../libs/base/random.ts';
+import { createInformers } from '../libs/client/informers.ts';
+import type { Client } from '../libs/kind/client.ts';
+import type { ClusterUser } from './create-cluster.ts';
+
+const ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
+
+export interface ControllersOptions {
+  clientAs(user: ClusterUser): Promise<Client>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly rootAuthorityPem: string;
+}
+
+/** The controllers of a simulated cluster, each as its own service account. */
+export async function runControllers(options: ControllersOptions): Promise<{ stop(): Promise<void> }> {
+  const { clientAs, clock, random, keys, log, rootAuthorityPem } = options;
+  const client = await clientAs({ name: 'system:kube-controller-manager' });
+  const settings = { rootAuthorityPem };
+  const clients = new Map<string, Client>();
+  for (const account of new Set(controllersOf(settings).map((entry) => entry.account))) {
+    const name = `system:serviceaccount:kube-system:${account}`;
+    clients.set(account, await clientAs({ name, groups: ACCOUNT_GROUPS }));
+  }
+  const informers = createInformers({ client, clock, random, log });
+  const manager = startControllerManager({
+    client,
+    informers,
+    clock,
+    random,
+    keys,
+    log,
+    featureGates: { enabled: () => true },
+    clientOf: (account) => clients.get(account) ?? client,
+    settings,
+  });
+  return {
+    async stop() {
+      await manager.stop();
+      await informers.stop();
+    },
+  };
+}
