@@ -3,12 +3,14 @@ import { StoreError } from '../../store.ts';
 
 /**
  * Keeps a data folder to one process: a symbolic link, which is made atomically, whose target names the holder. A holder
- * that died leaves its link behind; it is known by its process id, its start time and the machine's boot.
+ * that died leaves its link behind; it is known by its process id, its start time and the machine's boot. A holder in
+ * another container looks as if it had died: `Database.open` knows better.
  */
 export class DataLock {
   readonly #host: Host;
   readonly #path: string;
   readonly #holder: string;
+  #held = true;
 
   private constructor(host: Host, path: string, holder: string) {
     this.#host = host;
@@ -32,7 +34,10 @@ export class DataLock {
     throw new StoreError('unavailable', `the data in ${directory} could not be locked: others keep trying it, too`);
   }
 
+  /** Idempotent. */
   async release(): Promise<void> {
+    if (!this.#held) return;
+    this.#held = false;
     if ((await readLock(this.#host, this.#path)) === this.#holder) await this.#host.files.remove(this.#path);
   }
 }

@@ -140,6 +140,10 @@ export class Database {
   static async open(options: DatabaseOptions): Promise<Database> {
     const database = new Database(options, await import('lmdb'));
     database.#open();
+    if (database.#hasOtherReaders()) {
+      await database.close();
+      throw new StoreError('unavailable', `${options.path} is in use by another process`);
+    }
     return database;
   }
 
@@ -202,6 +206,15 @@ export class Database {
     this.log = this.#table('log', revisionKeys);
     this.expiries = this.#table('expiries', expiryKeys);
     this.meta = this.#table('meta', textKeys);
+  }
+
+  /**
+   * Whether another process has a snapshot, as every open store has. LMDB asks the kernel which of them live, so that it
+   * knows them also where process ids say nothing, as between containers that share the folder.
+   */
+  #hasOtherReaders(): boolean {
+    const readers = this.#root.readerList() as unknown as string;
+    return /^ *\d+ /m.test(readers);
   }
 
   #table<K>(name: string, keyEncoder: KeyForm<K>): Table<K> {

@@ -25,6 +25,13 @@ const open = (directory: string) =>
   LmdbStore.open({ host: createNodeHost(), clock, random: new SeededRandom(1), directory });
 
 const roles: Readonly<Record<string, (folder: string) => Promise<void>>> = {
+  /** Has the folder open until it is killed. */
+  async holder(folder) {
+    const store = await open(folder);
+    process.stdout.write(`revision ${(await made(put(store, '/k', 'x'))).revision}\n`);
+    await setTimeout(60_000);
+  },
+
   /** Writes without end, and says what is durable. */
   async endless(folder) {
     const store = await open(folder);
@@ -167,6 +174,30 @@ else {
           if (entry.revision === revision) assert.equal(textOf(entry), text);
         }
         await store.close();
+      }
+    });
+  });
+
+  describe('lmdb store in two containers', requires('root'), () => {
+    it('is held by one of them at a time, although neither sees the other', async () => {
+      const directory = join(folder, 'shared');
+      for (let round = 0; round < 2; round++) {
+        const inside = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, import.meta.filename];
+        const child = spawn('unshare', inside, {
+          env: environment('holder', directory),
+          stdio: ['ignore', 'pipe', 'inherit'],
+        });
+        const [said] = await once(child.stdout, 'data');
+        assert.equal(String(said), `revision ${2 + round}\n`);
+        await assert.rejects(open(directory), (error: unknown) => {
+          assert.equal((error as Error).message, `${directory}/data.mdb is in use by another process`);
+          return isStoreError('unavailable')(error);
+        });
+        const other = spawnSync('unshare', inside, { env: environment('holder', directory), encoding: 'utf8' });
+        assert.notEqual(other.status, 0);
+        assert.match(other.stderr, /in use by (another process|process 1)/);
+        child.kill('SIGKILL');
+        await once(child, 'exit');
       }
     });
   });

@@ -220,6 +220,9 @@ describe('lmdb data folder', () => {
     await store.close();
     const again = await open(directory);
     assert.equal(textOf(await again.get('/k')), 'x');
+    // Closed twice, it does not give away what is another's by now.
+    await store.close();
+    await assert.rejects(open(directory), isStoreError('unavailable'));
     await again.close();
   });
 
