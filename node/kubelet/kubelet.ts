@@ -17,6 +17,7 @@ import type { Connections } from './connections.ts';
 import { Cgroups } from './containers/cgroups.ts';
 import { ANNOTATION, LABEL } from './containers/labels.ts';
 import type { KubeletEnvironment } from './environment.ts';
+import { Housekeeping } from './gc/housekeeping.ts';
 import { ImagePuller } from './images/puller.ts';
 import { nodeIps } from './node-status/facts.ts';
 import { NodeLease } from './node-status/lease.ts';
@@ -78,6 +79,7 @@ class NodeKubelet implements Kubelet {
   readonly #changes: ChangeSource;
   readonly #disposables: Disposable[] = [];
   #statics: StaticPods | undefined;
+  readonly #housekeeping: Housekeeping;
   #runtimeName = '';
   #hostIps: readonly string[] = [];
   #stopped = false;
@@ -129,6 +131,12 @@ class NodeKubelet implements Kubelet {
         return lastListedMs === undefined ? undefined : clock.monotonic() - lastListedMs;
       },
     });
+    this.#housekeeping = new Housekeeping({
+      env: this.env,
+      workers: () => this.#workers.values(),
+      isKnown: (uid) => this.#workers.has(uid),
+      adopt: () => this.#adopt(),
+    });
     this.#lease = new NodeLease({
       client,
       clock,
@@ -160,6 +168,8 @@ class NodeKubelet implements Kubelet {
     this.#disposables.push(informer.on((pod, previous) => this.#podChanged(pod, previous)));
     await this.#statics.start();
     await this.#adopt();
+    await this.#housekeeping.removeOrphans();
+    this.#housekeeping.start();
   }
 
   pods(): readonly NodePod[] {
@@ -177,7 +187,7 @@ class NodeKubelet implements Kubelet {
     if (this.#stopped) return;
     this.#stopped = true;
     for (const one of this.#disposables) one[Symbol.dispose]();
-    await Promise.all([this.#changes.stop(), this.#status.stop(), this.#lease.stop(), this.#statics?.stop()]);
+    await Promise.all([this.#changes.stop(), this.#status.stop(), this.#lease.stop(), this.#statics?.stop(), this.#housekeeping.stop()]);
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.stop()));
     await this.env.statuses.stop();
     await this.#events.stop();

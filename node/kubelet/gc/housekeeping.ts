@@ -1,0 +1,100 @@
+import type { Timer } from '../../../libs/base/clock.ts';
+import type { KubeletEnvironment } from '../environment.ts';
+import type { PodWorker } from '../pod/worker.ts';
+import { ImageGarbageCollector } from './images.ts';
+import { rotateLog } from './logs.ts';
+
+const LOGS_MS = 10_000;
+const ORPHANS_MS = 60_000;
+const IMAGES_MS = 300_000;
+
+export interface HousekeepingOptions {
+  readonly env: KubeletEnvironment;
+  readonly workers: () => Iterable<PodWorker>;
+  /** Whether a pod of this uid belongs here, or still has something that runs. */
+  readonly isKnown: (uid: string) => boolean;
+  /** Ends what the runtime has of pods that nobody wants. */
+  readonly adopt: () => Promise<void>;
+}
+
+/** What has to be done now and then: logs that grow, images that pile up, what crashes left behind. */
+export class Housekeeping {
+  readonly #options: HousekeepingOptions;
+  readonly #images: ImageGarbageCollector;
+  readonly #timers = new Map<string, Timer>();
+  readonly #running = new Set<Promise<void>>();
+  #stopped = false;
+
+  constructor(options: HousekeepingOptions) {
+    this.#options = options;
+    this.#images = new ImageGarbageCollector(options.env);
+  }
+
+  start(): void {
+    this.#every('logs', LOGS_MS, () => this.#rotateLogs());
+    this.#every('images', IMAGES_MS, () => this.#images.collect());
+    this.#every('orphans', ORPHANS_MS, async () => {
+      await this.#options.adopt();
+      await this.removeOrphans();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    await Promise.all(this.#running);
+  }
+
+  /** Folders and cgroups of pods that are no more. */
+  async removeOrphans(): Promise<void> {
+    const { env, isKnown } = this.#options;
+    const { host, config, cgroups, volumes } = env;
+    const folder = `${config.rootDirectory}/pods`;
+    const uids = new Set(await cgroups.pods());
+    if (await host.files.statIfExists(folder)) for (const name of await host.files.list(folder)) uids.add(name);
+    for (const uid of uids) {
+      if (isKnown(uid) || this.#stopped) continue;
+      await volumes.remove(uid);
+      await cgroups.remove(uid);
+    }
+  }
+
+  #every(what: string, periodMs: number, run: () => Promise<void>): void {
+    const { clock, log } = this.#options.env;
+    const again = () => {
+      if (this.#stopped) return;
+      this.#timers.set(
+        what,
+        clock.setTimer(() => {
+          const done: Promise<void> = run()
+            .catch((error: unknown) => {
+              if (!this.#stopped) log.warn('housekeeping failed', { what, error });
+            })
+            .finally(() => {
+              this.#running.delete(done);
+              again();
+            });
+          this.#running.add(done);
+        }, periodMs),
+      );
+    };
+    again();
+  }
+
+  async #rotateLogs(): Promise<void> {
+    const { env, workers } = this.#options;
+    const { host, cri, clock, config } = env;
+    const options = {
+      files: host.files,
+      cri,
+      nowMs: clock.now(),
+      maxSizeBytes: config.containerLogMaxSizeBytes,
+      maxFiles: config.containerLogMaxFiles,
+    };
+    for (const worker of workers()) {
+      for (const container of worker.observed.containers) {
+        if (container.state === 'running' && !this.#stopped) await rotateLog(container, options);
+      }
+    }
+  }
+}
