@@ -45,7 +45,8 @@ export async function bench(report: Report): Promise<void> {
   const containerd = await startContainerd(host!, { registry });
   const client = criClientOf(containerd);
   await client.pullImage({ image: { image: IMAGE } });
-  const bare = (name: string): Promise<BarePod> => runBarePod(client, containerd, { name, image: IMAGE, args: ['stay'] });
+  const bare = (name: string): Promise<BarePod> =>
+    runBarePod(client, containerd, { name, image: IMAGE, args: ['stay'] });
   await (await bare('first')).remove();
 
   await using cluster = await startControlPlane({ sockets: hostOf(host!).sockets });
@@ -82,7 +83,12 @@ export async function bench(report: Report): Promise<void> {
   await run('warm');
   await remove('warm');
 
-  const figures = { bareStart: [] as number[], bareRemove: [] as number[], start: [] as number[], remove: [] as number[] };
+  const figures = {
+    bareStart: [] as number[],
+    bareRemove: [] as number[],
+    start: [] as number[],
+    remove: [] as number[],
+  };
   for (let n = 0; n < ONE_BY_ONE; n++) {
     const [pod, bareStartMs] = await timed(() => bare(`bare-${n}`));
     figures.bareStart.push(bareStartMs);

@@ -106,7 +106,11 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
   const kubectl = async (args: string, input?: string) => {
     const program = findKubectl();
     assert.ok(program, 'kubectl is needed');
-    return run([program, `--kubeconfig=${cluster.kubeconfig}`, ...args.split(' ')], { check: false, timeoutMs: 20_000, ...(input && { input }) });
+    return run([program, `--kubeconfig=${cluster.kubeconfig}`, ...args.split(' ')], {
+      check: false,
+      timeoutMs: 20_000,
+      ...(input && { input }),
+    });
   };
 
   test('logs, exec and port-forward reach it', requires('kubectl'), async () => {
@@ -127,7 +131,13 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     assert.match((await kubectl('exec nobody -- true')).stderr, /pods "nobody" not found/);
 
     const program = findKubectl()!;
-    const forward = new RunningProgram([program, `--kubeconfig=${cluster.kubeconfig}`, 'port-forward', 'serves', ':8080']);
+    const forward = new RunningProgram([
+      program,
+      `--kubeconfig=${cluster.kubeconfig}`,
+      'port-forward',
+      'serves',
+      ':8080',
+    ]);
     try {
       const port = await until('it forwards', () => /127\.0\.0\.1:(\d+)/.exec(forward.output)?.[1]);
       assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), 'serves\n');
@@ -140,10 +150,16 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
 
   test('environment, volumes, users and limits reach the process', async () => {
     const { client } = cluster;
-    await client.resource(configMaps).namespace('default').create({ metadata: { name: 'settings' }, data: { a: 'from map', b: 'x' } });
+    await client
+      .resource(configMaps)
+      .namespace('default')
+      .create({ metadata: { name: 'settings' }, data: { a: 'from map', b: 'x' } });
     // As the controller manager does, which is not here.
     const authority = { 'ca.crt': cluster.authority.certificatePem };
-    await client.resource(configMaps).namespace('default').create({ metadata: { name: 'kube-root-ca.crt' }, data: authority });
+    await client
+      .resource(configMaps)
+      .namespace('default')
+      .create({ metadata: { name: 'kube-root-ca.crt' }, data: authority });
     await client
       .resource(secrets)
       .namespace('default')
@@ -199,7 +215,11 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
             { name: 'memory', mountPath: '/memory' },
           ],
           resources: { limits: { cpu: '500m', memory: '64Mi' }, requests: { cpu: '100m', memory: '32Mi' } },
-          securityContext: { readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          securityContext: {
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'] },
+          },
         },
       ],
     });

@@ -187,7 +187,13 @@ class NodeKubelet implements Kubelet {
     if (this.#stopped) return;
     this.#stopped = true;
     for (const one of this.#disposables) one[Symbol.dispose]();
-    await Promise.all([this.#changes.stop(), this.#status.stop(), this.#lease.stop(), this.#statics?.stop(), this.#housekeeping.stop()]);
+    await Promise.all([
+      this.#changes.stop(),
+      this.#status.stop(),
+      this.#lease.stop(),
+      this.#statics?.stop(),
+      this.#housekeeping.stop(),
+    ]);
     await Promise.all(Array.from(this.#workers.values(), (worker) => worker.stop()));
     await this.env.statuses.stop();
     await this.#events.stop();

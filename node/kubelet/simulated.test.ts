@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configMaps, events, nodes, pods, serviceAccounts } from '../../api/resources.ts';
 import type { Pod, PodSpec } from '../../api/types/core/v1.generated.ts';
-import type { VirtualClock } from '../../libs/base/virtual-clock.ts';
 import { silentLogger } from '../../libs/base/log.ts';
 import { FixedKeys } from '../../libs/base/node/fixed-keys.ts';
 import { SeededRandom } from '../../libs/base/random.ts';
+import type { VirtualClock } from '../../libs/base/virtual-clock.ts';
 import { createInformers } from '../../libs/client/informers.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
 import { MemoryHost } from '../../libs/testing/memory-host.ts';
@@ -63,7 +63,11 @@ async function node(options: { images?: Record<string, Image>; config?: Partial<
       ...(options.config && { config: options.config }),
     });
   const exists = () => undefined;
-  await client.resource(serviceAccounts).namespace('default').create({ metadata: { name: 'default' } }).catch(exists);
+  await client
+    .resource(serviceAccounts)
+    .namespace('default')
+    .create({ metadata: { name: 'default' } })
+    .catch(exists);
   const inTime = async <T>(promise: Promise<T>): Promise<T> => {
     let done = false;
     void promise.finally(() => (done = true)).catch(() => {});
@@ -133,7 +137,10 @@ test('a container that fails comes back: at once, then after 10 s, 20 s … to f
   const pod = await at.get('crash');
   const [status] = pod.status?.containerStatuses ?? [];
   assert.equal(status?.lastState?.terminated?.exitCode, 3);
-  assert.match(status?.state?.waiting?.message ?? '', /^back-off 5m0s restarting failed container=main pod=crash_default\(/);
+  assert.match(
+    status?.state?.waiting?.message ?? '',
+    /^back-off 5m0s restarting failed container=main pod=crash_default\(/,
+  );
 });
 
 test('restart policies', async (t) => {
@@ -155,7 +162,9 @@ test('restart policies', async (t) => {
 });
 
 test('images that cannot be pulled', async () => {
-  await using at = await node({ images: { 'broken:1': { pullError: 'RegistryUnavailable: no route' }, 'gone:1': { pullError: 'not found' } } });
+  await using at = await node({
+    images: { 'broken:1': { pullError: 'RegistryUnavailable: no route' }, 'gone:1': { pullError: 'not found' } },
+  });
   await at.create('gone', one('gone:1'));
   await at.create('broken', one('broken:1'));
   await at.create('named', one('Not A Name'));
@@ -182,7 +191,8 @@ test('init containers run one after the other, sidecars beside the rest', async 
   });
   const inits = async () =>
     (await at.get('app')).status?.initContainerStatuses?.map(
-      ({ name, state }) => `${name} ${state?.running ? 'running' : (state?.waiting?.reason ?? state?.terminated?.reason)}`,
+      ({ name, state }) =>
+        `${name} ${state?.running ? 'running' : (state?.waiting?.reason ?? state?.terminated?.reason)}`,
     );
   await at.advance('1s');
   assert.deepEqual(await inits(), ['first running', 'side PodInitializing', 'second PodInitializing']);
@@ -207,7 +217,8 @@ test('probes: readiness follows the answer, liveness restarts, startup comes fir
       'web:1': (container) => {
         const bornMs = container.clock.monotonic();
         container.serve(80, ({ path }) => {
-          if (path === '/started') return { status: container.clock.monotonic() - bornMs > 5_000 ? 200 : 500, body: '' };
+          if (path === '/started')
+            return { status: container.clock.monotonic() - bornMs > 5_000 ? 200 : 500, body: '' };
           return { status: (path === '/live' ? lives : answers) ? 200 : 503, body: '' };
         });
       },
@@ -241,7 +252,10 @@ test('probes: readiness follows the answer, liveness restarts, startup comes fir
   await at.advance('2s');
   assert.equal(await at.line('web'), 'Running ready=false restarts=1 running');
   const told = await at.told();
-  assert.ok(told.some((line) => line.endsWith('Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503')), told.join('\n'));
+  assert.ok(
+    told.some((line) => line.endsWith('Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503')),
+    told.join('\n'),
+  );
   assert.ok(told.some((line) => line.endsWith('Killing: Container main failed liveness probe, will be restarted')));
 });
 
@@ -263,7 +277,13 @@ test('deletion gives grace, runs the pre-stop hook, and kills who does not liste
     ['who never listens', { stopMs: Number.POSITIVE_INFINITY }, {}, 30, 30],
     ['a shorter grace', { stopMs: Number.POSITIVE_INFINITY }, {}, 3, 3],
     ['a hook before it', { stopMs: 1_000 }, { lifecycle: { preStop: { sleep: { seconds: 4 } } } }, 30, 5],
-    ['a hook that takes it all leaves two seconds', { stopMs: Number.POSITIVE_INFINITY }, { lifecycle: { preStop: { sleep: { seconds: 25 } } } }, 10, 12],
+    [
+      'a hook that takes it all leaves two seconds',
+      { stopMs: Number.POSITIVE_INFINITY },
+      { lifecycle: { preStop: { sleep: { seconds: 25 } } } },
+      10,
+      12,
+    ],
   ];
   for (const [name, image, more, grace, expected] of cases) {
     await t.test(name, async () => {
@@ -281,11 +301,20 @@ test('deletion gives grace, runs the pre-stop hook, and kills who does not liste
 
 test('a missing ConfigMap is waited for', async () => {
   await using at = await node();
-  await at.create('app', one('app:1', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }));
+  await at.create(
+    'app',
+    one('app:1', { env: [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'settings', key: 'a' } } }] }),
+  );
   await at.advance('2s');
   assert.equal(await at.line('app'), 'Pending ready=false restarts=0 CreateContainerConfigError');
-  assert.equal((await at.get('app')).status?.containerStatuses?.[0]?.state?.waiting?.message, 'configmap "settings" not found');
-  await at.client.resource(configMaps).namespace('default').create({ metadata: { name: 'settings' }, data: { a: '1' } });
+  assert.equal(
+    (await at.get('app')).status?.containerStatuses?.[0]?.state?.waiting?.message,
+    'configmap "settings" not found',
+  );
+  await at.client
+    .resource(configMaps)
+    .namespace('default')
+    .create({ metadata: { name: 'settings' }, data: { a: '1' } });
   await at.advance('11s');
   assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
 });
@@ -318,14 +347,20 @@ test('the node is registered, reports and renews its lease', async () => {
   assert.deepEqual([found.status?.capacity?.['cpu'], found.status?.capacity?.['pods']], ['4', '110']);
   at.runtime.setNetworkReady(false);
   await at.advance('15s');
-  const ready = (await at.client.resource(nodes).get('node-1')).status?.conditions?.find(({ type }) => type === 'Ready');
+  const ready = (await at.client.resource(nodes).get('node-1')).status?.conditions?.find(
+    ({ type }) => type === 'Ready',
+  );
   assert.equal(ready?.status, 'False');
-  assert.match(ready?.message ?? '', /^container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady/);
+  assert.match(
+    ready?.message ?? '',
+    /^container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady/,
+  );
 });
 
 test('a manifest runs, with a mirror that comes back, and ends with its file', async () => {
   await using at = await node({ config: { staticPodPath: '/manifests' } });
-  const manifest = 'apiVersion: v1\nkind: Pod\nmetadata: {name: etcd}\nspec:\n  containers:\n  - {name: main, image: "etcd:1"}\n';
+  const manifest =
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: etcd}\nspec:\n  containers:\n  - {name: main, image: "etcd:1"}\n';
   await at.host.files.makeDirectory('/manifests');
   await at.host.files.write('/manifests/etcd.yaml', manifest);
   await at.host.files.write('/manifests/broken.yaml', '{');

@@ -15,7 +15,8 @@ export function kubeletAddress(node: Live<Node>): { host: string; port: number }
   const addresses = node.status?.addresses ?? [];
   for (const type of ADDRESS_TYPES) {
     const found = addresses.find((one) => one.type === type);
-    if (found) return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || DEFAULT_KUBELET_PORT };
+    if (found)
+      return { host: found.address, port: node.status?.daemonEndpoints?.kubeletEndpoint?.Port || DEFAULT_KUBELET_PORT };
   }
   throw badRequest(`no preferred addresses found; known addresses: []`);
 }
@@ -48,8 +49,11 @@ export function chooseContainer(pod: Live<Pod>, name: string): string {
   if (only && containers.length === 1) return only.name;
   if (containers.length === 0) throw badRequest(`a container name must be specified for pod ${podName}`);
   const names = (list: readonly { readonly name: string }[]) => `[${list.map((one) => one.name).join(' ')}]`;
-  const inits = (initContainers ?? []).length > 0 ? ` or one of the init containers: ${names(initContainers ?? [])}` : '';
-  throw badRequest(`a container name must be specified for pod ${podName}, choose one of: ${names(containers)}${inits}`);
+  const inits =
+    (initContainers ?? []).length > 0 ? ` or one of the init containers: ${names(initContainers ?? [])}` : '';
+  throw badRequest(
+    `a container name must be specified for pod ${podName}, choose one of: ${names(containers)}${inits}`,
+  );
 }
 
 const first = (options: ConnectOptions, name: string): string => options.query.get(name)?.[0] ?? '';
@@ -57,7 +61,16 @@ const isTrue = (text: string): boolean => text === 'true' || text === '1';
 const encode = (...parts: readonly (string | undefined)[]): string =>
   parts.map((part) => encodeURIComponent(part ?? '')).join('/');
 
-const LOG_OPTIONS = ['follow', 'previous', 'timestamps', 'sinceSeconds', 'sinceTime', 'tailLines', 'limitBytes', 'stream'];
+const LOG_OPTIONS = [
+  'follow',
+  'previous',
+  'timestamps',
+  'sinceSeconds',
+  'sinceTime',
+  'tailLines',
+  'limitBytes',
+  'stream',
+];
 
 export const log: ConnectSubresource = {
   form: 'connect',

@@ -7,9 +7,9 @@ import type { Logger } from '../../../libs/base/log.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { ApiError, badRequest, failure, internal, serviceUnavailable } from '../../../libs/machinery/errors.ts';
-import { joinDuplex } from '../../../libs/streaming/portforward.ts';
 import { dialUpgrade, UpgradeError } from '../../../libs/streaming/node/http.ts';
 import { acceptTunnel } from '../../../libs/streaming/node/upgrade.ts';
+import { joinDuplex } from '../../../libs/streaming/portforward.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Connector } from '../registry/engine.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
@@ -189,7 +189,13 @@ function urlOf({ scheme, host, port, path }: ConnectTarget): string {
 function forwardedHeaders(request: ApiRequest): Record<string, string> {
   const out: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
-    if (value === undefined || NOT_FORWARDED.has(name) || name.startsWith('impersonate-') || name.startsWith('x-remote-')) continue;
+    if (
+      value === undefined ||
+      NOT_FORWARDED.has(name) ||
+      name.startsWith('impersonate-') ||
+      name.startsWith('x-remote-')
+    )
+      continue;
     out[name] = Array.isArray(value) ? value.join(', ') : (value as string);
   }
   return out;
@@ -225,7 +231,9 @@ async function answerPlainly(socket: Duplex, response: ApiResponse): Promise<voi
   const pieces = body.form === 'whole' ? [...body.bytes()] : [];
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const type = body.form === 'whole' ? `Content-Type: ${body.contentType}\r\n` : '';
-  socket.write(`HTTP/1.1 ${code} ${REASONS[code] ?? 'Error'}\r\n${type}Content-Length: ${length}\r\nConnection: close\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 ${code} ${REASONS[code] ?? 'Error'}\r\n${type}Content-Length: ${length}\r\nConnection: close\r\n\r\n`,
+  );
   for (const piece of pieces) socket.write(piece);
   socket.end();
 }
@@ -238,4 +246,3 @@ const REASONS: Readonly<Record<number, string>> = {
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };
-

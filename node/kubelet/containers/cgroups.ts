@@ -41,7 +41,8 @@ export class Cgroups {
       await this.#enable(hierarchy, parent);
       await files.makeDirectory(folder, { mode: 0o755 });
       for (const [file, value] of values) {
-        if (await files.statIfExists(`${folder}/${file}`)) await files.write(`${folder}/${file}`, value, { atomic: false });
+        if (await files.statIfExists(`${folder}/${file}`))
+          await files.write(`${folder}/${file}`, value, { atomic: false });
       }
     }
   }

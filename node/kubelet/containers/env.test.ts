@@ -22,14 +22,25 @@ test('references to variables', async (t) => {
     ['$($(A))', '$($(A))'],
   ];
   for (const [given, expected] of cases) {
-    await t.test(given, () => assert.equal(expandVariables(given, (name) => known[name]), expected));
+    await t.test(given, () =>
+      assert.equal(
+        expandVariables(given, (name) => known[name]),
+        expected,
+      ),
+    );
   }
 });
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const service = (name: string, namespace: string, clusterIP: string): Service => ({
   metadata: { name, namespace },
-  spec: { clusterIP, ports: [{ name: 'http-alt', port: 80, protocol: 'TCP' }, { port: 53, protocol: 'UDP' }] },
+  spec: {
+    clusterIP,
+    ports: [
+      { name: 'http-alt', port: 80, protocol: 'TCP' },
+      { port: 53, protocol: 'UDP' },
+    ],
+  },
 });
 
 const source: EnvSource = {
@@ -52,7 +63,16 @@ test('where variables come from', async (t) => {
   const resources = { limits: { cpu: '1500m' }, requests: { memory: '100Mi' } };
   const from = (valueFrom: object) => ({ env: [{ name: 'V', valueFrom }], resources });
   const cases: [string, Partial<Container>, Record<string, string>][] = [
-    ['values, later ones of earlier ones', { env: [{ name: 'A', value: '1' }, { name: 'B', value: '$(A)2' }] }, { A: '1', B: '12' }],
+    [
+      'values, later ones of earlier ones',
+      {
+        env: [
+          { name: 'A', value: '1' },
+          { name: 'B', value: '$(A)2' },
+        ],
+      },
+      { A: '1', B: '12' },
+    ],
     ['no value', { env: [{ name: 'A' }] }, { A: '' }],
     ['a field', from({ fieldRef: { fieldPath: 'metadata.name' } }), { V: 'web' }],
     ['a label', from({ fieldRef: { fieldPath: "metadata.labels['app']" } }), { V: 'x' }],
@@ -68,7 +88,11 @@ test('where variables come from', async (t) => {
     ['a key that may be missing', from({ configMapKeyRef: { name: 'settings', key: 'z', optional: true } }), {}],
     ['a key of a Secret', from({ secretKeyRef: { name: 'key', key: 'token' } }), { V: 's3cret' }],
     ['all of a ConfigMap', { envFrom: [{ prefix: 'P_', configMapRef: { name: 'settings' } }] }, { P_a: '1' }],
-    ['env wins over envFrom', { envFrom: [{ configMapRef: { name: 'settings' } }], env: [{ name: 'a', value: '2' }] }, { a: '2' }],
+    [
+      'env wins over envFrom',
+      { envFrom: [{ configMapRef: { name: 'settings' } }], env: [{ name: 'a', value: '2' }] },
+      { a: '2' },
+    ],
     ['an optional Secret that is missing', { envFrom: [{ secretRef: { name: 'none', optional: true } }] }, {}],
   ];
   for (const [name, container, expected] of cases) {
@@ -84,9 +108,17 @@ test('what is missing is said as upstream says it', async (t) => {
   const from = (valueFrom: object) => ({ env: [{ name: 'V', valueFrom }] });
   const cases: [string, Partial<Container>, string][] = [
     ['a ConfigMap', from({ configMapKeyRef: { name: 'none', key: 'a' } }), 'configmap "none" not found'],
-    ['its key', from({ configMapKeyRef: { name: 'settings', key: 'z' } }), "couldn't find key z in ConfigMap default/settings"],
+    [
+      'its key',
+      from({ configMapKeyRef: { name: 'settings', key: 'z' } }),
+      "couldn't find key z in ConfigMap default/settings",
+    ],
     ['a Secret', { envFrom: [{ secretRef: { name: 'none' } }] }, 'secret "none" not found'],
-    ['its key in a Secret', from({ secretKeyRef: { name: 'key', key: 'z' } }), "couldn't find key z in Secret default/key"],
+    [
+      'its key in a Secret',
+      from({ secretKeyRef: { name: 'key', key: 'z' } }),
+      "couldn't find key z in Secret default/key",
+    ],
   ];
   for (const [name, container, message] of cases) {
     await t.test(name, () => assert.throws(() => env(container), { name: 'ConfigError', message }));

@@ -24,7 +24,9 @@ test('which images go', async (t) => {
     ['not what came just now', [image('a', { firstSeenMs: 950 })], 500, []],
   ];
   for (const [name, images, freeBytes, expected] of cases) {
-    await t.test(name, () => assert.deepEqual(chooseImages(images, { freeBytes, nowMs: 1000, minimumAgeMs: 100 }), expected));
+    await t.test(name, () =>
+      assert.deepEqual(chooseImages(images, { freeBytes, nowMs: 1000, minimumAgeMs: 100 }), expected),
+    );
   }
 });
 
@@ -35,7 +37,10 @@ test('a log that has grown is moved aside, and the oldest go', async () => {
   let reopened = 0;
   const cri = { reopenContainerLog: async () => (reopened++, files.write('/logs/main/0.log', ''), {}) };
   const rotate = () =>
-    rotateLog({ id: 'c', logPath: '/logs/main/0.log' }, { files, cri, nowMs: clock.now(), maxSizeBytes: 10, maxFiles: 3 });
+    rotateLog(
+      { id: 'c', logPath: '/logs/main/0.log' },
+      { files, cri, nowMs: clock.now(), maxSizeBytes: 10, maxFiles: 3 },
+    );
   await files.write('/logs/main/0.log', 'short');
   assert.equal(await rotate(), false);
   for (let n = 0; n < 4; n++) {

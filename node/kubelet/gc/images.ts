@@ -74,7 +74,10 @@ export class ImageGarbageCollector {
     const freeBytes = (space.totalBytes * (100 - config.imageGCLowThresholdPercent)) / 100 - space.freeBytes;
     const options = { freeBytes, nowMs, minimumAgeMs: config.imageMinimumGCAgeMs };
     for (const id of chooseImages(candidates, options)) {
-      log.info('an unused image is removed, as the disk runs full', { image: id, usedPercent: Math.round(usedPercent) });
+      log.info('an unused image is removed, as the disk runs full', {
+        image: id,
+        usedPercent: Math.round(usedPercent),
+      });
       await cri.removeImage({ image: { image: id } });
     }
   }

@@ -148,7 +148,9 @@ const CASES: Record<string, Case> = {
   'a rule may restart what the policy would not': {
     spec: {
       restartPolicy: 'Never',
-      containers: [init('a', { restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }] })],
+      containers: [
+        init('a', { restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }] }),
+      ],
     },
     containers: [ended('a', 42)],
     expect: ['start a 1'],
@@ -158,7 +160,11 @@ const CASES: Record<string, Case> = {
     containers: [ended('i1', 0)],
     expect: ['start i2 0'],
   },
-  'while one runs nothing else does': { spec: { initContainers: [init('i1')] }, containers: [container('i1')], expect: [] },
+  'while one runs nothing else does': {
+    spec: { initContainers: [init('i1')] },
+    containers: [container('i1')],
+    expect: [],
+  },
   'one that fails for good fails the pod': {
     spec: { restartPolicy: 'Never', initContainers: [init('i1')] },
     containers: [ended('i1', 1)],
@@ -205,7 +211,8 @@ const CASES: Record<string, Case> = {
     expect: ['removeContainer main-1', 'removeContainer main-0'],
   },
   'a failed pull is waited for, and called a back-off after a while': {
-    memory: (memory) => memory.failures.set('main', { reason: 'ErrImagePull', message: '', untilMs: NOW + 9_000, backOffFromMs: NOW }),
+    memory: (memory) =>
+      memory.failures.set('main', { reason: 'ErrImagePull', message: '', untilMs: NOW + 9_000, backOffFromMs: NOW }),
     expect: ['tellImageBackOff', 'again in 9000'],
   },
   'a deadline is the end': {
@@ -229,5 +236,8 @@ test('sidecars end after the others, the last one first', () => {
   const spec = { initContainers: [sidecar('s1'), sidecar('s2')] };
   const containers = [container('s1'), container('s2'), container('main'), ended('old', 0)];
   const order = terminationOrder(pod(spec), { sandboxes: [], containers });
-  assert.deepEqual(order.map((group) => group.map(({ name }) => name)), [['main'], ['s2'], ['s1']]);
+  assert.deepEqual(
+    order.map((group) => group.map(({ name }) => name)),
+    [['main'], ['s2'], ['s1']],
+  );
 });

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { createServer as createTlsServer, type Server as TlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import type { Listener } from '../../../libs/base/host.ts';
 import {
   acceptPortForward,
@@ -83,7 +88,10 @@ class HttpsServer implements KubeletServer {
 
   async listen(): Promise<void> {
     const { kubelet, host, port } = this.#options;
-    this.#listener = await kubelet.env.host.sockets.listen({ host, port }, (connection) => void this.#tls.emit('connection', connection));
+    this.#listener = await kubelet.env.host.sockets.listen(
+      { host, port },
+      (connection) => void this.#tls.emit('connection', connection),
+    );
   }
 
   renew(tls: KubeletTls): void {

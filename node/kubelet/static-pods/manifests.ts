@@ -1,11 +1,11 @@
+import { defaultPod } from '../../../api/core/pod/defaults.ts';
+import { builtinSchema } from '../../../api/schema/builtin.ts';
+import type { Pod } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { Files } from '../../../libs/base/host.ts';
 import type { Keys } from '../../../libs/base/keys.ts';
 import { decodeYaml } from '../../../libs/machinery/codec/yaml.ts';
 import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
-import { defaultPod } from '../../../api/core/pod/defaults.ts';
-import { builtinSchema } from '../../../api/schema/builtin.ts';
-import type { Pod } from '../../../api/types/core/v1.generated.ts';
 import { ANNOTATION } from '../containers/labels.ts';
 import type { NodePod } from '../pod/objects.ts';
 

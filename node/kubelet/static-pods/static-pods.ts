@@ -1,12 +1,12 @@
+import { pods } from '../../../api/resources.ts';
+import type { Node, Pod } from '../../../api/types/core/v1.generated.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { Informer } from '../../../libs/kind/client.ts';
 import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
-import { pods } from '../../../api/resources.ts';
-import type { Node, Pod } from '../../../api/types/core/v1.generated.ts';
 import { ANNOTATION } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
-import { nameOf, namespaceOf, type NodePod, uidOf } from '../pod/objects.ts';
+import { type NodePod, nameOf, namespaceOf, uidOf } from '../pod/objects.ts';
 import { readManifests } from './manifests.ts';
 
 export interface StaticPodsOptions {
@@ -82,7 +82,8 @@ export class StaticPods {
     await this.#pods(pod)
       .delete(mirror.metadata.name, options)
       .catch((error: unknown) => {
-        if (!isNotFound(error)) this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(pod), error });
+        if (!isNotFound(error))
+          this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(pod), error });
       });
   }
 
