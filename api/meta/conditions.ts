@@ -29,7 +29,7 @@ export function validateConditions(conditions: DeepReadonly<Condition[]> | undef
     else {
       if (!REASON_FORM.test(reason)) {
         const detail =
-          "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric " +
+          'a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric ' +
           `characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or ` +
           `'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '${REASON}')`;
         errors.push(field.invalid(here.child('reason'), reason, detail));
