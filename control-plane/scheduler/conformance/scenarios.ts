@@ -40,6 +40,8 @@ export type ScenarioEntry = Readonly<Record<string, unknown>> & {
 
 const NO_GATES = { enabled: () => false };
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
+/** The word of the recorded answers for the node that a pod gets once its victims are gone. */
+const THEN = 'then';
 /** What `{ns}` in scenarios stands for. */
 const NS = 'scenario';
 
@@ -156,7 +158,7 @@ class Play {
     this.scheduler.nominator.set(info, nomination.node);
     const then = again ? undefined : this.scheduler.schedule(info, this.#nowMs);
     if (then?.type === 'node') this.place(pod, then.node);
-    return { ...entry, nominated: nomination.node, victims, then: then?.type === 'node' ? then.node : null };
+    return { ...entry, nominated: nomination.node, victims, [THEN]: then?.type === 'node' ? then.node : null };
   }
 
   place(pod: ScenarioObject, nodeName: string): void {
