@@ -6,7 +6,7 @@ import { createCluster } from './create-cluster.ts';
 import { ClusterUsageError, NeverSettledError } from './errors.ts';
 
 test('a cluster keeps objects, tells watchers, and frees everything', async () => {
-  await using cluster = await createCluster({ seed: 1 });
+  await using cluster = await createCluster({ seed: 1, components: [] });
   const inDefault = cluster.client.resource(configMaps).namespace('default');
   const made = await inDefault.create({ metadata: { name: 'a' }, data: { k: 'v' } });
   assert.equal(made.metadata.managedFields?.[0]?.manager, 'admin');
@@ -43,7 +43,7 @@ test('one seed gives one history, byte for byte; another seed another', async ()
 });
 
 test('others may do what RBAC lets them', async () => {
-  await using cluster = await createCluster({ seed: 1 });
+  await using cluster = await createCluster({ seed: 1, components: [] });
   const jane = (await cluster.clientAs({ name: 'jane' })).resource(configMaps).namespace('default');
   await assert.rejects(jane.list(), isForbidden);
   await cluster.client.resource(clusterRoles).create({
