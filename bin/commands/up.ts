@@ -21,7 +21,9 @@ usage: tutti up [options]
   --data-dir DIR         where the cluster lives (default: ~/.tutti)
   --port PORT            of the API server (default 6443; 0: any free one)
   --listen ADDRESS       the API server's address (default 127.0.0.1)
-  --store lmdb|memory    lmdb (default) keeps data through everything; memory forgets
+  --store STORE          lmdb (default) keeps data through everything; memory forgets;
+                         etcd://host:port,… is an etcd of yours, v3.5 or later
+  --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
   --only NAME,…          start only these of: apiserver controller-manager scheduler
                          (the API server is always among them)
   --no-merge-kubeconfig  leave your own kubeconfig alone
@@ -55,6 +57,7 @@ export async function up(args: readonly string[]): Promise<number> {
   const running = await startApiServer(machine, {
     dataDir,
     store: storeOf(values.store ?? 'lmdb'),
+    ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
     listenHost,
     port,
     serviceAddress: '10.96.0.1',
@@ -105,6 +108,9 @@ function parse(args: readonly string[]) {
         port: { type: 'string' },
         listen: { type: 'string' },
         store: { type: 'string' },
+        'etcd-cafile': { type: 'string' },
+        'etcd-certfile': { type: 'string' },
+        'etcd-keyfile': { type: 'string' },
         only: { type: 'string', multiple: true },
         'no-merge-kubeconfig': { type: 'boolean' },
         verbose: { type: 'boolean' },
@@ -123,8 +129,15 @@ function portOf(text: string): number {
 }
 
 function storeOf(text: string): string {
-  if (text === 'lmdb' || text === 'memory') return text;
-  throw new CommandError(`--store wants lmdb or memory, not "${text}".`, 2);
+  if (text === 'lmdb' || text === 'memory' || /^etcd:\/\/[^,/]+(,[^,/]+)*$/.test(text)) return text;
+  throw new CommandError(`--store wants lmdb, memory or etcd://host:port,… and not "${text}".`, 2);
+}
+
+function etcdTlsOf(caFile?: string, certFile?: string, keyFile?: string) {
+  if (caFile && certFile && keyFile) return { etcdTls: { caFile, certFile, keyFile } };
+  if (caFile || certFile || keyFile)
+    throw new CommandError('--etcd-cafile, --etcd-certfile and --etcd-keyfile go together.', 2);
+  return {};
 }
 
 function componentsOf(only: readonly string[] | undefined): ReadonlySet<ComponentName> {

@@ -29,6 +29,8 @@ export interface ApiServerSettings {
   readonly dataDir: string;
   /** `lmdb`, `memory`, or `etcd://host:port,…`. */
   readonly store: string;
+  /** How to reach an etcd that speaks TLS: PEM files. */
+  readonly etcdTls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
   readonly listenHost: string;
   readonly port: number;
   readonly serviceAddress: string;
@@ -132,6 +134,24 @@ async function openStore(machine: Machine, settings: ApiServerSettings): Promise
     const { MemoryStore } = await import('../../control-plane/store/drivers/memory/memory-store.ts');
     const store = new MemoryStore({ clock, random });
     return store;
+  }
+  if (settings.store.startsWith('etcd://')) {
+    const [{ EtcdStore }, { dialEtcd }] = await Promise.all([
+      import('../../control-plane/store/drivers/etcd/etcd-store.ts'),
+      import('../../control-plane/store/drivers/etcd/dial/dial.ts'),
+    ]);
+    const { etcdTls } = settings;
+    const read = (path: string) => host.files.readText(path);
+    const tls = etcdTls && {
+      ca: await read(etcdTls.caFile),
+      cert: await read(etcdTls.certFile),
+      key: await read(etcdTls.keyFile),
+    };
+    const endpoints = settings.store
+      .slice('etcd://'.length)
+      .split(',')
+      .map((endpoint) => `${tls ? 'https' : 'http'}://${endpoint}`);
+    return EtcdStore.open({ channels: dialEtcd(endpoints, { clock, ...(tls ? { tls } : {}) }), clock, random });
   }
   const { LmdbStore } = await import('../../control-plane/store/drivers/lmdb/lmdb-store.ts');
   return LmdbStore.open({ host, clock, random, directory: `${settings.dataDir}/store` });
