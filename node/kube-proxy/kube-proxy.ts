@@ -1,0 +1,236 @@
+import { endpointSlices, services } from '../../api/resources.ts';
+import type { Service } from '../../api/types/core/v1.generated.ts';
+import type { EndpointSlice } from '../../api/types/discovery/v1.generated.ts';
+import { Backoff } from '../../libs/base/backoff.ts';
+import type { Clock } from '../../libs/base/clock.ts';
+import type { Host } from '../../libs/base/host.ts';
+import type { Logger } from '../../libs/base/log.ts';
+import type { Informer, Informers } from '../../libs/kind/client.ts';
+import { keyOf } from '../../libs/kind/object.ts';
+import { ipVersion } from '../../libs/machinery/ip.ts';
+import { type ProxyConfig, type ProxySlice, SERVICE_NAME_LABEL } from './objects.ts';
+import { plan, type ServiceRules } from './plan.ts';
+import { baseTable, REMOVAL, TableState } from './table.ts';
+
+/**
+ * kube-proxy: Services as they are in the API, in this node's kernel, in an nftables table of its own. At the start the
+ * table is written anew in one step; then a change writes what its Service needs, and nothing else. While nft is at work
+ * further changes wait and go together.
+ */
+export interface KubeProxyOptions extends ProxyConfig {
+  readonly informers: Informers;
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /**
+   * The node's own address, of either family: where it is given, routes for `serviceCidrs` are made with it as the
+   * sender. A connection of the node to a cluster IP is routed before it is translated, so without one, and without a
+   * default route, it fails.
+   */
+  readonly nodeAddresses?: readonly string[];
+}
+
+export interface KubeProxy extends AsyncDisposable {
+  /** Services in the kernel. */
+  readonly size: number;
+  /** Transactions so far, and those that failed. */
+  readonly counts: { readonly applied: number; readonly failed: number };
+  /** Resolves when everything seen so far is in the kernel. */
+  idle(): Promise<void>;
+}
+
+/** nft said no; the message has its first words. */
+export class NftError extends Error {
+  constructor(code: number, stderr: string) {
+    super(`nft ended with ${code}: ${stderr.trim().split('\n').slice(0, 3).join(' ')}`);
+    this.name = 'NftError';
+  }
+}
+
+/** Marks our routes; a number that no routing program has in iproute2's list. */
+const ROUTE_PROTOCOL = '75';
+const BACKOFF = { firstMs: 100, maxMs: 30_000 };
+
+/** Resolves when the first state is in the kernel; throws where nft cannot be run or refuses it. */
+export async function startKubeProxy(options: KubeProxyOptions): Promise<KubeProxy> {
+  const proxy = new NodeProxy(options);
+  await options.informers.synced();
+  try {
+    await proxy.start();
+  } catch (error) {
+    await proxy[Symbol.asyncDispose]();
+    throw error;
+  }
+  return proxy;
+}
+
+/** Takes everything out of the kernel that a kube-proxy of this node put there: for `reset`. Idempotent. */
+export async function removeKubeProxy({
+  host,
+  clock,
+  serviceCidrs,
+}: Pick<KubeProxyOptions, 'host' | 'clock' | 'serviceCidrs'>) {
+  await runNft(host, clock, REMOVAL);
+  for (const cidr of serviceCidrs) {
+    using _held = clock.hold('ip route');
+    // Not there: as it should be.
+    await host.processes.run('ip', ['route', 'del', cidr, 'proto', ROUTE_PROTOCOL]);
+  }
+}
+
+/** One transaction: all of it or nothing. Throws `NftError`. */
+async function runNft(host: Host, clock: Clock, input: string): Promise<void> {
+  using _held = clock.hold('nft');
+  const { code, stderr } = await host.processes.run('nft', ['-f', '-'], { input });
+  if (code !== 0) throw new NftError(code, stderr);
+}
+
+class NodeProxy implements KubeProxy {
+  readonly #options: KubeProxyOptions;
+  readonly #services: Informer<Service>;
+  readonly #slices: Informer<EndpointSlice>;
+  /** Services to look at again; bounded by their number. */
+  readonly #dirty = new Set<string>();
+  readonly #backoff = new Backoff(BACKOFF);
+  readonly #stopped = new AbortController();
+  #state = new TableState();
+  #handlers: Disposable[] = [];
+  #running: Promise<void> | undefined;
+  #whole = true;
+  #applied = 0;
+  #failed = 0;
+  #conntrack = true;
+
+  constructor(options: KubeProxyOptions) {
+    this.#options = options;
+    this.#services = options.informers.informer(services);
+    this.#slices = options.informers.informer(endpointSlices);
+    this.#slices.index('kube-proxy/service', servicesOf);
+  }
+
+  get size(): number {
+    return this.#state.size;
+  }
+
+  get counts(): { readonly applied: number; readonly failed: number } {
+    return { applied: this.#applied, failed: this.#failed };
+  }
+
+  async start(): Promise<void> {
+    await this.#makeRoutes();
+    await this.#apply();
+    this.#handlers = [
+      this.#services.on((object, previous) => this.#touch(keyOf((object ?? previous)!))),
+      this.#slices.on((object, previous) => {
+        for (const slice of [object, previous]) for (const key of slice ? servicesOf(slice) : []) this.#touch(key);
+      }),
+    ];
+    this.#options.log.info('Services are in the kernel', { services: this.#state.size });
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  /** Leaves the table as it is: connections go on while nobody looks after them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped.abort(new Error('kube-proxy has stopped'));
+    for (const handler of this.#handlers) handler[Symbol.dispose]();
+    this.#handlers = [];
+    await this.#running;
+  }
+
+  #touch(key: string): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#dirty.add(key);
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #work(): Promise<void> {
+    // Events that come together are handled together.
+    await Promise.resolve();
+    while ((this.#dirty.size > 0 || this.#whole) && !this.#stopped.signal.aborted) {
+      try {
+        await this.#apply();
+        this.#backoff.reset();
+      } catch (error) {
+        this.#options.log.error('Services could not be written to the kernel', { error });
+        await this.#options.clock.sleep(this.#backoff.next(), this.#stopped.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** After a failure nobody knows what the table has (somebody may have flushed it): all of it again. */
+  async #apply(): Promise<void> {
+    const { host, clock } = this.#options;
+    const whole = this.#whole;
+    const keys = whole ? this.#services.list().map(keyOf) : [...this.#dirty];
+    this.#dirty.clear();
+    const state = whole ? new TableState() : this.#state;
+    const changes = new Map<string, ServiceRules | undefined>();
+    const departed = new Set<string>();
+    for (const key of keys) {
+      const service = this.#services.get(key);
+      const wanted = service && plan(service, this.#slices.by('kube-proxy/service', key), this.#options);
+      for (const address of this.#state.get(key)?.udpAddresses ?? []) {
+        if (!wanted?.udpAddresses.has(address)) departed.add(address);
+      }
+      if (wanted || state.get(key)) changes.set(key, wanted);
+    }
+    const input = (whole ? baseTable(this.#options) : '') + state.change(changes);
+    this.#state = state;
+    if (input === '') return;
+    try {
+      await runNft(host, clock, input);
+      this.#whole = false;
+      this.#applied++;
+    } catch (error) {
+      this.#whole = true;
+      this.#failed++;
+      throw error;
+    }
+    await this.#forget(departed);
+  }
+
+  /** UDP has no end that the kernel sees: flows to endpoints that have gone would go on into nothing. */
+  async #forget(addresses: ReadonlySet<string>): Promise<void> {
+    if (!this.#conntrack) return;
+    for (const address of addresses) {
+      const family = ipVersion(address) === 6 ? 'ipv6' : 'ipv4';
+      try {
+        using _held = this.#options.clock.hold('conntrack');
+        // A code other than 0 says that there was no such flow.
+        await this.#options.host.processes.run('conntrack', ['-D', '-f', family, '-p', 'udp', '--dst-nat', address]);
+      } catch (error) {
+        this.#conntrack = false;
+        this.#options.log.warn(
+          'UDP flows to endpoints that have gone last until they are silent: the program conntrack is missing',
+          { error },
+        );
+        return;
+      }
+    }
+  }
+
+  async #makeRoutes(): Promise<void> {
+    const { host, clock, serviceCidrs, nodeAddresses = [], log } = this.#options;
+    for (const cidr of serviceCidrs) {
+      const version = ipVersion(cidr.split('/')[0] ?? '');
+      const source = nodeAddresses.find((address) => ipVersion(address) === version);
+      // Not the loopback device: what is refused there is not told to the sender.
+      const device = host.facts.addresses().find(({ address }) => address === source)?.name;
+      if (source === undefined || device === undefined) continue;
+      using _held = clock.hold('ip route');
+      const words = ['route', 'replace', cidr, 'dev', device, 'src', source, 'proto', ROUTE_PROTOCOL];
+      const { code, stderr } = await host.processes.run('ip', words);
+      if (code !== 0) log.warn('no route for the addresses of Services', { cidr, error: stderr.trim() });
+    }
+  }
+}
+
+function servicesOf({ metadata }: ProxySlice): string[] {
+  const name = metadata?.labels?.[SERVICE_NAME_LABEL];
+  return name ? [`${metadata?.namespace}/${name}`] : [];
+}
