@@ -2,7 +2,7 @@ import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import type { Client, WatchEvent } from '../kind/client.ts';
+import { type Client, groupResourceName, type WatchEvent } from '../kind/client.ts';
 import { type ApiObject, keyOf, type Live, type ResourceRef } from '../kind/object.ts';
 import { ApiError } from '../machinery/errors.ts';
 
@@ -23,6 +23,11 @@ export interface ReflectorOptions {
   readonly log: Logger;
   /** Objects in one answer of a list, where the server cannot begin a watch with its state. Default 500. */
   readonly pageLimit?: number;
+  /**
+   * Only some objects of a resource, by `resource.group`: `{ pods: 'spec.nodeName=node-1' }`. For clients that may see no
+   * others, as nodes; who shares informers with them sees no others either.
+   */
+  readonly fieldSelectors?: Readonly<Record<string, string>>;
 }
 
 /** Delays after failures: upstream's. */
@@ -141,7 +146,7 @@ export class Reflector {
     let token: string | undefined;
     let resourceVersion = '';
     do {
-      const page = await resource.list({ limit, signal, ...(token ? { continue: token } : {}) });
+      const page = await resource.list({ limit, signal, ...this.#selection(), ...(token ? { continue: token } : {}) });
       for (const object of page.items) objects.set(keyOf(object), object);
       resourceVersion = page.metadata.resourceVersion;
       token = page.metadata.continue;
@@ -167,10 +172,16 @@ export class Reflector {
     const { client, random } = this.#options;
     return client.resource(this.#ref).watch({
       ...from,
+      ...this.#selection(),
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random.next())),
       signal: this.#stopped.signal,
     });
+  }
+
+  #selection(): { readonly fieldSelector?: string } {
+    const fieldSelector = this.#options.fieldSelectors?.[groupResourceName(this.#ref)];
+    return fieldSelector === undefined ? {} : { fieldSelector };
   }
 
   /** Tells of one event and gives its revision. */
