@@ -1,6 +1,7 @@
 import { daemonSetController } from '../../api/apps/daemonset/controller/controller.ts';
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
+import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
 import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
 import { endpointsController, orphanedEndpointsController } from '../../api/core/endpoints/controller/controller.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
@@ -45,6 +46,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(replicationControllerController, 'replication-controller'),
     entry(deploymentController, 'deployment-controller'),
     entry(daemonSetController, 'daemon-set-controller', 'daemonset-controller'),
+    entry(statefulSetController, 'statefulset-controller'),
     entry(endpointsController, 'endpoint-controller'),
     entry(orphanedEndpointsController, 'endpoint-controller'),
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),
