@@ -4,6 +4,8 @@ import { replicaSetController } from '../../api/apps/replicaset/controller/contr
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
 import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
 import { endpointsController, orphanedEndpointsController } from '../../api/core/endpoints/controller/controller.ts';
+import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
+import { taintEvictionController } from '../../api/core/node/controller/taint-eviction.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
 import { serviceAccountController } from '../../api/core/serviceaccount/controller/controller.ts';
 import {
@@ -37,6 +39,8 @@ const entry = <O, A extends PlannedAction>(reconciler: Reconciler<O, A>, account
 export interface ManagerSettings {
   /** The authority's certificate, which pods get as `kube-root-ca.crt`. Without it nothing is published. */
   readonly rootAuthorityPem?: string;
+  /** How long a node may be silent; default 50 s. */
+  readonly nodeMonitorGraceMs?: number;
 }
 
 /** Every controller, under upstream's accounts; those left out whose settings are not there. */
@@ -51,6 +55,8 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(orphanedEndpointsController, 'endpoint-controller'),
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),
     entry(endpointSliceMirroringController, 'endpointslicemirroring-controller', 'endpoint-slice-mirroring-controller'),
+    entry(nodeLifecycleController(settings.nodeMonitorGraceMs), 'node-controller'),
+    entry(taintEvictionController, 'node-controller', 'taint-eviction-controller'),
     entry(namespaceController, 'namespace-controller'),
     {
       name: 'garbage-collector',

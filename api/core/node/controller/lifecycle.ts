@@ -1,0 +1,66 @@
+import type { Live } from '../../../../libs/kind/object.ts';
+import { type Reconciler, watching, type Written } from '../../../../libs/kind/reconciler.ts';
+import { isNotFound } from '../../../../libs/machinery/errors.ts';
+import { leases, nodes, pods } from '../../../resources.ts';
+import type { Node } from '../../../types/core/v1.generated.ts';
+import { isReady } from '../../pod/controller/pod-state.ts';
+import { type Action, type Observed, plan } from './lifecycle-plan.ts';
+
+const LEASES_NAMESPACE = 'kube-node-lease';
+
+/** Watches over nodes: those that fall silent become Unknown, and their conditions become taints. */
+export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, Action> {
+  /** By node: what was last heard, and when. */
+  const heard = new Map<string, { readonly sign: string; readonly atMs: number }>();
+  return {
+    name: 'node-lifecycle',
+    watches: [
+      watching(nodes, (node) => [node.metadata.name]),
+      watching(leases, ({ metadata }) => (metadata.namespace === LEASES_NAMESPACE ? [metadata.name] : [])),
+      watching(pods, () => []),
+    ],
+    observe({ informers, clock }, name) {
+      const node = informers.informer(nodes).get(name);
+      if (!node) {
+        heard.delete(name);
+        return undefined;
+      }
+      const lease = informers.informer(leases).get(`${LEASES_NAMESPACE}/${name}`);
+      const beat = node.status?.conditions?.find(({ type }) => type === 'Ready')?.lastHeartbeatTime;
+      const sign = `${node.metadata.uid} ${lease?.spec?.renewTime ?? ''} ${beat ?? ''}`;
+      const last = heard.get(name);
+      if (last?.sign !== sign) heard.set(name, { sign, atMs: clock.now() });
+      return { node, lease, heardMs: heard.get(name)?.atMs ?? clock.now(), graceMs };
+    },
+    plan,
+    async apply(env, action, { node }) {
+      const { name } = node.metadata;
+      const client = env.client.resource(nodes);
+      const written: Written[] = [];
+      if (action.type === 'taints') {
+        const patched = await client.patch(name, { spec: { taints: action.taints } }, { type: 'merge' });
+        return [{ ref: nodes, resourceVersion: patched.metadata.resourceVersion }];
+      }
+      const changed = { ...node, status: { ...node.status, conditions: action.conditions } } as unknown as Node;
+      const updated = await client.subresource('status').update(changed);
+      written.push({ ref: nodes, resourceVersion: updated.metadata.resourceVersion });
+      if (!action.lost) return written;
+      env.events.event({ ...node, metadata: { ...node.metadata, uid: name } } as Live<Node>, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+      for (const pod of env.informers.informer(pods).list()) {
+        if (pod.spec?.nodeName !== name || !isReady(pod)) continue;
+        // Nobody can say whether it still serves: Services must not count on it.
+        const condition = { type: 'Ready', status: 'False', lastTransitionTime: action.conditions[0]?.lastTransitionTime };
+        const conditions = (pod.status?.conditions ?? []).map((one) => (one.type === 'Ready' ? { ...one, ...condition } : one));
+        const podClient = env.client.resource(pods).namespace(pod.metadata.namespace ?? '');
+        await podClient
+          .subresource('status')
+          .patch(pod.metadata.name, { metadata: { uid: pod.metadata.uid }, status: { conditions } }, { type: 'merge' })
+          .catch((error: unknown) => {
+            if (!isNotFound(error)) throw error;
+          });
+        env.events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
+      }
+      return written;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { formatTime } from '../../../../libs/base/clock.ts';
+import { keyOf, type Live } from '../../../../libs/kind/object.ts';
+import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { isNotFound } from '../../../../libs/machinery/errors.ts';
+import { epochMs } from '../../../../libs/machinery/time.ts';
+import { nodes, pods } from '../../../resources.ts';
+import type { Node, Pod } from '../../../types/core/v1.generated.ts';
+import { tolerates } from '../../../apps/daemonset/controller/nodes.ts';
+
+export interface Observed {
+  readonly pod: Live<Pod>;
+  readonly node: Live<Node>;
+  readonly seenMs: number;
+}
+
+export interface Action {
+  readonly type: 'evict';
+  readonly reason: string;
+}
+
+/** A pod leaves a node whose NoExecute taints it does not tolerate: at once, or when the shortest toleration is over. */
+export function plan({ pod, node, seenMs }: Observed, nowMs: number): Plan<Action> {
+  let leaveMs = Number.POSITIVE_INFINITY;
+  for (const taint of node.spec?.taints ?? []) {
+    if (taint.effect !== 'NoExecute') continue;
+    const tolerated = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));
+    const sinceMs = epochMs(taint.timeAdded) ?? seenMs;
+    if (tolerated.length === 0) leaveMs = Math.min(leaveMs, nowMs);
+    for (const { tolerationSeconds } of tolerated) {
+      if (tolerationSeconds !== undefined) leaveMs = Math.min(leaveMs, sinceMs + Math.max(0, Number(tolerationSeconds)) * 1000);
+    }
+  }
+  if (leaveMs === Number.POSITIVE_INFINITY) return { actions: [] };
+  if (leaveMs > nowMs) return { actions: [], againAfterMs: leaveMs - nowMs };
+  return { actions: [{ type: 'evict', reason: 'taint not tolerated' }] };
+}
+
+const onNode = (pod: Live<Pod>): readonly string[] => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
+
+/** Evicts pods by the NoExecute taints of their nodes. */
+export const taintEvictionController: Reconciler<Observed, Action> = {
+  name: 'taint-eviction',
+  concurrency: 8,
+  watches: [
+    watching(pods, (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : [])),
+    watching(nodes, (node, { informers }) => {
+      const informer = informers.informer(pods);
+      informer.index('node', onNode);
+      return informer.by('node', node.metadata.name).map(keyOf);
+    }),
+  ],
+  observe({ informers, clock }, key) {
+    const pod = informers.informer(pods).get(key);
+    const node = pod?.spec?.nodeName ? informers.informer(nodes).get(pod.spec.nodeName) : undefined;
+    return pod && node && !pod.metadata.deletionTimestamp ? { pod, node, seenMs: clock.now() } : undefined;
+  },
+  plan,
+  async apply({ client, events, clock }, _, { pod }) {
+    const { namespace = '', name, uid } = pod.metadata;
+    const inNamespace = client.resource(pods).namespace(namespace);
+    events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`);
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByTaintManager',
+      message: 'Taint manager: deleting due to NoExecute taint',
+      lastTransitionTime: formatTime(clock.now()),
+    };
+    const conditions = [...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget'), condition];
+    try {
+      await inNamespace.subresource('status').patch(name, { metadata: { uid }, status: { conditions } }, { type: 'merge' });
+      await inNamespace.delete(name, { preconditions: { uid } });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  },
+};
