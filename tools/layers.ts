@@ -65,6 +65,8 @@ export const LAYERS: readonly Layer[] = [
   { folder: 'libs/machinery', imports: ['libs/base'] },
   { folder: 'libs/kind', imports: ['libs/base', 'libs/machinery'] },
   { folder: 'libs/client', imports: ['libs/base', 'libs/machinery', 'libs/kind'] },
+  // Schemas of custom resources, with their rules.
+  { folder: 'libs/structural-schema', imports: ['libs/base', 'libs/machinery', 'libs/cel'] },
   { folder: 'libs/*', imports: ['libs/base', 'libs/machinery'] },
 
   // Kinds. Another kind's types, defaults and validation may be shared; only controllers know controllers.

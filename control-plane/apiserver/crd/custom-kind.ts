@@ -7,9 +7,9 @@ import { withTypes } from '../../../libs/machinery/schema/set.ts';
 import type { Schema } from '../../../libs/structural-schema/schema.ts';
 import { listTypeOf, structTypeOf } from '../../../libs/structural-schema/struct-type.ts';
 import { columnsOf } from './columns.ts';
+import { rulesOfVersion, type VersionRules } from './rules.ts';
 import { scaleOf } from './scale.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
-import { rulesOfVersion, type VersionRules } from './rules.ts';
 import { strategiesOf } from './strategy.ts';
 
 export type Definition = DeepReadonly<CustomResourceDefinition>;

@@ -3,6 +3,7 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { compileDefaults } from '../../../libs/structural-schema/defaults.ts';
 import { compileEmbedded } from '../../../libs/structural-schema/embedded.ts';
 import { compileListTypes } from '../../../libs/structural-schema/list-types.ts';
+import { compileRules } from '../../../libs/structural-schema/rules.ts';
 import { compileValues } from '../../../libs/structural-schema/values.ts';
 import { validateAnnotations, validateFinalizers, validateLabels } from '../registry/metadata.ts';
 import { type DefinitionVersion, schemaOf } from './custom-kind.ts';
@@ -46,6 +47,7 @@ export function rulesOfVersion(version: DefinitionVersion): VersionRules {
   const lists = compileListTypes(schema);
   const embedded = compileEmbedded(schema, checkMetadata);
   const scale = scaleCheck(version);
+  const rules = compileRules(schema);
   return {
     defaults: compileDefaults(schema),
     check(object, old, part) {
@@ -53,7 +55,13 @@ export function rulesOfVersion(version: DefinitionVersion): VersionRules {
       errors.push(...scale(object, part));
       errors.push(...(embedded?.(object) ?? []));
       if (lists && (old === undefined || lists(old).length === 0)) errors.push(...lists(object));
-      return { errors, warnings: [] };
+      const warnings: string[] = [];
+      if (!rules) return { errors, warnings };
+      const blocked = blocking(errors);
+      if (blocked.length > 0) errors.push(...blocked);
+      else
+        errors.push(...rules(object, { ...(old === undefined ? {} : { old }), warn: (text) => warnings.push(text) }));
+      return { errors, warnings };
     },
   };
 }
@@ -118,7 +126,7 @@ function goTypeOf(value: unknown): string {
 }
 
 /** Whether errors keep CEL rules from being asked; the error that says so, or nothing. */
-export function blocking(errors: field.ErrorList): field.ErrorList {
+function blocking(errors: field.ErrorList): field.ErrorList {
   if (!errors.some(({ type }) => BLOCKING.has(type))) return [];
   const text =
     'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
