@@ -21,9 +21,9 @@ import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../libs/kind/request.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
 import type { Store } from '../store/store.ts';
+import { standardAdmission } from './admission/standard.ts';
 import type { StoredServices } from './allocators/node-ports.ts';
 import { serviceAllocator } from './allocators/service-allocator.ts';
-import { standardAdmission } from './admission/standard.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import { impersonate } from './authn/impersonation.ts';
@@ -35,6 +35,7 @@ import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
 import { objectKey } from './cache/keys.ts';
 import { CustomResources } from './crd/custom-resources.ts';
+import { type ComponentCheck, componentStatusKind } from './endpoints/component-statuses.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
@@ -76,6 +77,8 @@ export interface DefaultServerOptions {
   /** How exec, logs and proxies reach nodes, pods and services. Default: they are answered with 503. */
   readonly connector?: Connector;
   readonly healthChecks?: readonly HealthCheck[];
+  /** What `kubectl get componentstatuses` asks beside the store. */
+  readonly componentChecks?: readonly ComponentCheck[];
 }
 
 /** The API server as everyone runs it: the built-in kinds, client certificates, RBAC, health, discovery and OpenAPI. */
@@ -101,6 +104,10 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     }),
     ...identityReviewKinds(tokens, clock),
   ];
+  const componentStatuses = componentStatusKind([
+    ...(options.componentChecks ?? []),
+    { name: 'etcd-0', check: async () => void (await store.currentRevision()) },
+  ]);
   const server: ApiServer = new ApiServer({
     store,
     clock,
@@ -108,7 +115,11 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     log,
     schema,
     kinds,
-    builtin: [...builtinKinds.map((kind) => (kind.kind === 'ServiceAccount' ? tokens.extend(kind) : kind)), ...reviews],
+    builtin: [
+      ...builtinKinds.map((kind) => (kind.kind === 'ServiceAccount' ? tokens.extend(kind) : kind)),
+      ...reviews,
+      componentStatuses,
+    ],
     documentation: options.describe && ((type, field) => options.describe?.(schema.get(type).openapiName ?? '', field)),
     authenticators: [
       ...(options.authenticators ?? []),
@@ -119,7 +130,9 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     authorizers,
     admission: standardAdmission(random.fork('admission')),
     endpoints,
-    allocators: (caches) => [serviceAllocator(storedServices(caches), random.fork('allocators')) as unknown as Allocator],
+    allocators: (caches) => [
+      serviceAllocator(storedServices(caches), random.fork('allocators')) as unknown as Allocator,
+    ],
     async bootstrap(engine, ctx) {
       customResources.start(engine);
       const { clientAuthorityPem, serviceCidrs = [DEFAULT_SERVICE_CIDR], advertiseAddress } = options;

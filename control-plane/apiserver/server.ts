@@ -2,8 +2,8 @@ import type { Clock } from '../../libs/base/clock.ts';
 import { withTimeout } from '../../libs/base/clock.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
-import type { Allocator } from '../../libs/kind/allocator.ts';
 import type { AdmissionPlugin } from '../../libs/kind/admission.ts';
+import type { Allocator } from '../../libs/kind/allocator.ts';
 import type { Documentation } from '../../libs/kind/column.ts';
 import type { Kind } from '../../libs/kind/kind.ts';
 import {

@@ -2,6 +2,7 @@ import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { deviceAdminAccess } from './device-admin-access.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
@@ -21,5 +22,6 @@ export function standardAdmission(random: Random): AdmissionPlugin[] {
     storageObjectInUseProtection,
     persistentVolumeClaimResize,
     defaultIngressClass,
+    deviceAdminAccess,
   ];
 }

@@ -8,8 +8,6 @@ import type { ResourceRequest } from './verbs.ts';
 export async function connect(r: ResourceRequest, subresource: ConnectSubresource): Promise<ApiResponse> {
   if (r.route.rest !== '' && !subresource.takesPath) throw unknownPath();
   if (!subresource.verbs.includes(r.route.attributes.verb)) throw methodNotAllowed();
-  const { connector } = r.engine;
-  if (!connector) throw serviceUnavailable('this API server was started without a way to reach nodes');
   const query = new Map<string, string[]>();
   for (const [key, value] of r.query) query.set(key, [...(query.get(key) ?? []), value]);
   const target = await subresource.locate(r.ctx, r.engine.registry, { query, path: r.route.rest });
@@ -20,5 +18,7 @@ export async function connect(r: ResourceRequest, subresource: ConnectSubresourc
     r.ctx,
     admissionRequest('CONNECT', r.target, r.subresource, undefined, undefined, options),
   );
+  const { connector } = r.engine;
+  if (!connector) throw serviceUnavailable('this API server was started without a way to reach nodes');
   return connector.connect(r.ctx, r.request, target);
 }

@@ -7,9 +7,9 @@ import type {
   AdmissionPlugin,
   AdmissionRequest,
 } from '../../../libs/kind/admission.ts';
+import type { Allocator } from '../../../libs/kind/allocator.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
-import type { Allocator } from '../../../libs/kind/allocator.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestAttributes, RequestContext } from '../../../libs/kind/request.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';

@@ -1,0 +1,57 @@
+/** `proxy`: to one of the endpoints behind a service, as the service's ports name them. */
+import type { ConnectSubresource } from '../../../libs/kind/kind.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import { notFound, serviceUnavailable } from '../../../libs/machinery/errors.ts';
+import { quote } from '../../../libs/machinery/quote.ts';
+import { endpointSlices, services } from '../../resources.ts';
+import type { Service } from '../../types/core/v1.generated.ts';
+import type { EndpointSlice } from '../../types/discovery/v1.generated.ts';
+import { splitProxyName } from '../node/kubelet.ts';
+
+const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+
+export const proxy: ConnectSubresource = {
+  form: 'connect',
+  verbs: ['get', 'create', 'update', 'patch', 'delete'],
+  gvk: { group: '', version: 'v1', kind: 'ServiceProxyOptions' },
+  optionsType: 'core.v1.ServiceProxyOptions',
+  takesPath: true,
+  async locate(ctx, registry, options) {
+    const { scheme, name, port } = splitProxyName(ctx.attributes.name, 'service');
+    const { namespace } = ctx.attributes;
+    const service = await registry.get(services, namespace, name);
+    if (!service) throw notFound(services, name);
+    const portName = portNameOf(service, name, port);
+    const all = await registry.list(endpointSlices, namespace);
+    const slices = all.filter(({ metadata }) => metadata.labels?.[SERVICE_NAME_LABEL] === name);
+    // Nobody has said yet where the service leads; the API tells of it as of a service that is not there.
+    if (slices.length === 0) throw notFound(services, name);
+    const places = slices.flatMap((slice) => placesOf(slice, portName));
+    // Any will do; which one changes with time, so that none takes all.
+    const place = places[Math.floor(ctx.nowMs) % Math.max(places.length, 1)];
+    if (!place) throw serviceUnavailable(`no endpoints available for service ${quote(name)}`);
+    const query = new URLSearchParams();
+    for (const [key, values] of options.query) for (const value of values) query.append(key, value);
+    const text = query.size > 0 ? `?${query}` : '';
+    return { kind: 'service', scheme, ...place, path: `/${options.path.replace(/^\//, '')}${text}` };
+  },
+};
+
+/** Endpoints know ports by the names that they have in the service. */
+function portNameOf({ spec }: DeepReadonly<Service>, name: string, text: string): string {
+  const ports = spec?.ports ?? [];
+  if (text === '') return ports.length === 1 ? (ports[0]?.name ?? '') : '';
+  const number = Number(text);
+  if (!Number.isInteger(number)) return text;
+  const found = ports.find((one) => one.port === number);
+  if (!found) throw serviceUnavailable(`no service port ${number} found for service ${quote(name)}`);
+  return found.name ?? '';
+}
+
+function placesOf(slice: DeepReadonly<EndpointSlice>, portName: string): { host: string; port: number }[] {
+  const port = (slice.ports ?? []).find(({ name }) => (name ?? '') === portName)?.port;
+  if (port === undefined) return [];
+  return (slice.endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .flatMap(({ addresses }) => (addresses ?? []).slice(0, 1).map((host) => ({ host, port })));
+}
