@@ -35,23 +35,23 @@ import type {
   LimitRange,
   Namespace,
   Node,
-  PersistentVolumeClaim,
   PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   PodTemplate,
   ReplicationController,
   ResourceQuota,
   Secret,
-  ServiceAccount,
   Service,
+  ServiceAccount,
 } from './types/core/v1.generated.ts';
 import type { EndpointSlice } from './types/discovery/v1.generated.ts';
 import type { Event as EventsV1Event } from './types/events/v1.generated.ts';
 import type { FlowSchema, PriorityLevelConfiguration } from './types/flowcontrol/v1.generated.ts';
-import type { IngressClass, Ingress, IPAddress, NetworkPolicy, ServiceCIDR } from './types/networking/v1.generated.ts';
+import type { Ingress, IngressClass, IPAddress, NetworkPolicy, ServiceCIDR } from './types/networking/v1.generated.ts';
 import type { RuntimeClass } from './types/node/v1.generated.ts';
 import type { PodDisruptionBudget } from './types/policy/v1.generated.ts';
-import type { ClusterRoleBinding, ClusterRole, RoleBinding, Role } from './types/rbac/v1.generated.ts';
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './types/rbac/v1.generated.ts';
 import type {
   DeviceClass,
   ResourceClaim,

@@ -161,7 +161,9 @@ class SimulatedCluster implements Cluster {
     const log = this.#log.child('controller-manager');
     const rootAuthorityPem = (this.#authority as Issuer).certificatePem;
     const clientAs = (user: ClusterUser) => this.clientAs(user);
-    this.#running.push(await runControllers({ clientAs, clock: this.clock, random, keys: this.#keys, log, rootAuthorityPem }));
+    this.#running.push(
+      await runControllers({ clientAs, clock: this.clock, random, keys: this.#keys, log, rootAuthorityPem }),
+    );
   }
 
   async #startScheduler(): Promise<void> {

@@ -27,25 +27,33 @@ async function main(args: readonly string[]): Promise<number> {
     },
   });
   if (recordings === undefined) {
-    process.stdout.write('The recorded answers are not here: put them into ../shared/reference, or set TUTTI_REFERENCE.\n');
+    process.stdout.write(
+      'The recorded answers are not here: put them into ../shared/reference, or set TUTTI_REFERENCE.\n',
+    );
     return 0;
   }
   const areas = positionals.length > 0 ? positionals : [...AREAS, ...LATER_AREAS, ...LAST_AREAS];
   const verdicts: Verdict[] = [];
+  const failed: string[] = [];
   for (const area of areas) {
-    const played = await playRecorded([area], {
-      ...(values.filter === undefined ? {} : { filter: values.filter }),
-      show: Number(values.show),
-      print: (text) => process.stdout.write(text),
-    });
-    verdicts.push(...played);
+    try {
+      const played = await playRecorded([area], {
+        ...(values.filter === undefined ? {} : { filter: values.filter }),
+        show: Number(values.show),
+        print: (text) => process.stdout.write(text),
+      });
+      verdicts.push(...played);
+    } catch (error) {
+      failed.push(area);
+      process.stdout.write(`${area} was not played to its end: ${error instanceof Error ? error.message : error}\n`);
+    }
   }
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(verdicts, null, 1)}\n`);
   if (values.write && values.filter === undefined) {
     const path = join(import.meta.dirname, '../docs/fidelity.md');
     writeFileSync(path, withAreas(readFileSync(path, 'utf8'), countAreas(verdicts, 1)));
   }
-  return 0;
+  return failed.length === 0 ? 0 : 1;
 }
 
 process.exitCode = await main(process.argv.slice(2));

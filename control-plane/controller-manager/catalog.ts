@@ -2,6 +2,7 @@ import { daemonSetController } from '../../api/apps/daemonset/controller/control
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
+import { jobController } from '../../api/batch/job/controller/controller.ts';
 import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
 import { endpointsController, orphanedEndpointsController } from '../../api/core/endpoints/controller/controller.ts';
 import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
@@ -28,7 +29,11 @@ export interface CatalogEntry {
   readonly source?: string;
 }
 
-const entry = <O, A extends PlannedAction>(reconciler: Reconciler<O, A>, account: string, source?: string): CatalogEntry => ({
+const entry = <O, A extends PlannedAction>(
+  reconciler: Reconciler<O, A>,
+  account: string,
+  source?: string,
+): CatalogEntry => ({
   name: reconciler.name,
   make: (env) => new Controller(reconciler, env),
   account,
@@ -51,6 +56,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(deploymentController, 'deployment-controller'),
     entry(daemonSetController, 'daemon-set-controller', 'daemonset-controller'),
     entry(statefulSetController, 'statefulset-controller'),
+    entry(jobController, 'job-controller'),
     entry(endpointsController, 'endpoint-controller'),
     entry(orphanedEndpointsController, 'endpoint-controller'),
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),
@@ -65,6 +71,8 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       source: 'garbage-collector-controller',
     },
     entry(serviceAccountController, 'service-account-controller'),
-    ...(settings.rootAuthorityPem ? [entry(rootCaController(settings.rootAuthorityPem), 'root-ca-cert-publisher')] : []),
+    ...(settings.rootAuthorityPem
+      ? [entry(rootCaController(settings.rootAuthorityPem), 'root-ca-cert-publisher')]
+      : []),
   ];
 }

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configMaps, deployments, events, namespaces, nodes, pods, replicaSets, serviceAccounts } from '../../api/resources.ts';
+import {
+  configMaps,
+  deployments,
+  events,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  serviceAccounts,
+} from '../../api/resources.ts';
 import type { Deployment } from '../../api/types/apps/v1.generated.ts';
 import { type Cluster, createCluster } from '../../testing/create-cluster.ts';
 
@@ -41,10 +50,10 @@ test('a Deployment makes a ReplicaSet and its pods, follows its scale, and is go
   await runAll();
   await cluster.until(async () => (await deploymentClient.get('web')).status?.availableReplicas === 3);
   const { status, metadata } = await deploymentClient.get('web');
-  assert.deepEqual(
-    status?.conditions?.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`).sort(),
-    ['Available True MinimumReplicasAvailable', 'Progressing True NewReplicaSetAvailable'],
-  );
+  assert.deepEqual(status?.conditions?.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`).sort(), [
+    'Available True MinimumReplicasAvailable',
+    'Progressing True NewReplicaSetAvailable',
+  ]);
   assert.equal(metadata.annotations?.['deployment.kubernetes.io/revision'], '1');
 
   await deploymentClient.patch('web', { spec: { replicas: 1 } }, { type: 'merge' });
@@ -75,14 +84,20 @@ test('a new image is rolled out without ever having too few or too many', async 
     assert.ok(ready.length >= 3, `${ready.length} ready`);
     await runAll();
     return (await deploymentClient.get('web')).status?.conditions?.some(
-      ({ reason, message }) => reason === 'NewReplicaSetAvailable' && live.every((pod) => pod.spec?.containers[0]?.image === 'app:2') && message,
+      ({ reason, message }) =>
+        reason === 'NewReplicaSetAvailable' &&
+        live.every((pod) => pod.spec?.containers[0]?.image === 'app:2') &&
+        message,
     );
   });
   const sizes = (await setClient.list()).items.map(({ spec, metadata }) => [
     metadata.annotations?.['deployment.kubernetes.io/revision'],
     spec?.replicas,
   ]);
-  assert.deepEqual(sizes.sort(), [['1', 0], ['2', 4]]);
+  assert.deepEqual(sizes.sort(), [
+    ['1', 0],
+    ['2', 4],
+  ]);
 });
 
 test('a namespace gets its account and authority, and goes with all that is in it', async () => {
@@ -99,7 +114,9 @@ test('a namespace gets its account and authority, and goes with all that is in i
   });
   assert.match(remaining.message ?? '', /example\.com\/hold in 1 resource instances/);
   await maps.patch('held', { metadata: { finalizers: null } }, { type: 'merge' });
-  await cluster.until(async () => (await cluster.client.resource(namespaces).list()).items.every(({ metadata }) => metadata.name !== 'blue'));
+  await cluster.until(async () =>
+    (await cluster.client.resource(namespaces).list()).items.every(({ metadata }) => metadata.name !== 'blue'),
+  );
 });
 
 test('what has lost its owner goes, unless the owner let it go or still lives', async () => {
@@ -109,7 +126,8 @@ test('what has lost its owner goes, unless the owner let it go or still lives', 
   const owned = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid };
   await maps.create({ metadata: { name: 'child', ownerReferences: [owned] } });
   await maps.create({ metadata: { name: 'stranger', ownerReferences: [{ ...owned, uid: 'another' }] } });
-  const names = async () => (await maps.list()).items.map(({ metadata }) => metadata.name).filter((name) => !name.startsWith('kube-'));
+  const names = async () =>
+    (await maps.list()).items.map(({ metadata }) => metadata.name).filter((name) => !name.startsWith('kube-'));
   await cluster.until(async () => (await names()).join() === 'child,owner');
   await maps.delete('owner', { propagationPolicy: 'Orphan' });
   await cluster.until(async () => (await names()).join() === 'child');

@@ -20,16 +20,50 @@ interface Condition {
 }
 
 /** The conditions that tell what a namespace's deletion waits for; the same array where nothing has changed. */
-export function deletionConditions(before: readonly Condition[], remains: Remains, nowMs: number): readonly Condition[] {
+export function deletionConditions(
+  before: readonly Condition[],
+  remains: Remains,
+  nowMs: number,
+): readonly Condition[] {
   const { counts, finalizers, discoveryFailure, deletionFailure } = remains;
   const content = lines(counts, 'has', 'resource instances');
   const waiting = lines(finalizers, 'in', 'resource instances');
   const wanted = [
-    said('NamespaceDeletionDiscoveryFailure', discoveryFailure, 'DiscoveryFailed', 'ResourcesDiscovered', 'All resources successfully discovered'),
-    said('NamespaceDeletionGroupVersionParsingFailure', undefined, '', 'ParsedGroupVersions', 'All legacy kube types successfully parsed'),
-    said('NamespaceDeletionContentFailure', deletionFailure, 'ContentDeletionFailed', 'ContentDeleted', 'All content successfully deleted, may be waiting on finalization'),
-    said('NamespaceContentRemaining', content && `Some resources are remaining: ${content}`, 'SomeResourcesRemain', 'ContentRemoved', 'All content successfully removed'),
-    said('NamespaceFinalizersRemaining', waiting && `Some content in the namespace has finalizers remaining: ${waiting}`, 'SomeFinalizersRemain', 'ContentHasNoFinalizers', 'All content-preserving finalizers finished'),
+    said(
+      'NamespaceDeletionDiscoveryFailure',
+      discoveryFailure,
+      'DiscoveryFailed',
+      'ResourcesDiscovered',
+      'All resources successfully discovered',
+    ),
+    said(
+      'NamespaceDeletionGroupVersionParsingFailure',
+      undefined,
+      '',
+      'ParsedGroupVersions',
+      'All legacy kube types successfully parsed',
+    ),
+    said(
+      'NamespaceDeletionContentFailure',
+      deletionFailure,
+      'ContentDeletionFailed',
+      'ContentDeleted',
+      'All content successfully deleted, may be waiting on finalization',
+    ),
+    said(
+      'NamespaceContentRemaining',
+      content && `Some resources are remaining: ${content}`,
+      'SomeResourcesRemain',
+      'ContentRemoved',
+      'All content successfully removed',
+    ),
+    said(
+      'NamespaceFinalizersRemaining',
+      waiting && `Some content in the namespace has finalizers remaining: ${waiting}`,
+      'SomeFinalizersRemain',
+      'ContentHasNoFinalizers',
+      'All content-preserving finalizers finished',
+    ),
   ];
   const time = formatTime(nowMs);
   const conditions = wanted.map((condition) => {

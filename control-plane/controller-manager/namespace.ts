@@ -26,7 +26,9 @@ export const namespaceController: Reconciler<Live<Namespace>, Action> = {
   watches: [watching(namespaces, (namespace) => (namespace.metadata.deletionTimestamp ? [keyOf(namespace)] : []))],
   observe: ({ informers }, key) => {
     const namespace = informers.informer(namespaces).get(key);
-    return namespace?.metadata.deletionTimestamp && namespace.spec?.finalizers?.includes(FINALIZER) ? namespace : undefined;
+    return namespace?.metadata.deletionTimestamp && namespace.spec?.finalizers?.includes(FINALIZER)
+      ? namespace
+      : undefined;
   },
   plan: () => ({
     actions: [
@@ -44,7 +46,9 @@ export const namespaceController: Reconciler<Live<Namespace>, Action> = {
       if (!namespace || left || namespace.metadata.uid !== observed.metadata.uid) return;
       const finalizers = (namespace.spec?.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
       const emptied = { ...namespace, spec: { ...namespace.spec, finalizers } } as unknown as Namespace;
-      await env.client.raw('PUT', `/api/v1/namespaces/${encodeURIComponent(name)}/finalize`, { body: emptied }).catch(goneAlready);
+      await env.client
+        .raw('PUT', `/api/v1/namespaces/${encodeURIComponent(name)}/finalize`, { body: emptied })
+        .catch(goneAlready);
       return;
     }
     const remains = await empty(env, name);
@@ -82,7 +86,8 @@ async function empty(env: ControllerEnvironment, namespace: string): Promise<Rem
         if (items.length === 0) continue;
         counts.set(`${ref.resource}.${ref.group}`, items.length);
         for (const { metadata } of items) {
-          for (const finalizer of metadata.finalizers ?? []) finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
+          for (const finalizer of metadata.finalizers ?? [])
+            finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
         }
         if (pass === 'count') continue;
         await objects.deleteCollection({}, { propagationPolicy: 'Background' });
@@ -97,7 +102,9 @@ async function empty(env: ControllerEnvironment, namespace: string): Promise<Rem
   return {
     counts,
     finalizers,
-    ...(unanswered ? { discoveryFailure: `Discovery failed for some groups, ${discovered.failures.length} failing: ${unanswered}` } : {}),
+    ...(unanswered
+      ? { discoveryFailure: `Discovery failed for some groups, ${discovered.failures.length} failing: ${unanswered}` }
+      : {}),
     ...(failures.length > 0 ? { deletionFailure: failures.join(', ') } : {}),
   };
 }

@@ -10,6 +10,7 @@
 import type { Expr } from './ast.ts';
 import { check } from './check.ts';
 import type { Range } from './cost-model.ts';
+import type { Library } from './declare.ts';
 import { Environment } from './environment.ts';
 import { estimateCost } from './estimate.ts';
 import { compileProgram, type Program } from './evaluate.ts';
@@ -26,7 +27,6 @@ import { urlLibrary } from './library/url.ts';
 import { checkLiterals, partsOf } from './literals.ts';
 import { parse } from './parser.ts';
 import type { Type } from './types.ts';
-import type { Library } from './declare.ts';
 
 export type { Library } from './declare.ts';
 export { Environment } from './environment.ts';

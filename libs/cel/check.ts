@@ -1,9 +1,10 @@
 /** The type checker: what an expression's parts are, and which overloads its calls may reach. */
 import type { Expr, Fold, Literal } from './ast.ts';
+import type { Overload } from './declare.ts';
 import type { Environment } from './environment.ts';
 import { CompileError, type Issue } from './issues.ts';
 import { typeNameOf } from './parser.ts';
-import { assignable, fresh, join, substitute, Substitution } from './substitution.ts';
+import { assignable, fresh, join, Substitution, substitute } from './substitution.ts';
 import {
   BOOL,
   BYTES,
@@ -23,7 +24,6 @@ import {
   type Type,
   UINT,
 } from './types.ts';
-import type { Overload } from './declare.ts';
 
 /** What checking found out; `Expr`s are the keys. */
 export interface Checked {

@@ -158,5 +158,7 @@ const SCALARS: ReadonlySet<string> = new Set(['bool', 'int', 'uint', 'double', '
 function sizeOfType(type: Type, stated: boolean): Range {
   if (stated && type.k === 'bounded') return { min: 0, max: type.bounds.max };
   if (stated && (type.k === 'list' || type.k === 'map') && type.bounds) return { min: 0, max: type.bounds.max };
-  return SCALARS.has(plain(type).k) ? ONE : UNBOUNDED;
+  const { k } = plain(type);
+  // Values of types that libraries bring count as one, whatever is in them.
+  return SCALARS.has(k) || k === 'opaque' ? ONE : UNBOUNDED;
 }

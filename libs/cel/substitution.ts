@@ -84,17 +84,19 @@ function map(type: Type, change: (one: Type) => Type | undefined): Type {
 
 /** Whether a value of `from` may stand where `to` is wanted; open types are settled on the way. */
 export function assignable(from: Type, to: Type, substitution: Substitution): boolean {
-  const [a, b] = [plain(substitute(from, substitution, false)), plain(substitute(to, substitution, false))];
+  const [whole, wanted] = [substitute(from, substitution, false), substitute(to, substitution, false)];
+  const [a, b] = [plain(whole), plain(wanted)];
   if (a.k === 'param' || b.k === 'param') {
     if (a.k === 'param' && b.k === 'param' && a.name === b.name) return true;
     if (b.k === 'param') {
       if (occurs(b.name, a)) return false;
-      substitution.set(b.name, a);
+      // With its bounds: what is read out of a list is as long as the list says.
+      substitution.set(b.name, whole);
       return true;
     }
     if (a.k === 'param') {
       if (occurs(a.name, b)) return false;
-      substitution.set(a.name, b);
+      substitution.set(a.name, wanted);
       return true;
     }
   }

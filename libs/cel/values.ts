@@ -195,7 +195,7 @@ const numberOf = (value: Value): bigint | number | undefined =>
 /** Whether two values are equal. Numbers compare across types; values of unlike types are unequal. */
 export function equal(a: Value, b: Value): boolean {
   const [x, y] = [numberOf(a), numberOf(b)];
-  if (x !== undefined || y !== undefined) return x !== undefined && y !== undefined && x == y;
+  if (x !== undefined || y !== undefined) return x !== undefined && y !== undefined && x >= y && x <= y;
   if (a === b) return true;
   if (a instanceof ListValue) return b instanceof ListValue && equalLists(a, b);
   if (a instanceof MapValue) return b instanceof MapValue && equalMaps(a, b);

@@ -1,7 +1,7 @@
 import { withTimeout } from '../base/clock.ts';
 import { groupResourceName } from '../kind/client.ts';
 import type { ControllerEnvironment, PlannedAction, Reconciler, Written } from '../kind/reconciler.ts';
-import { ApiError } from '../machinery/errors.ts';
+import { hasCause, isConflict } from '../machinery/errors.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 const CONCURRENCY = 5;
@@ -124,8 +124,8 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   #failed(key: string, error: unknown): void {
     this.#counts.failed++;
     const retryAfterMs = this.#queue.addRateLimited(key);
-    // Somebody else was faster: the normal course of things, not worth a warning.
-    const level = error instanceof ApiError && error.reason === 'Conflict' ? 'debug' : 'warn';
+    // Somebody else was faster, or the namespace goes away: the normal course of things, not worth a warning.
+    const level = isConflict(error) || hasCause(error, 'NamespaceTerminating') ? 'debug' : 'warn';
     this.#env.log[level]('reconciling failed', { controller: this.name, key, error, retryAfterMs });
   }
 

@@ -1,5 +1,5 @@
-import type { ApiObject, Live, ResourceRef } from './object.ts';
 import type { StatusSubresource } from './kind.ts';
+import type { ApiObject, Live, ResourceRef } from './object.ts';
 import type { RequestContext } from './request.ts';
 
 /**

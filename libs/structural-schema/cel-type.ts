@@ -1,4 +1,6 @@
 /** How a schema's values look to CEL: their types with bounds, and the values themselves. */
+
+import { parseTimestampText } from '../cel/library/time-text.ts';
 import {
   BOOL,
   BYTES,
@@ -13,8 +15,15 @@ import {
   TIMESTAMP,
   type Type,
 } from '../cel/types.ts';
-import { Duration, EvaluationError, ListValue, MapValue, ObjectValue, Timestamp, type Value } from '../cel/values.ts';
-import { parseTimestampText } from '../cel/library/time-text.ts';
+import {
+  Duration,
+  EvaluationError,
+  ListValue,
+  MapValue,
+  ObjectValue,
+  type Timestamp,
+  type Value,
+} from '../cel/values.ts';
 import { parseWordyDuration } from './formats.ts';
 import { isObject, itemsOf, listMapKeysOf, propertiesOf, type Schema, valuesOf } from './schema.ts';
 

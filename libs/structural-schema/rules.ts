@@ -4,7 +4,7 @@
  *     const check = compileRules(schema);
  *     check?.(object, { old, warn });     // spec.replicas: Invalid value: 7: must not exceed 5
  */
-import { compile, type Compiled, CompileError, CostError, EvaluationError, kubernetesEnvironment } from '../cel/cel.ts';
+import { type Compiled, CompileError, CostError, compile, EvaluationError, kubernetesEnvironment } from '../cel/cel.ts';
 import { optionalOf, plain } from '../cel/types.ts';
 import { NONE, Optional, type Value } from '../cel/values.ts';
 import * as field from '../machinery/field-errors.ts';

@@ -83,6 +83,8 @@ class NodeKubelet implements Kubelet {
   #runtimeName = '';
   #hostIps: readonly string[] = [];
   #stopped = false;
+  /** What an earlier kubelet left has been found: what comes from now on is new. */
+  #adopted = false;
 
   constructor(options: KubeletOptions) {
     const { client, clock, cri, host, nodeName, keys, random, connections, informers } = options;
@@ -168,6 +170,7 @@ class NodeKubelet implements Kubelet {
     this.#disposables.push(informer.on((pod, previous) => this.#podChanged(pod, previous)));
     await this.#statics.start();
     await this.#adopt();
+    this.#adopted = true;
     await this.#housekeeping.removeOrphans();
     this.#housekeeping.start();
   }
@@ -222,12 +225,18 @@ class NodeKubelet implements Kubelet {
       env: this.env,
       pod,
       unwanted,
+      fresh: this.#adopted && !this.#inRuntime(uidOf(pod)),
       apiPod: (own) => (isStatic(own) ? this.#statics?.mirrorOf(own) : own),
       terminated: (ended) => (isStatic(ended) ? this.#staticEnded(ended) : this.#delete(ended)),
       gone: (uid) => this.#workers.delete(uid),
     });
     this.#workers.set(uidOf(pod), worker);
     worker.poke();
+  }
+
+  #inRuntime(uid: string): boolean {
+    for (const sandbox of this.#changes.view.sandboxes.values()) if (sandbox.podUid === uid) return true;
+    return false;
   }
 
   #endStatic(pod: NodePod): void {

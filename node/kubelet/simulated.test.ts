@@ -15,24 +15,8 @@ import { type SimulatedImage, SimulatedImages } from '../cri/fake/image.ts';
 import { SimulatedNetwork } from '../cri/fake/network.ts';
 import { SimulatedRuntime } from '../cri/fake/runtime.ts';
 import type { KubeletConfig } from './config.ts';
-import type { Connections } from './connections.ts';
 import { startKubelet } from './kubelet.ts';
-
-/** Probes and hooks over a simulated network. */
-function connectionsOf(network: SimulatedNetwork): Connections {
-  return {
-    async http({ host, port, path, headers }) {
-      const { status, body } = await network.request(`http://${host}:${port}${path}`, { headers });
-      return { code: status, body };
-    },
-    async tcp(host, port) {
-      network.find(host, port, '127.0.0.1');
-    },
-    async grpcHealth() {
-      return 'SERVING';
-    },
-  };
-}
+import { simulatedConnections } from './simulated-connections.ts';
 
 type Image = SimulatedImage | Parameters<SimulatedImages['define']>[1];
 
@@ -59,7 +43,7 @@ async function node(options: { images?: Record<string, Image>; config?: Partial<
       random,
       keys: new FixedKeys(1),
       log: silentLogger,
-      connections: connectionsOf(network),
+      connections: simulatedConnections(network, clock),
       ...(options.config && { config: options.config }),
     });
   const exists = () => undefined;

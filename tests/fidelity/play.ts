@@ -29,6 +29,8 @@ export interface PlayOptions {
   readonly filter?: string;
   /** How many differing cases the player tells about in full. */
   readonly show?: number;
+  /** How long the player may take; then it is ended, and playing fails. Default five minutes. */
+  readonly timeoutMs?: number;
   /** Takes what the player prints, and what the server logs as an error; default nobody. */
   readonly print?: (text: string) => void;
 }
@@ -66,7 +68,7 @@ async function runPlayer(
   kubeconfig: string,
   verdicts: string,
   files: readonly string[],
-  { filter, show = 0, print }: PlayOptions,
+  { filter, show = 0, print, timeoutMs = 300_000 }: PlayOptions,
 ): Promise<void> {
   const args = ['replay.mjs', '--kubeconfig', kubeconfig, '--json', verdicts, '--show', String(show)];
   if (filter !== undefined) args.push('--filter', filter);
@@ -79,7 +81,9 @@ async function runPlayer(
       print?.(text);
     });
   }
+  const limit = setTimeout(() => child.kill(), timeoutMs);
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
+  clearTimeout(limit);
   if (code !== 0) throw new Error(`the player ended with ${code}: ${said}`);
 }
 

@@ -69,14 +69,16 @@ function readModel(folder: string, name: string): Model {
 }
 
 function wordsOf(comment: string): string {
-  return comment
-    .split('\n')
-    .map((line) => line.replace(/^\s*\* ?/, ''))
-    .join('\n')
-    // The package writes each description on one line: where a paragraph ended, two blanks are left.
-    .replace(/(?<=\S) {2}(?=\S)/g, '\n\n')
-    .replaceAll('\\"', '"')
-    .replaceAll("\\'", "'")
-    .replaceAll('*_/', '*/')
-    .trim();
+  return (
+    comment
+      .split('\n')
+      .map((line) => line.replace(/^\s*\* ?/, ''))
+      .join('\n')
+      // The package writes each description on one line: where a paragraph ended, two blanks are left.
+      .replace(/(?<=\S) {2}(?=\S)/g, '\n\n')
+      .replaceAll('\\"', '"')
+      .replaceAll("\\'", "'")
+      .replaceAll('*_/', '*/')
+      .trim()
+  );
 }

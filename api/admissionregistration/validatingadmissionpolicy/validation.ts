@@ -10,7 +10,10 @@ const VALUE_EXPRESSION_BYTES_MAX = 5 * 1024;
 const REASONS = ['Forbidden', 'Invalid', 'RequestEntityTooLarge', 'Unauthorized'];
 const NOTHING_TO_DO = 'validations or auditAnnotations must contain at least one item';
 
-export function validateValidatingAdmissionPolicy({ metadata, spec }: DeepReadonly<ValidatingAdmissionPolicy>): field.ErrorList {
+export function validateValidatingAdmissionPolicy({
+  metadata,
+  spec,
+}: DeepReadonly<ValidatingAdmissionPolicy>): field.ErrorList {
   const at = field.path('spec');
   const errors = validatePolicySpec(spec ?? {}, at);
   const { validations = [], auditAnnotations = [] } = spec ?? {};

@@ -140,7 +140,7 @@ function validateCompiled(rule: CompiledRule, at: field.Path, context: Context, 
   const weigh = (place: field.Path, what: string, cost: number) => {
     if (cost > RULE_COST_MAX) errors.push(field.forbidden(place, costText(what, cost, RULE_COST_MAX)));
     total.cost += cost;
-    total.rules.push({ at: place, cost });
+    if (cost > 0) total.rules.push({ at: place, cost });
   };
   const ruleAt = at.child('rule');
   if (rule.compiled) {

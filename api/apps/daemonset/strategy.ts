@@ -1,11 +1,11 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
-import { path } from '../../../libs/machinery/field-errors.ts';
-import type { DaemonSet } from '../../types/apps/v1.generated.ts';
 import { templateWarnings } from '../../core/pod/warnings.ts';
+import type { DaemonSet } from '../../types/apps/v1.generated.ts';
 import { defaultDaemonSet, TEMPLATE_GENERATION } from './defaults.ts';
 import { validateDaemonSet, validateDaemonSetStatus, validateDaemonSetUpdate } from './validation.ts';
 

@@ -3,8 +3,8 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
-import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
 import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
+import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
 import { defaultReplicaSet } from './defaults.ts';
 import { validateReplicaCounts, validateReplicaSet, validateReplicaSetUpdate } from './validation.ts';
 

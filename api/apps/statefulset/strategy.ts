@@ -1,10 +1,10 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
-import type { StatefulSet } from '../../types/apps/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { templateWarnings } from '../../core/pod/warnings.ts';
+import type { StatefulSet } from '../../types/apps/v1.generated.ts';
 import { defaultStatefulSet } from './defaults.ts';
 import {
   statefulSetName,

@@ -44,7 +44,10 @@ function validateMetric(metric: Metric, at: field.Path): field.ErrorList {
   return [...errors, ...validateSource(metric, here)];
 }
 
-function validateSource({ object, pods, resource, containerResource, external }: Metric, at: field.Path): field.ErrorList {
+function validateSource(
+  { object, pods, resource, containerResource, external }: Metric,
+  at: field.Path,
+): field.ErrorList {
   const targetAt = at.child('target');
   if (resource) return [...validateResourceName(resource.name, at), ...validateUsage(resource.target, targetAt)];
   if (containerResource) {
@@ -68,7 +71,9 @@ function validateSource({ object, pods, resource, containerResource, external }:
   errors.push(...validateIdentifier(source?.metric, at.child('metric')), ...validateTarget(source?.target, targetAt));
   const { value, averageValue } = source?.target ?? {};
   if (value !== undefined && averageValue !== undefined) {
-    errors.push(field.forbidden(targetAt.child('value'), 'may not set both a target value for metric and a per-pod target'));
+    errors.push(
+      field.forbidden(targetAt.child('value'), 'may not set both a target value for metric and a per-pod target'),
+    );
   } else if (value === undefined && averageValue === undefined) {
     const detail = object
       ? 'must set either a target value or averageValue'
@@ -89,7 +94,9 @@ function validateUsage(target: Target, at: field.Path): field.ErrorList {
     const detail = 'must set either a target raw value or a target utilization';
     errors.push(field.required(at.child('averageUtilization'), detail));
   } else if (share !== undefined && averageValue !== undefined) {
-    errors.push(field.forbidden(at.child('averageValue'), 'may not set both a target raw value and a target utilization'));
+    errors.push(
+      field.forbidden(at.child('averageValue'), 'may not set both a target raw value and a target utilization'),
+    );
   }
   return errors;
 }

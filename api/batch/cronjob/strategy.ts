@@ -1,10 +1,10 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
-import type { CronJob } from '../../types/batch/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
+import type { CronJob } from '../../types/batch/v1.generated.ts';
 import { defaultCronJob } from './defaults.ts';
 import { validateCronJob, validateCronJobUpdate } from './validation.ts';
 

@@ -98,7 +98,8 @@ export function validateSuccessPolicy(
   at: field.Path,
 ): field.ErrorList {
   const here = at.child('rules');
-  if (rules.length === 0) return [field.required(here, 'at least one rules must be specified when the successPolicy is specified')];
+  if (rules.length === 0)
+    return [field.required(here, 'at least one rules must be specified when the successPolicy is specified')];
   if (rules.length > RULES_MAX) return [field.tooMany(here, rules.length, RULES_MAX)];
   return rules.flatMap(({ succeededCount: count, succeededIndexes: indexes }, i) => {
     const place = here.index(i);
@@ -119,7 +120,13 @@ export function validateSuccessPolicy(
     const countAt = place.child('succeededCount');
     if (count < 1) errors.push(field.invalid(countAt, count, 'must be greater than or equal to 1'));
     if (count > completions) {
-      errors.push(field.invalid(countAt, count, `must be less than or equal to ${completions} (the number of specified completions)`));
+      errors.push(
+        field.invalid(
+          countAt,
+          count,
+          `must be less than or equal to ${completions} (the number of specified completions)`,
+        ),
+      );
     }
     if (indexes !== undefined && count > total) {
       const detail = `must be less than or equal to ${total} (the number of indexes in the specified succeededIndexes field)`;
@@ -136,7 +143,8 @@ function countIndexes(text: string, completions: number): number | string {
   let count = 0;
   for (const interval of text.split(',')) {
     const parts = interval.split('-');
-    if (parts.length > 2) return `the fragment ${quote(interval)} violates the requirement that an index interval can have at most two parts separated by '-'`;
+    if (parts.length > 2)
+      return `the fragment ${quote(interval)} violates the requirement that an index interval can have at most two parts separated by '-'`;
     let first: number | undefined;
     for (const part of parts) {
       if (!/^[+-]?\d+$/.test(part)) return `cannot convert string to integer for index: ${quote(part)}`;

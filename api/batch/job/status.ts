@@ -56,7 +56,11 @@ function finished(status: Status): field.ErrorList {
     errors.push(field.required(at.child('completionTime'), 'completionTime is required for Complete jobs'));
   }
   if (!complete && status.completionTime) {
-    wrong('completionTime', status.completionTime, 'completionTime cannot be set when there is no Complete=True condition');
+    wrong(
+      'completionTime',
+      status.completionTime,
+      'completionTime cannot be set when there is no Complete=True condition',
+    );
   }
   return errors;
 }

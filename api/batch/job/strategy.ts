@@ -1,14 +1,14 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
-import type { Job } from '../../types/batch/v1.generated.ts';
+import { dropDisabledFields } from '../../core/pod/prepare.ts';
 import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
+import type { Job } from '../../types/batch/v1.generated.ts';
 import { defaultJob } from './defaults.ts';
+import { generateSelector } from './selector.ts';
 import { validateJobStatus } from './status.ts';
 import { jobWarnings, validateJob, validateJobUpdate } from './validation.ts';
-import { generateSelector } from './selector.ts';
 
 export const strategy: Strategy<Job> = {
   generation: 'count',

@@ -19,14 +19,18 @@ export function validateConfigMap(configMap: DeepReadonly<ConfigMap>): field.Err
     bytes += encoder.encode(value).length;
   }
   for (const [key, value] of Object.entries(configMap.binaryData ?? {})) {
-    for (const problem of configMapKey(key)) errors.push(field.invalid(field.path('binaryData').key(key), key, problem));
+    for (const problem of configMapKey(key))
+      errors.push(field.invalid(field.path('binaryData').key(key), key, problem));
     bytes += base64Bytes(value);
   }
   if (bytes > BYTES_MAX) errors.push(field.tooLong('', BYTES_MAX));
   return errors;
 }
 
-export function validateConfigMapUpdate(configMap: DeepReadonly<ConfigMap>, old: DeepReadonly<ConfigMap>): field.ErrorList {
+export function validateConfigMapUpdate(
+  configMap: DeepReadonly<ConfigMap>,
+  old: DeepReadonly<ConfigMap>,
+): field.ErrorList {
   const errors: field.ErrorList = [];
   if (old.immutable) {
     const fixed = 'field is immutable when `immutable` is set';

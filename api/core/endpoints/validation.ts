@@ -1,9 +1,16 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { isLinkLocal, isLinkLocalMulticast, isLoopback, isUnspecified, parseIp, parseIpSloppy } from '../../../libs/machinery/ip.ts';
+import {
+  isLinkLocal,
+  isLinkLocalMulticast,
+  isLoopback,
+  isUnspecified,
+  parseIp,
+  parseIpSloppy,
+} from '../../../libs/machinery/ip.ts';
 import { dns1123Label, dns1123Subdomain, port as portNumber } from '../../../libs/machinery/names.ts';
 import { validateIp } from '../../meta/addresses.ts';
-import type { EndpointAddress, EndpointPort, Endpoints, EndpointSubset } from '../../types/core/v1.generated.ts';
+import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints } from '../../types/core/v1.generated.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
@@ -11,10 +18,16 @@ export function validateEndpoints(endpoints: DeepReadonly<Endpoints>, old?: Deep
   const known = (old?.subsets ?? []).flatMap(({ addresses = [], notReadyAddresses = [] }) =>
     [...addresses, ...notReadyAddresses].map(({ ip }) => ip),
   );
-  return (endpoints.subsets ?? []).flatMap((subset, i) => validateSubset(subset, known, field.path('subsets').index(i)));
+  return (endpoints.subsets ?? []).flatMap((subset, i) =>
+    validateSubset(subset, known, field.path('subsets').index(i)),
+  );
 }
 
-function validateSubset(subset: DeepReadonly<EndpointSubset>, known: readonly string[], at: field.Path): field.ErrorList {
+function validateSubset(
+  subset: DeepReadonly<EndpointSubset>,
+  known: readonly string[],
+  at: field.Path,
+): field.ErrorList {
   const { addresses = [], notReadyAddresses = [], ports = [] } = subset;
   const errors: field.ErrorList = [];
   if (addresses.length + notReadyAddresses.length === 0) {
@@ -27,10 +40,15 @@ function validateSubset(subset: DeepReadonly<EndpointSubset>, known: readonly st
   return errors;
 }
 
-function validateAddress({ ip = '', hostname, nodeName }: DeepReadonly<EndpointAddress>, known: readonly string[], at: field.Path) {
+function validateAddress(
+  { ip = '', hostname, nodeName }: DeepReadonly<EndpointAddress>,
+  known: readonly string[],
+  at: field.Path,
+) {
   const here = at.child('ip');
   const errors = validateIp(ip, here, known);
-  if (hostname) for (const text of dns1123Label(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, text));
+  if (hostname)
+    for (const text of dns1123Label(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, text));
   if (nodeName !== undefined) {
     for (const text of dns1123Subdomain(nodeName)) errors.push(field.invalid(at.child('nodeName'), nodeName, text));
   }
@@ -50,7 +68,11 @@ function validateOrdinary(text: string, at: field.Path): field.ErrorList {
     : [];
 }
 
-function validatePort({ name = '', port = 0, protocol = '' }: DeepReadonly<EndpointPort>, named: boolean, at: field.Path) {
+function validatePort(
+  { name = '', port = 0, protocol = '' }: DeepReadonly<EndpointPort>,
+  named: boolean,
+  at: field.Path,
+) {
   const errors: field.ErrorList = [];
   if (name === '') {
     if (named) errors.push(field.required(at.child('name')));

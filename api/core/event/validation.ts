@@ -1,6 +1,6 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import * as field from '../../../libs/machinery/field-errors.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, qualifiedName } from '../../../libs/machinery/names.ts';
 import type { Event } from '../../types/core/v1.generated.ts';
 

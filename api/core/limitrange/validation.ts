@@ -54,7 +54,11 @@ function validateItem(item: Item, at: field.Path): field.ErrorList {
 function validateOrder(item: Item, name: string, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
   const [min, max] = [item.min?.[name], item.max?.[name]];
-  const [limit, request, ratio] = [item.default?.[name], item.defaultRequest?.[name], item.maxLimitRequestRatio?.[name]];
+  const [limit, request, ratio] = [
+    item.default?.[name],
+    item.defaultRequest?.[name],
+    item.maxLimitRequestRatio?.[name],
+  ];
   const over = (a: string | undefined, b: string | undefined) =>
     a !== undefined && b !== undefined && compareQuantity(mustParseQuantity(a), mustParseQuantity(b)) > 0;
   const wrong = (list: string, shown: string | undefined, detail: string) => {

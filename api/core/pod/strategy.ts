@@ -8,8 +8,8 @@ import { beginPodDeletion } from './deletion.ts';
 import { alignAppArmor, dropDisabledFields, firstStatus, mergeMatchLabelKeys } from './prepare.ts';
 import { validatePod } from './validation/pod.ts';
 import { validatePodStatus } from './validation/status.ts';
-import { podWarnings } from './warnings.ts';
 import { validatePodUpdate } from './validation/update.ts';
+import { podWarnings } from './warnings.ts';
 
 export const strategy: Strategy<Pod> = {
   generation: 'count',

@@ -21,10 +21,7 @@ function hostnameWarnings(name: string | undefined, what: string): string[] {
 }
 
 /** Of a workload that is new: its pods are called like it, with something behind. */
-export function workloadWarnings(
-  object: { readonly metadata?: { readonly name?: string } },
-  old: unknown,
-): string[] {
+export function workloadWarnings(object: { readonly metadata?: { readonly name?: string } }, old: unknown): string[] {
   return old === undefined ? hostnameWarnings(object.metadata?.name, 'Pod names and hostnames') : [];
 }
 
@@ -32,7 +29,10 @@ export function podWarnings(pod: DeepReadonly<Pod>, old?: DeepReadonly<Pod>): st
   // A change that leaves the spec alone has been warned about already.
   if (old && sameValue(pod.spec, old.spec)) return [];
   const names = old ? [] : hostnameWarnings(pod.metadata?.name, "the Pod's hostname");
-  return [...names, ...warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations'))];
+  return [
+    ...names,
+    ...warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations')),
+  ];
 }
 
 export function templateWarnings(
@@ -41,7 +41,12 @@ export function templateWarnings(
   at: Path,
 ): string[] {
   if (!template?.spec || (old && sameValue(template, old))) return [];
-  return warningsOf(template.spec, template.metadata?.annotations ?? {}, at.child('spec'), at.child('metadata', 'annotations'));
+  return warningsOf(
+    template.spec,
+    template.metadata?.annotations ?? {},
+    at.child('spec'),
+    at.child('metadata', 'annotations'),
+  );
 }
 
 function warningsOf(
@@ -77,7 +82,9 @@ function nodeLabelWarnings(spec: Spec, at: Path): string[] {
   const required = node?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   required.forEach((term, i) => {
     const place = here.child('requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms').index(i);
-    (term.matchExpressions ?? []).forEach(({ key }, k) => check(key, place.child('matchExpressions').index(k).child('key')));
+    (term.matchExpressions ?? []).forEach(({ key }, k) =>
+      check(key, place.child('matchExpressions').index(k).child('key')),
+    );
   });
   (node?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ preference }, i) => {
     const place = here.child('preferredDuringSchedulingIgnoredDuringExecution').index(i).child('preference');
@@ -183,7 +190,8 @@ function overlapping(paths: readonly string[]): string[] {
   const sorted = [...paths].sort();
   sorted.forEach((one, i) => {
     for (const other of sorted.slice(0, i)) {
-      if (one === other || one.startsWith(`${other}/`)) found.push(`overlapping paths: ${quote(one)} with ${quote(other)}`);
+      if (one === other || one.startsWith(`${other}/`))
+        found.push(`overlapping paths: ${quote(one)} with ${quote(other)}`);
     }
   });
   return found;

@@ -3,11 +3,7 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { ResourceQuota } from '../../types/core/v1.generated.ts';
 import { roundResourceList } from '../pod/resources.ts';
-import {
-  validateResourceQuota,
-  validateResourceQuotaStatus,
-  validateResourceQuotaUpdate,
-} from './validation.ts';
+import { validateResourceQuota, validateResourceQuotaStatus, validateResourceQuotaUpdate } from './validation.ts';
 
 export const strategy: Strategy<ResourceQuota> = {
   resetFields: ['status'],

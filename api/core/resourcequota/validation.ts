@@ -81,7 +81,8 @@ function validateName(name: string, at: field.Path): field.ErrorList {
 
 /** A scope narrows a quota to some pods, so it says nothing about resources that are no pods'. */
 function appliesTo(scope: string, resource: string): boolean {
-  if (scope === 'VolumeAttributesClass') return /^(persistentvolumeclaims|requests\.storage)$|\.storageclass\./.test(resource);
+  if (scope === 'VolumeAttributesClass')
+    return /^(persistentvolumeclaims|requests\.storage)$|\.storageclass\./.test(resource);
   if (resource === 'pods' || resource === 'count/pods') return true;
   if (scope === 'BestEffort') return false;
   const extended = resource.startsWith('requests.') && resource.includes('/');
@@ -102,11 +103,13 @@ function validateScopes(spec: DeepReadonly<ResourceQuotaSpec>, at: field.Path): 
     }
   }
   for (const pair of CONFLICTING) {
-    if (pair.every((scope) => scopes.includes(scope))) errors.push(field.invalid(scopesAt, scopes, 'conflicting scopes'));
+    if (pair.every((scope) => scopes.includes(scope)))
+      errors.push(field.invalid(scopesAt, scopes, 'conflicting scopes'));
   }
   const here = at.child('scopeSelector', 'matchExpressions');
   for (const { scopeName = '', operator = '', values = [] } of spec.scopeSelector?.matchExpressions ?? []) {
-    if (!SCOPES.includes(scopeName)) errors.push(field.invalid(here.child('scopeName'), scopeName, 'unsupported scope'));
+    if (!SCOPES.includes(scopeName))
+      errors.push(field.invalid(here.child('scopeName'), scopeName, 'unsupported scope'));
     for (const resource of resources) {
       if (!SCOPES.includes(scopeName) || appliesTo(scopeName, resource)) continue;
       errors.push(field.invalid(here, spec.scopeSelector, 'unsupported scope applied to resource'));

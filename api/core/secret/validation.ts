@@ -59,7 +59,9 @@ function jsonProblem(text: string): string | undefined {
   } catch {
     const first = text.trimStart()[0];
     if (first === undefined) return 'unexpected end of JSON input';
-    return /[[{"\d-]/.test(first) ? 'unexpected end of JSON input' : `invalid character '${first}' looking for beginning of value`;
+    return /[[{"\d-]/.test(first)
+      ? 'unexpected end of JSON input'
+      : `invalid character '${first}' looking for beginning of value`;
   }
 }
 

@@ -1,5 +1,5 @@
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { defineKind } from '../../../libs/kind/kind.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { ServiceAccount } from '../../types/core/v1.generated.ts';
 import { strategy } from './strategy.ts';
 

@@ -24,6 +24,7 @@ export interface ClusterNetwork {
 const KUBERNETES = 'kubernetes';
 const NAMESPACE = 'default';
 const HTTPS_PORT = 443;
+const ORPHAN_AGE_MS = 60_000;
 
 /** Makes the range, then the Service out of it, then what stands behind the Service. */
 export async function bootstrapNetwork(engine: Engine, ctx: RequestContext, network: ClusterNetwork): Promise<void> {
@@ -122,7 +123,9 @@ async function freeOrphans(engine: Engine, ctx: RequestContext): Promise<void> {
   const clusterIps = new ClusterIps(engine.random.fork('repair'));
   for (const { metadata } of taken) {
     const ours = metadata.labels?.[MANAGED_BY] === ALLOCATOR_NAME;
-    if (ours && !used.has(metadata.name)) await clusterIps.free(ctx, registry, metadata.name);
+    // A young one may be of a Service that another server is just about to store.
+    const old = engine.clock.now() - Date.parse(metadata.creationTimestamp) > ORPHAN_AGE_MS;
+    if (ours && old && !used.has(metadata.name)) await clusterIps.free(ctx, registry, metadata.name);
     used.delete(metadata.name);
   }
   const ranges = [...(await clusterIps.ranges(registry)).values()].flat();

@@ -23,7 +23,10 @@ export function strategiesOf(rules: VersionRules, hasStatus: boolean): CustomStr
     ...(hasStatus ? { resetFields: ['status'] } : {}),
     defaults: rules.defaults,
     prepareForCreate: (_ctx, draft) => {
-      if (hasStatus) dropStatus(draft);
+      if (!hasStatus) return;
+      dropStatus(draft);
+      // What a status is by default, it is from the beginning.
+      rules.defaults(draft);
     },
     prepareForUpdate: (_ctx, draft, old) => {
       if (hasStatus) keepStatus(draft, old);

@@ -1,3 +1,4 @@
+import { formatTime } from '../../../libs/base/clock.ts';
 import type { ActionSubresource, ObjectSubresource, Subresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
@@ -25,11 +26,10 @@ import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import { decodeDeleteOptions } from './delete-options.ts';
-import { formatTime } from '../../../libs/base/clock.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target } from './engine.ts';
+import { type ServedResource, subresourceOf } from './kind-set.ts';
 import { ownAction, ownOnCreate } from './managed-fields.ts';
 import type { Draft } from './metadata.ts';
-import { type ServedResource, subresourceOf } from './kind-set.ts';
 import { patchObject } from './patch.ts';
 import { listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';

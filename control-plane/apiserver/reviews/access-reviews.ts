@@ -4,8 +4,8 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { badRequest, invalid } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import type { Rule } from '../authz/rbac.ts';
 import type { Verdict } from '../authz/authorizer.ts';
+import type { Rule } from '../authz/rbac.ts';
 
 export interface AccessReviewOptions {
   authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict>;

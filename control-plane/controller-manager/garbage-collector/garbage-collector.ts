@@ -3,13 +3,19 @@ import type { Timer } from '../../../libs/base/clock.ts';
 import type { ControllerCounts, RunningController } from '../../../libs/client/controller.ts';
 import { WorkQueue } from '../../../libs/client/work-queue.ts';
 import { groupResourceName } from '../../../libs/kind/client.ts';
-import { type ApiObject, apiVersionOf, type Live, type OwnerReference, type ResourceRef } from '../../../libs/kind/object.ts';
+import {
+  type ApiObject,
+  apiVersionOf,
+  type Live,
+  type OwnerReference,
+  type ResourceRef,
+} from '../../../libs/kind/object.ts';
 import type { ControllerEnvironment } from '../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../libs/machinery/errors.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { discover, servedWith } from '../discovery.ts';
 import { type GraphNode, OwnerGraph } from './graph.ts';
-import { isOrphaning, isWaiting, type OwnerState, ORPHAN, plan } from './plan.ts';
+import { isOrphaning, isWaiting, ORPHAN, type OwnerState, plan } from './plan.ts';
 
 const WORKERS = 20;
 /** How soon after a definition changed the kinds are asked for again: it is served a moment later. */
@@ -132,7 +138,8 @@ export class GarbageCollector implements RunningController {
     this.#graph.put(ref, object);
     if (isWaiting(object) || isOrphaning(object)) {
       this.#queue.add(uid);
-      if (isWaiting(object)) for (const dependent of this.#graph.dependentsOf(uid)) this.#queue.add(dependent.object.metadata.uid);
+      if (isWaiting(object))
+        for (const dependent of this.#graph.dependentsOf(uid)) this.#queue.add(dependent.object.metadata.uid);
     }
     const isChanged = !previous || !sameValue(previous.metadata.ownerReferences, ownerReferences);
     if (isChanged) {
@@ -204,7 +211,8 @@ export class GarbageCollector implements RunningController {
   async #stateOf(object: Live<ApiObject>, ref: ResourceRef, owner: Readonly<OwnerReference>): Promise<OwnerState> {
     const known = this.#graph.ownerOf(object, owner);
     if (known) return isWaiting(known.object) ? 'waiting' : 'solid';
-    const isKind = (candidate: ResourceRef) => candidate.kind === owner.kind && apiVersionOf(candidate) === owner.apiVersion;
+    const isKind = (candidate: ResourceRef) =>
+      candidate.kind === owner.kind && apiVersionOf(candidate) === owner.apiVersion;
     const ownerRef = [...this.#refs.values()].find(isKind) ?? (await this.#otherVersion(owner));
     // Perhaps its kind will be served again: until then nothing can be said, and nothing is deleted.
     if (!ownerRef) throw new Error(`no resource is known for the owner's kind ${owner.apiVersion} ${owner.kind}`);
@@ -212,7 +220,9 @@ export class GarbageCollector implements RunningController {
       throw new Error(`an object without a namespace cannot be owned by ${owner.kind} ${owner.name}, which has one`);
     }
     const all = this.#env.client.resource(ownerRef);
-    const found = await (ownerRef.namespaced ? all.namespace(object.metadata.namespace ?? '') : all).get(owner.name).catch(absent);
+    const found = await (ownerRef.namespaced ? all.namespace(object.metadata.namespace ?? '') : all)
+      .get(owner.name)
+      .catch(absent);
     if (!found || found.metadata.uid !== owner.uid) return 'absent';
     return isWaiting(found) ? 'waiting' : 'solid';
   }
@@ -271,7 +281,9 @@ export class GarbageCollector implements RunningController {
   }
 
   #clientOf({ ref, object }: GraphNode) {
-    const resource = this.#env.client.because({ component: this.name, step: 'collect', object: object.metadata.uid }).resource(ref);
+    const resource = this.#env.client
+      .because({ component: this.name, step: 'collect', object: object.metadata.uid })
+      .resource(ref);
     return ref.namespaced ? resource.namespace(object.metadata.namespace ?? '') : resource;
   }
 }

@@ -1,5 +1,4 @@
-import type { Live, OwnerReference } from '../../../libs/kind/object.ts';
-import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { ApiObject, Live, OwnerReference } from '../../../libs/kind/object.ts';
 
 export const FOREGROUND = 'foregroundDeletion';
 export const ORPHAN = 'orphan';
@@ -46,7 +45,8 @@ export function plan({ object, owners, dependents }: Observed): Decision {
     return { type: 'wait for dependents', look: blocking.filter(({ waits }) => !waits).map(({ uid }) => uid) };
   }
   if (object.metadata.deletionTimestamp || owners.length === 0) return { type: 'nothing' };
-  const uids = (state: OwnerState) => owners.filter((owner) => owner.state === state).map(({ reference }) => reference.uid);
+  const uids = (state: OwnerState) =>
+    owners.filter((owner) => owner.state === state).map(({ reference }) => reference.uid);
   const [solid, absent, waiting] = [uids('solid'), uids('absent'), uids('waiting')];
   if (solid.length > 0) {
     const drop = [...absent, ...waiting];

@@ -1,5 +1,5 @@
 /** IP addresses and networks. */
-import { cidrContains, cidrCovers, formatCidr, type Cidr, networkOf, parseCidr } from '../../machinery/cidr.ts';
+import { type Cidr, cidrContains, cidrCovers, formatCidr, networkOf, parseCidr } from '../../machinery/cidr.ts';
 import {
   formatIp,
   type Ip,

@@ -1,6 +1,6 @@
 /** Lists, those of Kubernetes and those of the extension library; sets. */
 import { declare, type Library } from '../declare.ts';
-import { compare, Duration, equal, EvaluationError, ListValue, Uint, type Value } from '../values.ts';
+import { compare, Duration, EvaluationError, equal, ListValue, Uint, type Value } from '../values.ts';
 import { durationOf } from './standard.ts';
 
 const SUMMABLE = ['int', 'uint', 'double', 'duration'] as const;

@@ -1,23 +1,23 @@
 /** The functions and operators that every expression may use. */
 import { RE2JS } from 're2js';
+import { float } from '../../machinery/quote.ts';
 import { declare, type Library } from '../declare.ts';
 import {
   compare,
   Duration,
-  equal,
   EvaluationError,
+  equal,
   formatDurationSeconds,
   formatTimestamp,
   ListValue,
-  MapValue,
+  type MapValue,
   nameOf,
   sameKeys,
-  Timestamp,
+  type Timestamp,
   TypeValue,
   Uint,
   type Value,
 } from '../values.ts';
-import { float } from '../../machinery/quote.ts';
 import { DURATION_MAX, parseDurationText, parseTimestampText, timestampOf } from './time-text.ts';
 
 const INT_MIN = -(2n ** 63n);

@@ -14,26 +14,24 @@ function inZone({ nanos }: Timestamp, zone = 'UTC'): Date {
     return new Date(ms + (offset[1] === '-' ? -minutes : minutes) * 60_000);
   }
   if (zone === 'UTC' || zone === '') return new Date(ms);
-  let parts: Intl.DateTimeFormatPart[];
+  let text: string;
   try {
-    parts = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone,
-      hourCycle: 'h23',
-      era: 'short',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    }).formatToParts(new Date(ms));
+    // The Swedish form is `2026-01-31 13:04:05`.
+    text = new Date(ms).toLocaleString('sv-SE', { timeZone: zone });
   } catch {
     throw new EvaluationError(`unknown time zone ${zone}`);
   }
-  const of = (type: string) => Number(parts.find((part) => part.type === type)?.value ?? 0);
+  const [year, month, day, hour, minute, second] = text.split(/\D+/).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const date = new Date(ms);
-  date.setUTCFullYear(of('year'), of('month') - 1, of('day'));
-  date.setUTCHours(of('hour'), of('minute'), of('second'));
+  date.setUTCFullYear(year, month - 1, day);
+  date.setUTCHours(hour, minute, second);
   return date;
 }
 

@@ -28,6 +28,8 @@ export interface PodWorkerOptions {
   /** The pod, or what the runtime knows of one that nobody wants any more (`unwanted`). */
   readonly pod: NodePod;
   readonly unwanted?: boolean;
+  /** The runtime is known to have nothing of it: the first round need not ask. */
+  readonly fresh?: boolean;
   /** Where statuses go: the pod itself, or the mirror of a static one; undefined while there is none. */
   readonly apiPod: (pod: NodePod) => NodePod | undefined;
   /** Everything of the pod has ended and been removed, though its object may still be there. */
@@ -64,6 +66,7 @@ export class PodWorker {
   #pod: NodePod;
   /** The object is not in the API any more, or was never there. */
   #unwanted: boolean;
+  #fresh: boolean;
   #observed: ObservedPod = NOTHING_OBSERVED;
   #job: { readonly container: string; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #round: Promise<void> | undefined;
@@ -81,6 +84,7 @@ export class PodWorker {
     this.#env = env;
     this.#pod = pod;
     this.#unwanted = options.unwanted ?? false;
+    this.#fresh = options.fresh ?? false;
     this.uid = uidOf(pod);
     this.#startMs = env.clock.now();
     this.#memory = newMemory(env.clock.monotonic());
@@ -151,7 +155,8 @@ export class PodWorker {
 
   async #look(): Promise<void> {
     const { clock, keys } = this.#env;
-    this.#observed = await this.#observer.observe();
+    if (this.#fresh) this.#fresh = false;
+    else this.#observed = await this.#observer.observe();
     if (this.#stopped) return;
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
     remember(this.#memory, this.#observed, nowMs, monotonicMs);

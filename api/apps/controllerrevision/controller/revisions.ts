@@ -20,7 +20,8 @@ export interface Revisions {
   readonly change: 'none' | 'create' | 'renumber';
 }
 
-export const revisionNumber = (revision: { readonly revision?: number | bigint }): number => Number(revision.revision ?? 0);
+export const revisionNumber = (revision: { readonly revision?: number | bigint }): number =>
+  Number(revision.revision ?? 0);
 
 /** Finds the revision of the present template among the known ones, or makes it. */
 export function revisionsOf<O extends ApiObject>(
@@ -30,7 +31,9 @@ export function revisionsOf<O extends ApiObject>(
   form: RevisionForm,
   collisionCount = 0,
 ): Revisions {
-  const all = [...known].sort((a, b) => revisionNumber(a as never) - revisionNumber(b as never)) as unknown as ControllerRevision[];
+  const all = [...known].sort(
+    (a, b) => revisionNumber(a as never) - revisionNumber(b as never),
+  ) as unknown as ControllerRevision[];
   const latest = all.at(-1);
   const equal = all.findLast(({ data }) => sameValue(data, form.data));
   if (equal && equal === latest) return { all, update: equal, change: 'none' };
@@ -46,7 +49,9 @@ export function revisionsOf<O extends ApiObject>(
       namespace: owner.metadata.namespace ?? '',
       labels: { ...form.labels, [form.hashLabel]: hash },
       ...(Object.keys(form.annotations).length > 0 ? { annotations: { ...form.annotations } } : {}),
-      ownerReferences: [controllerReference(owner as ApiObject, { apiVersion: apiVersionOf(ownerRef), kind: ownerRef.kind })],
+      ownerReferences: [
+        controllerReference(owner as ApiObject, { apiVersion: apiVersionOf(ownerRef), kind: ownerRef.kind }),
+      ],
     },
     data: form.data as never,
     revision,

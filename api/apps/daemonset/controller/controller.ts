@@ -1,8 +1,14 @@
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching, type Written } from '../../../../libs/kind/reconciler.ts';
+import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
 import { isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
-import { candidatesOf, claim, controlledBy, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
+import {
+  candidatesOf,
+  claim,
+  controlledBy,
+  keysOfController,
+  settleClaim,
+} from '../../../core/pod/controller/ownership.ts';
 import { createPods, deletePod, podFromTemplate } from '../../../core/pod/controller/pod-control.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '../../../resources.ts';
 import type { DaemonSet } from '../../../types/apps/v1.generated.ts';
@@ -60,7 +66,12 @@ export const daemonSetController: Reconciler<Observed, Action> = {
         });
         return [];
       case 'create':
-        await createPods(env, set, action.nodes.map((node) => podOn(set, node, action.hash, action.generation)), written);
+        await createPods(
+          env,
+          set,
+          action.nodes.map((node) => podOn(set, node, action.hash, action.generation)),
+          written,
+        );
         return written;
       case 'delete':
         for (const pod of action.failed) {
@@ -71,7 +82,11 @@ export const daemonSetController: Reconciler<Observed, Action> = {
         return written;
       case 'status': {
         const changed = { ...set, status: action.status } as unknown as DaemonSet;
-        const updated = await env.client.resource(daemonSets).namespace(namespace).subresource('status').update(changed);
+        const updated = await env.client
+          .resource(daemonSets)
+          .namespace(namespace)
+          .subresource('status')
+          .update(changed);
         return [{ ref: daemonSets, resourceVersion: updated.metadata.resourceVersion }];
       }
     }

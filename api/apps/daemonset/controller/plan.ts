@@ -40,7 +40,9 @@ export function nodeOf({ spec }: Live<Pod>): string | undefined {
 }
 
 /** What is written down of a template. `$patch` says that going back replaces the template as a whole. */
-export const revisionData = (template: unknown) => ({ spec: { template: { ...(template as object), $patch: 'replace' } } });
+export const revisionData = (template: unknown) => ({
+  spec: { template: { ...(template as object), $patch: 'replace' } },
+});
 
 /** One pod on every node that fits; on a new template the old pods go, no more at once than may be missing. */
 export function plan({ set, pods, revisions: known, nodes }: Observed, nowMs: number): Plan<Action> {
@@ -52,7 +54,12 @@ export function plan({ set, pods, revisions: known, nodes }: Observed, nowMs: nu
   if (pods.adopt.length + pods.release.length > 0) actions.push({ type: 'claim', reason: 'adopt and release pods' });
   const generation = metadata.annotations?.[GENERATION] ?? '1';
   const labels = template.metadata?.labels ?? {};
-  const form = { hashLabel: HASH_LABEL, data: revisionData(template), labels, annotations: { [GENERATION]: generation } };
+  const form = {
+    hashLabel: HASH_LABEL,
+    data: revisionData(template),
+    labels,
+    annotations: { [GENERATION]: generation },
+  };
   const revisions = revisionsOf(set, daemonSets, known, form, status?.collisionCount ?? 0);
   if (revisions.change !== 'none') {
     actions.push({ type: 'revision', change: revisions.change, revision: revisions.update, reason: 'new template' });
@@ -90,18 +97,21 @@ export function plan({ set, pods, revisions: known, nodes }: Observed, nowMs: nu
   }
   for (const [name, here] of byNode) {
     // Its node has gone: what is left is for the collector of pods, unless it was never placed.
-    if (!fits.has(name)) for (const pod of here) if (!pod.spec?.nodeName && !pod.metadata.deletionTimestamp) remove.add(pod);
+    if (!fits.has(name))
+      for (const pod of here) if (!pod.spec?.nodeName && !pod.metadata.deletionTimestamp) remove.add(pod);
   }
   if (rolling) {
     const turn = roll({ desired, byNode, isNew, available, maxSurge, maxUnavailable });
     for (const pod of turn.remove) remove.add(pod);
     create.push(...turn.create);
   }
-  if (remove.size > 0) actions.push({ type: 'delete', pods: [...remove].slice(0, BURST), failed, reason: 'not wanted there' });
+  if (remove.size > 0)
+    actions.push({ type: 'delete', pods: [...remove].slice(0, BURST), failed, reason: 'not wanted there' });
   if (create.length > 0) {
     actions.push({ type: 'create', nodes: create.slice(0, BURST), hash, generation, reason: 'a node without its pod' });
   }
-  for (const name of forgotten(set, pods.owned, revisions)) actions.push({ type: 'forget', name, reason: 'revision history limit' });
+  for (const name of forgotten(set, pods.owned, revisions))
+    actions.push({ type: 'forget', name, reason: 'revision history limit' });
   const next = statusOf(set, { desired, nodes, byNode, isNew, available });
   if (!sameValue(next, status)) actions.push({ type: 'status', status: next, reason: 'status' });
   const againAfterMs = minReadySeconds > 0 ? untilAvailableMs(pods.owned, minReadySeconds, nowMs) : undefined;
@@ -163,7 +173,13 @@ function forgotten(set: Live<DaemonSet>, pods: readonly Live<Pod>[], { all, upda
 
 function statusOf(
   set: Live<DaemonSet>,
-  { desired, nodes, byNode, isNew, available }: Pick<Rolling, 'desired' | 'byNode' | 'isNew' | 'available'> & { nodes: readonly Live<Node>[] },
+  {
+    desired,
+    nodes,
+    byNode,
+    isNew,
+    available,
+  }: Pick<Rolling, 'desired' | 'byNode' | 'isNew' | 'available'> & { nodes: readonly Live<Node>[] },
 ): DaemonSetStatus {
   let [current, misscheduled, ready, availableCount, updated] = [0, 0, 0, 0, 0];
   const wanted = new Set(desired);
@@ -182,7 +198,11 @@ function statusOf(
     if (serving.some(available)) availableCount++;
     if (serving.some(isNew)) updated++;
   }
-  const more = { updatedNumberScheduled: updated, numberAvailable: availableCount, numberUnavailable: desired.length - availableCount };
+  const more = {
+    updatedNumberScheduled: updated,
+    numberAvailable: availableCount,
+    numberUnavailable: desired.length - availableCount,
+  };
   return {
     currentNumberScheduled: current,
     numberMisscheduled: misscheduled,

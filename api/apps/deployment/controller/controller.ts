@@ -1,10 +1,16 @@
+import { formatTime } from '../../../../libs/base/clock.ts';
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching, type Written } from '../../../../libs/kind/reconciler.ts';
+import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
 import { hasCause, isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
 import { controllerOf, controllerReference, isControlledBy } from '../../../../libs/machinery/meta.ts';
-import { formatTime } from '../../../../libs/base/clock.ts';
-import { candidatesOf, claim, controlledBy, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
+import {
+  candidatesOf,
+  claim,
+  controlledBy,
+  keysOfController,
+  settleClaim,
+} from '../../../core/pod/controller/ownership.ts';
 import { deployments, pods, replicaSets } from '../../../resources.ts';
 import type { Deployment, DeploymentStatus, ReplicaSet } from '../../../types/apps/v1.generated.ts';
 import { type Action, type Observed, plan, sameTemplate } from './plan.ts';
@@ -81,7 +87,11 @@ export const deploymentController: Reconciler<Observed, Action> = {
         } catch (error) {
           const taken = isAlreadyExists(error) ? await inNamespace.get(name) : undefined;
           // Ours after all: an earlier attempt whose answer was lost.
-          if (taken && isControlledBy(taken as ApiObject, deployment as ApiObject) && sameTemplate(taken, wanted.spec?.template)) {
+          if (
+            taken &&
+            isControlledBy(taken as ApiObject, deployment as ApiObject) &&
+            sameTemplate(taken, wanted.spec?.template)
+          ) {
             return [{ ref: replicaSets, resourceVersion: taken.metadata.resourceVersion }];
           }
           if (taken) {
@@ -95,7 +105,10 @@ export const deploymentController: Reconciler<Observed, Action> = {
         return [await writeStatus(action.status, action.annotations)];
     }
 
-    async function writeStatus(status: DeploymentStatus, annotations = deployment.metadata.annotations): Promise<Written> {
+    async function writeStatus(
+      status: DeploymentStatus,
+      annotations = deployment.metadata.annotations,
+    ): Promise<Written> {
       const metadata = { ...deployment.metadata, annotations };
       const changed = { ...deployment, metadata, status } as unknown as Deployment;
       const updated = await env.client.resource(deployments).namespace(namespace).subresource('status').update(changed);
@@ -108,7 +121,14 @@ export const deploymentController: Reconciler<Observed, Action> = {
       if (!hasDeadline(deployment)) return;
       const { status = {} } = deployment;
       const nowMs = env.clock.now();
-      const conditions = withCondition(status.conditions ?? [], 'Progressing', 'False', 'ReplicaSetCreateError', message, nowMs);
+      const conditions = withCondition(
+        status.conditions ?? [],
+        'Progressing',
+        'False',
+        'ReplicaSetCreateError',
+        message,
+        nowMs,
+      );
       if (conditions === status.conditions) return;
       await writeStatus({ ...status, conditions } as DeploymentStatus).catch((second) =>
         env.log.debug('the failure could not be told', { error: second, time: formatTime(nowMs) }),

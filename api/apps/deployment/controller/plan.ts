@@ -4,7 +4,12 @@ import { valueIn } from '../../../../libs/machinery/meta.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import type { Claim } from '../../../core/pod/controller/ownership.ts';
 import { isFinished } from '../../../core/pod/controller/pod-state.ts';
-import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '../../../types/apps/v1.generated.ts';
+import type {
+  Deployment,
+  DeploymentCondition,
+  DeploymentStatus,
+  ReplicaSet,
+} from '../../../types/apps/v1.generated.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
 import { templateHash } from '../../controllerrevision/controller/template-hash.ts';
 import {
@@ -21,7 +26,15 @@ import {
   setOf,
   total,
 } from './rollout.ts';
-import { conditionOf, countsOf, hasDeadline, isComplete, rolloutStatus, stuckAfterMs, withCondition } from './status.ts';
+import {
+  conditionOf,
+  countsOf,
+  hasDeadline,
+  isComplete,
+  rolloutStatus,
+  stuckAfterMs,
+  withCondition,
+} from './status.ts';
 
 export interface Observed {
   readonly deployment: Live<Deployment>;
@@ -32,9 +45,17 @@ export interface Observed {
 export type Action = { readonly reason: string } & (
   | { readonly type: 'claim' }
   | { readonly type: 'create'; readonly set: ReplicaSet }
-  | { readonly type: 'update'; readonly set: ReplicaSet; readonly scaled?: { readonly from: number; readonly to: number } }
+  | {
+      readonly type: 'update';
+      readonly set: ReplicaSet;
+      readonly scaled?: { readonly from: number; readonly to: number };
+    }
   | { readonly type: 'delete'; readonly name: string; readonly uid: string }
-  | { readonly type: 'status'; readonly status: DeploymentStatus; readonly annotations: Readonly<Record<string, string>> }
+  | {
+      readonly type: 'status';
+      readonly status: DeploymentStatus;
+      readonly annotations: Readonly<Record<string, string>>;
+    }
 );
 
 /** Annotations that belong to one object alone, and are not handed down. */
@@ -90,11 +111,13 @@ class Turn {
   /** The status that results. */
   run(): DeepReadonly<DeploymentStatus> {
     const { adopt, release } = this.#observed.sets;
-    if (adopt.length + release.length > 0) this.#actions.push({ type: 'claim', reason: 'adopt and release replica sets' });
+    if (adopt.length + release.length > 0)
+      this.#actions.push({ type: 'claim', reason: 'adopt and release replica sets' });
     if (this.#deployment.metadata.deletionTimestamp) return this.#counts();
     this.#tellPaused();
     const scaledSince = this.#all.some(
-      (set) => set.replicas > 0 && Number(valueIn(set.annotations, DESIRED_REPLICAS) ?? this.#replicas) !== this.#replicas,
+      (set) =>
+        set.replicas > 0 && Number(valueIn(set.annotations, DESIRED_REPLICAS) ?? this.#replicas) !== this.#replicas,
     );
     if (this.#spec.paused || scaledSince) {
       this.#syncNew(false);
@@ -202,7 +225,9 @@ class Turn {
       }
     }
     const { replicas } = this.#new ?? {};
-    return replicas === undefined || valueIn(own, DESIRED_REPLICAS) ? annotations : { ...annotations, ...this.#sizes() };
+    return replicas === undefined || valueIn(own, DESIRED_REPLICAS)
+      ? annotations
+      : { ...annotations, ...this.#sizes() };
   }
 
   #sizes(): Record<string, string> {
@@ -217,12 +242,21 @@ class Turn {
     if (from === to && sameValue({ ...set.annotations, ...this.#sizes() }, set.annotations)) return false;
     Object.assign(set.annotations, this.#sizes());
     set.replicas = to;
-    this.#update(set, to === from ? 'annotations' : to > from ? 'scale up' : 'scale down', to === from ? undefined : { from, to });
+    this.#update(
+      set,
+      to === from ? 'annotations' : to > from ? 'scale up' : 'scale down',
+      to === from ? undefined : { from, to },
+    );
     return from !== to;
   }
 
   /** One update a ReplicaSet and turn: a later decision takes the place of the earlier. */
-  #update(set: Set, reason: string, sized?: { from: number; to: number }, minReadySeconds = this.#spec.minReadySeconds ?? 0): void {
+  #update(
+    set: Set,
+    reason: string,
+    sized?: { from: number; to: number },
+    minReadySeconds = this.#spec.minReadySeconds ?? 0,
+  ): void {
     const { live } = set;
     if (!live) return;
     const isOlder = (action: Action) => action.type === 'update' && action.set.metadata?.name === set.name;
@@ -232,7 +266,11 @@ class Turn {
     const to = sized?.to ?? older?.scaled?.to;
     const isNew = set === this.#new;
     const spec = { ...live.spec, replicas: set.replicas, ...(isNew ? { minReadySeconds } : {}) };
-    const updated = { ...live, metadata: { ...live.metadata, annotations: { ...set.annotations } }, spec } as unknown as ReplicaSet;
+    const updated = {
+      ...live,
+      metadata: { ...live.metadata, annotations: { ...set.annotations } },
+      spec,
+    } as unknown as ReplicaSet;
     const scaled = from !== undefined && to !== undefined ? { scaled: { from, to } } : {};
     this.#actions.push({ type: 'update', set: updated, ...scaled, reason });
   }
@@ -273,7 +311,8 @@ class Turn {
 
   #oldPodsRun(): boolean {
     return this.#old.some(
-      ({ status, live }) => status.replicas > 0 || (live && this.#observed.podsOf(live).some((pod) => !isFinished(pod))),
+      ({ status, live }) =>
+        status.replicas > 0 || (live && this.#observed.podsOf(live).some((pod) => !isFinished(pod))),
     );
   }
 
@@ -281,9 +320,10 @@ class Turn {
     this.#syncNew(true);
     const set = this.#new as Set;
     if (set.live && set.replicas !== this.#replicas) {
-      const size = set.replicas > this.#replicas
-        ? this.#replicas
-        : newSetReplicas(this.#replicas, true, this.#bounds, this.#all, set.replicas);
+      const size =
+        set.replicas > this.#replicas
+          ? this.#replicas
+          : newSetReplicas(this.#replicas, true, this.#bounds, this.#all, set.replicas);
       if (this.#scaleSet(set, size)) return;
     }
     if (set.live && this.#shrinkOld(set)) return;
@@ -321,7 +361,9 @@ class Turn {
 
   #forgetOldRevisions(): void {
     const limit = this.#spec.revisionHistoryLimit ?? 2147483647;
-    const kept = this.#old.filter((set) => !set.deleting).sort((a, b) => revisionOf(a.annotations) - revisionOf(b.annotations));
+    const kept = this.#old
+      .filter((set) => !set.deleting)
+      .sort((a, b) => revisionOf(a.annotations) - revisionOf(b.annotations));
     for (const { replicas, status, settled, live, name } of kept.slice(0, Math.max(0, kept.length - limit))) {
       if (replicas > 0 || status.replicas > 0 || !settled || !live) continue;
       this.#actions.push({ type: 'delete', name, uid: live.metadata.uid, reason: 'revision history limit' });
@@ -330,7 +372,10 @@ class Turn {
 }
 
 function order(a: Live<ReplicaSet>, b: Live<ReplicaSet>): number {
-  const [x, y] = [`${a.metadata.creationTimestamp} ${a.metadata.name}`, `${b.metadata.creationTimestamp} ${b.metadata.name}`];
+  const [x, y] = [
+    `${a.metadata.creationTimestamp} ${a.metadata.name}`,
+    `${b.metadata.creationTimestamp} ${b.metadata.name}`,
+  ];
   return x < y ? -1 : x > y ? 1 : 0;
 }
 

@@ -16,8 +16,18 @@ export interface Set {
   replicas: number;
   readonly annotations: Record<string, string>;
   readonly createdMs: number;
-  readonly status: { readonly replicas: number; readonly ready: number; readonly available: number; readonly terminating: number };
-  readonly conditions: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
+  readonly status: {
+    readonly replicas: number;
+    readonly ready: number;
+    readonly available: number;
+    readonly terminating: number;
+  };
+  readonly conditions: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly reason?: string;
+    readonly message?: string;
+  }[];
   readonly settled: boolean;
   readonly deleting: boolean;
   /** Undefined for one that this plan makes. */
@@ -104,7 +114,8 @@ export function inProportion(
   const sizes = new Map<Set, number>();
   let added = 0;
   for (const set of order) {
-    const share = toAdd === 0 || set.replicas === 0 || toAdd === added ? 0 : fraction(set, replicas, maxSurge, statusReplicas);
+    const share =
+      toAdd === 0 || set.replicas === 0 || toAdd === added ? 0 : fraction(set, replicas, maxSurge, statusReplicas);
     const left = toAdd - added;
     const part = share === 0 ? 0 : toAdd > 0 ? Math.min(share, left) : Math.max(share, left);
     sizes.set(set, set.replicas + part);

@@ -52,7 +52,14 @@ export function countsOf(
     ...Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
     terminatingReplicas: total(all, (set) => set.status.terminating),
     conditions: enough
-      ? withCondition(conditions, 'Available', 'True', 'MinimumReplicasAvailable', 'Deployment has minimum availability.', nowMs)
+      ? withCondition(
+          conditions,
+          'Available',
+          'True',
+          'MinimumReplicasAvailable',
+          'Deployment has minimum availability.',
+          nowMs,
+        )
       : withCondition(
           conditions,
           'Available',
@@ -111,13 +118,21 @@ export function rolloutStatus(
     };
     if (isComplete(deployment, counts)) say('True', 'NewReplicaSetAvailable', 'has successfully progressed');
     else if (hasProgressed(deployment.status ?? {}, counts)) say('True', 'ReplicaSetUpdated', 'is progressing', true);
-    else if (isOverdue(deployment, current, nowMs)) say('False', 'ProgressDeadlineExceeded', 'has timed out progressing');
+    else if (isOverdue(deployment, current, nowMs))
+      say('False', 'ProgressDeadlineExceeded', 'has timed out progressing');
   }
   const failed = (newSet ? [newSet, ...all] : all)
     .map((set) => set.conditions.find(({ type }) => type === 'ReplicaFailure'))
     .find(Boolean);
   conditions = failed
-    ? withCondition(conditions, 'ReplicaFailure', failed.status as 'True', failed.reason ?? '', failed.message ?? '', nowMs)
+    ? withCondition(
+        conditions,
+        'ReplicaFailure',
+        failed.status as 'True',
+        failed.reason ?? '',
+        failed.message ?? '',
+        nowMs,
+      )
     : conditions.filter(({ type }) => type !== 'ReplicaFailure');
   return { ...counts, conditions };
 }

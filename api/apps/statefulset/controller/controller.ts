@@ -1,8 +1,19 @@
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type ControllerEnvironment, type Reconciler, watching, type Written } from '../../../../libs/kind/reconciler.ts';
+import {
+  type ControllerEnvironment,
+  type Reconciler,
+  type Written,
+  watching,
+} from '../../../../libs/kind/reconciler.ts';
 import { isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
-import { candidatesOf, claim, controlledBy, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
+import {
+  candidatesOf,
+  claim,
+  controlledBy,
+  keysOfController,
+  settleClaim,
+} from '../../../core/pod/controller/ownership.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../../resources.ts';
 import type { StatefulSet } from '../../../types/apps/v1.generated.ts';
 import { ordinalOf } from './identity.ts';
@@ -99,16 +110,32 @@ export const statefulSetController: Reconciler<Observed, Action> = {
       }
       case 'status': {
         const changed = { ...set, status: action.status } as unknown as StatefulSet;
-        const updated = await env.client.resource(statefulSets).namespace(namespace).subresource('status').update(changed);
+        const updated = await env.client
+          .resource(statefulSets)
+          .namespace(namespace)
+          .subresource('status')
+          .update(changed);
         return [{ ref: statefulSets, resourceVersion: updated.metadata.resourceVersion }];
       }
     }
   },
 };
 
-function tell(env: ControllerEnvironment, set: Live<StatefulSet>, verb: 'create' | 'delete', what: string, error?: unknown): void {
+function tell(
+  env: ControllerEnvironment,
+  set: Live<StatefulSet>,
+  verb: 'create' | 'delete',
+  what: string,
+  error?: unknown,
+): void {
   const word = verb === 'create' ? 'Create' : 'Delete';
-  if (error === undefined) return env.events.event(set, 'Normal', `Successful${word}`, `${verb === 'create' && what.startsWith('Claim') ? 'Create' : word} ${what} ${what.startsWith('Claim') ? 'success' : 'successful'}`);
+  if (error === undefined)
+    return env.events.event(
+      set,
+      'Normal',
+      `Successful${word}`,
+      `${verb === 'create' && what.startsWith('Claim') ? 'Create' : word} ${what} ${what.startsWith('Claim') ? 'success' : 'successful'}`,
+    );
   const { message } = error as Error;
   env.events.event(set, 'Warning', `Failed${word}`, `${verb} ${what} failed error: ${message}`);
 }

@@ -43,7 +43,10 @@ export function podOf(set: Live<StatefulSet>, template: PodTemplateSpec, ordinal
 export function claimsOf(set: Live<StatefulSet>, ordinal: number): PersistentVolumeClaim[] {
   return (set.spec?.volumeClaimTemplates ?? []).map((template) => {
     const claim = structuredClone(template) as PersistentVolumeClaim;
-    const labels = { ...claim.metadata?.labels, ...(set.spec?.selector.matchLabels as Record<string, string> | undefined) };
+    const labels = {
+      ...claim.metadata?.labels,
+      ...(set.spec?.selector.matchLabels as Record<string, string> | undefined),
+    };
     const name = claimName(claim.metadata?.name ?? '', set.metadata.name, ordinal);
     return { ...claim, metadata: { ...claim.metadata, name, namespace: set.metadata.namespace ?? '', labels } };
   });
@@ -60,7 +63,9 @@ export function claimOwners(
   isScaledAway: boolean,
 ): NonNullable<NonNullable<PersistentVolumeClaim['metadata']>['ownerReferences']> | undefined {
   const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec?.persistentVolumeClaimRetentionPolicy ?? {};
-  const before = [...(claim.metadata.ownerReferences ?? [])] as NonNullable<NonNullable<PersistentVolumeClaim['metadata']>['ownerReferences']>;
+  const before = [...(claim.metadata.ownerReferences ?? [])] as NonNullable<
+    NonNullable<PersistentVolumeClaim['metadata']>['ownerReferences']
+  >;
   // Somebody else's claim that happens to have the name.
   const controller = controllerOf(claim as never);
   if (controller && controller.uid !== set.metadata.uid && controller.uid !== pod?.metadata.uid) return undefined;

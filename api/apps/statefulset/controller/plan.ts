@@ -6,7 +6,7 @@ import { isAvailable, isFinished, isReady, untilAvailableMs } from '../../../cor
 import { statefulSets } from '../../../resources.ts';
 import type { ControllerRevision, StatefulSet, StatefulSetStatus } from '../../../types/apps/v1.generated.ts';
 import type { PersistentVolumeClaim, Pod, PodTemplateSpec } from '../../../types/core/v1.generated.ts';
-import { revisionNumber, type Revisions, revisionsOf } from '../../controllerrevision/controller/revisions.ts';
+import { type Revisions, revisionNumber, revisionsOf } from '../../controllerrevision/controller/revisions.ts';
 import { claimName, claimOwners, claimsOf, ordinalOf, podOf, REVISION_LABEL } from './identity.ts';
 
 export interface Observed {
@@ -130,7 +130,10 @@ class Turn {
     const start = this.#wanted[0] ?? 0;
     const { type, rollingUpdate } = this.#set.spec?.updateStrategy ?? {};
     const partition = type === 'OnDelete' ? 0 : (rollingUpdate?.partition ?? 0);
-    const isOld = rollingUpdate === undefined ? ordinal < start + (this.#set.status?.currentReplicas ?? 0) : ordinal < start + partition;
+    const isOld =
+      rollingUpdate === undefined
+        ? ordinal < start + (this.#set.status?.currentReplicas ?? 0)
+        : ordinal < start + partition;
     const revision = isOld ? this.#current : this.#update;
     const data = revision.data as unknown as { spec: { template: PodTemplateSpec & { $patch?: string } } };
     const { $patch: _, ...template } = data.spec.template;
@@ -138,7 +141,10 @@ class Turn {
     const claims = claimsOf(this.#set, ordinal).filter(({ metadata }) => !this.#observed.claim(metadata?.name ?? ''));
     const { whenDeleted } = this.#set.spec?.persistentVolumeClaimRetentionPolicy ?? {};
     const owned = claims.map((claim) => {
-      const owners = whenDeleted === 'Delete' ? claimOwners(this.#set, claim as Live<PersistentVolumeClaim>, undefined, false) : undefined;
+      const owners =
+        whenDeleted === 'Delete'
+          ? claimOwners(this.#set, claim as Live<PersistentVolumeClaim>, undefined, false)
+          : undefined;
       return owners ? { ...claim, metadata: { ...claim.metadata, ownerReferences: owners } } : claim;
     });
     return { type: 'create', pod, claims: owned, reason: `pod ${ordinal}` };
@@ -200,10 +206,21 @@ class Turn {
   }
 }
 
-function forgotten(set: Live<StatefulSet>, pods: readonly Live<Pod>[], { all, update }: Revisions, status: StatefulSetStatus): readonly string[] {
-  const used = new Set([update.metadata?.name, status.currentRevision, ...pods.map((pod) => pod.metadata.labels?.[REVISION_LABEL])]);
+function forgotten(
+  set: Live<StatefulSet>,
+  pods: readonly Live<Pod>[],
+  { all, update }: Revisions,
+  status: StatefulSetStatus,
+): readonly string[] {
+  const used = new Set([
+    update.metadata?.name,
+    status.currentRevision,
+    ...pods.map((pod) => pod.metadata.labels?.[REVISION_LABEL]),
+  ]);
   const old = all
     .filter(({ metadata }) => !used.has(metadata?.name))
     .sort((a, b) => revisionNumber(a as never) - revisionNumber(b as never));
-  return old.slice(0, Math.max(0, old.length - (set.spec?.revisionHistoryLimit ?? 10))).map(({ metadata }) => metadata?.name ?? '');
+  return old
+    .slice(0, Math.max(0, old.length - (set.spec?.revisionHistoryLimit ?? 10)))
+    .map(({ metadata }) => metadata?.name ?? '');
 }

@@ -27,7 +27,7 @@ export function rootCaController(
     ],
     observe({ informers }, name) {
       const namespace = informers.informer(namespaces).get(name);
-      if (!namespace || namespace.status?.phase !== 'Active') return undefined;
+      if (namespace?.status?.phase !== 'Active') return undefined;
       return { namespace: name, present: informers.informer(configMaps).get(`${name}/${NAME}`) };
     },
     plan({ present }) {
@@ -41,7 +41,12 @@ export function rootCaController(
       try {
         const written = await (type === 'create'
           ? maps.create({ metadata: { name: NAME, namespace, annotations }, data })
-          : maps.update({ ...present, metadata: { ...present?.metadata, annotations }, data, binaryData: undefined } as unknown as ConfigMap));
+          : maps.update({
+              ...present,
+              metadata: { ...present?.metadata, annotations },
+              data,
+              binaryData: undefined,
+            } as unknown as ConfigMap));
         return [{ ref: configMaps, resourceVersion: written.metadata.resourceVersion }];
       } catch (error) {
         if (!isAlreadyExists(error) && !hasCause(error, 'NamespaceTerminating')) throw error;

@@ -35,10 +35,7 @@ export const endpointsController: Reconciler<Observed, Action> = {
 /** Takes the Endpoints away whose Service has gone. */
 export const orphanedEndpointsController: Reconciler<string, { readonly type: 'delete'; readonly reason: string }> = {
   name: 'orphaned-endpoints',
-  watches: [
-    watching(services, (service) => [keyOf(service)]),
-    watching(endpoints, () => []),
-  ],
+  watches: [watching(services, (service) => [keyOf(service)]), watching(endpoints, () => [])],
   observe({ informers }, key) {
     const object = informers.informer(endpoints).get(key);
     const isOurs = object?.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller';

@@ -3,7 +3,12 @@ import type { Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
-import { hostnameOf, isHeadless, portsOf, targetOf } from '../../../discovery/endpointslice/controller/service-endpoints.ts';
+import {
+  hostnameOf,
+  isHeadless,
+  portsOf,
+  targetOf,
+} from '../../../discovery/endpointslice/controller/service-endpoints.ts';
 import type { EndpointAddress, EndpointSubset, Endpoints, Pod, Service } from '../../../types/core/v1.generated.ts';
 import { isReady } from '../../pod/controller/pod-state.ts';
 
@@ -34,9 +39,14 @@ export function plan({ service, pods, endpoints, changesMs }: Observed): Plan<Ac
     ...(isHeadless(service) ? { [HEADLESS]: '' } : {}),
     [MANAGED_BY]: 'endpoint-controller',
   };
-  const { [TRIGGER_TIME]: told, [CAPACITY]: _, ...others } = (endpoints?.metadata.annotations ?? {}) as Record<string, string>;
+  const {
+    [TRIGGER_TIME]: told,
+    [CAPACITY]: _,
+    ...others
+  } = (endpoints?.metadata.annotations ?? {}) as Record<string, string>;
   const isCutNow = endpoints?.metadata.annotations?.[CAPACITY] !== undefined;
-  const isSame = endpoints && sameValue(endpoints.subsets ?? [], subsets) && sameValue(endpoints.metadata.labels, labels);
+  const isSame =
+    endpoints && sameValue(endpoints.subsets ?? [], subsets) && sameValue(endpoints.metadata.labels, labels);
   if (isSame && isCut === isCutNow) return { actions: [] };
   const news = changesMs.filter((timeMs) => timeMs > (epochMs(told) ?? 0));
   const annotations = {
@@ -52,11 +62,16 @@ export function plan({ service, pods, endpoints, changesMs }: Observed): Plan<Ac
 
 function subsetsOf(service: Live<Service>, pods: readonly Live<Pod>[]): { subsets: EndpointSubset[]; isCut: boolean } {
   const family = service.spec?.ipFamilies?.[0] ?? 'IPv4';
-  const byPorts = new Map<string, { ports: EndpointSubset['ports']; ready: EndpointAddress[]; notReady: EndpointAddress[] }>();
+  const byPorts = new Map<
+    string,
+    { ports: EndpointSubset['ports']; ready: EndpointAddress[]; notReady: EndpointAddress[] }
+  >();
   const candidates = pods.filter((pod) => isShown(service, pod));
   let left = ADDRESSES_MAX;
   for (const pod of candidates.sort((a, b) => Number(isReady(b)) - Number(isReady(a)))) {
-    const ip = pod.status?.podIPs?.map((address) => address.ip).find((text) => text?.includes(':') === (family === 'IPv6'));
+    const ip = pod.status?.podIPs
+      ?.map((address) => address.ip)
+      .find((text) => text?.includes(':') === (family === 'IPv6'));
     if (!ip || left-- <= 0) continue;
     const hostname = hostnameOf(service, pod);
     const address: EndpointAddress = {
@@ -68,7 +83,11 @@ function subsetsOf(service: Live<Service>, pods: readonly Live<Pod>[]): { subset
     // Here a port without a name has none, where a slice says the empty one.
     const ports = portsOf(service, pod).map(({ name, ...port }) => (name ? { name, ...port } : port));
     if (ports.length === 0 && (service.spec?.ports ?? []).length > 0) continue;
-    const subset = byPorts.get(JSON.stringify(ports)) ?? { ports: ports as EndpointSubset['ports'], ready: [], notReady: [] };
+    const subset = byPorts.get(JSON.stringify(ports)) ?? {
+      ports: ports as EndpointSubset['ports'],
+      ready: [],
+      notReady: [],
+    };
     byPorts.set(JSON.stringify(ports), subset);
     (service.spec?.publishNotReadyAddresses || isReady(pod) ? subset.ready : subset.notReady).push(address);
   }

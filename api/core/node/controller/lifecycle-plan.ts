@@ -49,9 +49,20 @@ export function plan({ node, heardMs, graceMs }: Observed, nowMs: number): Plan<
   }
   const taints = taintsOf(node, conditions, now);
   if (!sameValue(taints, node.spec?.taints)) {
-    actions.push({ type: 'taints', taints, resourceVersion: node.metadata.resourceVersion, reason: 'conditions changed' });
+    actions.push({
+      type: 'taints',
+      taints,
+      resourceVersion: node.metadata.resourceVersion,
+      reason: 'conditions changed',
+    });
   }
-  return { actions, againAfterMs: Math.max(1, Math.min(MONITOR_MS, heardMs + graceMs + 1 - nowMs > 0 ? heardMs + graceMs + 1 - nowMs : MONITOR_MS)) };
+  return {
+    actions,
+    againAfterMs: Math.max(
+      1,
+      Math.min(MONITOR_MS, heardMs + graceMs + 1 - nowMs > 0 ? heardMs + graceMs + 1 - nowMs : MONITOR_MS),
+    ),
+  };
 }
 
 function lost(conditions: readonly NodeCondition[], createdTime: string, now: string): NodeCondition[] {
@@ -84,7 +95,8 @@ function taintsOf(node: Live<Node>, conditions: readonly NodeCondition[], now: s
   }
   if (node.spec?.unschedulable) wanted.push({ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' });
   const isOurs = ({ key, effect }: Taint) =>
-    (effect === 'NoSchedule' && NO_SCHEDULE_KEYS.has(key)) || (effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE));
+    (effect === 'NoSchedule' && NO_SCHEDULE_KEYS.has(key)) ||
+    (effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE));
   const same = (a: Taint) => (b: Taint) => a.key === b.key && a.effect === b.effect;
   const kept = before.filter((taint) => !isOurs(taint) || wanted.some(same(taint)));
   const added = wanted.filter((taint) => !before.some(same(taint)));

@@ -1,5 +1,5 @@
 import type { Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching, type Written } from '../../../../libs/kind/reconciler.ts';
+import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { leases, nodes, pods } from '../../../resources.ts';
 import type { Node } from '../../../types/core/v1.generated.ts';
@@ -45,12 +45,23 @@ export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, 
       const updated = await client.subresource('status').update(changed);
       written.push({ ref: nodes, resourceVersion: updated.metadata.resourceVersion });
       if (!action.lost) return written;
-      env.events.event({ ...node, metadata: { ...node.metadata, uid: name } } as Live<Node>, 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+      env.events.event(
+        { ...node, metadata: { ...node.metadata, uid: name } } as Live<Node>,
+        'Normal',
+        'NodeNotReady',
+        `Node ${name} status is now: NodeNotReady`,
+      );
       for (const pod of env.informers.informer(pods).list()) {
         if (pod.spec?.nodeName !== name || !isReady(pod)) continue;
         // Nobody can say whether it still serves: Services must not count on it.
-        const condition = { type: 'Ready', status: 'False', lastTransitionTime: action.conditions[0]?.lastTransitionTime };
-        const conditions = (pod.status?.conditions ?? []).map((one) => (one.type === 'Ready' ? { ...one, ...condition } : one));
+        const condition = {
+          type: 'Ready',
+          status: 'False',
+          lastTransitionTime: action.conditions[0]?.lastTransitionTime,
+        };
+        const conditions = (pod.status?.conditions ?? []).map((one) =>
+          one.type === 'Ready' ? { ...one, ...condition } : one,
+        );
         const podClient = env.client.resource(pods).namespace(pod.metadata.namespace ?? '');
         await podClient
           .subresource('status')

@@ -3,9 +3,9 @@ import { keyOf, type Live } from '../../../../libs/kind/object.ts';
 import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
+import { tolerates } from '../../../apps/daemonset/controller/nodes.ts';
 import { nodes, pods } from '../../../resources.ts';
 import type { Node, Pod } from '../../../types/core/v1.generated.ts';
-import { tolerates } from '../../../apps/daemonset/controller/nodes.ts';
 
 export interface Observed {
   readonly pod: Live<Pod>;
@@ -27,7 +27,8 @@ export function plan({ pod, node, seenMs }: Observed, nowMs: number): Plan<Actio
     const sinceMs = epochMs(taint.timeAdded) ?? seenMs;
     if (tolerated.length === 0) leaveMs = Math.min(leaveMs, nowMs);
     for (const { tolerationSeconds } of tolerated) {
-      if (tolerationSeconds !== undefined) leaveMs = Math.min(leaveMs, sinceMs + Math.max(0, Number(tolerationSeconds)) * 1000);
+      if (tolerationSeconds !== undefined)
+        leaveMs = Math.min(leaveMs, sinceMs + Math.max(0, Number(tolerationSeconds)) * 1000);
     }
   }
   if (leaveMs === Number.POSITIVE_INFINITY) return { actions: [] };
@@ -68,7 +69,9 @@ export const taintEvictionController: Reconciler<Observed, Action> = {
     };
     const conditions = [...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget'), condition];
     try {
-      await inNamespace.subresource('status').patch(name, { metadata: { uid }, status: { conditions } }, { type: 'merge' });
+      await inNamespace
+        .subresource('status')
+        .patch(name, { metadata: { uid }, status: { conditions } }, { type: 'merge' });
       await inNamespace.delete(name, { preconditions: { uid } });
     } catch (error) {
       if (!isNotFound(error)) throw error;

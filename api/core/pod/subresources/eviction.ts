@@ -59,8 +59,7 @@ async function consumeBudget(
   const [budget] = budgets;
   if (budget === undefined) return;
   if (budgets.length > 1) {
-    const message =
-      'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
+    const message = 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
     throw unclassified(message);
   }
   const ready = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');

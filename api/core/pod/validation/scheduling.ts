@@ -3,13 +3,13 @@ import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { labelValue, namespaceName, qualifiedName } from '../../../../libs/machinery/names.ts';
 import { validateLabelSelector } from '../../../meta/label-selector.ts';
-import { validateNodeSelector, validateNodeSelectorTerm } from '../../node/node-selector.ts';
 import type {
   Affinity,
   PodAffinityTerm,
   Toleration,
   TopologySpreadConstraint,
 } from '../../../types/core/v1.generated.ts';
+import { validateNodeSelector, validateNodeSelectorTerm } from '../../node/node-selector.ts';
 
 const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
 const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution';
@@ -23,7 +23,10 @@ export function validateAffinity(affinity: DeepReadonly<Affinity> | undefined, a
     if (node[REQUIRED]) errors.push(...validateNodeSelector(node[REQUIRED], here.child(REQUIRED)));
     (node[PREFERRED] ?? []).forEach(({ weight, preference }, i) => {
       const place = here.child(PREFERRED).index(i);
-      errors.push(...validateWeight(weight, place), ...validateNodeSelectorTerm(preference ?? {}, place.child('preference')));
+      errors.push(
+        ...validateWeight(weight, place),
+        ...validateNodeSelectorTerm(preference ?? {}, place.child('preference')),
+      );
     });
   }
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {

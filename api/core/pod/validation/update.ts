@@ -96,7 +96,8 @@ function fixedPart(spec: Spec, old: Spec, gated: boolean): Spec {
     containers?.map((container, i) => ({ ...container, image: was?.[i]?.image ?? '' }));
   const grace = Number(old.terminationGracePeriodSeconds ?? 0) < 0 && Number(spec.terminationGracePeriodSeconds) === 1;
   const nodeAffinity = gated ? { ...spec.affinity, nodeAffinity: old.affinity?.nodeAffinity } : spec.affinity;
-  const affinity = gated && Object.values(nodeAffinity ?? {}).every((one) => one === undefined) ? undefined : nodeAffinity;
+  const affinity =
+    gated && Object.values(nodeAffinity ?? {}).every((one) => one === undefined) ? undefined : nodeAffinity;
   return {
     ...spec,
     containers: putBack(spec.containers, old.containers) ?? [],

@@ -13,7 +13,9 @@ export const serviceAccountController: Reconciler<string, { readonly type: 'crea
   observe({ informers }, name) {
     const namespace = informers.informer(namespaces).get(name);
     const isThere = informers.informer(serviceAccounts).get(`${name}/default`);
-    return namespace?.status?.phase === 'Active' && !namespace.metadata.deletionTimestamp && !isThere ? name : undefined;
+    return namespace?.status?.phase === 'Active' && !namespace.metadata.deletionTimestamp && !isThere
+      ? name
+      : undefined;
   },
   plan: () => ({ actions: [{ type: 'create', reason: 'a namespace without its account' }] }),
   async apply({ client }, _, namespace) {

@@ -1,0 +1,96 @@
+import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
+import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
+import { isNotFound } from '../../../../libs/machinery/errors.ts';
+import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
+import { candidatesOf, claim, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
+import { createPods, deletePod, podFromTemplate } from '../../../core/pod/controller/pod-control.ts';
+import { jobs, pods } from '../../../resources.ts';
+import type { Job } from '../../../types/batch/v1.generated.ts';
+import type { Pod } from '../../../types/core/v1.generated.ts';
+import { INDEX } from './indexes.ts';
+import { type Action, type Observed, plan, TRACKING } from './plan.ts';
+
+const selectorOf = (job: Live<Job>) => labelSelectorOf(job.spec?.selector as never);
+
+/** Runs Jobs to their end. */
+export const jobController: Reconciler<Observed, Action> = {
+  name: 'job',
+  watches: [
+    watching(jobs, (job) => [keyOf(job)]),
+    watching(pods, (pod, env) =>
+      keysOfController(pod as Live<ApiObject>, jobs, env, (job, object) =>
+        selectorOf(job).matches(object.metadata.labels as Record<string, string> | undefined),
+      ),
+    ),
+  ],
+  observe({ informers }, key) {
+    const job = informers.informer(jobs).get(key);
+    // Somebody else looks after it.
+    if (!job || (job.spec?.managedBy ?? 'kubernetes.io/job-controller') !== 'kubernetes.io/job-controller')
+      return undefined;
+    const owner = job as Live<ApiObject>;
+    return { job, pods: claim(owner, selectorOf(job), candidatesOf(informers, pods, owner)) };
+  },
+  plan,
+  async apply(env, action, { job, pods: claimed }) {
+    const { namespace = '' } = job.metadata;
+    const written: Written[] = [];
+    switch (action.type) {
+      case 'claim':
+        return settleClaim(env, pods, jobs, job, claimed);
+      case 'create':
+        await createPods(
+          env,
+          job,
+          action.indexes.map((index) => podOf(job, index)),
+          written,
+        );
+        return written;
+      case 'delete':
+        for (const pod of action.pods) await deletePod(env, job, pod, written);
+        return written;
+      case 'release':
+        for (const { metadata } of action.pods) {
+          const finalizers = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== TRACKING);
+          const patch = { metadata: { uid: metadata.uid, finalizers } };
+          const patched = await env.client
+            .resource(pods)
+            .namespace(namespace)
+            .patch(metadata.name, patch, { type: 'merge' })
+            .catch((error: unknown) => {
+              if (!isNotFound(error)) throw error;
+            });
+          if (patched) written.push({ ref: pods, resourceVersion: patched.metadata.resourceVersion });
+        }
+        return written;
+      case 'status': {
+        const changed = { ...job, status: action.status } as unknown as Job;
+        const updated = await env.client.resource(jobs).namespace(namespace).subresource('status').update(changed);
+        for (const [type, reason, message] of action.events) env.events.event(job, type, reason, message);
+        return [{ ref: jobs, resourceVersion: updated.metadata.resourceVersion }];
+      }
+    }
+  },
+};
+
+/** The Job's pod; one with an index knows it by its name, its environment, and what it is marked with. */
+function podOf(job: Live<Job>, index: number | undefined): Pod {
+  const pod = podFromTemplate(job.spec?.template ?? { spec: { containers: [] } }, jobs, job);
+  const metadata = { ...pod.metadata, finalizers: [...(pod.metadata?.finalizers ?? []), TRACKING] };
+  if (index === undefined) return { ...pod, metadata };
+  const spec = pod.spec as NonNullable<Pod['spec']>;
+  const name = `${job.metadata.name}-${index}`;
+  const variable = {
+    name: 'JOB_COMPLETION_INDEX',
+    valueFrom: { fieldRef: { fieldPath: `metadata.labels['${INDEX}']` } },
+  };
+  for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+    if (!container.env?.some((known) => known.name === variable.name))
+      container.env = [...(container.env ?? []), variable];
+  }
+  spec.hostname = name;
+  metadata.generateName = `${name}-`;
+  metadata.annotations = { ...metadata.annotations, [INDEX]: String(index) };
+  metadata.labels = { ...metadata.labels, [INDEX]: String(index) };
+  return { ...pod, metadata, spec };
+}
