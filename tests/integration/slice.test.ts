@@ -149,7 +149,7 @@ for (const time of ['virtual', 'real'] as const) {
     assert.match(await kubectl('explain', 'widget.spec'), /size\s+<integer>/);
     await kubectl('delete', '-f', join(folder, 'widget.yaml'));
     await kubectl('delete', 'configmap', 'a');
-    assert.equal(await kubectl('get', 'configmaps,widgets', '-o', 'name'), '');
+    assert.equal(await kubectl('get', 'configmap/a', 'widget/w', '--ignore-not-found', '-o', 'name'), '');
   });
 }
 

@@ -23,7 +23,10 @@ const cpu = (requests?: string, limits?: string) => ({
 
 describe('defaults', () => {
   test('limits are requested in full, and on the host’s network ports are the host’s', () => {
-    const { spec } = pod({ hostNetwork: true, containers: [container({ ...cpu(undefined, '1'), ports: [{ containerPort: 80 }] })] });
+    const { spec } = pod({
+      hostNetwork: true,
+      containers: [container({ ...cpu(undefined, '1'), ports: [{ containerPort: 80 }] })],
+    });
     assert.deepEqual(spec.containers[0]?.resources?.requests, { cpu: '1' });
     assert.equal(spec.containers[0]?.ports?.[0]?.hostPort, 80);
     assert.equal(spec.enableServiceLinks, true);
@@ -46,7 +49,17 @@ describe('defaults', () => {
 
   test('values of matchLabelKeys become part of the selector', () => {
     const made = pod(
-      { topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'z', whenUnsatisfiable: 'DoNotSchedule', labelSelector: {}, matchLabelKeys: ['rev', 'none'] }] },
+      {
+        topologySpreadConstraints: [
+          {
+            maxSkew: 1,
+            topologyKey: 'z',
+            whenUnsatisfiable: 'DoNotSchedule',
+            labelSelector: {},
+            matchLabelKeys: ['rev', 'none'],
+          },
+        ],
+      },
       { metadata: { name: 'x', labels: { rev: '7' } } },
     );
     mergeMatchLabelKeys(made);
@@ -81,12 +94,30 @@ describe('validation', () => {
   for (const [name, spec, expected] of [
     ['fine', {}, []],
     ['no containers', { containers: [] }, ['spec.containers: Required value']],
-    ['mount of nothing', { containers: [container({ volumeMounts: [{ name: 'v', mountPath: '/v' }] })] }, ['spec.containers[0].volumeMounts[0].name: Not found: "v"']],
-    ['two sources', { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/' } }] }, ['spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type']],
-    ['request over limit', { containers: [container(cpu('2', '1'))] }, ['spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1']],
-    ['hook of an init container', { initContainers: [container({ name: 'i', lifecycle: {} })] }, ['spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always']],
+    [
+      'mount of nothing',
+      { containers: [container({ volumeMounts: [{ name: 'v', mountPath: '/v' }] })] },
+      ['spec.containers[0].volumeMounts[0].name: Not found: "v"'],
+    ],
+    [
+      'two sources',
+      { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/' } }] },
+      ['spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type'],
+    ],
+    [
+      'request over limit',
+      { containers: [container(cpu('2', '1'))] },
+      ['spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1'],
+    ],
+    [
+      'hook of an init container',
+      { initContainers: [container({ name: 'i', lifecycle: {} })] },
+      ['spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always'],
+    ],
   ] as const) {
-    test(name, () => assert.deepEqual(validatePod(pod(structuredClone(spec) as Partial<PodSpec>)).map(textOf), expected));
+    test(name, () =>
+      assert.deepEqual(validatePod(pod(structuredClone(spec) as unknown as Partial<PodSpec>)).map(textOf), expected),
+    );
   }
 });
 
@@ -94,12 +125,20 @@ describe('updates', () => {
   const old = pod();
   for (const [name, change, expected] of [
     ['another image', { containers: [container({ image: 'app:2' })] }, undefined],
-    ['another command', { containers: [container({ command: ['x'] })] }, /^spec: Forbidden: pod updates may not change fields other than/],
-    ['one container more', { containers: [container(), container({ name: 'b' })] }, /may not add or remove containers$/],
+    [
+      'another command',
+      { containers: [container({ command: ['x'] })] },
+      /^spec: Forbidden: pod updates may not change fields other than/,
+    ],
+    [
+      'one container more',
+      { containers: [container(), container({ name: 'b' })] },
+      /may not add or remove containers$/,
+    ],
     ['a gate', { schedulingGates: [{ name: 'a.b/c' }] }, /found new scheduling gate 'a.b\/c'$/],
   ] as const) {
     test(name, () => {
-      const errors = validatePodUpdate(pod(structuredClone(change) as Partial<PodSpec>), old).map(textOf);
+      const errors = validatePodUpdate(pod(structuredClone(change) as unknown as Partial<PodSpec>), old).map(textOf);
       if (expected === undefined) assert.deepEqual(errors, []);
       else assert.match(errors[0] ?? '', expected);
     });
@@ -117,7 +156,15 @@ test('warnings tell of a null selector and of volumes of old', () => {
 });
 
 describe('in a few words', () => {
-  const status = (state: object, more: object = {}) => ({ name: 'a', image: '', imageID: '', ready: false, restartCount: 2, state, ...more });
+  const status = (state: object, more: object = {}) => ({
+    name: 'a',
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 2,
+    state,
+    ...more,
+  });
   for (const [expected, state] of [
     ['0/1 CrashLoopBackOff 2', { containerStatuses: [status({ waiting: { reason: 'CrashLoopBackOff' } })] }],
     ['1/1 Running 2', { phase: 'Running', containerStatuses: [status({ running: {} }, { ready: true })] }],
@@ -125,7 +172,10 @@ describe('in a few words', () => {
     ['0/1 Evicted 0', { phase: 'Failed', reason: 'Evicted' }],
   ] as const) {
     test(expected, () => {
-      const { ready, total, reason, restarts } = summarize({ ...pod(), status: structuredClone(state) as Pod['status'] } as Pod);
+      const { ready, total, reason, restarts } = summarize({
+        ...pod(),
+        status: structuredClone(state) as Pod['status'],
+      } as Pod);
       assert.equal(`${ready}/${total} ${reason} ${restarts}`, expected);
     });
   }

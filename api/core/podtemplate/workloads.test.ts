@@ -14,16 +14,22 @@ import type { DaemonSet, Deployment, StatefulSet } from '../../types/apps/v1.gen
 import type { Job } from '../../types/batch/v1.generated.ts';
 
 const labels = { app: 'x' };
-const template = (spec: object = {}) => ({ metadata: { labels }, spec: { containers: [{ name: 'a', image: 'i' }], ...spec } });
+const template = (spec: object = {}) => ({
+  metadata: { labels },
+  spec: { containers: [{ name: 'a', image: 'i' }], ...spec },
+});
 
 interface Kind {
   make(spec: object): { spec: object };
   validate(object: never): ErrorList;
 }
 const made = <T>(spec: object, defaults: (object: T) => void): T & { spec: object } => {
-  const object = { metadata: { name: 'x', uid: 'u' }, spec: { selector: { matchLabels: labels }, template: template(), ...spec } };
+  const object = {
+    metadata: { name: 'x', uid: 'u' },
+    spec: { selector: { matchLabels: labels }, template: template(), ...spec },
+  };
   defaults(object as T);
-  return object as T & { spec: object };
+  return object as unknown as T & { spec: object };
 };
 const kinds: Record<string, Kind> = {
   Deployment: { make: (spec) => made<Deployment>(spec, defaultDeployment), validate: validateDeployment },
@@ -45,12 +51,39 @@ describe('validation', () => {
     ['StatefulSet', {}, []],
     ['DaemonSet', {}, []],
     ['Job', {}, []],
-    ['Deployment', { selector: { matchLabels: { app: 'y' } } }, ['spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`']],
-    ['Deployment', { strategy: { type: 'Recreate', rollingUpdate: {} } }, ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"]],
-    ['StatefulSet', { template: template({ restartPolicy: 'Never' }) }, ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"']],
-    ['DaemonSet', { updateStrategy: { rollingUpdate: { maxSurge: 1 } } }, ['spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero']],
-    ['Job', { completionMode: 'Indexed', parallelism: 2 }, ['spec.completions: Required value: when completion mode is Indexed']],
-    ['Job', { manualSelector: true }, ['spec.selector: Required value', 'spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`']],
+    [
+      'Deployment',
+      { selector: { matchLabels: { app: 'y' } } },
+      ['spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`'],
+    ],
+    [
+      'Deployment',
+      { strategy: { type: 'Recreate', rollingUpdate: {} } },
+      ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
+    ],
+    [
+      'StatefulSet',
+      { template: template({ restartPolicy: 'Never' }) },
+      ['spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'],
+    ],
+    [
+      'DaemonSet',
+      { updateStrategy: { rollingUpdate: { maxSurge: 1 } } },
+      ['spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero'],
+    ],
+    [
+      'Job',
+      { completionMode: 'Indexed', parallelism: 2 },
+      ['spec.completions: Required value: when completion mode is Indexed'],
+    ],
+    [
+      'Job',
+      { manualSelector: true },
+      [
+        'spec.selector: Required value',
+        'spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`',
+      ],
+    ],
   ] as const) {
     test(`${kind} ${JSON.stringify(spec)}`, () => {
       const { make, validate } = kinds[kind] as Kind;
@@ -62,10 +95,21 @@ describe('validation', () => {
 describe('defaults', () => {
   for (const [kind, spec, expected] of [
     ['Deployment', {}, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 }],
-    ['StatefulSet', {}, { podManagementPolicy: 'OrderedReady', updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } } }],
+    [
+      'StatefulSet',
+      {},
+      {
+        podManagementPolicy: 'OrderedReady',
+        updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } },
+      },
+    ],
     ['DaemonSet', {}, { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } } }],
     ['Job', {}, { completions: 1, parallelism: 1, backoffLimit: 6, podReplacementPolicy: 'TerminatingOrFailed' }],
-    ['Job', { backoffLimitPerIndex: 1, podFailurePolicy: { rules: [] } }, { backoffLimit: 2147483647, podReplacementPolicy: 'Failed' }],
+    [
+      'Job',
+      { backoffLimitPerIndex: 1, podFailurePolicy: { rules: [] } },
+      { backoffLimit: 2147483647, podReplacementPolicy: 'Failed' },
+    ],
   ] as const) {
     test(`${kind} ${JSON.stringify(spec)}`, () => {
       const all = (kinds[kind] as Kind).make(structuredClone(spec)).spec as Record<string, unknown>;

@@ -22,7 +22,7 @@ test('the pods’ CPU is a field, every other metric an annotation, and nothing 
     'autoscaling.alpha.kubernetes.io/metrics',
     'autoscaling.alpha.kubernetes.io/behavior',
   ]);
-  const back = toV2(structuredClone(shown));
+  const back = toV2(structuredClone(shown) as object);
   assert.deepEqual(back.spec, stored.spec);
   assert.deepEqual(back.metadata, stored.metadata);
 });
