@@ -53,3 +53,5 @@ export type Literal = null | boolean | string | Uint8Array | number | bigint | {
 
 /** Variables that only macros use; no expression can name them. */
 export const ACCU = '@result';
+/** The variable of a walk over nothing: of a fold that only gives a name to a value. */
+export const UNUSED = '#unused';

@@ -2,7 +2,7 @@
  * What running an expression costs at most, told before it runs: from the bounds that schemas put on what it reads. What
  * nobody bounds counts as unbounded, so that such expressions are refused when they are written and not when they run.
  */
-import type { Expr, Fold } from './ast.ts';
+import { type Expr, type Fold, UNUSED } from './ast.ts';
 import type { Checked } from './check.ts';
 import { add, callCost, exactly, multiply, type Range, UNBOUNDED, union } from './cost-model.ts';
 import { plain, type Type } from './types.ts';
@@ -102,7 +102,9 @@ class Estimator {
     this.#made.push(new Map([[expr.accuVar, this.size(expr.init)]]));
     const loop = add(this.cost(expr.condition), this.cost(expr.step));
     const result = this.cost(expr.result);
+    if (expr.iterVar === UNUSED) this.#sizes.set(expr, this.size(expr.result));
     this.#made.pop();
+    if (expr.iterVar === UNUSED) return add(range, init, result);
     if (expr.init.k === 'list' || expr.init.k === 'map') this.#sizes.set(expr, { min: 0, max: count.max });
     else if (expr.init.k === 'literal') this.#sizes.set(expr, ONE);
     return add(range, init, result, multiply(count, loop));
@@ -125,8 +127,10 @@ class Estimator {
         // The name of a type is as large as any other word.
         return made ?? (plain(type).k === 'type' ? ONE : sizeOfType(type, true));
       }
-      case 'select':
-        return sizeOfType(this.#checked.typeOf(expr), true);
+      case 'select': {
+        const type = this.#checked.typeOf(expr);
+        return plain(type).k === 'type' ? ONE : sizeOfType(type, true);
+      }
       case 'call':
         return sizeOfType(
           this.#checked.typeOf(expr),

@@ -1,5 +1,5 @@
 /** Macros: calls that are rewritten before anything looks at them. What walks lists and maps becomes a `fold`. */
-import { ACCU, type Expr, type Fold } from './ast.ts';
+import { ACCU, type Expr, type Fold, UNUSED } from './ast.ts';
 
 export class MacroError extends Error {
   readonly at: number;
@@ -177,7 +177,7 @@ export function bind(at: number, name: string, value: Expr, body: Expr): Fold {
     k: 'fold',
     at,
     range: list(),
-    iterVar: '#unused',
+    iterVar: UNUSED,
     accuVar: name,
     init: value,
     condition: literal(false),

@@ -52,6 +52,11 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly selectableFields: Readonly<Record<string, (object: DeepReadonly<T>) => string>>;
   /** What is said of a field selector that is not among them, where upstream has a wording of its own. */
   readonly unknownField?: (label: string) => string;
+  /**
+   * Brings an object of the storage version that was stored under other rules (an older definition) to what the kind says
+   * now, in place. Called for what comes from the store and was not written by this kind. Default: nothing.
+   */
+  readonly onRead?: (object: ApiObject) => void;
   readonly subresources: Readonly<Record<string, Subresource<T>>>;
   /** What the main resource allows; default all. */
   readonly verbs: readonly Verb[];

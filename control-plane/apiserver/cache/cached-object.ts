@@ -45,7 +45,7 @@ export class CachedObject implements Encoded {
     this.createRevision = stored.createRevision;
     this.namespace = namespace;
     this.name = name;
-    this.#stored = stored.value;
+    this.#stored = stored.companion === undefined ? writer.upgraded(stored.value) : stored.value;
     if (stored.companion !== undefined) this.#object = stored.companion as DeepReadonly<ApiObject>;
   }
 

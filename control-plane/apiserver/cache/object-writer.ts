@@ -68,6 +68,19 @@ export class ObjectWriter {
     return 0;
   }
 
+  /** Stored bytes as the kind would store them now; the same bytes where nothing changes. */
+  upgraded(stored: Uint8Array): Uint8Array {
+    const { kind, schema } = this;
+    if (!kind.onRead) return stored;
+    const text = decoder.decode(stored);
+    const value = decodeAny(text) as ApiObject;
+    const current = this.headLength(stored) > 0 ? value : this.#toStorage(value);
+    const object = normalize<ApiObject>(schema, kind.storageVersion.type, current);
+    kind.onRead(object);
+    const now = stringify(normalize(schema, kind.storageVersion.type, object));
+    return now === text ? stored : encoder.encode(now);
+  }
+
   /** The object of today's storage version, whichever version it was stored in, deeply frozen. */
   parse(stored: Uint8Array): DeepReadonly<ApiObject> {
     const text = decoder.decode(stored);

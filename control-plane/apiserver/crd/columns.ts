@@ -1,6 +1,7 @@
 import type { Column } from '../../../libs/kind/column.ts';
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { ageOf } from '../../../libs/machinery/printers/duration.ts';
+import { epochMs } from '../../../libs/machinery/time.ts';
 import type { DefinitionVersion } from './custom-kind.ts';
 import { type JsonPath, parseJsonPath, printed } from './json-path.ts';
 
@@ -27,7 +28,7 @@ function columnOf(stated: Stated, path: JsonPath): Column {
     name: stated.name,
     type,
     format: stated.format ?? '',
-    description: stated.description || descriptionOf(stated),
+    description: stated.description || `Custom resource definition column (in JSONPath format): ${stated.jsonPath}`,
     priority: stated.priority ?? 0,
     value(object: unknown, nowMs: number) {
       const found = path(object);
@@ -36,11 +37,6 @@ function columnOf(stated: Stated, path: JsonPath): Column {
       return type === 'string' ? printed(first) : cellOf(type, first, nowMs);
     },
   });
-}
-
-function descriptionOf({ name, jsonPath }: Stated): string {
-  void name;
-  return `Custom resource definition column (in JSONPath format): ${jsonPath}`;
 }
 
 /** A value in the column's type; null where it is of another. */
@@ -53,7 +49,7 @@ function cellOf(type: Column['type'], value: unknown, nowMs: number): string | n
     case 'boolean':
       return typeof value === 'boolean' ? value : null;
     case 'date':
-      return typeof value === 'string' ? ageOf(value, nowMs) : null;
+      return typeof value !== 'string' ? null : epochMs(value) === undefined ? '<invalid>' : ageOf(value, nowMs);
     default:
       return null;
   }

@@ -1,7 +1,10 @@
 import type { CustomResourceDefinition } from '../../../api/types/apiextensions/v1.generated.ts';
-import { ALL_VERBS, type Kind, type ServedVersion, type Subresource } from '../../../libs/kind/kind.ts';
+import type { Kind, ServedVersion, Subresource } from '../../../libs/kind/kind.ts';
 import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
+import type { Verb } from '../../../libs/kind/request.ts';
 import { normalize } from '../../../libs/machinery/codec/json.ts';
+import type { GroupKind } from '../../../libs/machinery/gvk.ts';
+import { compareVersions } from '../../../libs/machinery/gvk.ts';
 import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import { withTypes } from '../../../libs/machinery/schema/set.ts';
 import type { Schema } from '../../../libs/structural-schema/schema.ts';
@@ -39,6 +42,18 @@ export function namesOf(definition: Definition) {
   return status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
 }
 
+/** What custom resources allow, in the order in which discovery tells it. */
+const VERBS: readonly Verb[] = Object.freeze([
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'create',
+  'update',
+  'watch',
+]);
+
 const typeNameOf = (definition: Definition, version: DefinitionVersion): TypeName =>
   `${definition.spec.group}.${version.name}.${namesOf(definition).kind}`;
 
@@ -72,7 +87,8 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
     storageVersion: compiled.get(storage) as ServedVersion,
-    verbs: ALL_VERBS,
+    verbs: VERBS,
+    unknownField: (label: string) => `field label not supported: ${label}`,
   };
   const kindOf = (version: DefinitionVersion, list: readonly ServedVersion[]): Kind =>
     Object.freeze({
@@ -80,11 +96,15 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
       versions: list,
       columns: columnsOf(version),
       selectableFields: selectableFieldsOf(version),
-      subresources: subresourcesOf(version),
+      subresources: subresourcesOf(version, { group, kind: names.kind }),
       strategy: strategiesOf(rules.get(version) as VersionRules, hasStatus(version)).main,
     });
   const kind = {
     ...kindOf(storage, [...compiled.values()]),
+    // Under its first definition everything was stored as that one says.
+    ...(Number(definition.metadata?.generation ?? 1) > 1
+      ? { onRead: (rules.get(storage) as VersionRules).defaults }
+      : {}),
     selectableFields: Object.assign({}, ...versions.map(selectableFieldsOf)) as Kind['selectableFields'],
   };
   const served = versions.filter((version) => version.served);
@@ -93,8 +113,10 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
     served: served.map((version) => {
       const own = kindOf(version, [compiled.get(version) as ServedVersion]);
       const { status } = strategiesOf(rules.get(version) as VersionRules, true);
-      const subresources: Record<string, Subresource> = { ...own.subresources };
-      if (hasStatus(version)) subresources['status'] = { form: 'status', strategy: status };
+      const subresources: Record<string, Subresource> = {
+        ...(hasStatus(version) ? { status: { form: 'status', strategy: status } as const } : {}),
+        ...own.subresources,
+      };
       return Object.freeze({ ...own, subresources });
     }),
     schema,
@@ -128,19 +150,24 @@ function versionOf(
             return Object.assign(object, { apiVersion: storedAs });
           },
           fromStorage(object: DeepReadonly<ApiObject>) {
-            const shown = normalize<ApiObject>(schema, type, object);
-            rules.defaults(shown);
-            return Object.assign(shown, { apiVersion });
+            return Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion });
           },
         }),
   });
 }
 
 function deprecationOf({ spec }: Definition, version: DefinitionVersion): string {
-  return version.deprecationWarning ?? `${spec.group}/${version.name} ${spec.names.kind} is deprecated`;
+  if (version.deprecationWarning !== undefined) return version.deprecationWarning;
+  const { group, names, versions } = spec;
+  const better = versions
+    .filter(({ name, served, deprecated }) => served && !deprecated && compareVersions(name, version.name) < 0)
+    .map(({ name }) => name)
+    .sort(compareVersions)[0];
+  const text = `${group}/${version.name} ${names.kind} is deprecated`;
+  return better === undefined ? text : `${text}; use ${group}/${better} ${names.kind}`;
 }
 
-function subresourcesOf(version: DefinitionVersion): Readonly<Record<string, Subresource>> {
+function subresourcesOf(version: DefinitionVersion, groupKind: GroupKind): Readonly<Record<string, Subresource>> {
   const { scale } = version.subresources ?? {};
-  return scale ? { scale: scaleOf(scale) } : {};
+  return scale ? { scale: scaleOf(scale, groupKind) } : {};
 }

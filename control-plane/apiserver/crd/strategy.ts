@@ -4,6 +4,7 @@ import { dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type * as field from '../../../libs/machinery/field-errors.ts';
 import { sameJson } from '../../../libs/structural-schema/same-json.ts';
+import { validateUpdateMetadata } from '../registry/metadata.ts';
 import type { VersionRules } from './rules.ts';
 
 /** The rules of one version of a custom resource. */
@@ -33,10 +34,14 @@ export function strategiesOf(rules: VersionRules, hasStatus: boolean): CustomStr
     },
     generationChanged: (draft, old) => !sameJson(counted(draft, hasStatus), counted(old, hasStatus)),
     validate: (draft, ctx) => told(check(draft, undefined, 'all'), ctx.warnings),
-    validateUpdate: (draft, old, ctx) => told(check(draft, old, 'all'), ctx.warnings),
+    // Upstream checks the metadata of custom resources twice, and tells what it finds as often.
+    validateUpdate: (draft, old, ctx) => [
+      ...validateUpdateMetadata(draft, old),
+      ...told(check(draft, old, 'all'), ctx.warnings),
+    ],
   };
   const status: CustomStrategies['status'] = {
-    resetFields: ['spec'],
+    resetFields: ['spec', 'metadata'],
     allowUnconditionalUpdate: false,
     defaults: rules.defaults,
     prepareForUpdate: (_ctx, draft, old) => keepAllButStatusAndOwnership(draft, old),

@@ -10,6 +10,7 @@ import {
   type SubresourceDescription,
 } from '../../../libs/machinery/discovery/discovery.ts';
 import { methodNotAllowed, notAcceptable, unknownPath } from '../../../libs/machinery/errors.ts';
+import { compareVersions } from '../../../libs/machinery/gvk.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, type Representation } from '../negotiation.ts';
@@ -80,6 +81,7 @@ export function discoveryEndpoint(options: DiscoveryOptions): Endpoint {
       if (!group) return root === 'api' ? undefined : textResponse(404, '404 page not found\n');
       if (version === undefined) return document(request, form, apiGroup(group));
       const found = group.versions.find((one) => one.version === version);
+      if (!found && kinds.isForeign(group.name)) return textResponse(404, '404 page not found\n');
       if (!found) throw unknownPath();
       return document(request, form, apiResourceList(group.name, found));
     },
@@ -134,14 +136,24 @@ export function describeGroups(
   const names = [...byGroup.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
   return names.map((name) => ({
     name,
-    versions: [...(byGroup.get(name) as Map<string, ResourceDescription[]>)].map(([version, resources]) => ({
+    versions: inOrder(name, byGroup.get(name) as Map<string, ResourceDescription[]>).map(([version, resources]) => ({
       version,
       resources: resources.sort((a, b) => (a.name < b.name ? -1 : 1)),
     })),
   }));
 }
 
-function describe({ kind }: ServedResource, sha256: (text: string) => Uint8Array): ResourceDescription {
+/** Versions as they were given; those of custom groups by their maturity, the newest first. */
+function inOrder<T>(group: string, versions: ReadonlyMap<string, T>): [string, T][] {
+  const all = [...versions];
+  return GROUP_ORDER.includes(group) ? all : all.sort(([a], [b]) => compareVersions(a, b));
+}
+
+function describe({ kind, schema, served }: ServedResource, sha256: (text: string) => Uint8Array): ResourceDescription {
+  const custom = schema.get(served.type).custom === true;
+  const subresources = Object.entries(kind.subresources).map(([name, subresource]) =>
+    describeSubresource(kind, name, subresource),
+  );
   const stored = kind.storageVersion;
   const hash = sha256(`${stored.group ?? kind.group}/${stored.version}/${kind.kind}`).subarray(0, 8);
   return {
@@ -149,13 +161,11 @@ function describe({ kind }: ServedResource, sha256: (text: string) => Uint8Array
     singular: kind.singular,
     kind: kind.kind,
     namespaced: kind.namespaced,
-    verbs: [...kind.verbs].sort(),
+    verbs: custom ? kind.verbs : [...kind.verbs].sort(),
     shortNames: kind.shortNames,
     categories: kind.categories,
     ...(kind.virtual ? {} : { storageVersionHash: btoa(String.fromCharCode(...hash)) }),
-    subresources: Object.entries(kind.subresources)
-      .map(([name, subresource]) => describeSubresource(kind, name, subresource))
-      .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    subresources: custom ? subresources : subresources.sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 

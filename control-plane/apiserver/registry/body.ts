@@ -5,10 +5,18 @@
 import type { ApiObject } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
-import { type Decoded, decodeJson, normalize, readTypeMeta, stringify } from '../../../libs/machinery/codec/json.ts';
+import {
+  type Decoded,
+  decodeJson,
+  normalize,
+  readTypeMeta,
+  stringify,
+  textOf,
+} from '../../../libs/machinery/codec/json.ts';
 import { decodeProtobufBody, readEnvelope } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
 import { decodeYaml, yamlToJson } from '../../../libs/machinery/codec/yaml.ts';
-import { badObject, badRequest, unsupportedMediaType } from '../../../libs/machinery/errors.ts';
+import { badObject, badRequest, invalid, unsupportedMediaType } from '../../../libs/machinery/errors.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
 import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
 import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import type { ApiRequestBody } from '../api.ts';
@@ -66,13 +74,30 @@ function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody
     return { object: Object.assign(object, names), errors: [] };
   }
   const text = media === 'yaml' ? unrecognized(bytes, expected, () => yamlToJson(bytes).json) : bytes;
-  const names = checkKind(
-    unrecognized(bytes, expected, () => readTypeMeta(text)),
-    expected,
-  );
+  const meta = unrecognized(bytes, expected, () => readTypeMeta(text));
+  const custom = expected.schema.get(expected.type).custom === true;
+  if (custom) checkCustomKind(meta, bytes, expected);
+  const names = checkKind(custom ? { ...meta, kind: expected.kind } : meta, expected);
   const decode = media === 'yaml' ? decodeYaml<ApiObject> : decodeJson<ApiObject>;
   const decoded = refused(names, expected, () => decode(expected.schema, expected.type, bytes, { strict: true }));
-  return { object: Object.assign(decoded.object, names), errors: decoded.errors };
+  const object = Object.assign(decoded.object, names);
+  if (custom && meta.kind !== expected.kind) {
+    const wrong = field.invalid('kind', meta.kind, `must be ${expected.kind}`);
+    const { group } = parseApiVersion(names.apiVersion);
+    throw invalid({ group, kind: meta.kind }, object.metadata?.name ?? '', [wrong]);
+  }
+  return { object, errors: decoded.errors };
+}
+
+/** Bodies of custom resources say what they are; nothing is taken from the path. */
+function checkCustomKind(meta: TypeMeta, bytes: Uint8Array, expected: ExpectedBody): void {
+  if (meta.kind === '') {
+    unrecognized(bytes, expected, () => {
+      throw new DecodeError(`Object 'Kind' is missing in '${textOf(bytes)}'`);
+    });
+  }
+  if (meta.apiVersion !== '') return;
+  throw badRequest(`the API version in the data () does not match the expected API version (${expected.apiVersion})`);
 }
 
 interface TypeMeta {

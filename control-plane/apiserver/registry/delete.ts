@@ -1,5 +1,4 @@
 import { formatTime } from '../../../libs/base/clock.ts';
-import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
@@ -8,6 +7,7 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { release } from './allocation.ts';
 import { admissionRequest, type Engine, runValidate, type Target } from './engine.ts';
+import { KindSet, type ServedResource } from './kind-set.ts';
 import type { Draft } from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
 import { isFinished } from './update.ts';
@@ -51,7 +51,7 @@ export async function deleteObject(
       if (!entry) throw notFound(kind, target.name);
       old = cache.encode(entry);
     }
-    const failed = preconditionFailure(kind, target.name, old, parameters);
+    const failed = preconditionFailure(target.resource, target.name, old, parameters);
     if (failed) {
       const entry = await engine.store.get(key);
       if (entry?.revision === old.revision || !entry) throw entry ? failed : notFound(kind, target.name);
@@ -71,13 +71,15 @@ export async function deleteObject(
 }
 
 function preconditionFailure(
-  kind: Kind,
+  resource: ServedResource,
   name: string,
   old: CachedObject,
   parameters: DeleteParameters,
 ): Error | undefined {
   const { uid, resourceVersion } = parameters.preconditions ?? {};
-  const named = { group: '', resource: kind.kind };
+  // Of custom resources the group is told, too.
+  const { kind } = resource;
+  const named = { group: KindSet.isCustom(resource) ? kind.group : '', resource: kind.kind };
   if (uid !== undefined && uid !== old.uid) {
     return conflict(
       named,

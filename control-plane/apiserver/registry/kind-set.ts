@@ -84,6 +84,17 @@ export class KindSet {
     return this.#groups.get(group)?.has(version) ?? false;
   }
 
+  /** Whether a resource is one that a definition made: then its types are not the built-in ones. */
+  static isCustom({ schema, served }: ServedResource): boolean {
+    return schema.get(served.type).custom === true;
+  }
+
+  /** Whether all of a group comes from definitions, or nothing of it is there. */
+  isForeign(group: string): boolean {
+    for (const one of this.#byPath.values()) if (one.group === group && !KindSet.isCustom(one)) return false;
+    return true;
+  }
+
   get kinds(): ReadonlySet<Kind> {
     return this.#kinds;
   }

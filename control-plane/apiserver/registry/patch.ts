@@ -1,13 +1,20 @@
 import { assert } from '../../../libs/base/assert.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import { DecodeError } from '../../../libs/machinery/codec/errors.ts';
+import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
 import { decodeAny, decodeJson, stringify } from '../../../libs/machinery/codec/json.ts';
-import { badRequest, invalid, unprocessable, unsupportedPatch } from '../../../libs/machinery/errors.ts';
+import {
+  badRequest,
+  invalid,
+  unprocessable,
+  unsupportedMediaType,
+  unsupportedPatch,
+} from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { applyJsonPatch, JsonPatchError, jsonPatchOf } from '../../../libs/machinery/patch/json-patch.ts';
 import { applyMergePatch, mergePatchOf } from '../../../libs/machinery/patch/merge-patch.ts';
 import { StrategicMerge, strategicPatchOf } from '../../../libs/machinery/patch/strategic-merge.ts';
+import { sortedJson } from '../../../libs/machinery/quote.ts';
 import type { ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import { type PatchMediaType, patchMediaType } from '../negotiation.ts';
@@ -26,6 +33,9 @@ export interface Patcher {
   /** The patched object: decoded, in canonical form, the caller's own. `current` is not changed. */
   apply(current: DeepReadonly<ApiObject>): ApiObject;
 }
+
+/** What custom resources take; strategic merge patches need what only built-in types say. */
+const CUSTOM_PATCHES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
 
 type Merge = (current: ApiObject) => unknown;
 
@@ -58,6 +68,7 @@ export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
 export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
   const media = patchMediaType(header(r.request, 'content-type'));
   if (media === undefined || media === 'apply') throw unsupportedPatch();
+  if (media === 'strategic' && expected.schema.get(expected.type).custom) throw unsupportedMediaType(CUSTOM_PATCHES);
   const { ctx, options } = writing(r, 'PatchOptions');
   const merge = mergeOf(media, readPatch(r, media), expected);
   return {
@@ -66,6 +77,9 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
     apply(current) {
       const next = merge(structuredClone(current) as ApiObject);
       const decoded = decodePatched(next, expected);
+      if (media !== 'strategic' && ctx.fieldValidation === 'Strict' && decoded.errors.length > 0) {
+        throw invalidPatch(textOf(next, expected), strictDecodingError(decoded.errors));
+      }
       reportStrictness(ctx, decoded.errors, expected);
       const object = decoded.object;
       object.apiVersion ||= expected.apiVersion;
@@ -118,6 +132,13 @@ function decodePatched(value: unknown, expected: ExpectedBody) {
     return decodeJson<ApiObject>(expected.schema, expected.type, text, { strict: true });
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw invalid({ group: '', kind: '' }, '', [field.invalid('patch', text, error.message)]);
+    throw invalidPatch(textOf(value, expected), error.message);
   }
 }
+
+/** A patched object as messages show it: custom resources are maps to upstream, whose keys are sorted. */
+const textOf = (patched: unknown, expected: ExpectedBody): string =>
+  expected.schema.get(expected.type).custom ? sortedJson(patched) : stringify(patched);
+
+const invalidPatch = (patched: string, why: string) =>
+  invalid({ group: '', kind: '' }, '', [field.invalid('patch', patched, why)]);

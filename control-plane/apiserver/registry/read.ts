@@ -18,7 +18,7 @@ import {
 } from '../options.ts';
 import { prettyText, respond } from '../responses.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
-import type { ServedResource } from './kind-set.ts';
+import { KindSet, type ServedResource } from './kind-set.ts';
 import type { ResourceRequest } from './verbs.ts';
 
 /** How long a read waits for a revision that the server has not reached, before it says so. */
@@ -148,7 +148,7 @@ export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
   const form = formOf(r);
   const metadata: ListMetadata = {
     resourceVersion: String(page.revision),
-    ...(page.more ? { continue: nextToken(r, page) } : {}),
+    ...(page.more ? { continue: nextToken(r, page) } : isUnstructured(r) ? { continue: '' } : {}),
     ...(page.more && page.remaining ? { remainingItemCount: page.remaining } : {}),
   };
   const body: WholeBody = {
@@ -159,6 +159,9 @@ export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
   };
   return respond(200, body, r.ctx.warnings.all);
 }
+
+/** Lists of custom resources say that nothing follows, where others leave it out. */
+const isUnstructured = (r: ResourceRequest): boolean => r.form.as === 'object' && KindSet.isCustom(r.target.resource);
 
 function nextToken(r: ResourceRequest, page: ListPage): string {
   const { prefix } = r.engine.caches.resource(r.target.resource.kind);

@@ -6,6 +6,7 @@ import {
   badRequest,
   invalid,
   methodNotAllowed,
+  methodNotSupported,
   notAcceptable,
   notFound,
   success,
@@ -18,7 +19,7 @@ import { objectKey } from '../cache/keys.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, negotiate, type Representation } from '../negotiation.ts';
 import { parseWriteParameters, type WriteOptionsKind, type WriteParameters } from '../options.ts';
-import { respond, statusResponse, wholeBody } from '../responses.ts';
+import { respond, statusResponse, textResponse, wholeBody } from '../responses.ts';
 import type { Route } from '../router.ts';
 import { decodeBody } from './body.ts';
 import { connect } from './connect.ts';
@@ -27,7 +28,7 @@ import { deleteObject } from './delete.ts';
 import { deleteCollection } from './delete-collection.ts';
 import { decodeDeleteOptions } from './delete-options.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target } from './engine.ts';
-import { type ServedResource, subresourceOf } from './kind-set.ts';
+import { KindSet, type ServedResource, subresourceOf } from './kind-set.ts';
 import { ownAction, ownOnCreate } from './managed-fields.ts';
 import type { Draft } from './metadata.ts';
 import { patchObject } from './patch.ts';
@@ -60,16 +61,24 @@ export async function handleResource(
 ): Promise<ApiResponse> {
   const { attributes } = route;
   const resource = engine.kinds.find(attributes.group, attributes.version, attributes.resource);
+  const foreign = () => engine.kinds.isForeign(attributes.group);
+  const nowhere = () => textResponse(404, '404 page not found\n');
+  if (!resource && foreign()) return nowhere();
   if (!resource || !attributes.isResourceRequest) throw unknownPath();
   if (route.namespaceMissing) throw badRequest('Namespace parameter required.');
   const { kind, served } = resource;
   const collection =
     attributes.verb === 'list' || attributes.verb === 'watch' || attributes.verb === 'deletecollection';
   const name = collection || attributes.verb === 'create' ? pathName(route) : attributes.name;
-  if (!kind.namespaced && attributes.namespace !== '' && kind.resource !== 'namespaces') throw unknownPath();
+  if (!kind.namespaced && attributes.namespace !== '' && kind.resource !== 'namespaces') {
+    if (foreign()) return nowhere();
+    throw unknownPath();
+  }
   if (kind.namespaced && attributes.namespace === '' && (name !== '' || attributes.verb === 'deletecollection'))
     throw unknownPath();
   if (served.deprecationWarning) ctx.warnings.add(served.deprecationWarning);
+  if (name === '' && ['update', 'patch'].includes(attributes.verb) && KindSet.isCustom(resource))
+    throw badRequest('name must be provided');
   const form = negotiate(header(request, 'accept'), { allowAs: true, allowYaml: attributes.verb !== 'watch', pretty });
   if (!form) throw notAcceptable(Object.values(CONTENT_TYPES));
   const target = { resource, namespace: kind.namespaced ? attributes.namespace : '', name };
@@ -178,12 +187,14 @@ async function remove(r: ResourceRequest): Promise<ApiResponse> {
 }
 
 async function handleSubresource(r: ResourceRequest, subresource: Subresource | undefined): Promise<ApiResponse> {
+  const custom = KindSet.isCustom(r.target.resource);
+  if (!subresource && custom && r.target.name !== '') throw notFound(r.target.resource.kind, r.target.name);
   if (!subresource || r.target.name === '') throw unknownPath();
   const { verb } = r.route.attributes;
   if (subresource.form === 'connect') return connect(r, subresource);
   const verbs = subresource.verbs ?? (subresource.form === 'action' ? ['create'] : ['get', 'update', 'patch']);
   if (r.route.rest !== '') throw unknownPath();
-  if (!verbs.includes(verb)) throw methodNotAllowed();
+  if (!verbs.includes(verb)) throw custom ? methodNotSupported(r.target.resource.kind, verb) : methodNotAllowed();
   switch (subresource.form) {
     case 'action':
       return act(r, subresource);

@@ -41,13 +41,13 @@ export async function updateView(r: ResourceRequest, view: ObjectSubresource): P
     options,
     next(old) {
       assert(old, 'a view is of something that is there');
-      const shown = viewOf(view, old.object());
-      const next = patcher ? patcher.apply(shown) : (submitted as ApiObject);
+      const next = patcher ? patcher.apply(viewOf(view, old.object())) : (submitted as ApiObject);
       const errors = view.validate(next as DeepReadonly<ApiObject>);
       if (errors.length > 0) throw invalid(view.gvk, r.target.name, errors);
       const draft = structuredClone(fromStorage(r.target.resource, old.object())) as ApiObject;
       view.write(draft, next as DeepReadonly<ApiObject>);
-      draft.metadata = { ...draft.metadata, resourceVersion: next.metadata?.resourceVersion ?? '' };
+      // A view without a version is written into whatever version there is.
+      draft.metadata = { ...draft.metadata, resourceVersion: next.metadata?.resourceVersion || String(old.revision) };
       if (next.metadata?.uid) draft.metadata.uid = next.metadata.uid;
       return { object: draft };
     },
