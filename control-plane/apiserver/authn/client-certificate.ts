@@ -1,5 +1,6 @@
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Keys, ParsedCertificate } from '../../../libs/base/keys.ts';
+import { encodePem } from '../../../libs/base/x509/pem.ts';
 import type { UserInfo } from '../../../libs/kind/request.ts';
 import { unauthorized } from '../../../libs/machinery/errors.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -29,7 +30,7 @@ export function clientCertificateAuthenticator(options: ClientCertificateOptions
   const byFingerprint = new Map<string, Known>();
 
   const verify = (der: Uint8Array): Known => {
-    const pem = pemOf(der);
+    const pem = encodePem('CERTIFICATE', der);
     const certificate = keys.parseCertificate(pem);
     const known = byFingerprint.get(certificate.fingerprint);
     if (known) return known;
@@ -65,11 +66,4 @@ export function clientCertificateAuthenticator(options: ClientCertificateOptions
       return known.user;
     },
   };
-}
-
-function pemOf(der: Uint8Array): string {
-  let binary = '';
-  for (const byte of der) binary += String.fromCharCode(byte);
-  const base64 = btoa(binary).replace(/.{64}/g, '$&\n');
-  return `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
 }
