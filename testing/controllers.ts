@@ -1,4 +1,4 @@
-import { controllersOf } from '../control-plane/controller-manager/catalog.ts';
+import { controllersOf, type ManagerSettings } from '../control-plane/controller-manager/catalog.ts';
 import { startControllerManager } from '../control-plane/controller-manager/controller-manager.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import type { Keys } from '../libs/base/keys.ts';
@@ -16,14 +16,13 @@ export interface ControllersOptions {
   readonly random: Random;
   readonly keys: Keys;
   readonly log: Logger;
-  readonly rootAuthorityPem: string;
+  readonly settings: ManagerSettings;
 }
 
 /** The controllers of a simulated cluster, each as its own service account. */
 export async function runControllers(options: ControllersOptions): Promise<{ stop(): Promise<void> }> {
-  const { clientAs, clock, random, keys, log, rootAuthorityPem } = options;
+  const { clientAs, clock, random, keys, log, settings } = options;
   const client = await clientAs({ name: 'system:kube-controller-manager' });
-  const settings = { rootAuthorityPem };
   const clients = new Map<string, Client>();
   for (const account of new Set(controllersOf(settings).map((entry) => entry.account))) {
     const name = `system:serviceaccount:kube-system:${account}`;

@@ -29,12 +29,14 @@ export interface ClusterOptions {
   readonly log?: Logger;
   /** What runs beside the API server. Default: the controllers. */
   readonly components?: readonly ClusterComponent[];
+  /** Where nodes' pod networks come from: one network, or one of each family. Default: nodes get none. */
+  readonly clusterCidrs?: readonly string[];
 }
 
 export type ClusterComponent = 'controller-manager' | 'scheduler';
 const DEFAULT_COMPONENTS: readonly ClusterComponent[] = ['controller-manager'];
 
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['seed', 'time', 'startMs', 'log', 'components']);
+const KNOWN_OPTIONS: ReadonlySet<string> = new Set(['seed', 'time', 'startMs', 'log', 'components', 'clusterCidrs']);
 const YEAR_MS = 365 * 86_400_000;
 const DEFAULT_WAIT = '5m';
 /** How far virtual time moves between two looks of `until`. */
@@ -102,6 +104,7 @@ class SimulatedCluster implements Cluster {
   #endpoint: Promise<Endpoint> | undefined;
   #disposed = false;
   readonly #components: readonly ClusterComponent[];
+  readonly #clusterCidrs: readonly string[] | undefined;
   /** Running components, in the order of their start; stopped in reverse. */
   readonly #running: { stop(): Promise<void> }[] = [];
 
@@ -111,6 +114,7 @@ class SimulatedCluster implements Cluster {
     this.#keys = new FixedKeys(this.seed);
     this.#log = options.log ?? silentLogger;
     this.#components = options.components ?? DEFAULT_COMPONENTS;
+    this.#clusterCidrs = options.clusterCidrs;
     const virtual = options.time !== 'real';
     this.clock = virtual
       ? new VirtualClock({ turn, ...(options.startMs === undefined ? {} : { startMs: options.startMs }) })
@@ -159,11 +163,13 @@ class SimulatedCluster implements Cluster {
     const { runControllers } = await import('./controllers.ts');
     const random = this.#random.fork('controller-manager');
     const log = this.#log.child('controller-manager');
-    const rootAuthorityPem = (this.#authority as Issuer).certificatePem;
+    const authority = this.#authority as Issuer;
+    const settings = {
+      rootAuthorityPem: authority.certificatePem,
+      ...(this.#clusterCidrs ? { nodeIpam: { clusterCidrs: this.#clusterCidrs } } : {}),
+    };
     const clientAs = (user: ClusterUser) => this.clientAs(user);
-    this.#running.push(
-      await runControllers({ clientAs, clock: this.clock, random, keys: this.#keys, log, rootAuthorityPem }),
-    );
+    this.#running.push(await runControllers({ clientAs, clock: this.clock, random, keys: this.#keys, log, settings }));
   }
 
   async #startScheduler(): Promise<void> {

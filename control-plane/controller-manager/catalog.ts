@@ -5,6 +5,7 @@ import { statefulSetController } from '../../api/apps/statefulset/controller/con
 import { jobController } from '../../api/batch/job/controller/controller.ts';
 import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
 import { endpointsController, orphanedEndpointsController } from '../../api/core/endpoints/controller/controller.ts';
+import { type IpamSettings, nodeIpamController } from '../../api/core/node/controller/ipam.ts';
 import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
 import { taintEvictionController } from '../../api/core/node/controller/taint-eviction.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
@@ -46,6 +47,8 @@ export interface ManagerSettings {
   readonly rootAuthorityPem?: string;
   /** How long a node may be silent; default 50 s. */
   readonly nodeMonitorGraceMs?: number;
+  /** Where nodes' pod networks come from. Without it nodes get none. */
+  readonly nodeIpam?: IpamSettings;
 }
 
 /** Every controller, under upstream's accounts; those left out whose settings are not there. */
@@ -62,6 +65,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),
     entry(endpointSliceMirroringController, 'endpointslicemirroring-controller', 'endpoint-slice-mirroring-controller'),
     entry(nodeLifecycleController(settings.nodeMonitorGraceMs), 'node-controller'),
+    ...(settings.nodeIpam ? [entry(nodeIpamController(settings.nodeIpam), 'node-controller', 'cidrAllocator')] : []),
     entry(taintEvictionController, 'node-controller', 'taint-eviction-controller'),
     entry(namespaceController, 'namespace-controller'),
     {
