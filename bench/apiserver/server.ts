@@ -1,5 +1,5 @@
 // The process that is measured: `server.ts api <folder>` is an API server as a user runs it (TLS, RBAC, managed fields,
-// fsync), `server.ts bare` writes the same bytes with the platform alone. Tells its parent where it listens, and answers
+// fsync), with `scheduler` behind it also the scheduler; `server.ts bare` writes the same bytes with the platform alone. Tells its parent where it listens, and answers
 // `figures` with its memory and the delay of its event loop since the last question.
 
 import type { ServerResponse } from 'node:http';
@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import { startApiServer } from '../../bin/compose/apiserver.ts';
+import { startSchedulerComponent } from '../../bin/compose/components.ts';
 import { silentLogger } from '../../libs/base/log.ts';
 import { createNodeHost } from '../../libs/base/node/node-host.ts';
 import { NodeKeys } from '../../libs/base/node/node-keys.ts';
@@ -28,7 +29,7 @@ export interface ServerFigures {
   readonly loopDelayP99Ms: number;
 }
 
-const [what, folder = ''] = process.argv.slice(2);
+const [what, folder = '', component] = process.argv.slice(2);
 const delay = monitorEventLoopDelay({ resolution: 5 });
 delay.enable();
 
@@ -53,7 +54,8 @@ async function startApi(): Promise<Listening> {
     log: silentLogger,
   };
   const settings = { dataDir: folder, store: 'lmdb', listenHost: '127.0.0.1', port: 0, serviceAddress: '10.96.0.1' };
-  const { serving, pki } = await startApiServer(machine, settings);
+  const { server, serving, pki, heldTokens } = await startApiServer(machine, settings);
+  if (component === 'scheduler') await startSchedulerComponent({ machine, server, pki, heldTokens });
   return {
     port: serving.port,
     caPem: pki.ca.certificatePem,
