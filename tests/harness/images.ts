@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { CACHE } from '../../tools/setup/needs.ts';
 import { unpackPackages } from './debian.ts';
 import { type Descriptor, type ImageConfig, ImageStore } from './image-store.ts';
-import { pauseProgram } from './pause.ts';
+import { pauseProgram } from '../../bin/compose/pause.ts';
 import { run } from './process.ts';
 import type { TarEntry } from './tar.ts';
 

@@ -1,7 +1,7 @@
 /**
  * The program of the sandbox image: holds a pod's namespaces, reaps orphans as process 1, ends on SIGTERM or SIGINT.
  *
- * Written as machine code, so that tests need neither a compiler nor somebody's image. It blocks SIGCHLD, SIGTERM and
+ * Written as machine code, so that a node needs neither a compiler, nor somebody’s image, nor the internet. It blocks SIGCHLD, SIGTERM and
  * SIGINT (a blocked signal reaches even a process 1 that has no handler) and waits for them one by one:
  *
  *     sigprocmask(SIG_BLOCK, mask)
