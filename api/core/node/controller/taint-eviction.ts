@@ -3,9 +3,9 @@ import { keyOf, type Live } from '../../../../libs/kind/object.ts';
 import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
-import { tolerates } from '../../../apps/daemonset/controller/nodes.ts';
 import { nodes, pods } from '../../../resources.ts';
 import type { Node, Pod } from '../../../types/core/v1.generated.ts';
+import { tolerates } from '../placement.ts';
 
 export interface Observed {
   readonly pod: Live<Pod>;
