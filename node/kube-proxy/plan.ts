@@ -62,6 +62,41 @@ export function plan(
   return rules;
 }
 
+/** Where a connection may lead that is made on this node to a port of a Service. */
+export type Destinations =
+  | { readonly to: 'endpoints'; readonly endpoints: readonly { readonly address: string; readonly port: number }[] }
+  /** Nobody serves: the connection is refused. */
+  | { readonly to: 'nobody' }
+  /** None here, and others may not be asked: the connection hangs. */
+  | { readonly to: 'void' };
+
+/**
+ * What `plan` puts into the kernel for connections from pods of this node, as data: for networks without a kernel.
+ * `undefined`: the Service has no such port, or is not ours (headless, ExternalName, of another proxy).
+ */
+export function destinationsOf(
+  service: ProxyService,
+  slices: readonly ProxySlice[],
+  at: { readonly port: number; readonly protocol: string; readonly family: Family; readonly external?: boolean },
+  config: ProxyConfig,
+): Destinations | undefined {
+  const { spec, metadata } = service;
+  if (clusterAddresses(service).length === 0 || spec?.type === 'ExternalName') return undefined;
+  if (metadata?.labels && Object.hasOwn(metadata.labels, FOREIGN_PROXY_LABEL)) return undefined;
+  const protocol = at.protocol.toLowerCase();
+  const found = (spec?.ports ?? []).find(
+    (one) => one.port === at.port && (one.protocol ?? 'TCP').toLowerCase() === protocol,
+  );
+  if (!found) return undefined;
+  const port = { name: found.name ?? '', protocol, port: at.port, nodePort: found.nodePort ?? 0 };
+  const all = endpointsOf(slices, port, at.family, config);
+  if (usable(all).length === 0) return { to: 'nobody' };
+  // From inside the cluster, addresses of the outside follow the policy of the cluster: any endpoint.
+  const local = !at.external && spec?.internalTrafficPolicy === 'Local';
+  const endpoints = local ? usable(all.filter((one) => one.local)) : usable(all);
+  return endpoints.length === 0 ? { to: 'void' } : { to: 'endpoints', endpoints };
+}
+
 type Building = {
   readonly chains: Map<string, string[]>;
   readonly sets: Map<string, string>;

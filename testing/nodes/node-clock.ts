@@ -1,0 +1,72 @@
+import type { Clock, Timer } from '../../libs/base/clock.ts';
+import { sleepOn } from '../../libs/base/virtual-clock.ts';
+
+/**
+ * The clock of one simulated machine: the cluster's time, seen from a machine whose wall clock may be wrong and which
+ * may stand still. While it is paused no timer of it runs; what fell due meanwhile runs when it goes on, in its order.
+ */
+export class NodeClock implements Clock {
+  readonly #clock: Clock;
+  /** By how much the wall clock is ahead, in milliseconds. Deadlines do not see it. */
+  skewMs = 0;
+  #waiting: (() => void)[] | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#clock.now() + this.skewMs;
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic();
+  }
+
+  get paused(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  pause(): void {
+    this.#waiting ??= [];
+  }
+
+  resume(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const run of waiting) this.setTimer(run, 0);
+  }
+
+  /** Resolves at once, or when the machine goes on. */
+  whenRunning(): Promise<void> | undefined {
+    return this.#waiting && new Promise((go) => this.#waiting?.push(go));
+  }
+
+  setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer {
+    let cancelled = false;
+    const due = () => {
+      if (cancelled) return;
+      if (this.#waiting) this.#waiting.push(due);
+      else run();
+    };
+    const timer = this.#clock.setTimer(due, delayMs, options);
+    return {
+      cancel() {
+        cancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepOn(this, delayMs, signal);
+  }
+
+  yield(): Promise<void> {
+    return this.#clock.yield();
+  }
+
+  hold(what: string): Disposable {
+    return this.#clock.hold(what);
+  }
+}

@@ -1,0 +1,228 @@
+import type { Clock } from '../../libs/base/clock.ts';
+import type { Keys } from '../../libs/base/keys.ts';
+import type { Logger } from '../../libs/base/log.ts';
+import type { Random } from '../../libs/base/random.ts';
+import { createClient } from '../../libs/client/client.ts';
+import type { Transport } from '../../libs/client/transport.ts';
+import { mustParseQuantity, toCeil } from '../../libs/machinery/quantity.ts';
+import { MemoryHost } from '../../libs/testing/memory-host.ts';
+import type { CriClient } from '../../node/cri/cri.ts';
+import { simulatedCriClient } from '../../node/cri/fake/client.ts';
+import type { SimulatedImages } from '../../node/cri/fake/image.ts';
+import type { SimulatedNetwork } from '../../node/cri/fake/network.ts';
+import { SimulatedRuntime } from '../../node/cri/fake/runtime.ts';
+import type { KubeletConfig } from '../../node/kubelet/config.ts';
+import { type Kubelet, startKubelet } from '../../node/kubelet/kubelet.ts';
+import { simulatedConnections } from '../../node/kubelet/simulated-connections.ts';
+import { MachineLogs, writeMachineFacts } from './host.ts';
+import { Link } from './link.ts';
+import { NodeClock } from './node-clock.ts';
+import type { NodeInformers, NodePods } from './node-informers.ts';
+
+/** A taint as a kubelet registers it. */
+export interface NodeTaint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
+}
+
+/** What one simulated node is. All of it may be left out. */
+export interface NodeSpec {
+  /** Default `node-1`, `node-2` … by its place. */
+  readonly name?: string;
+  /** `{ cpu: '8', memory: '32Gi', pods: '250', 'ephemeral-storage': '100Gi' }`; default 4 CPUs, 8Gi, 110 pods, 64Gi. */
+  readonly capacity?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly NodeTaint[];
+  /** More of the kubelet's configuration. */
+  readonly kubelet?: Partial<KubeletConfig>;
+}
+
+/** What all nodes of a cluster share. */
+export interface NodeSurroundings {
+  /** As the node: `system:node:<name>` of the group `system:nodes`. */
+  transportOf(nodeName: string): Promise<Transport>;
+  readonly informers: NodeInformers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly images: SimulatedImages;
+  readonly network: SimulatedNetwork;
+  /** Waits for work that needs time to go on. */
+  drive<T>(work: Promise<T>): Promise<T>;
+}
+
+export type NodeState = 'running' | 'paused' | 'crashed';
+
+/** A simulated machine: the real kubelet's decisions over a runtime in memory. */
+export class SimulatedNode {
+  readonly name: string;
+  /** Its address in the cluster's network. */
+  readonly ip: string;
+  readonly clock: NodeClock;
+  readonly link: Link;
+  readonly runtime: SimulatedRuntime;
+  readonly #host: MemoryHost;
+  readonly #random: Random;
+  readonly #around: NodeSurroundings;
+  readonly #config: Partial<KubeletConfig>;
+  #kubelet: Kubelet | undefined;
+  #cri: CriClient | undefined;
+  #pods: NodePods | undefined;
+  #crashed = true;
+  #partitioned = false;
+
+  /** `index`: its place among the nodes, from 0; the address follows from it. Nothing runs until `start`. */
+  constructor(spec: NodeSpec, index: number, around: NodeSurroundings) {
+    const { random, images, network } = around;
+    this.name = spec.name ?? `node-${index + 1}`;
+    this.ip = `172.18.${Math.floor((index + 2) / 256)}.${(index + 2) % 256}`;
+    this.#around = around;
+    this.clock = new NodeClock(around.clock);
+    const own = random.fork(`node ${this.name}`);
+    this.#random = own.fork('machine');
+    this.link = new Link(this.clock, own.fork('link'));
+    const capacity = spec.capacity ?? {};
+    const { clock, ip } = this;
+    this.#host = new MemoryHost({
+      clock,
+      facts: {
+        hostname: this.name,
+        ...(capacity['cpu'] && { cpus: toCeil(mustParseQuantity(capacity['cpu'])) }),
+        ...(capacity['memory'] && { memoryBytes: toCeil(mustParseQuantity(capacity['memory'])) }),
+        addresses: () => [],
+      },
+    });
+    if (capacity['ephemeral-storage'])
+      this.#host.files.spaceBytes = toCeil(mustParseQuantity(capacity['ephemeral-storage']));
+    const logs = new MachineLogs(this.#host.files);
+    this.runtime = new SimulatedRuntime({ clock, random: own.fork('runtime'), images, network, nodeIp: ip, logs });
+    this.#config = {
+      nodeLabels: { ...spec.labels },
+      registerWithTaints: spec.taints ?? [],
+      nodeIps: [ip],
+      containerLogsDirectory: '',
+      maxPods: Number(capacity['pods'] ?? 110),
+      ...spec.kubelet,
+    };
+  }
+
+  get state(): NodeState {
+    return this.#crashed ? 'crashed' : this.clock.paused ? 'paused' : 'running';
+  }
+
+  get partitioned(): boolean {
+    return this.#partitioned;
+  }
+
+  /** The kubelet that runs on it; undefined while it is crashed. */
+  get kubelet(): Kubelet | undefined {
+    return this.#kubelet;
+  }
+
+  /** Whether nobody reaches it. */
+  get unreachable(): boolean {
+    return this.#partitioned || this.state !== 'running';
+  }
+
+  /** Boots it. Resolves when its kubelet has registered it. */
+  async start(): Promise<void> {
+    if (!this.#crashed) return;
+    this.#crashed = false;
+    const { transportOf, informers, random, keys, log, network } = this.#around;
+    const { clock, name } = this;
+    const client = createClient(this.link.over(await transportOf(name)), { userAgent: 'kubelet', clock });
+    const view = informers.of(name);
+    this.#pods = view.pods;
+    if (this.#partitioned) view.pods.goDeaf();
+    await writeMachineFacts(this.#host.files, this.#random);
+    this.#cri = simulatedCriClient(this.runtime, () => clock.whenRunning());
+    this.#kubelet = await startKubelet({
+      nodeName: name,
+      client,
+      informers: view.informers,
+      cri: this.#cri,
+      host: this.#host,
+      clock,
+      random: random.fork(`kubelet ${name}`),
+      keys,
+      log,
+      connections: simulatedConnections(network, clock, this.ip),
+      config: this.#config,
+    });
+  }
+
+  /** Stops its kubelet in order; pods go on running. */
+  async stop(): Promise<void> {
+    const kubelet = this.#kubelet;
+    this.#kubelet = undefined;
+    this.#crashed = true;
+    this.clock.resume();
+    await kubelet?.[Symbol.asyncDispose]();
+    await this.#cri?.close();
+  }
+
+  /**
+   * Power is lost: everything that ran has ended, and nobody is told. The API learns of it as of any node that is silent:
+   * after 50 s it is NotReady, after 5 minutes more its pods are evicted.
+   */
+  async crash(): Promise<void> {
+    if (this.#crashed) return;
+    this.link.endLife();
+    this.#pods?.goDeaf();
+    this.runtime.powerOff();
+    await this.#cri?.close();
+    await this.#around.drive(this.stop());
+  }
+
+  /** Power is back, or off and on again: the kubelet starts and takes over what the runtime has kept. */
+  async restart(): Promise<void> {
+    await this.crash();
+    await this.#around.drive(this.start());
+  }
+
+  /** Everything on it stands still, as a machine that is suspended. */
+  async pause(): Promise<void> {
+    this.clock.pause();
+    this.#pods?.goDeaf();
+  }
+
+  async resume(): Promise<void> {
+    this.clock.resume();
+    if (!this.#partitioned) this.#pods?.hear();
+  }
+
+  /** Cuts it off from the API server and from all other nodes; what runs on it goes on running. */
+  async partition(): Promise<void> {
+    this.#partitioned = true;
+    this.link.cut = true;
+    this.#pods?.goDeaf();
+  }
+
+  async heal(): Promise<void> {
+    this.#partitioned = false;
+    this.link.cut = false;
+    if (!this.clock.paused) this.#pods?.hear();
+  }
+
+  /** Sets its wall clock wrong. Positive: ahead. */
+  skew(byMs: number): void {
+    this.clock.skewMs = byMs;
+  }
+
+  /** Ends the containers of an image's name or id with an exit code, as a signal or the kernel would. */
+  kill(container: string, exitCode = 137, reason = 'Error'): void {
+    for (const record of [...this.runtime.containers.values()]) {
+      const image = record.config.image?.userSpecifiedImage ?? record.config.image?.image;
+      if (record.id === container || image === container) this.runtime.killContainer(record.id, exitCode, reason);
+    }
+  }
+
+  /** Whether an address is its own or one of its pods'. */
+  owns(ip: string): boolean {
+    if (ip === this.ip) return true;
+    for (const sandbox of this.runtime.sandboxes.values()) if (sandbox.ip === ip) return true;
+    return false;
+  }
+}
