@@ -37,7 +37,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
     attributes: {
       verb: method.toLowerCase(),
       isResourceRequest: false,
-      path: decode(path),
+      path: decodeSegment(path),
       group: '',
       version: '',
       resource: '',
@@ -55,10 +55,10 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
     group = '';
     at = 1;
   } else if (segments[0] === 'apis') {
-    group = decode(segments[1] ?? '');
+    group = decodeSegment(segments[1] ?? '');
     at = 2;
   } else return nonResource();
-  const version = decode(segments[at++] ?? '');
+  const version = decodeSegment(segments[at++] ?? '');
   if (version === '' || segments[at] === undefined) return nonResource();
 
   let verb: Verb = METHOD_VERBS[method] ?? '';
@@ -71,7 +71,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
 
   let namespace = '';
   let namespaceMissing = false;
-  let parts = segments.slice(at).map(decode);
+  let parts = segments.slice(at).map(decodeSegment);
   if (parts[0] === 'namespaces' && parts.length > 1) {
     namespace = parts[1] ?? '';
     if (parts.length > 2 && !NAMESPACE_SUBRESOURCES.has(parts[2] as string)) {
@@ -93,7 +93,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
     attributes: {
       verb,
       isResourceRequest: true,
-      path: decode(path),
+      path: decodeSegment(path),
       group,
       version,
       resource,
@@ -108,6 +108,11 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   };
 }
 
+/** Whether every `%` of a path stands before two hexadecimal digits; a path without that is none (RFC 3986). */
+export function isWellEscaped(path: string): boolean {
+  return !path.includes('%') || !/%(?![\da-fA-F]{2})/.test(path);
+}
+
 /** A boolean parameter as the API reads it: there and neither `false` nor `0`. */
 export function isTrue(value: string | null): boolean {
   return value !== null && value !== 'false' && value !== '0';
@@ -118,7 +123,8 @@ function nameOf(fieldSelector: string | null): string | undefined {
   return match?.[1];
 }
 
-function decode(segment: string): string {
+/** What a path's segment says; itself where its bytes are no UTF-8. */
+export function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {

@@ -29,7 +29,7 @@ import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
 import { handleResource } from './registry/verbs.ts';
 import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
-import { type Route, route } from './router.ts';
+import { isWellEscaped, type Route, route } from './router.ts';
 import { systemContext } from './system-context.ts';
 
 /** How long a request that is not a watch may take, when the client does not say less. */
@@ -140,6 +140,7 @@ export class ApiServer {
 
   /** Answers a request; never throws: what goes wrong is a Status. */
   async handle(request: ApiRequest): Promise<ApiResponse> {
+    if (!isWellEscaped(request.path)) return textResponse(400, '400 Bad Request');
     const query = new URLSearchParams(request.query);
     const form =
       negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ??

@@ -16,6 +16,7 @@ import { header } from '../headers.ts';
 import { CONTENT_TYPES, type Representation } from '../negotiation.ts';
 import type { KindSet, ServedResource } from '../registry/kind-set.ts';
 import { respond, textResponse, wholeBody } from '../responses.ts';
+import { decodeSegment } from '../router.ts';
 import type { Endpoint } from '../server.ts';
 
 /**
@@ -71,7 +72,7 @@ export function discoveryEndpoint(options: DiscoveryOptions): Endpoint {
 
   return {
     handle(_server, ctx, request, form) {
-      const segments = request.path.split('/').slice(1).map(decodeURIComponent);
+      const segments = request.path.split('/').slice(1).map(decodeSegment);
       if (segments.at(-1) === '') segments.pop();
       const [root, ...rest] = segments;
       if ((root !== 'api' && root !== 'apis') || ctx.attributes.isResourceRequest) return undefined;

@@ -314,7 +314,10 @@ const schema = DUMP_SCHEMA.withTags(
     .filter((tag) => tag.nodeKind === 'scalar' && tag.tagName === 'tag:yaml.org,2002:int')
     .map((tag) => ({
       ...(tag as ScalarTagDefinition),
-      identify: (value: unknown) => typeof value === 'bigint' || (Number.isSafeInteger(value) && !Object.is(value, -0)),
+      identify: (value: unknown) =>
+        typeof value === 'bigint' ||
+        // From 10^21 on a number's text has an exponent, and is no integer's.
+        (Number.isInteger(value) && Math.abs(value as number) < 1e21 && !Object.is(value, -0)),
       represent: String,
     })),
 );
