@@ -1,6 +1,10 @@
 /**
- * The words that `kubectl explain` shows: taken at build time from the npm package `@kubernetes/client-node`, whose models
- * carry the published descriptions, into a file that git ignores. A server works without it, and says nothing then.
+ * The words that `kubectl explain` and tables show: taken at build time from npm packages whose models carry the published
+ * descriptions, into a file that git ignores. A server works without it, and says nothing then.
+ *
+ * `@kubernetes/client-node` has every type of this version, but each description on one line, and none for fields that
+ * refer to another type. `kubernetes-models` has both right, but not all types: where it says the same it decides how the
+ * words are laid out, and where the other is silent it speaks.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +17,8 @@ export type Descriptions = Record<string, readonly [string, Record<string, strin
 export const DESCRIPTIONS_PATH = 'api/schema/descriptions.generated.json';
 
 const modelsPath = 'node_modules/@kubernetes/client-node/dist/gen/models';
+const laidOutPath = 'node_modules/kubernetes-models';
+const laidOutMetaPath = 'node_modules/@kubernetes-models/apimachinery/apis';
 
 interface Model {
   words: string;
@@ -31,13 +37,14 @@ export function writeDescriptions(root: string, types: readonly StructType[]): b
       .map((name) => name.slice(0, -5)),
   );
   const out: Descriptions = {};
+  const laidOut = laidOutModels(root);
   for (const type of types) {
     const name = modelNames(type).find((candidate) => models.has(candidate));
     if (name === undefined || type.openapiName === undefined) continue;
     const model = readModel(folder, name);
     // The same short name in two groups: it is the model of the one whose fields it has.
     if (type.fields.some((field) => !model.names.has(field.name))) continue;
-    out[type.openapiName] = [model.words, Object.fromEntries(model.fields)];
+    out[type.openapiName] = merged(type, model, laidOut.get(type.name));
   }
   writeFileSync(join(root, DESCRIPTIONS_PATH), `${JSON.stringify(out)}\n`);
   return true;
@@ -68,6 +75,61 @@ function readModel(folder: string, name: string): Model {
   return model;
 }
 
+/** What the one package says, laid out as the other has it. */
+function merged(type: StructType, model: Model, better: Model | undefined): Descriptions[string] {
+  const sameWords = (a: string, b: string) => a.split(/\s+/).join(' ') === b.split(/\s+/).join(' ');
+  const pick = (said: string, otherwise: string | undefined, mayReplace: boolean): string =>
+    otherwise !== undefined && (mayReplace || sameWords(said, otherwise)) ? otherwise : said;
+  const fields: Record<string, string> = {};
+  for (const { name, type: of } of type.fields) {
+    const said = model.fields.get(name) ?? '';
+    // Of a field that refers to a type, the first package has that type's words or none.
+    const words = pick(said, better?.fields.get(name), said === '' || of.k === 'ref' || of.k === 'intOrString');
+    if (words !== '') fields[name] = words;
+  }
+  return [pick(model.words, better?.words, model.words === ''), fields];
+}
+
+/** The models of `kubernetes-models` by type name; its folders are groups and versions. */
+function laidOutModels(root: string): Map<string, Model> {
+  const found = new Map<string, Model>();
+  const read = (folder: string, packageName: string) => {
+    for (const file of readdirSync(folder)) {
+      if (!file.endsWith('.d.ts') || file === 'index.d.ts') continue;
+      found.set(`${packageName}.${file.slice(0, -5)}`, readLaidOut(join(folder, file)));
+    }
+  };
+  const versions = (folder: string) => readdirSync(folder).filter((name) => /^v\d/.test(name));
+  const groups = join(root, laidOutPath);
+  if (!existsSync(groups)) return found;
+  for (const version of versions(groups)) read(join(groups, version), `core.${version}`);
+  for (const group of readdirSync(groups)) {
+    if (!existsSync(join(groups, group, 'index.d.ts')) || /^v\d/.test(group)) continue;
+    for (const version of versions(join(groups, group)))
+      read(join(groups, group, version), `${group.replace(/\..*/, '')}.${version}`);
+  }
+  const meta = join(root, laidOutMetaPath, 'meta/v1');
+  if (existsSync(meta)) read(meta, 'meta.v1');
+  return found;
+}
+
+function readLaidOut(file: string): Model {
+  const text = readFileSync(file, 'utf8');
+  const model: Model = { words: '', fields: new Map(), names: new Set() };
+  const end = text.indexOf('\n}', text.indexOf('export interface'));
+  for (const match of text
+    .slice(0, end)
+    .matchAll(/\/\*\*\n((?: *\*(?!\/).*\n)*) *\*\/\s*(?:export interface|"([^"]+)"\??:)/g)) {
+    const words = (match[1] as string)
+      .replace(/^ *\* ?/gm, '')
+      .replace(/\\([*/])/g, '$1')
+      .trimEnd();
+    if (match[2] === undefined) model.words = words;
+    else model.fields.set(match[2], words);
+  }
+  return model;
+}
+
 function wordsOf(comment: string): string {
   return (
     comment
@@ -79,6 +141,7 @@ function wordsOf(comment: string): string {
       .replaceAll('\\"', '"')
       .replaceAll("\\'", "'")
       .replaceAll('*_/', '*/')
+      .replaceAll('/_*', '/*')
       .trim()
   );
 }
