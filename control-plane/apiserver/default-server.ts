@@ -79,6 +79,8 @@ export interface DefaultServerOptions {
   readonly healthChecks?: readonly HealthCheck[];
   /** What `kubectl get componentstatuses` asks beside the store. */
   readonly componentChecks?: readonly ComponentCheck[];
+  /** Leave out the objects that are Tutti's own (`bootstrap/own.ts`). Default: they are made. */
+  readonly upstreamOnly?: boolean;
 }
 
 /** The API server as everyone runs it: the built-in kinds, client certificates, RBAC, health, discovery and OpenAPI. */
@@ -139,6 +141,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       const port = Number(options.serverAddress.split(':').at(-1));
       await bootstrapCluster(engine, ctx, {
         clientAuthorityPem,
+        upstreamOnly: options.upstreamOnly ?? false,
         network: { serviceCidrs, port, ...(advertiseAddress ? { advertiseAddress } : {}) },
       });
     },

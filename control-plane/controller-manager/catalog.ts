@@ -3,6 +3,16 @@ import { deploymentController } from '../../api/apps/deployment/controller/contr
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
 import { jobController } from '../../api/batch/job/controller/controller.ts';
+import { csrApprovingController } from '../../api/certificates/certificatesigningrequest/controller/approving.ts';
+import { csrCleanerController } from '../../api/certificates/certificatesigningrequest/controller/cleaning.ts';
+import {
+  type ServingApprovalSettings,
+  servingApprovingController,
+} from '../../api/certificates/certificatesigningrequest/controller/serving-approving.ts';
+import {
+  csrSigningController,
+  type SigningSettings,
+} from '../../api/certificates/certificatesigningrequest/controller/signing.ts';
 import { rootCaController } from '../../api/core/configmap/controller/root-ca.ts';
 import { endpointsController, orphanedEndpointsController } from '../../api/core/endpoints/controller/controller.ts';
 import { type IpamSettings, nodeIpamController } from '../../api/core/node/controller/ipam.ts';
@@ -49,6 +59,10 @@ export interface ManagerSettings {
   readonly nodeMonitorGraceMs?: number;
   /** Where nodes' pod networks come from. Without it nodes get none. */
   readonly nodeIpam?: IpamSettings;
+  /** Signs what is approved for Kubernetes' own signers. Without it nothing is signed. */
+  readonly signing?: SigningSettings;
+  /** Approves serving certificates of kubelets. Without it that is an administrator's, as upstream. */
+  readonly servingApproval?: ServingApprovalSettings;
 }
 
 /** Every controller, under upstream's accounts; those left out whose settings are not there. */
@@ -75,6 +89,12 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       source: 'garbage-collector-controller',
     },
     entry(serviceAccountController, 'service-account-controller'),
+    entry(csrApprovingController, 'certificate-controller'),
+    entry(csrCleanerController, 'certificate-controller'),
+    ...(settings.signing ? [entry(csrSigningController(settings.signing), 'certificate-controller')] : []),
+    ...(settings.servingApproval
+      ? [entry(servingApprovingController(settings.servingApproval), 'kubelet-serving-approver')]
+      : []),
     ...(settings.rootAuthorityPem
       ? [entry(rootCaController(settings.rootAuthorityPem), 'root-ca-cert-publisher')]
       : []),

@@ -40,6 +40,7 @@ async function start(store: MemoryStore): Promise<ApiServer> {
     clientAuthorityPem: certificatePem,
     serviceAccountKey: key,
     serverAddress: `${ADDRESS}:6443`,
+    upstreamOnly: true,
     advertiseAddress: ADDRESS,
     platform: 'linux/amd64',
     runtime: 'test',

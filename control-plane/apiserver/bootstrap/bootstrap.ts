@@ -20,6 +20,7 @@ import { localApiServices } from './api-services.ts';
 import { bootstrapNetwork, type ClusterNetwork } from './cluster-network.ts';
 import { type BootstrapBinding, type BootstrapRole, clusterRoles } from './cluster-roles.ts';
 import { flowSchemas, priorityLevels } from './flow-control.ts';
+import { clusterInfo, ownClusterRoleBindings, ownClusterRoles, ownRoleBindings, ownRoles } from './own.ts';
 import { clusterRoleBindings, roleBindings, roles } from './role-bindings.ts';
 import { parseRule } from './rules.ts';
 import { ensure, type Wanted, wanted } from './wanted.ts';
@@ -32,6 +33,8 @@ export interface ClusterFacts {
   readonly network: ClusterNetwork;
   /** Whose client certificates the server trusts; extension API servers read it. */
   readonly clientAuthorityPem: string;
+  /** Leave out what is Tutti's own: a cluster as upstream's API server alone makes it. */
+  readonly upstreamOnly?: boolean;
 }
 
 /**
@@ -43,6 +46,7 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
   const inNamespaces = (all: readonly Wanted[]) => Promise.all(all.map((one) => ensure(engine, ctx, one)));
   await inNamespaces(SYSTEM_NAMESPACES.map((name) => wanted(namespaces, { metadata: { name } })));
   await inNamespaces([
+    ...(facts.upstreamOnly ? [] : ownObjects(facts)),
     ...clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
     ...roles.map((role) => wantedRole(roleRef, role)),
     ...clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
@@ -65,6 +69,17 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
     ),
   ]);
   await bootstrapNetwork(engine, ctx, facts.network);
+}
+
+function ownObjects({ network: { advertiseAddress, port }, clientAuthorityPem }: ClusterFacts): Wanted[] {
+  const host = advertiseAddress?.includes(':') ? `[${advertiseAddress}]` : advertiseAddress;
+  return [
+    ...ownClusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
+    ...ownRoles.map((role) => wantedRole(roleRef, role)),
+    ...ownClusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
+    ...ownRoleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
+    ...(host ? [clusterInfo(`https://${host}:${port}`, clientAuthorityPem)] : []),
+  ];
 }
 
 /** What extension API servers and the controller of legacy tokens look up. */
