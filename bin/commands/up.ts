@@ -1,150 +1,190 @@
 // `tutti up`: a cluster on this machine, in the foreground.
 
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { nodes } from '../../api/resources.ts';
 import { createLogger, formatRecord, type LogLevel } from '../../libs/base/log.ts';
 import { createNodeHost } from '../../libs/base/node/node-host.ts';
 import { NodeKeys } from '../../libs/base/node/node-keys.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { realRandom } from '../../libs/base/node/real-random.ts';
 import { type Machine, startApiServer } from '../compose/apiserver.ts';
-import { COMPONENTS, type ComponentName, startControllers, startSchedulerComponent } from '../compose/components.ts';
+import { ownAddress } from '../compose/cluster-network.ts';
+import { type Around, clientOf, startControllers, startSchedulerComponent } from '../compose/components.ts';
+import { type RunningNode, startNode, startRuntime } from '../compose/node.ts';
+import { lockDataDir } from '../data-lock.ts';
 import { CommandError, explainStartError } from '../errors.ts';
+import { requireNodeMachine } from '../node-machine.ts';
 import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
-
-export const USAGE = `tutti up: start a cluster on this machine, in the foreground
-
-usage: tutti up [options]
-
-  --data-dir DIR         where the cluster lives (default: ~/.tutti)
-  --port PORT            of the API server (default 6443; 0: any free one)
-  --listen ADDRESS       the API server's address (default 127.0.0.1)
-  --store STORE          lmdb (default) keeps data through everything; memory forgets;
-                         etcd://host:port,… is an etcd of yours, v3.5 or later
-  --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
-  --only NAME,…          start only these of: apiserver controller-manager scheduler
-                         (the API server is always among them)
-  --no-merge-kubeconfig  leave your own kubeconfig alone
-  --verbose              log more
-  --help                 print this text
-
-examples:
-  tutti up
-  tutti up --data-dir /tmp/try --port 0 --no-merge-kubeconfig
-`;
+import { detach } from './detach.ts';
+import { NODE_COMPONENTS, type UpOptions, USAGE, upOptions } from './up-options.ts';
 
 /** How long everything may take to stop. */
 const STOP_MS = 10_000;
+const READY_MS = 60_000;
 
 /** Runs until a signal comes; resolves with the exit code. */
 export async function up(args: readonly string[]): Promise<number> {
-  const { values } = parse(args);
-  if (values.help) {
+  const options = upOptions(args);
+  if (options === 'help') {
     process.stdout.write(USAGE);
     return 0;
   }
-  const dataDir = values['data-dir'] ?? join(homedir(), '.tutti');
-  const machine = machineOf(values.verbose ? 'debug' : 'warn');
-  const since = machine.clock.monotonic();
-  const step = (text: string) => process.stdout.write(`${seconds(machine.clock.monotonic() - since)}  ${text}\n`);
+  if (options.detach) return detach(options, args);
+  const machine = machineOf(options.verbose ? 'debug' : 'warn');
   const stopped = signalled();
+  const step = stepsOf(machine);
+  const hasNode = NODE_COMPONENTS.some((name) => options.wanted.has(name));
+  if (hasNode) requireNodeMachine(options, (text) => step('set-up', text));
 
-  const listenHost = values.listen ?? '127.0.0.1';
-  const port = portOf(values.port ?? '6443');
-  const wanted = componentsOf(values.only);
-  const running = await startApiServer(machine, {
-    dataDir,
-    store: storeOf(values.store ?? 'lmdb'),
-    ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
-    listenHost,
-    port,
-    serviceAddress: '10.96.0.1',
-  }).catch((error: unknown) => {
+  await using _lock = await lockDataDir(machine.host, options.dataDir);
+  const cluster = new Cluster(machine, options, step);
+  try {
+    const signal = await Promise.race([cluster.start(), stopped]);
+    process.stdout.write(typeof signal === 'string' ? '' : cluster.hints());
+    const reason = await stopped;
+    process.stdout.write(`\n${reason}: stopping\n`);
+  } catch (error) {
+    const { dataDir, port, listenHost } = options;
     throw explainStartError(error, { dataDir, port, listenHost });
-  });
-  step(`API server    ${running.url}, store in ${dataDir}`);
-  await using components = new AsyncDisposableStack();
-  const around = { machine, server: running.server, pki: running.pki, heldTokens: running.heldTokens };
-  if (wanted.has('controller-manager')) {
-    components.use(await startControllers(around));
-    step('controllers');
+  } finally {
+    const late = machine.clock.setTimer(() => process.exit(1), STOP_MS, { keepAlive: true });
+    await cluster.stop();
+    late.cancel();
   }
-  if (wanted.has('scheduler')) {
-    components.use(await startSchedulerComponent(around));
-    step('scheduler');
-  }
-  if (!values['no-merge-kubeconfig']) {
-    const merged = await mergeIntoUserKubeconfig(machine.host, running.kubeconfigPath);
-    step(`kubeconfig    context tutti in ${merged}`);
-  }
-  process.stdout.write(`
-kubeconfig: ${running.kubeconfigPath}
-
-What runs: ${[...wanted].join(', ')}. There is no node yet: pods stay pending, and say why. Try:
-
-  export KUBECONFIG=${running.kubeconfigPath}
-  kubectl create configmap hello --from-literal=greeting=world
-  kubectl get configmaps --watch
-
-Ctrl-C stops it; the data stays.
-`);
-  const reason = await stopped;
-  process.stdout.write(`\n${reason}: stopping\n`);
-  const late = machine.clock.setTimer(() => process.exit(1), STOP_MS, { keepAlive: true });
-  await components.disposeAsync();
-  await running[Symbol.asyncDispose]();
-  late.cancel();
+  step('stopped', options.keepPods && hasNode ? 'pods go on running' : '');
   return 0;
 }
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        'data-dir': { type: 'string' },
-        port: { type: 'string' },
-        listen: { type: 'string' },
-        store: { type: 'string' },
-        'etcd-cafile': { type: 'string' },
-        'etcd-certfile': { type: 'string' },
-        'etcd-keyfile': { type: 'string' },
-        only: { type: 'string', multiple: true },
-        'no-merge-kubeconfig': { type: 'boolean' },
-        verbose: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    throw new CommandError(`${(error as Error).message}. "tutti up --help" lists the options.`, 2);
+type Step = (what: string, detail: string) => void;
+
+/** Everything that one `tutti up` runs, from the first step to the last. */
+class Cluster {
+  readonly #machine: Machine;
+  readonly #options: UpOptions;
+  readonly #step: Step;
+  readonly #server = new AsyncDisposableStack();
+  readonly #components = new AsyncDisposableStack();
+  #starting: Promise<void> | undefined;
+  #node: RunningNode | undefined;
+  #kubeconfigPath = '';
+
+  constructor(machine: Machine, options: UpOptions, step: Step) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#step = step;
   }
-}
 
-function portOf(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port;
-  throw new CommandError(`--port wants a number from 0 to 65535, not "${text}".`, 2);
-}
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
 
-function storeOf(text: string): string {
-  if (text === 'lmdb' || text === 'memory' || /^etcd:\/\/[^,/]+(,[^,/]+)*$/.test(text)) return text;
-  throw new CommandError(`--store wants lmdb, memory or etcd://host:port,… and not "${text}".`, 2);
-}
+  async #start(): Promise<void> {
+    const { wanted, dataDir, networks, nodeName, store, etcdTls, listenHost, port } = this.#options;
+    const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
+    const nodeIp = this.#options.nodeIp ?? ownAddress(this.#machine.host.facts);
+    if (hasNode && nodeIp === undefined) {
+      throw new CommandError(
+        'This machine has no address besides loopback, so pods could not reach it; bring up a link, or give --node-ip.',
+      );
+    }
+    // The runtime takes longest and needs nothing of the cluster: it starts beside the API server.
+    const runtime = wanted.has('kubelet') ? startRuntime(this.#machine, this.#options) : undefined;
+    runtime?.then(
+      ({ own }) => own && this.#step('containerd', own.adopted ? 'taken over as it ran' : own.endpoint),
+      () => undefined,
+    );
+    const running = await startApiServer(this.#machine, {
+      dataDir,
+      store,
+      ...(etcdTls && { etcdTls }),
+      listenHost,
+      port,
+      networks,
+      ...(hasNode && { nodeName }),
+      ...(nodeIp !== undefined && { advertiseAddress: nodeIp }),
+    }).catch(async (error: unknown) => {
+      await runtime?.then(
+        ({ own }) => own?.stop(),
+        () => undefined,
+      );
+      throw error;
+    });
+    this.#server.use(running);
+    this.#step('API server', `${running.url}, store in ${dataDir}`);
+    this.#kubeconfigPath = running.kubeconfigPath;
+    const around: Around = {
+      machine: this.#machine,
+      server: running.server,
+      pki: running.pki,
+      heldTokens: running.heldTokens,
+    };
+    if (wanted.has('controller-manager')) {
+      this.#components.use(await startControllers(around, networks));
+      this.#step('controllers', '');
+    }
+    if (wanted.has('scheduler')) {
+      this.#components.use(await startSchedulerComponent(around));
+      this.#step('scheduler', '');
+    }
+    if (hasNode) await this.#startNode(around, runtime, nodeIp!);
+    if (this.#options.mergeKubeconfig) {
+      const merged = await mergeIntoUserKubeconfig(this.#machine.host, running.kubeconfigPath);
+      this.#step('kubeconfig', `context tutti in ${merged}`);
+    }
+  }
 
-function etcdTlsOf(caFile?: string, certFile?: string, keyFile?: string) {
-  if (caFile && certFile && keyFile) return { etcdTls: { caFile, certFile, keyFile } };
-  if (caFile || certFile || keyFile)
-    throw new CommandError('--etcd-cafile, --etcd-certfile and --etcd-keyfile go together.', 2);
-  return {};
-}
+  async #startNode(around: Around, runtime: ReturnType<typeof startRuntime> | undefined, nodeIp: string) {
+    const { wanted, dataDir, networks, nodeName, cgroupRoot } = this.#options;
+    const settings = { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot };
+    this.#node = await startNode(around, await runtime, settings, this.#step);
+    if (!wanted.has('kubelet') || !wanted.has('controller-manager')) return;
+    const admin = clientOf(around, around.pki.admin.certificatePem, 'tutti');
+    const { clock } = this.#machine;
+    const end = clock.monotonic() + READY_MS;
+    for (;;) {
+      const node = await admin
+        .resource(nodes)
+        .get(nodeName)
+        .catch(() => undefined);
+      const condition = node?.status?.conditions?.find(({ type }) => type === 'Ready');
+      if (condition?.status === 'True') break;
+      if (clock.monotonic() > end) {
+        this.#step('node', `not ready yet: ${condition?.message ?? 'it has not told its state'}`);
+        return;
+      }
+      await clock.sleep(20);
+    }
+    this.#step('node', `${nodeName} is ready`);
+  }
 
-function componentsOf(only: readonly string[] | undefined): ReadonlySet<ComponentName> {
-  const names = only?.flatMap((text) => text.split(',')).filter((text) => text !== '') ?? COMPONENTS;
-  const unknown = names.find((name) => !(COMPONENTS as readonly string[]).includes(name));
-  if (unknown !== undefined) throw new CommandError(`--only knows ${COMPONENTS.join(', ')}, not "${unknown}".`, 2);
-  return new Set(['apiserver', ...names] as ComponentName[]);
+  async stop(): Promise<void> {
+    await this.#starting?.catch(() => undefined);
+    await Promise.all([this.#node?.stop(this.#options.keepPods), this.#components.disposeAsync()]);
+    await this.#server.disposeAsync();
+  }
+
+  /** What a user can do next. */
+  hints(): string {
+    const { wanted } = this.#options;
+    const all = wanted.has('kubelet') && wanted.has('scheduler') && wanted.has('controller-manager');
+    const commands = all
+      ? [
+          'kubectl get nodes -o wide',
+          'kubectl create deployment web --image=nginx --port=80',
+          'kubectl expose deployment web --type=NodePort && kubectl get service web',
+        ]
+      : ['kubectl create configmap hello --from-literal=greeting=world', 'kubectl get configmaps --watch'];
+    return `
+kubeconfig: ${this.#kubeconfigPath}
+
+What runs: ${[...wanted].join(', ')}. Try:
+
+  export KUBECONFIG=${this.#kubeconfigPath}
+${commands.map((command) => `  ${command}\n`).join('')}
+Ctrl-C stops it; the data stays.
+`;
+  }
 }
 
 /** The real machine, as everything that is started takes it. */
@@ -160,4 +200,11 @@ function signalled(): Promise<string> {
   });
 }
 
-const seconds = (ms: number) => `${(ms / 1000).toFixed(2).padStart(6)} s`;
+/** Prints what was done, and when, counted from the start of the process. */
+function stepsOf({ clock }: Machine): Step {
+  const startedMs = clock.monotonic() - process.uptime() * 1000;
+  return (what, detail) => {
+    const seconds = ((clock.monotonic() - startedMs) / 1000).toFixed(2).padStart(6);
+    process.stdout.write(`${`${seconds} s  ${what.padEnd(13)} ${detail}`.trimEnd()}\n`);
+  };
+}

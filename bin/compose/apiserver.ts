@@ -2,6 +2,7 @@
 
 import process from 'node:process';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
+import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -11,9 +12,15 @@ import type { Host } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
-import { isLinkLocal, isLoopback, parseIp } from '../../libs/machinery/ip.ts';
 import { type ClusterPki, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
 import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
+import {
+  type ClusterNetworks,
+  clusterNetworks,
+  DEFAULT_POD_CIDR,
+  DEFAULT_SERVICE_CIDR,
+  ownAddress,
+} from './cluster-network.ts';
 import { publishedDescriptions } from './descriptions.ts';
 
 /** The machine, as the command hands it to everything it starts. */
@@ -33,8 +40,12 @@ export interface ApiServerSettings {
   readonly etcdTls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
   readonly listenHost: string;
   readonly port: number;
-  readonly serviceAddress: string;
+  /** Default: `DEFAULT_POD_CIDR` and `DEFAULT_SERVICE_CIDR`. */
+  readonly networks?: ClusterNetworks;
+  /** The node of this machine, which gets a certificate. */
   readonly nodeName?: string;
+  /** The address at which nodes and pods reach this machine; default: its own. */
+  readonly advertiseAddress?: string;
 }
 
 export interface RunningApiServer extends AsyncDisposable {
@@ -51,6 +62,7 @@ export interface RunningApiServer extends AsyncDisposable {
 /** Starts it; resolves when it answers. Disposing stops it: watches end, requests finish, the store closes. */
 export async function startApiServer(machine: Machine, settings: ApiServerSettings): Promise<RunningApiServer> {
   const { host, clock, random, keys, log } = machine;
+  const { networks = clusterNetworks(DEFAULT_POD_CIDR, DEFAULT_SERVICE_CIDR) } = settings;
   await host.files.makeDirectory(settings.dataDir);
   const port = settings.port || (await freePort(host, settings.listenHost));
   const addresses = [...new Set(host.facts.addresses().map(({ address }) => address))].filter((a) => !a.includes('%'));
@@ -58,13 +70,21 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     ensureClusterPki(host.files, keys, clock, {
       dir: settings.dataDir,
       names: { dns: [host.facts.hostname], ip: addresses },
-      serviceIps: [settings.serviceAddress],
+      serviceIps: [networks.apiServerIp],
       ...(settings.nodeName ? { nodeName: settings.nodeName } : {}),
     }),
     openStore(machine, settings),
   ]);
   const advertised = settings.listenHost === '0.0.0.0' ? '127.0.0.1' : settings.listenHost;
   const heldTokens = new HeldTokens(keys);
+  const connector = new NodeConnector({
+    kubeletClient: {
+      certificatePem: pki.apiserverKubeletClient.certificatePem,
+      privateKeyPem: pki.apiserverKubeletClient.key.privateKeyPem(),
+    },
+    kubeletAuthorityPem: pki.ca.certificatePem,
+    log: log.child('connect'),
+  });
   const server = createDefaultServer({
     store,
     clock,
@@ -75,12 +95,15 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     serviceAccountKey: pki.serviceAccountKey,
     authenticators: [heldTokens.authenticator()],
     serverAddress: `${advertised}:${port}`,
-    advertiseAddress: addresses.find((address) => isReachable(address)),
+    advertiseAddress: settings.advertiseAddress ?? ownAddress(host.facts),
+    serviceCidrs: networks.serviceCidrs,
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
     describe: publishedDescriptions(),
+    connector,
   });
   await server.start();
+  const handle = server.handle.bind(server);
   const serving = await serve({
     host: settings.listenHost,
     port,
@@ -92,7 +115,8 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     clock,
     random,
     log: log.child('serve'),
-    handle: (request) => server.handle(request),
+    handle,
+    upgrade: connector.upgradeHook(handle),
   });
   const url = `https://${advertised}:${serving.port}`;
   const kubeconfigPath = `${settings.dataDir}/admin.kubeconfig`;
@@ -114,12 +138,6 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       await store.close();
     },
   };
-}
-
-/** Pods and other machines cannot come by loopback or link-local addresses. */
-function isReachable(address: string): boolean {
-  const ip = parseIp(address);
-  return ip?.version === 4 && !isLoopback(ip) && !isLinkLocal(ip);
 }
 
 /** A port that nobody listens on: the cluster's own objects tell it, so it must be known before the listener is up. */

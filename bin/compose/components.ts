@@ -12,12 +12,13 @@ import type { Client } from '../../libs/kind/client.ts';
 import type { FeatureGates } from '../../libs/kind/reconciler.ts';
 import type { ClusterPki } from '../../libs/pki/cluster-pki.ts';
 import type { Machine } from './apiserver.ts';
+import type { ClusterNetworks } from './cluster-network.ts';
 
 /** The names that `--only` takes; each can be left to its upstream counterpart. */
-export const COMPONENTS = ['apiserver', 'controller-manager', 'scheduler'] as const;
+export const COMPONENTS = ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy', 'dns'] as const;
 export type ComponentName = (typeof COMPONENTS)[number];
 
-interface Around {
+export interface Around {
   readonly machine: Machine;
   readonly server: ApiServer;
   readonly pki: ClusterPki;
@@ -28,7 +29,7 @@ interface Around {
 const featureGates: FeatureGates = { enabled: () => true };
 
 /** A client of the server in this process, with a certificate as on the wire. */
-function clientOf({ machine, server }: Around, certificatePem: string, userAgent: string): Client {
+export function clientOf({ machine, server }: Around, certificatePem: string, userAgent: string): Client {
   const certificateDer = decodePem(certificatePem)[0]?.der;
   const transport = inProcessTransport({
     handle: (request) => server.handle(request),
@@ -38,10 +39,13 @@ function clientOf({ machine, server }: Around, certificatePem: string, userAgent
   return createClient(transport, { userAgent, clock: machine.clock });
 }
 
-/** A client as a service account of `kube-system`: each controller may do what its own role says, and no more. */
-function accountClient({ machine, server, heldTokens }: Around, account: string): Client {
+/** A client as a service account of `kube-system`, which may do what its own role says, and no more. */
+export function accountClient(
+  { machine, server, heldTokens }: Around,
+  account: string,
+  userAgent = 'kube-controller-manager',
+): Client {
   const token = heldTokens.issue(serviceAccountUser('kube-system', account));
-  const userAgent = 'kube-controller-manager';
   const transport = inProcessTransport({
     handle: (request) => server.handle(request),
     credentials: { token },
@@ -51,7 +55,7 @@ function accountClient({ machine, server, heldTokens }: Around, account: string)
 }
 
 /** Starts the controllers of all kinds. Disposing it waits for those at work. */
-export async function startControllers(around: Around): Promise<AsyncDisposable> {
+export async function startControllers(around: Around, networks: ClusterNetworks): Promise<AsyncDisposable> {
   const { clock, random, keys, log } = around.machine;
   const client = clientOf(around, around.pki.controllerManager.certificatePem, 'kube-controller-manager');
   const informers = createInformers({ client, clock, random, log: log.child('controller-manager') });
@@ -64,7 +68,10 @@ export async function startControllers(around: Around): Promise<AsyncDisposable>
     log: log.child('controller-manager'),
     featureGates,
     clientOf: (account) => accountClient(around, account),
-    settings: { rootAuthorityPem: around.pki.ca.certificatePem },
+    settings: {
+      rootAuthorityPem: around.pki.ca.certificatePem,
+      nodeIpam: { clusterCidrs: networks.podCidrs, reservedCidrs: networks.serviceCidrs },
+    },
   });
   return {
     async [Symbol.asyncDispose]() {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ImageStore } from './image-store.ts';
 import { buildImage, buildImages } from './images.ts';
-import { pauseProgram } from './pause.ts';
+import { pauseProgram } from '../../bin/compose/pause.ts';
 import { RunningProgram, run, until } from './process.ts';
 import { requires } from './requirements.ts';
 import { type TarEntry, tar } from './tar.ts';

@@ -1,0 +1,218 @@
+// The options of `tutti up`, from the command line and from a file, made into settings or refused in a sentence.
+
+import { readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { load } from 'js-yaml';
+import { parseIp } from '../../libs/machinery/ip.ts';
+import {
+  type ClusterNetworks,
+  clusterNetworks,
+  DEFAULT_POD_CIDR,
+  DEFAULT_SERVICE_CIDR,
+} from '../compose/cluster-network.ts';
+import { COMPONENTS, type ComponentName } from '../compose/components.ts';
+import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
+import { CommandError } from '../errors.ts';
+
+export const USAGE = `tutti up: start a cluster on this machine, in the foreground
+
+usage: tutti up [options]
+
+  --data-dir DIR         where the cluster lives (default: ~/.tutti)
+  --port PORT            of the API server (default 6443; 0: any free one)
+  --listen ADDRESS       the API server's address (default 0.0.0.0, so that pods reach it;
+                         127.0.0.1 where there is no node)
+  --store STORE          lmdb (default) keeps data through everything; memory forgets;
+                         etcd://host:port,… is an etcd of yours, v3.5 or later
+  --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
+  --only NAME,…          start only these of: ${COMPONENTS.join(' ')}
+                         (the API server is always among them)
+  --node-name NAME       of this machine in the cluster (default: its host name)
+  --node-ip ADDRESS      by which others reach this machine (default: its own)
+  --pod-cidr CIDR        where pods' addresses come from (default ${DEFAULT_POD_CIDR})
+  --service-cidr CIDR    where Services' addresses come from (default ${DEFAULT_SERVICE_CIDR})
+  --cri-endpoint URL     use a container runtime of yours (unix:///run/containerd/containerd.sock)
+                         instead of starting containerd
+  --registry-mirror REGISTRY=URL
+                         where to ask for images of a registry first (docker.io=http://10.0.0.5:5000;
+                         *=URL: of every registry); may be repeated; for our own containerd
+  --cgroup-root PATH     the cgroup below which pods have theirs (default ${DEFAULT_CGROUP_ROOT})
+  --keep-pods            leave pods running when this stops: the next start takes them over
+  --detach               return once the cluster runs, and leave it running
+  --config FILE          read options from a YAML file: the names above without dashes before,
+                         as "port: 7443"; what the command line says counts more
+  --no-merge-kubeconfig  leave your own kubeconfig alone
+  --verbose              log more
+  --help                 print this text
+
+examples:
+  tutti up
+  tutti up --registry-mirror docker.io=http://10.0.0.5:5000
+  tutti up --only apiserver,controller-manager,scheduler --data-dir /tmp/try --port 0
+`;
+
+const OPTIONS = {
+  'data-dir': { type: 'string' },
+  port: { type: 'string' },
+  listen: { type: 'string' },
+  store: { type: 'string' },
+  'etcd-cafile': { type: 'string' },
+  'etcd-certfile': { type: 'string' },
+  'etcd-keyfile': { type: 'string' },
+  only: { type: 'string', multiple: true },
+  'node-name': { type: 'string' },
+  'node-ip': { type: 'string' },
+  'pod-cidr': { type: 'string' },
+  'service-cidr': { type: 'string' },
+  'cri-endpoint': { type: 'string' },
+  'registry-mirror': { type: 'string', multiple: true },
+  'cgroup-root': { type: 'string' },
+  'keep-pods': { type: 'boolean' },
+  detach: { type: 'boolean' },
+  config: { type: 'string' },
+  'no-merge-kubeconfig': { type: 'boolean' },
+  verbose: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+export interface UpOptions {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly listenHost: string;
+  readonly store: string;
+  readonly etcdTls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly wanted: ReadonlySet<ComponentName>;
+  readonly nodeName: string;
+  readonly nodeIp?: string;
+  readonly networks: ClusterNetworks;
+  readonly criEndpoint?: string;
+  readonly mirrors: ReadonlyMap<string, string>;
+  readonly cgroupRoot: string;
+  readonly keepPods: boolean;
+  readonly detach: boolean;
+  readonly mergeKubeconfig: boolean;
+  readonly verbose: boolean;
+}
+
+/** The components that make this machine a node. */
+export const NODE_COMPONENTS: readonly ComponentName[] = ['kubelet', 'kube-proxy', 'dns'];
+
+/** `help`, or settings that are complete. Throws `CommandError`. */
+export function upOptions(args: readonly string[]): UpOptions | 'help' {
+  const given = parse(args);
+  if (given.help) return 'help';
+  const values: Values = { ...(given.config === undefined ? {} : readConfig(given.config)), ...given };
+  const wanted = componentsOf(values.only);
+  const node = NODE_COMPONENTS.some((name) => wanted.has(name));
+  const { 'node-ip': nodeIp, 'cri-endpoint': criEndpoint } = values;
+  if (nodeIp !== undefined && !parseIp(nodeIp)) {
+    throw new CommandError(`--node-ip wants an address of this machine, not "${nodeIp}".`, 2);
+  }
+  return {
+    dataDir: resolve(values['data-dir'] ?? join(homedir(), '.tutti')),
+    port: portOf(values.port ?? '6443'),
+    listenHost: values.listen ?? (node ? '0.0.0.0' : '127.0.0.1'),
+    store: storeOf(values.store ?? 'lmdb'),
+    ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
+    wanted,
+    nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
+    ...(nodeIp !== undefined && { nodeIp }),
+    networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
+    ...(criEndpoint !== undefined && { criEndpoint }),
+    mirrors: mirrorsOf(values['registry-mirror'] ?? []),
+    cgroupRoot: `/${(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT).replace(/^\/+|\/+$/g, '')}`,
+    keepPods: values['keep-pods'] ?? false,
+    detach: values.detach ?? false,
+    mergeKubeconfig: !values['no-merge-kubeconfig'],
+    verbose: values.verbose ?? false,
+  };
+}
+
+function parse(args: readonly string[]): Values {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
+  } catch (error) {
+    throw new CommandError(`${(error as Error).message}. "tutti up --help" lists the options.`, 2);
+  }
+}
+
+/** The same names as on the command line, with values of YAML. */
+function readConfig(file: string): Values {
+  let content: unknown;
+  try {
+    content = load(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const why = code === 'ENOENT' ? 'there is no such file' : message.split('\n')[0];
+    throw new CommandError(`--config ${file} cannot be read: ${why}.`, 2);
+  }
+  if (content === null || content === undefined) return {};
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    throw new CommandError(`--config ${file} must hold options with values, as "port: 7443".`, 2);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(content)) {
+    if (!Object.hasOwn(OPTIONS, name) || name === 'config' || name === 'help') {
+      throw new CommandError(`--config ${file}: there is no option "${name}"; "tutti up --help" lists them.`, 2);
+    }
+    const option: { type: string; multiple?: boolean } = OPTIONS[name as keyof typeof OPTIONS];
+    if (option.type === 'boolean') {
+      if (typeof value !== 'boolean') throw new CommandError(`--config ${file}: ${name} wants true or false.`, 2);
+      values[name] = value;
+      continue;
+    }
+    const all = Array.isArray(value) ? value : [value];
+    if (all.some((one) => typeof one !== 'string' && typeof one !== 'number') || (!option.multiple && all.length > 1)) {
+      throw new CommandError(`--config ${file}: ${name} wants ${option.multiple ? 'words' : 'one word'}.`, 2);
+    }
+    values[name] = option.multiple ? all.map(String) : String(all[0]);
+  }
+  return values as Values;
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (text !== '' && Number.isInteger(port) && port >= 0 && port <= 65535) return port;
+  throw new CommandError(`--port wants a number from 0 to 65535, not "${text}".`, 2);
+}
+
+function storeOf(text: string): string {
+  if (text === 'lmdb' || text === 'memory' || /^etcd:\/\/[^,/]+(,[^,/]+)*$/.test(text)) return text;
+  throw new CommandError(`--store wants lmdb, memory or etcd://host:port,… and not "${text}".`, 2);
+}
+
+function etcdTlsOf(caFile?: string, certFile?: string, keyFile?: string) {
+  if (caFile && certFile && keyFile) return { etcdTls: { caFile, certFile, keyFile } };
+  if (caFile || certFile || keyFile)
+    throw new CommandError('--etcd-cafile, --etcd-certfile and --etcd-keyfile go together.', 2);
+  return {};
+}
+
+function componentsOf(only: readonly string[] | undefined): ReadonlySet<ComponentName> {
+  const names = only?.flatMap((text) => text.split(',')).filter((text) => text !== '') ?? COMPONENTS;
+  const unknown = names.find((name) => !(COMPONENTS as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new CommandError(`--only knows ${COMPONENTS.join(', ')}, not "${unknown}".`, 2);
+  return new Set(['apiserver', ...names] as ComponentName[]);
+}
+
+function nodeNameOf(text: string): string {
+  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
+  throw new CommandError(
+    `"${text}" is no name for a node; give one of small letters, digits and dashes with --node-name.`,
+    2,
+  );
+}
+
+function mirrorsOf(all: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    all.map((text): [string, string] => {
+      const [, registry, url] = /^([^=/]+)=(https?:\/\/[^/]+.*)$/.exec(text) ?? [];
+      if (registry && url) return [registry, url];
+      throw new CommandError(`--registry-mirror wants docker.io=http://10.0.0.5:5000, not "${text}".`, 2);
+    }),
+  );
+}

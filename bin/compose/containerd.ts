@@ -1,0 +1,237 @@
+// Our own containerd: configured, started or taken over, watched, stopped.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { connectCri } from '../../node/cri/dial/connect.ts';
+import { findCommand } from '../../tools/setup/needs.ts';
+import { CommandError } from '../errors.ts';
+import type { Machine } from './apiserver.ts';
+import { containerdToml, registryMirrorToml } from './containerd-config.ts';
+import { PAUSE_IMAGE, pauseImageArchive } from './pause-image.ts';
+
+export interface ContainerdSettings {
+  /** Its folder; everything of it lies in there. */
+  readonly directory: string;
+  /** By registry (`docker.io`; `*`: every one): where to ask first. */
+  readonly mirrors: ReadonlyMap<string, string>;
+  readonly configurationsDirectory?: string;
+}
+
+export interface OwnContainerd {
+  /** `unix:///…` */
+  readonly endpoint: string;
+  /** It ran already: an earlier start was killed. */
+  readonly adopted: boolean;
+  /** Leaves it running, with all its containers, for a later start. */
+  release(): void;
+  /** Ends the daemon. Containers go on running: end them before. */
+  stop(): Promise<void>;
+}
+
+const START_MS = 20_000;
+const STOP_MS = 3_000;
+const LOOK_MS = 5_000;
+const RESTART_MS = 1_000;
+const SOCKET_PATH_BYTES_MAX = 100;
+const CAP_SYS_RESOURCE = 24;
+const PLUGIN_FOLDERS = ['/opt/cni/bin', '/usr/lib/cni', '/usr/libexec/cni'];
+
+/**
+ * Starts containerd, or takes over the one that an earlier process of ours left running with the same configuration.
+ * Resolves when its CRI answers and the image of sandboxes is there. It survives a `kill -9` of this process; one that
+ * ends by itself is started again.
+ */
+export async function startContainerd(machine: Machine, settings: ContainerdSettings): Promise<OwnContainerd> {
+  const daemon = new Daemon(machine, settings);
+  await daemon.start();
+  return daemon;
+}
+
+class Daemon implements OwnContainerd {
+  readonly endpoint: string;
+  adopted = false;
+  readonly #machine: Machine;
+  readonly #settings: ContainerdSettings;
+  readonly #socket: string;
+  #pid = 0;
+  #stopped = new AbortController();
+
+  constructor(machine: Machine, settings: ContainerdSettings) {
+    this.#machine = machine;
+    this.#settings = settings;
+    this.#socket = `${settings.directory}/containerd.sock`;
+    this.endpoint = `unix://${this.#socket}`;
+    if (Buffer.byteLength(`${this.#socket}.ttrpc`) > SOCKET_PATH_BYTES_MAX) {
+      throw new CommandError(
+        `The path ${this.#socket} is too long for a socket; choose a --data-dir with a shorter name.`,
+      );
+    }
+  }
+
+  get #configFile(): string {
+    return `${this.#settings.directory}/config.toml`;
+  }
+
+  async start(): Promise<void> {
+    const { directory } = this.#settings;
+    const { files } = this.#machine.host;
+    const changed = await this.#configure();
+    const running = Number(await files.readTextIfExists(`${directory}/pid`));
+    if (running > 0 && this.#isOurs(running)) {
+      this.#pid = running;
+      if (changed) await this.#end();
+      else
+        this.adopted = await this.#answers(STOP_MS).then(
+          () => true,
+          () => false,
+        );
+      if (!this.adopted) await this.#end();
+    }
+    if (!this.adopted) await this.#spawn();
+    await this.#ensurePauseImage();
+    void this.#watch();
+  }
+
+  release(): void {
+    this.#stopped.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#end();
+    await this.#machine.host.files.remove(`${this.#settings.directory}/pid`);
+  }
+
+  /** Writes its files; true where they say something new. */
+  async #configure(): Promise<boolean> {
+    const { directory, mirrors, configurationsDirectory = '/etc/cni/net.d' } = this.#settings;
+    const { files, processes } = this.#machine.host;
+    const { stdout } = await processes.run(findCommand('containerd') ?? 'containerd', ['--version']);
+    const major = Number(/ v?(\d+)\.\d+\.\d+/.exec(stdout)?.[1]);
+    if (!(major >= 1)) throw new CommandError(`containerd tells no version that is known: ${stdout.trim()}`);
+    for (const name of ['root', 'state', 'registries']) await files.makeDirectory(`${directory}/${name}`);
+    await files.remove(`${directory}/registries`);
+    for (const [registry, url] of mirrors) {
+      const folder = `${directory}/registries/${registry === '*' ? '_default' : registry}`;
+      await files.makeDirectory(folder);
+      await files.write(`${folder}/hosts.toml`, registryMirrorToml(url));
+    }
+    const text = containerdToml({
+      major,
+      directory,
+      socket: this.#socket,
+      pluginsDirectory: PLUGIN_FOLDERS.find((folder) => existsSync(`${folder}/bridge`)) ?? PLUGIN_FOLDERS[0]!,
+      configurationsDirectory,
+      restrictOomScore: !hasCapability(CAP_SYS_RESOURCE),
+    });
+    if ((await files.readTextIfExists(this.#configFile)) === text) return false;
+    await files.write(this.#configFile, text);
+    return true;
+  }
+
+  async #spawn(): Promise<void> {
+    const { host, log } = this.#machine;
+    const { directory } = this.#settings;
+    const program = findCommand('containerd');
+    if (program === undefined) throw new CommandError('containerd is missing; install it with npm run setup.');
+    const path = [host.facts.env['PATH'] ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(':');
+    const child = host.processes.spawn(program, ['--config', this.#configFile], {
+      detached: true,
+      env: { PATH: path, NOTIFY_SOCKET: '' },
+      outputFile: `${directory}/log`,
+    });
+    this.#pid = child.pid;
+    await host.files.write(`${directory}/pid`, String(child.pid), { atomic: false });
+    const ended = child.exited.then(({ code, signal }) => {
+      throw new CommandError(`containerd ended at its start (${signal ?? `code ${code}`}); see ${directory}/log.`);
+    });
+    ended.catch(() => log.debug('containerd has ended'));
+    await Promise.race([this.#answers(START_MS), ended]);
+  }
+
+  /** Resolves when its CRI answers. */
+  async #answers(timeoutMs: number): Promise<void> {
+    const { clock } = this.#machine;
+    const end = clock.monotonic() + timeoutMs;
+    const cri = connectCri(this.endpoint, { clock });
+    try {
+      for (;;) {
+        try {
+          if (existsSync(this.#socket)) {
+            await cri.version({}, { timeoutMs: 2_000 });
+            return;
+          }
+        } catch (error) {
+          if (clock.monotonic() > end) throw error;
+        }
+        if (clock.monotonic() > end) {
+          throw new CommandError(`containerd does not answer; see ${this.#settings.directory}/log.`);
+        }
+        await clock.sleep(10);
+      }
+    } finally {
+      await cri.close();
+    }
+  }
+
+  /** The image of sandboxes is made here, so that pods start without the internet. */
+  async #ensurePauseImage(): Promise<void> {
+    const { clock, host } = this.#machine;
+    const cri = connectCri(this.endpoint, { clock });
+    try {
+      const isThere = async () => (await cri.imageStatus({ image: { image: PAUSE_IMAGE } })).image !== undefined;
+      if (await isThere()) return;
+      const ctr = [findCommand('ctr') ?? 'ctr', '--address', this.#socket, '--namespace', 'k8s.io'] as const;
+      const { code, stderr } = await host.processes.run(ctr[0], [...ctr.slice(1), 'images', 'import', '-'], {
+        input: pauseImageArchive(),
+      });
+      if (code !== 0) throw new CommandError(`containerd did not take the image of sandboxes: ${stderr.trim()}`);
+      // The CRI hears of it by an event.
+      const end = clock.monotonic() + START_MS;
+      while (!(await isThere()) && clock.monotonic() < end) await clock.sleep(10);
+    } finally {
+      await cri.close();
+    }
+  }
+
+  /** Looks now and then, as one that was taken over is no child of ours; a second start is no hurry for pods. */
+  async #watch(): Promise<void> {
+    const { clock, log } = this.#machine;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      if (signal.aborted || this.#isOurs(this.#pid)) continue;
+      log.warn('containerd has ended: it is started again', { log: `${this.#settings.directory}/log` });
+      await this.#spawn().catch(async (error: unknown) => {
+        log.error('containerd could not be started', { error });
+        await clock.sleep(RESTART_MS, signal).catch(() => undefined);
+      });
+    }
+  }
+
+  async #end(): Promise<void> {
+    const { clock, host } = this.#machine;
+    if (!this.#isOurs(this.#pid)) return;
+    host.processes.signal(this.#pid, 'SIGTERM');
+    const end = clock.monotonic() + STOP_MS;
+    while (this.#isOurs(this.#pid)) {
+      if (clock.monotonic() > end) host.processes.signal(this.#pid, 'SIGKILL');
+      await clock.sleep(10);
+    }
+  }
+
+  /** Whether the process is there and is our containerd: numbers are used again. */
+  #isOurs(pid: number): boolean {
+    if (pid <= 0 || !this.#machine.host.processes.signal(pid, 0)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(this.#configFile);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Whether this process has a capability, by its bit (linux/capability.h). */
+function hasCapability(bit: number): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> BigInt(bit)) & 1n) === 1n;
+}

@@ -1,0 +1,76 @@
+// What ends with the node: its pods, and what they leave in the kernel.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { CriClient } from '../../node/cri/cri.ts';
+import { LABEL } from '../../node/kubelet/containers/labels.ts';
+import type { Machine } from './apiserver.ts';
+
+/** How long containers may take to end after SIGTERM, in seconds: all of the stop has ten. */
+const GRACE_SECONDS = 4;
+
+/** Ends and removes every pod of a kubelet; containers that others made stay. Never rejects: what fails is told. */
+export async function endPods({ log }: Machine, cri: CriClient): Promise<void> {
+  try {
+    const [{ items }, { containers }] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
+    const sandboxes = items.filter(({ labels }) => labels[LABEL.podUid] && labels[LABEL.podName]);
+    await Promise.all(
+      sandboxes.map(async ({ id, labels }) => {
+        try {
+          const mine = containers.filter((one) => one.podSandboxId === id && one.state === 'CONTAINER_RUNNING');
+          await Promise.all(
+            mine.map((one) =>
+              cri.stopContainer(
+                { containerId: one.id, timeout: GRACE_SECONDS },
+                { timeoutMs: (GRACE_SECONDS + 3) * 1_000 },
+              ),
+            ),
+          );
+          await cri.stopPodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
+          await cri.removePodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
+        } catch (error) {
+          log.warn('a pod could not be ended', { pod: labels[LABEL.podName], error });
+        }
+      }),
+    );
+  } catch (error) {
+    log.warn('pods could not be ended', { error });
+  }
+}
+
+/** Mounts below the data and cgroups of pods, once nothing runs any more. Never rejects: what fails is told. */
+export async function removeLeftovers(
+  { host, log }: Machine,
+  { dataDir, cgroupRoot }: { readonly dataDir: string; readonly cgroupRoot: string },
+): Promise<void> {
+  for (const mount of mountsBelow(dataDir)) {
+    const { code, stderr } = await host.processes.run('umount', [mount]);
+    if (code !== 0) log.warn('a mount is left', { mount, error: stderr.trim() });
+  }
+  const root = '/sys/fs/cgroup';
+  const hierarchies = existsSync(`${root}/cgroup.controllers`) ? [''] : readdirSync(root).map((name) => `/${name}`);
+  for (const hierarchy of hierarchies) {
+    await removeCgroups(host.files, `${root}${hierarchy}${cgroupRoot}/kubepods`);
+    if (cgroupRoot === DEFAULT_CGROUP_ROOT) await removeCgroups(host.files, `${root}${hierarchy}${cgroupRoot}`);
+  }
+}
+
+/** Beside those of other kubelets: nobody takes our pods' cgroups for its own. */
+export const DEFAULT_CGROUP_ROOT = '/tutti';
+
+/** Removes a tree of cgroups that hold no process, as far as possible. */
+async function removeCgroups(files: Machine['host']['files'], folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await removeCgroups(files, `${folder}/${entry.name}`);
+  }
+  await files.removeDirectory(folder).catch(() => undefined);
+}
+
+/** Mount points below a folder, the deepest first. */
+function mountsBelow(folder: string): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replaceAll('\\040', ' '))
+    .filter((path) => path.startsWith(`${folder}/`))
+    .sort((a, b) => b.length - a.length);
+}

@@ -1,0 +1,247 @@
+// A node on this machine: container runtime, pod network, kubelet with its server, kube-proxy, DNS.
+
+import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
+import type { Client } from '../../libs/kind/client.ts';
+import type { CriClient } from '../../node/cri/cri.ts';
+import { connectCri } from '../../node/cri/dial/connect.ts';
+import { removeKubeProxy, startKubeProxy } from '../../node/kube-proxy/kube-proxy.ts';
+import { connectionsOf } from '../../node/kubelet/dial/connections.ts';
+import { startKubelet } from '../../node/kubelet/kubelet.ts';
+import { startKubeletServer } from '../../node/kubelet/server/server.ts';
+import { CommandError } from '../errors.ts';
+import type { ClusterNetworks } from './cluster-network.ts';
+import { type Around, accountClient, type ComponentName, clientOf } from './components.ts';
+import { type OwnContainerd, startContainerd } from './containerd.ts';
+import { DNS_ACCOUNT, ensureDnsAccount, startClusterDns } from './dns.ts';
+import { endPods, removeLeftovers } from './end-pods.ts';
+import { removePodNetwork, startPodNetwork } from './pod-network.ts';
+
+export interface NodeSettings {
+  readonly dataDir: string;
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  readonly networks: ClusterNetworks;
+  /** Which of the node's parts to run. */
+  readonly wanted: ReadonlySet<ComponentName>;
+  /** The cgroup below which pods have theirs. */
+  readonly cgroupRoot: string;
+}
+
+export interface RuntimeSettings {
+  readonly dataDir: string;
+  /** A runtime of the user's; undefined: a containerd of our own. */
+  readonly criEndpoint?: string;
+  readonly mirrors: ReadonlyMap<string, string>;
+}
+
+export interface Runtime {
+  readonly cri: CriClient;
+  readonly own: OwnContainerd | undefined;
+}
+
+export interface RunningNode {
+  /** Ends it. Pods go on running where they are to be kept. */
+  stop(keepPods: boolean): Promise<void>;
+}
+
+/** Begins with the container runtime: it takes longest, and needs nothing of the cluster. */
+export async function startRuntime(around: Around['machine'], settings: RuntimeSettings): Promise<Runtime> {
+  const { clock } = around;
+  if (settings.criEndpoint === undefined) {
+    const own = await startContainerd(around, {
+      directory: `${settings.dataDir}/containerd`,
+      mirrors: settings.mirrors,
+    });
+    return { own, cri: connectCri(own.endpoint, { clock }) };
+  }
+  const cri = connectCri(settings.criEndpoint, { clock });
+  try {
+    await cri.version({}, { timeoutMs: 5_000 });
+  } catch (error) {
+    await cri.close();
+    throw new CommandError(`No container runtime answers at ${settings.criEndpoint}: ${(error as Error).message}`);
+  }
+  return { cri, own: undefined };
+}
+
+/** Starts the parts in their order; `told` hears of each. What was started is stopped again where one fails. */
+export async function startNode(
+  around: Around,
+  runtime: Runtime | undefined,
+  settings: NodeSettings,
+  told: (part: ComponentName, detail: string) => void,
+): Promise<RunningNode> {
+  const node = new Node(around, runtime, settings);
+  try {
+    await node.start(told);
+  } catch (error) {
+    await node.stop(true);
+    throw error;
+  }
+  return node;
+}
+
+class Node implements RunningNode {
+  readonly #around: Around;
+  readonly #runtime: Runtime | undefined;
+  readonly #settings: NodeSettings;
+  readonly #informers: StoppableInformers[] = [];
+  /** What ends before the pods do. */
+  readonly #first = new AsyncDisposableStack();
+  /** What pods may still need while they end. */
+  readonly #last = new AsyncDisposableStack();
+
+  constructor(around: Around, runtime: Runtime | undefined, settings: NodeSettings) {
+    this.#around = around;
+    this.#runtime = runtime;
+    this.#settings = settings;
+  }
+
+  async start(told: (part: ComponentName, detail: string) => void): Promise<void> {
+    const { wanted } = this.#settings;
+    const parts: Promise<void>[] = [];
+    if (wanted.has('kubelet')) parts.push(this.#startKubelet().then((detail) => told('kubelet', detail)));
+    if (wanted.has('kube-proxy'))
+      parts.push(this.#startKubeProxy().then(() => told('kube-proxy', 'Services in nftables')));
+    if (wanted.has('dns'))
+      parts.push(this.#startDns().then(() => told('dns', `cluster.local at ${this.#settings.networks.dnsIp}`)));
+    const failed = (await Promise.allSettled(parts)).find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  async stop(keepPods: boolean): Promise<void> {
+    const { machine } = this.#around;
+    const { networks } = this.#settings;
+    const { host, clock } = machine;
+    const { cri, own } = this.#runtime ?? {};
+    await this.#first.disposeAsync();
+    if (!keepPods && cri) await endPods(machine, cri);
+    await this.#last.disposeAsync();
+    await Promise.all(this.#informers.map((informers) => informers.stop()));
+    await cri?.close();
+    if (keepPods) {
+      own?.release();
+      return;
+    }
+    await own?.stop();
+    if (this.#settings.wanted.has('kube-proxy')) {
+      await removeKubeProxy({ host, clock, serviceCidrs: networks.serviceCidrs });
+    }
+    if (cri) {
+      await removePodNetwork(machine);
+      await removeLeftovers(machine, this.#settings);
+    }
+  }
+
+  #informersOf(client: Client, component: string, fieldSelectors?: Record<string, string>): StoppableInformers {
+    const { clock, random, log } = this.#around.machine;
+    const options = { client, clock, random, log: log.child(component) };
+    const informers = createInformers({ ...options, ...(fieldSelectors && { fieldSelectors }) });
+    this.#informers.push(informers);
+    return informers;
+  }
+
+  async #startKubelet(): Promise<string> {
+    const { machine, pki } = this.#around;
+    const { nodeName, nodeIp, networks, dataDir, cgroupRoot, wanted } = this.#settings;
+    const { host, clock, random, keys, log } = machine;
+    const cri = this.#runtime!.cri;
+    const client = clientOf(this.#around, pki.kubelet!.certificatePem, 'kubelet');
+    const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
+    const proxyClient = clientOf(this.#around, pki.kubeProxy.certificatePem, 'kube-proxy');
+    this.#last.use(
+      startPodNetwork(machine, {
+        nodeName,
+        informers: this.#informersOf(proxyClient, 'network'),
+        clusterCidrs: networks.podCidrs,
+      }),
+    );
+    const kubelet = await startKubelet({
+      nodeName,
+      client,
+      informers,
+      cri,
+      host,
+      clock,
+      random,
+      keys,
+      log,
+      connections: connectionsOf(host.sockets, clock),
+      config: {
+        rootDirectory: `${dataDir}/kubelet`,
+        podLogsDirectory: `${dataDir}/logs/pods`,
+        containerLogsDirectory: `${dataDir}/logs/containers`,
+        cgroupRoot,
+        nodeIps: [nodeIp],
+        ...(wanted.has('dns') && { clusterDNS: [networks.dnsIp] }),
+      },
+    });
+    this.#first.use(kubelet);
+    this.#first.use(
+      await startKubeletServer({
+        kubelet,
+        host: '0.0.0.0',
+        port: kubelet.env.config.port,
+        tls: await this.#kubeletTls(),
+      }),
+    );
+    return `node ${nodeName} (${nodeIp})`;
+  }
+
+  /** What the kubelet's server shows: made at every start, and good for long enough. */
+  async #kubeletTls() {
+    const { machine, pki } = this.#around;
+    const { nodeName, nodeIp } = this.#settings;
+    const { keys, clock } = machine;
+    const key = await keys.generateKey('kubelet serving');
+    const nowMs = clock.now();
+    const certificatePem = await keys.issueCertificate(
+      {
+        subject: { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] },
+        names: { dns: [nodeName], ip: [nodeIp] },
+        usages: ['digital signature', 'key encipherment', 'server auth'],
+        publicKey: key,
+        notBeforeMs: nowMs - 5 * 60_000,
+        notAfterMs: nowMs + 365 * 86_400_000,
+      },
+      pki.ca,
+    );
+    return { certificatePem, privateKeyPem: key.privateKeyPem(), clientAuthoritiesPem: pki.ca.certificatePem };
+  }
+
+  async #startKubeProxy(): Promise<void> {
+    const { machine, pki } = this.#around;
+    const { nodeName, nodeIp, networks } = this.#settings;
+    const client = clientOf(this.#around, pki.kubeProxy.certificatePem, 'kube-proxy');
+    this.#last.use(
+      await startKubeProxy({
+        informers: this.#informersOf(client, 'kube-proxy'),
+        host: machine.host,
+        clock: machine.clock,
+        log: machine.log.child('kube-proxy'),
+        nodeName,
+        clusterCidrs: networks.podCidrs,
+        serviceCidrs: networks.serviceCidrs,
+        nodeAddresses: [nodeIp],
+      }),
+    );
+  }
+
+  async #startDns(): Promise<void> {
+    const { machine, pki } = this.#around;
+    const { nodeName, nodeIp, networks } = this.#settings;
+    const admin = clientOf(this.#around, pki.admin.certificatePem, 'tutti');
+    await ensureDnsAccount(admin);
+    const client = accountClient(this.#around, DNS_ACCOUNT, 'tutti-dns');
+    this.#last.use(
+      await startClusterDns(machine, {
+        admin,
+        informers: this.#informersOf(client, 'dns'),
+        nodeName,
+        nodeIp,
+        dnsIp: networks.dnsIp,
+        podCidrs: networks.podCidrs,
+      }),
+    );
+  }
+}

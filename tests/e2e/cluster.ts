@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import process from 'node:process';
+import { buildImages, type TestImage } from '../harness/images.ts';
+import { Kubectl } from '../harness/kubectl.ts';
+import { createNetwork, type Network, type NetworkHost } from '../harness/namespace.ts';
+import { RunningProgram, until } from '../harness/process.ts';
+import { type Registry, startRegistry } from '../harness/registry.ts';
+
+/**
+ * The real `tutti up` on a host of the harness: containerd and kubectl are the machine's, images come from the harness's
+ * registry, and nothing leaves the host's network. Tests talk to it as users do:
+ *
+ *     const cluster = await startCluster();
+ *     await cluster.kubectl.run('create deployment kubia --image=kubia --port=8080');
+ *     await cluster.host.fetch(`http://${ip}:8080/`);
+ *     await cluster.dispose();
+ *
+ * A test that starts one is `requires(...CLUSTER_NEEDS)`.
+ */
+export const CLUSTER_NEEDS = ['root', 'containerd', 'images', 'nft', 'kubectl'] as const;
+
+export interface ClusterOptions {
+  readonly images?: readonly TestImage[];
+  /** Further hosts beside the one that runs the cluster; default 0. */
+  readonly others?: number;
+  /** Further words of the command line. */
+  readonly args?: readonly string[];
+}
+
+const TUTTI = join(import.meta.dirname, '../../entry/tutti.mjs');
+
+export class E2eCluster implements AsyncDisposable {
+  readonly network: Network;
+  readonly registry: Registry;
+  /** Runs the cluster. */
+  readonly host: NetworkHost;
+  readonly kubectl: Kubectl;
+  readonly dataDir: string;
+  readonly #args: readonly string[];
+  #program: RunningProgram | undefined;
+
+  constructor(network: Network, registry: Registry, args: readonly string[]) {
+    this.network = network;
+    this.registry = registry;
+    this.host = network.hosts[0]!;
+    this.dataDir = join(this.host.folder, 'tutti');
+    this.kubectl = new Kubectl(this.host, { kubeconfig: join(this.dataDir, 'admin.kubeconfig') });
+    this.#args = args;
+  }
+
+  get output(): string {
+    return this.#program?.output ?? '';
+  }
+
+  get pid(): number {
+    return this.#program?.pid ?? 0;
+  }
+
+  /** The whole command line of `tutti up`; for one that is to fail, or with other options. */
+  command(...args: readonly string[]): string[] {
+    const { host, registry } = this;
+    const options = ['--data-dir', this.dataDir, '--registry-mirror', `*=${registry.url}`];
+    return [process.execPath, TUTTI, 'up', ...options, '--cgroup-root', host.cgroupParent, ...args];
+  }
+
+  /** Starts it; resolves when it says that everything runs, with the milliseconds from the start of the process. */
+  async start(...args: readonly string[]): Promise<number> {
+    const started = performance.now();
+    this.#program = this.host.spawn(this.command(...this.#args, ...args), { logFile: join(this.host.folder, 'tutti.log') });
+    await this.#program.waitFor('\nkubeconfig: ', 60_000);
+    return performance.now() - started;
+  }
+
+  /** Ends it as Ctrl-C does; resolves with how long it took. Rejects when it takes longer than 12 s. */
+  async interrupt(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<{ code: number | null; ms: number }> {
+    const started = performance.now();
+    this.#program!.kill(signal);
+    const { code } = await this.#program!.wait(12_000);
+    return { code, ms: performance.now() - started };
+  }
+
+  /** `kill -9`: containerd and pods go on. */
+  async kill(): Promise<void> {
+    this.#program!.kill('SIGKILL');
+    await this.#program!.wait();
+  }
+
+  /** The body of an answer, asked for from the host until there is one. */
+  async bodyOf(url: string, timeoutMs = 10_000): Promise<string> {
+    return until(`${url} answers`, async () => (await this.host.fetch(url).catch(() => undefined))?.body, { timeoutMs });
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#program?.running) await this.interrupt().catch(() => this.kill());
+    await this.registry.close();
+    await this.network.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** Makes the hosts, the registry and the command, without starting it. */
+export async function prepareCluster(options: ClusterOptions = {}): Promise<E2eCluster> {
+  const store = await buildImages(options.images ?? ['busybox', 'behave', 'kubia']);
+  const network = await createNetwork({ hosts: 1 + (options.others ?? 0) });
+  return new E2eCluster(network, await startRegistry(store, network.hub), options.args ?? []);
+}
+
+/** A cluster that runs, with its node ready. */
+export async function startCluster(options: ClusterOptions = {}): Promise<E2eCluster> {
+  const cluster = await prepareCluster(options);
+  try {
+    await cluster.start();
+  } catch (error) {
+    await cluster.dispose();
+    throw error;
+  }
+  return cluster;
+}
