@@ -1,10 +1,8 @@
 import { nodes } from '../../../api/resources.ts';
 import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
-import type { Timer } from '../../../libs/base/clock.ts';
 import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
-import { mustParseQuantity, toCeil } from '../../../libs/machinery/quantity.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { type NodeHealth, nodeConditions } from './conditions.ts';
 import {
@@ -16,15 +14,21 @@ import {
   type ResourceList,
   readMachineFacts,
 } from './facts.ts';
+import { Repeated } from './repeated.ts';
 
 const IMAGES_MAX = 50;
 const IMAGE_NAMES_MAX = 5;
 const RETRY_MS = 1_000;
+/** A node that has just started and is not ready yet looks so often, for so long. */
+const STARTING_MS = 50;
+const STARTING_MS_MAX = 60_000;
 
 export interface NodeStatusOptions {
   readonly env: KubeletEnvironment;
   /** How long ago (ms) the runtime's containers were listed; undefined: never. */
   readonly listedAgoMs: () => number | undefined;
+  /** What the node is short of. */
+  readonly pressures: () => ReadonlySet<string>;
 }
 
 /** Makes the node known to the API, and keeps telling how it is. */
@@ -39,12 +43,18 @@ export class NodeStatusReporter {
   #node: Live<Node> | undefined;
   #reportedMs = Number.NEGATIVE_INFINITY;
   #podCidr = '';
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  #ready = false;
+  #startedMs = 0;
+  readonly #repeated: Repeated;
 
   constructor(options: NodeStatusOptions) {
     this.#options = options;
     this.#env = options.env;
+    const { clock, config } = options.env;
+    this.#repeated = new Repeated(clock, {
+      run: () => this.#report(),
+      delayMs: () => (this.#node ? config.nodeStatusUpdateFrequencyMs : RETRY_MS),
+    });
   }
 
   get allocatable(): ResourceList {
@@ -64,28 +74,23 @@ export class NodeStatusReporter {
     this.#runtime = `${runtimeName}://${runtimeVersion}`;
     this.#capacity = await capacityOf(host, config);
     this.#allocatable = allocatableOf(this.#capacity, config);
+    this.#startedMs = this.#env.clock.monotonic();
     return runtimeName;
   }
 
   /** Begins to report; the first report is under way when it returns. */
   start(): void {
-    this.#running = this.#report().finally(() => {
-      this.#running = undefined;
-      this.#schedule();
-    });
+    this.#repeated.poke();
+  }
+
+  /** Something is to be told at once. */
+  poke(): void {
+    this.#repeated.poke();
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the kubelet stops'));
-    this.#timer?.cancel();
-    await this.#running;
-  }
-
-  #schedule(): void {
-    const { clock, config } = this.#env;
-    if (this.#stopped.signal.aborted) return;
-    const delayMs = this.#node ? config.nodeStatusUpdateFrequencyMs : RETRY_MS;
-    this.#timer = clock.setTimer(() => this.start(), delayMs);
+    await this.#repeated.stop();
   }
 
   async #report(): Promise<void> {
@@ -173,6 +178,7 @@ export class NodeStatusReporter {
   async #status(): Promise<NodeStatus> {
     const { host, config, hostIps, clock, nodeName } = this.#env;
     const health = await this.#health();
+    this.#ready = health.notReady.length === 0;
     return {
       addresses: nodeAddresses(hostIps(), nodeName),
       capacity: this.#capacity,
@@ -185,7 +191,7 @@ export class NodeStatusReporter {
   }
 
   async #health(): Promise<NodeHealth> {
-    const { cri, host, config } = this.#env;
+    const { cri } = this.#env;
     const notReady: string[] = [];
     try {
       const { status } = await cri.status({});
@@ -206,23 +212,13 @@ export class NodeStatusReporter {
         `PLEG is not healthy: pleg was last seen active ${Math.round(listedAgoMs / 1000)}s ago; threshold is 3m0s`,
       );
     }
-    const space = await host.files.space(config.rootDirectory).catch(() => undefined);
-    const below = (left: number, total: number, threshold: string | undefined) => {
-      if (threshold === undefined || total === 0) return false;
-      const least = threshold.endsWith('%')
-        ? (total * Number.parseFloat(threshold)) / 100
-        : toCeil(mustParseQuantity(threshold));
-      return left < least;
+    const pressures = this.#options.pressures();
+    return {
+      notReady,
+      memoryPressure: pressures.has('MemoryPressure'),
+      diskPressure: pressures.has('DiskPressure'),
+      pidPressure: pressures.has('PIDPressure'),
     };
-    const diskPressure =
-      space !== undefined &&
-      (below(space.freeBytes, space.totalBytes, config.evictionHard['nodefs.available']) ||
-        below(space.freeInodes, space.totalInodes, config.evictionHard['nodefs.inodesFree']));
-    const meminfo = (await host.files.readTextIfExists('/proc/meminfo').catch(() => undefined)) ?? '';
-    const available = Number(/^MemAvailable:\s+(\d+) kB/m.exec(meminfo)?.[1] ?? Number.NaN) * 1024;
-    const memoryPressure =
-      !Number.isNaN(available) && below(available, host.facts.memoryBytes, config.evictionHard['memory.available']);
-    return { notReady, memoryPressure, diskPressure, pidPressure: false };
   }
 
   async #images(): Promise<ContainerImage[]> {
