@@ -30,6 +30,14 @@ export interface KubeletConfig {
   /** Kept for the system, of `cpu`, `memory`, `ephemeral-storage`. */
   readonly systemReserved: Readonly<Record<string, string>>;
   readonly evictionHard: Readonly<Record<string, string>>;
+  readonly evictionSoft: Readonly<Record<string, string>>;
+  /** By signal: `1m30s`. Every soft threshold needs one. */
+  readonly evictionSoftGracePeriod: Readonly<Record<string, string>>;
+  readonly evictionMinimumReclaim: Readonly<Record<string, string>>;
+  /** How long a condition lasts after the trouble has passed. */
+  readonly evictionPressureTransitionPeriodMs: number;
+  /** The longest that a pod evicted for a soft threshold may take. */
+  readonly evictionMaxPodGracePeriodSeconds: number;
   readonly containerLogMaxSizeBytes: number;
   readonly containerLogMaxFiles: number;
   readonly imageGCHighThresholdPercent: number;
@@ -61,7 +69,18 @@ export const DEFAULT_CONFIG: KubeletConfig = Object.freeze({
   nodeIps: [],
   providerId: '',
   systemReserved: {},
-  evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '10%', 'nodefs.inodesFree': '5%' },
+  evictionHard: {
+    'memory.available': '100Mi',
+    'nodefs.available': '10%',
+    'nodefs.inodesFree': '5%',
+    'imagefs.available': '15%',
+    'imagefs.inodesFree': '5%',
+  },
+  evictionSoft: {},
+  evictionSoftGracePeriod: {},
+  evictionMinimumReclaim: {},
+  evictionPressureTransitionPeriodMs: 300_000,
+  evictionMaxPodGracePeriodSeconds: 0,
   containerLogMaxSizeBytes: 10 * 1024 * 1024,
   containerLogMaxFiles: 5,
   imageGCHighThresholdPercent: 85,

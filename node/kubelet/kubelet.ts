@@ -1,5 +1,5 @@
-import { pods, services } from '../../api/resources.ts';
-import type { Pod } from '../../api/types/core/v1.generated.ts';
+import { nodes, pods, services } from '../../api/resources.ts';
+import type { Node, Pod } from '../../api/types/core/v1.generated.ts';
 import { type Clock, formatTime } from '../../libs/base/clock.ts';
 import type { Host } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
@@ -12,11 +12,13 @@ import { keyOf, type Live } from '../../libs/kind/object.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
 import { ChangeSource } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
+import { admit, type Rejection } from './admission/admission.ts';
 import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';
 import { Cgroups } from './containers/cgroups.ts';
 import { ANNOTATION, LABEL } from './containers/labels.ts';
 import type { KubeletEnvironment } from './environment.ts';
+import { Eviction } from './eviction/eviction.ts';
 import { Housekeeping } from './gc/housekeeping.ts';
 import { ImagePuller } from './images/puller.ts';
 import { nodeIps } from './node-status/facts.ts';
@@ -24,6 +26,7 @@ import { NodeLease } from './node-status/lease.ts';
 import { NodeStatusReporter } from './node-status/node-status.ts';
 import { ReferencedObjects } from './objects.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './pod/objects.ts';
+import type { NodeDecision } from './pod/state.ts';
 import { StatusWriter } from './pod/status-writer.ts';
 import { PodWorker } from './pod/worker.ts';
 import { isMirror, isStatic, StaticPods } from './static-pods/static-pods.ts';
@@ -80,6 +83,12 @@ class NodeKubelet implements Kubelet {
   readonly #disposables: Disposable[] = [];
   #statics: StaticPods | undefined;
   readonly #housekeeping: Housekeeping;
+  readonly #eviction: Eviction;
+  /** Pods that the runtime had when this kubelet began: they were taken before, and are not asked again. */
+  #found: ReadonlySet<string> = new Set();
+  /** Pods for which the API is asked what the node is now. */
+  readonly #confirming = new Map<string, NodePod>();
+  #appArmor = false;
   #runtimeName = '';
   #hostIps: readonly string[] = [];
   #stopped = false;
@@ -132,6 +141,14 @@ class NodeKubelet implements Kubelet {
         const { lastListedMs } = this.#changes;
         return lastListedMs === undefined ? undefined : clock.monotonic() - lastListedMs;
       },
+      pressures: () => this.#eviction.conditions,
+    });
+    this.#eviction = new Eviction({
+      env: this.env,
+      active: () => this.#active(),
+      evict: (uid, message, graceMs) => this.#workers.get(uid)?.evict(message, graceMs),
+      reclaimDisk: () => this.#housekeeping.reclaimDisk(),
+      changed: () => this.#status.poke(),
     });
     this.#housekeeping = new Housekeeping({
       env: this.env,
@@ -154,11 +171,15 @@ class NodeKubelet implements Kubelet {
     const { config } = this.env;
     this.#hostIps = nodeIps(host, config);
     this.#runtimeName = await this.#status.prepare();
+    this.#appArmor = (await host.files.readTextIfExists(APP_ARMOR).catch(() => undefined))?.trim() === 'Y';
+    await this.#eviction.start();
     this.#status.start();
     this.#lease.start();
     const informer = informers.informer(pods);
     informers.informer(services);
     await informers.synced();
+    const { items } = await this.env.cri.listPodSandbox({});
+    this.#found = new Set(items.map(({ labels }) => labels[LABEL.podUid] ?? ''));
     this.#changes.start();
     this.#statics = new StaticPods({
       env: this.env,
@@ -167,6 +188,9 @@ class NodeKubelet implements Kubelet {
       run: (pod) => this.#run(pod),
       end: (pod) => this.#endStatic(pod),
     });
+    // Who was here first is taken first.
+    const mine = informer.list().filter(({ spec }) => spec?.nodeName === this.nodeName);
+    for (const pod of [...mine].sort(byAge)) this.#podChanged(pod, undefined);
     this.#disposables.push(informer.on((pod, previous) => this.#podChanged(pod, previous)));
     await this.#statics.start();
     await this.#adopt();
@@ -192,6 +216,7 @@ class NodeKubelet implements Kubelet {
     for (const one of this.#disposables) one[Symbol.dispose]();
     await Promise.all([
       this.#changes.stop(),
+      this.#eviction.stop(),
       this.#status.stop(),
       this.#lease.stop(),
       this.#statics?.stop(),
@@ -213,6 +238,7 @@ class NodeKubelet implements Kubelet {
       else if (pod.metadata.deletionTimestamp) void this.#delete(pod);
       return;
     }
+    if (!pod) this.#confirming.delete(uidOf(either));
     if (!pod) this.#workers.get(uidOf(previous as NodePod))?.update(undefined);
     else if (mine) this.#run(pod);
   }
@@ -221,10 +247,64 @@ class NodeKubelet implements Kubelet {
     if (this.#stopped) return;
     const known = this.#workers.get(uidOf(pod));
     if (known) return known.update(pod);
+    if (this.#confirming.has(uidOf(pod))) return void this.#confirming.set(uidOf(pod), pod);
+    const rejection = unwanted || this.#wasTaken(pod) ? undefined : this.#admit(pod, this.#status.node);
+    if (!rejection) return this.#begin(pod, unwanted);
+    if (!BY_NODE.has(rejection.reason)) return this.#reject(pod, rejection);
+    // What is known of the node may be old: labels and taints change without us.
+    this.#confirming.set(uidOf(pod), pod);
+    void this.#confirm(pod);
+  }
+
+  async #confirm({ metadata }: NodePod): Promise<void> {
+    const node = await this.env.client
+      .resource(nodes)
+      .get(this.nodeName)
+      .catch(() => this.#status.node);
+    const uid = metadata?.uid ?? '';
+    const pod = this.#confirming.get(uid);
+    this.#confirming.delete(uid);
+    if (!pod || this.#stopped) return;
+    const rejection = this.#admit(pod, node);
+    if (rejection) this.#reject(pod, rejection);
+    else this.#begin(pod);
+  }
+
+  /** An earlier kubelet of this node took it, or it needs nothing any more. */
+  #wasTaken({ metadata, status }: NodePod): boolean {
+    if (metadata?.deletionTimestamp || status?.startTime || this.#found.has(metadata?.uid ?? '')) return true;
+    return status?.phase === 'Failed' || status?.phase === 'Succeeded';
+  }
+
+  #active(): NodePod[] {
+    return Array.from(this.#workers.values())
+      .filter(({ active }) => active)
+      .map(({ pod }) => pod);
+  }
+
+  #admit(pod: NodePod, node: Live<Node> | undefined): Rejection | undefined {
+    return admit({
+      pod,
+      others: this.#active(),
+      node,
+      allocatable: this.env.allocatable(),
+      os: this.env.host.facts.platform,
+      pressures: this.#eviction.conditions,
+      appArmor: this.#appArmor,
+    });
+  }
+
+  #reject(pod: NodePod, { reason, message }: Rejection): void {
+    this.#events.event(pod as Live<Pod>, 'Warning', reason, message);
+    this.#begin(pod, false, { phase: 'Failed', reason, message: `Pod was rejected: ${message}`, rejected: true });
+  }
+
+  #begin(pod: NodePod, unwanted = false, rejected?: NodeDecision): void {
     const worker = new PodWorker({
       env: this.env,
       pod,
       unwanted,
+      ...(rejected && { rejected }),
       fresh: this.#adopted && !this.#inRuntime(uidOf(pod)),
       apiPod: (own) => (isStatic(own) ? this.#statics?.mirrorOf(own) : own),
       terminated: (ended) => (isStatic(ended) ? this.#staticEnded(ended) : this.#delete(ended)),
@@ -281,3 +361,12 @@ class NodeKubelet implements Kubelet {
     }
   }
 }
+
+const APP_ARMOR = '/sys/module/apparmor/parameters/enabled';
+/** Reasons that depend on what the node's object says. */
+const BY_NODE: ReadonlySet<string> = new Set(['NodeAffinity', 'TaintToleration']);
+
+const byAge = (a: Live<Pod>, b: Live<Pod>): number => {
+  const [x, y] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  return x < y ? -1 : x > y ? 1 : 0;
+};

@@ -80,6 +80,16 @@ export class Cgroups {
     return [...uids];
   }
 
+  /** How many processes and threads the pod has; 0 where nobody counts them. */
+  async processes(pod: NodePod): Promise<number> {
+    for (const { version, path, controller } of await this.hierarchies()) {
+      if (version === 1 && controller !== 'pids') continue;
+      const text = await this.#host.files.readTextIfExists(`${path}${this.parentOf(pod)}/pids.current`);
+      return Number(text?.trim() ?? 0) || 0;
+    }
+    return 0;
+  }
+
   hierarchies(): Promise<readonly Hierarchy[]> {
     this.#hierarchies ??= detect(this.#host);
     return this.#hierarchies;

@@ -45,6 +45,11 @@ export class Housekeeping {
     await Promise.all(this.#running);
   }
 
+  /** Frees what can be freed at once: every image that nothing runs from. */
+  async reclaimDisk(): Promise<void> {
+    await this.#images.collect({ everything: true });
+  }
+
   /** Folders and cgroups of pods that are no more. */
   async removeOrphans(): Promise<void> {
     const { env, isKnown } = this.#options;

@@ -45,8 +45,8 @@ export class ImageGarbageCollector {
     this.#env = env;
   }
 
-  /** Looks once. Rejects when the runtime does not answer. */
-  async collect(): Promise<void> {
+  /** Looks once. Rejects when the runtime does not answer. `everything`: whatever is unused, as the disk is full. */
+  async collect({ everything = false } = {}): Promise<void> {
     const { cri, clock, host, config, log } = this.#env;
     const [{ images }, { containers }, { imageFilesystems }] = await Promise.all([
       cri.listImages({}),
@@ -68,11 +68,13 @@ export class ImageGarbageCollector {
 
     const mountpoint = imageFilesystems[0]?.fsId?.mountpoint;
     const space = mountpoint ? await host.files.space(mountpoint).catch(() => undefined) : undefined;
-    if (!space || space.totalBytes === 0) return;
-    const usedPercent = 100 - (100 * space.freeBytes) / space.totalBytes;
-    if (usedPercent < config.imageGCHighThresholdPercent) return;
-    const freeBytes = (space.totalBytes * (100 - config.imageGCLowThresholdPercent)) / 100 - space.freeBytes;
-    const options = { freeBytes, nowMs, minimumAgeMs: config.imageMinimumGCAgeMs };
+    if (!everything && (!space || space.totalBytes === 0)) return;
+    const usedPercent = space && space.totalBytes > 0 ? 100 - (100 * space.freeBytes) / space.totalBytes : 100;
+    if (!everything && usedPercent < config.imageGCHighThresholdPercent) return;
+    const { totalBytes = 0, freeBytes: free = 0 } = space ?? {};
+    const wanted = (totalBytes * (100 - config.imageGCLowThresholdPercent)) / 100 - free;
+    const freeBytes = everything ? Number.POSITIVE_INFINITY : wanted;
+    const options = { freeBytes, nowMs, minimumAgeMs: everything ? 0 : config.imageMinimumGCAgeMs };
     for (const id of chooseImages(candidates, options)) {
       log.info('an unused image is removed, as the disk runs full', {
         image: id,

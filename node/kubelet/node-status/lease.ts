@@ -1,11 +1,12 @@
 import { leases } from '../../../api/resources.ts';
 import type { Lease } from '../../../api/types/coordination/v1.generated.ts';
 import type { Node } from '../../../api/types/core/v1.generated.ts';
-import { type Clock, formatMicroTime, type Timer } from '../../../libs/base/clock.ts';
+import { type Clock, formatMicroTime } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Client } from '../../../libs/kind/client.ts';
 import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../../libs/machinery/errors.ts';
+import { Repeated } from './repeated.ts';
 
 export interface NodeLeaseOptions {
   readonly client: Client;
@@ -25,32 +26,25 @@ export class NodeLease {
   readonly #options: NodeLeaseOptions;
   readonly #stopped = new AbortController();
   #lease: Live<Lease> | undefined;
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  readonly #repeated: Repeated;
   #failures = 0;
 
   constructor(options: NodeLeaseOptions) {
     this.#options = options;
+    const { clock, durationSeconds, node } = options;
+    this.#repeated = new Repeated(clock, {
+      run: () => this.#renew(),
+      delayMs: () => (this.#failures > 0 || !node() ? RETRY_MS : (durationSeconds * 1000) / 4),
+    });
   }
 
   start(): void {
-    this.#running = this.#renew().finally(() => {
-      this.#running = undefined;
-      this.#schedule();
-    });
+    this.#repeated.poke();
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the kubelet stops'));
-    this.#timer?.cancel();
-    await this.#running;
-  }
-
-  #schedule(): void {
-    const { clock, durationSeconds } = this.#options;
-    if (this.#stopped.signal.aborted) return;
-    const delayMs = this.#failures > 0 || !this.#options.node() ? RETRY_MS : (durationSeconds * 1000) / 4;
-    this.#timer = clock.setTimer(() => this.start(), delayMs);
+    await this.#repeated.stop();
   }
 
   async #renew(): Promise<void> {

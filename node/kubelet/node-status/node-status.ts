@@ -53,7 +53,11 @@ export class NodeStatusReporter {
     const { clock, config } = options.env;
     this.#repeated = new Repeated(clock, {
       run: () => this.#report(),
-      delayMs: () => (this.#node ? config.nodeStatusUpdateFrequencyMs : RETRY_MS),
+      delayMs: () => {
+        if (!this.#node) return RETRY_MS;
+        const starting = !this.#ready && clock.monotonic() - this.#startedMs < STARTING_MS_MAX;
+        return starting ? STARTING_MS : config.nodeStatusUpdateFrequencyMs;
+      },
     });
   }
 

@@ -135,6 +135,10 @@ export interface NodeDecision {
   readonly phase: 'Failed' | 'Succeeded';
   readonly reason?: string;
   readonly message?: string;
+  /** It was never taken: nothing of it was begun, and its status says no more than why. */
+  readonly rejected?: boolean;
+  /** Others are told that it was disturbed, so that its end is not held against it. */
+  readonly disrupted?: boolean;
 }
 
 /**

@@ -20,6 +20,8 @@ export interface StatusInput {
   /** The pod comes to its end, or is being deleted. */
   readonly ending: boolean;
   readonly finished?: NodeDecision;
+  /** Conditions that are shown for a while. */
+  readonly passing?: Partial<Record<PassingCondition, Truth>>;
 }
 
 /** The conditions that a kubelet keeps; the others in a pod's status are somebody else's. */
@@ -31,12 +33,17 @@ const OWN_CONDITIONS = [
   'PodScheduled',
 ] as const;
 type OwnCondition = (typeof OWN_CONDITIONS)[number];
+/** Those that are there only while there is something to say. */
+const PASSING_CONDITIONS = ['PodResizePending', 'PodResizeInProgress', 'DisruptionTarget'] as const;
+export type PassingCondition = (typeof PASSING_CONDITIONS)[number];
+const WRITTEN_CONDITIONS: readonly string[] = [...OWN_CONDITIONS, ...PASSING_CONDITIONS];
 
-type Truth = { readonly status: boolean; readonly reason?: string; readonly message?: string };
+export type Truth = { readonly status: boolean; readonly reason?: string; readonly message?: string };
 
 /** The whole status of a pod, from what is known now. Pure. Transition times are kept where nothing has changed. */
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, nowMs, finished } = input;
+  if (finished?.rejected) return rejectedStatus(input, finished);
   const all = containersOf(pod);
   const initialized = isInitialized(input, all);
   const statuses = (kind: SpecContainer['kind']) =>
@@ -52,7 +59,7 @@ export function podStatus(input: StatusInput): PodStatus {
   return {
     ...(generation !== undefined && { observedGeneration: generation }),
     phase,
-    conditions: mergeConditions(pod, truths, nowMs),
+    conditions: mergeConditions(pod, truths, passingConditions(input), nowMs),
     ...(finished?.reason && { reason: finished.reason }),
     ...(finished?.message && { message: finished.message }),
     ...(input.hostIps[0] !== undefined && {
@@ -65,6 +72,19 @@ export function podStatus(input: StatusInput): PodStatus {
     containerStatuses,
     ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
     qosClass: pod.status?.qosClass ?? (pod.spec ? qosClassOf(pod.spec) : 'BestEffort'),
+  };
+}
+
+/** A pod that was never taken has no containers to tell of. */
+function rejectedStatus({ pod, startMs }: StatusInput, { phase, reason, message }: NodeDecision): PodStatus {
+  const { conditions, startTime, qosClass } = pod.status ?? {};
+  return {
+    phase,
+    ...(conditions && { conditions: structuredClone(conditions) as PodCondition[] }),
+    ...(reason && { reason }),
+    ...(message && { message }),
+    startTime: startTime ?? formatTime(startMs),
+    qosClass: qosClass ?? (pod.spec ? qosClassOf(pod.spec) : 'BestEffort'),
   };
 }
 
@@ -182,11 +202,22 @@ function conditions(
   };
 }
 
-function mergeConditions(pod: NodePod, truths: Record<OwnCondition, Truth>, nowMs: number): PodCondition[] {
+function passingConditions({ finished, passing }: StatusInput): Partial<Record<PassingCondition, Truth>> {
+  if (!finished?.disrupted) return passing ?? {};
+  const message = finished.message ?? '';
+  return { ...passing, DisruptionTarget: { status: true, reason: 'TerminationByKubelet', message } };
+}
+
+function mergeConditions(
+  pod: NodePod,
+  truths: Record<OwnCondition, Truth>,
+  passing: Partial<Record<PassingCondition, Truth>>,
+  nowMs: number,
+): PodCondition[] {
   const told = pod.status?.conditions ?? [];
   const generation = pod.metadata?.generation;
-  const own = OWN_CONDITIONS.map((type): PodCondition => {
-    const { status, reason, message } = truths[type];
+  const written = [...Object.entries(passing), ...OWN_CONDITIONS.map((type) => [type, truths[type]] as const)];
+  const own = written.map(([type, { status, reason, message }]): PodCondition => {
     const before = told.find((one) => one.type === type);
     const text = status ? 'True' : 'False';
     const lastTransitionTime = before?.status === text ? before.lastTransitionTime : undefined;
@@ -200,7 +231,11 @@ function mergeConditions(pod: NodePod, truths: Record<OwnCondition, Truth>, nowM
       ...(message && { message }),
     };
   });
-  const others = told.filter(({ type }) => !(OWN_CONDITIONS as readonly string[]).includes(type));
+  // A disruption that somebody announced is not taken back here.
+  const others = told.filter(
+    ({ type }) =>
+      !WRITTEN_CONDITIONS.includes(type) || (type === 'DisruptionTarget' && passing.DisruptionTarget === undefined),
+  );
   return [...(structuredClone(others) as PodCondition[]), ...own];
 }
 
@@ -222,10 +257,14 @@ export function statusPatch(
     if (field === 'conditions') {
       const changed = (after.conditions ?? []).filter(
         (one) =>
-          (OWN_CONDITIONS as readonly string[]).includes(one.type) &&
+          WRITTEN_CONDITIONS.includes(one.type) &&
           !same(before.conditions?.find(({ type }) => type === one.type) ?? null, one),
       );
-      if (changed.length > 0) patch['conditions'] = changed;
+      const gone = (before.conditions ?? []).filter(
+        ({ type }) => WRITTEN_CONDITIONS.includes(type) && !after.conditions?.some((one) => one.type === type),
+      );
+      const parts = [...gone.map(({ type }) => ({ $patch: 'delete', type })), ...changed];
+      if (parts.length > 0) patch['conditions'] = parts;
     } else if (field === 'podIPs' || field === 'hostIPs') {
       const kept = after[field] ?? [];
       const gone = (before[field] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));

@@ -30,6 +30,8 @@ export interface PodWorkerOptions {
   readonly unwanted?: boolean;
   /** The runtime is known to have nothing of it: the first round need not ask. */
   readonly fresh?: boolean;
+  /** The node does not take it: it fails at once. */
+  readonly rejected?: NodeDecision;
   /** Where statuses go: the pod itself, or the mirror of a static one; undefined while there is none. */
   readonly apiPod: (pod: NodePod) => NodePod | undefined;
   /** Everything of the pod has ended and been removed, though its object may still be there. */
@@ -74,6 +76,8 @@ export class PodWorker {
   #timer: Timer | undefined;
   #refresh: Timer | undefined;
   #terminatingSinceMs: number | undefined;
+  /** The node ends it, and grants so long. */
+  #graceMsMax = Number.POSITIVE_INFINITY;
   #settled = false;
   #removed = false;
   #stopped = false;
@@ -88,6 +92,7 @@ export class PodWorker {
     this.uid = uidOf(pod);
     this.#startMs = env.clock.now();
     this.#memory = newMemory(env.clock.monotonic());
+    this.#memory.decision = options.rejected;
     this.#observer = new PodObserver({ cri: env.cri, host: env.host, clock: env.clock, uid: this.uid });
     this.#applier = new PodApplier(env);
     this.#probes = new PodProbes(env, this.#memory, () => this.poke());
@@ -106,6 +111,21 @@ export class PodWorker {
     if (pod) this.#pod = pod;
     else this.#unwanted = true;
     if (this.#isEnding()) this.#job?.abort.abort(new Error('the pod is being ended'));
+    this.poke();
+  }
+
+  /** It runs, or may come to run. */
+  get active(): boolean {
+    return this.#memory.decision === undefined && !this.#unwanted && !this.#settled;
+  }
+
+  /** Ends the pod because the node has to; it fails for good. The first who says so is heard. */
+  evict(message: string, graceMs: number): void {
+    if (this.#memory.decision || this.#unwanted) return;
+    this.#memory.decision = { phase: 'Failed', reason: 'Evicted', message, disrupted: true };
+    this.#graceMsMax = graceMs;
+    this.#job?.abort.abort(new Error('the pod is being ended'));
+    this.#tell('Warning', 'Evicted', message);
     this.poke();
   }
 
@@ -350,7 +370,7 @@ export class PodWorker {
       for (const container of groups.flat()) this.#tell('Normal', 'Killing', `Stopping container ${container.name}`);
     } else if (groups[0]) {
       if (!this.#unwanted) this.#showStatus();
-      const totalMs = this.#unwanted ? 0 : gracePeriodMs(this.#pod);
+      const totalMs = this.#unwanted ? 0 : Math.min(this.#graceMsMax, gracePeriodMs(this.#pod));
       const leftMs = Math.max(0, this.#terminatingSinceMs + totalMs - monotonicMs);
       for (const container of groups[0]) this.#kill(container, leftMs, `Stopping container ${container.name}`);
       return;
