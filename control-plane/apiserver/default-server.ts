@@ -25,6 +25,7 @@ import { standardAdmission } from './admission/standard.ts';
 import type { StoredServices } from './allocators/node-ports.ts';
 import { serviceAllocator } from './allocators/service-allocator.ts';
 import type { Authenticator } from './authn/authenticator.ts';
+import { bootstrapTokenAuthenticator, bootstrapUser } from './authn/bootstrap-tokens.ts';
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
@@ -104,7 +105,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       authorize,
       rulesOf: (user, namespace) => [...rbac.grants(user, namespace)].flatMap((grant) => grant.rules),
     }),
-    ...identityReviewKinds(tokens, clock),
+    ...identityReviewKinds(tokens, clock, (token, registry) => bootstrapUser({ keys, clock }, token, registry)),
   ];
   const componentStatuses = componentStatusKind([
     ...(options.componentChecks ?? []),
@@ -126,6 +127,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     authenticators: [
       ...(options.authenticators ?? []),
       clientCertificateAuthenticator({ keys, clock, clientAuthorityPem: options.clientAuthorityPem }),
+      bootstrapTokenAuthenticator({ keys, clock }, () => server.engine.registry),
       tokens.authenticator(() => server.engine.registry),
     ],
     impersonate: (request, user) => impersonate(request, user, authorize),

@@ -19,6 +19,8 @@ import { type IpamSettings, nodeIpamController } from '../../api/core/node/contr
 import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
 import { taintEvictionController } from '../../api/core/node/controller/taint-eviction.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
+import { bootstrapSignerController } from '../../api/core/secret/controller/bootstrap-signer.ts';
+import { tokenCleanerController } from '../../api/core/secret/controller/token-cleaner.ts';
 import { serviceAccountController } from '../../api/core/serviceaccount/controller/controller.ts';
 import {
   endpointSliceController,
@@ -89,6 +91,8 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       source: 'garbage-collector-controller',
     },
     entry(serviceAccountController, 'service-account-controller'),
+    entry(bootstrapSignerController, 'bootstrap-signer'),
+    entry(tokenCleanerController, 'token-cleaner'),
     entry(csrApprovingController, 'certificate-controller'),
     entry(csrCleanerController, 'certificate-controller'),
     ...(settings.signing ? [entry(csrSigningController(settings.signing), 'certificate-controller')] : []),

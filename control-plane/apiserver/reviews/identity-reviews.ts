@@ -2,15 +2,19 @@ import type { TokenReview } from '../../../api/types/authentication/v1.generated
 import { type Clock, formatTime } from '../../../libs/base/clock.ts';
 import { defineKind, type Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
 import type { UserInfo } from '../../../libs/kind/request.ts';
 import { badRequest } from '../../../libs/machinery/errors.ts';
 import type { ServiceAccountTokens } from '../authn/service-account-tokens.ts';
 
 const GROUP = 'authentication.k8s.io';
 
+/** Whom a token stands for that is no service account's; undefined: it is not known here. */
+export type OtherTokens = (token: string, registry: Registry) => Promise<UserInfo | undefined>;
+
 /** Who am I, and whose token is this: the two reviews of authentication.k8s.io. */
-export function identityReviewKinds(tokens: ServiceAccountTokens, clock: Clock): Kind[] {
-  return [selfSubjectReview(clock), tokenReview(tokens)];
+export function identityReviewKinds(tokens: ServiceAccountTokens, clock: Clock, others: OtherTokens): Kind[] {
+  return [selfSubjectReview(clock), tokenReview(tokens, others)];
 }
 
 function selfSubjectReview(clock: Clock): Kind {
@@ -29,7 +33,7 @@ function selfSubjectReview(clock: Clock): Kind {
   });
 }
 
-function tokenReview(tokens: ServiceAccountTokens): Kind {
+function tokenReview(tokens: ServiceAccountTokens, others: OtherTokens): Kind {
   return defineKind<TokenReview>({
     group: GROUP,
     kind: 'TokenReview',
@@ -40,7 +44,12 @@ function tokenReview(tokens: ServiceAccountTokens): Kind {
       async create(_ctx, registry, body) {
         const { token = '', audiences } = body.spec;
         if (token === '') throw badRequest('token is required for TokenReview in authentication');
-        const verdict = await tokens.verify(token, audiences?.length ? audiences : [tokens.issuer], registry);
+        const wanted = audiences?.length ? audiences : [tokens.issuer];
+        // Other tokens are for the API server alone.
+        const other = wanted.includes(tokens.issuer) ? await others(token, registry) : undefined;
+        const verdict = other
+          ? { user: other, audiences: [tokens.issuer] }
+          : await tokens.verify(token, wanted, registry);
         const status =
           'problem' in verdict
             ? { user: {}, error: verdict.problem }
