@@ -9,6 +9,8 @@ export interface Representation {
   readonly media: MediaType;
   /** What the answer is turned into; `object` is the thing itself. */
   readonly as: 'object' | 'table' | 'metadata';
+  /** `metadata`: of a list, or of one object. */
+  readonly asList?: boolean;
   /** `v1` or `v1beta1` of meta.k8s.io, for tables and metadata. */
   readonly asVersion: 'v1' | 'v1beta1';
   /** Spread over lines (`pretty`), JSON alone. */
@@ -20,6 +22,12 @@ export const CONTENT_TYPES: Readonly<Record<MediaType, string>> = Object.freeze(
   yaml: 'application/yaml',
   protobuf: 'application/vnd.kubernetes.protobuf',
 });
+
+/** What a watch can be written in, as refusals name it. */
+export const STREAM_TYPES: readonly string[] = Object.freeze([
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+]);
 
 export const WATCH_CONTENT_TYPES: Readonly<Record<MediaType, string>> = Object.freeze({
   json: 'application/json',
@@ -44,6 +52,8 @@ export interface NegotiationOptions {
   readonly allowAs: boolean;
   /** YAML cannot be streamed. */
   readonly allowYaml: boolean;
+  /** Objects of custom resources have no protobuf form; their metadata has. Default true. */
+  readonly allowProtobuf?: boolean;
   readonly pretty: boolean;
 }
 
@@ -60,6 +70,15 @@ export function negotiate(accept: string | undefined, options: NegotiationOption
   return undefined;
 }
 
+/** Whether any type of the header, its parameters aside, is one that is served: `application/*` is not among them. */
+export function isKnownMedia(accept: string | undefined, served: readonly string[] = Object.keys(MEDIA_OF)): boolean {
+  if (accept === undefined || accept === '') return true;
+  return accept.split(',').some((clause) => {
+    const type = withoutParameters(clause).trim();
+    return type === '*/*' || served.includes(type);
+  });
+}
+
 function mediaOf(type: string, allowYaml: boolean): MediaType | undefined {
   if (type === '*/*' || type === 'application/*') return 'json';
   const media = Object.hasOwn(MEDIA_OF, type) ? MEDIA_OF[type] : undefined;
@@ -69,13 +88,14 @@ function mediaOf(type: string, allowYaml: boolean): MediaType | undefined {
 function representationOf(clause: Clause, media: MediaType, options: NegotiationOptions): Representation | undefined {
   const pretty = options.pretty || clause.parameters.get('pretty') === '1';
   const as = clause.parameters.get('as');
+  if (as === undefined && media === 'protobuf' && options.allowProtobuf === false) return undefined;
   if (as === undefined) return { media, as: 'object', asVersion: 'v1', pretty };
   if (!options.allowAs) return undefined;
   const [group, version] = [clause.parameters.get('g'), clause.parameters.get('v')];
   if (group !== 'meta.k8s.io' || (version !== 'v1' && version !== 'v1beta1')) return undefined;
   if (as === 'Table') return media === 'protobuf' ? undefined : { media, as: 'table', asVersion: version, pretty };
   if (as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList')
-    return { media, as: 'metadata', asVersion: version, pretty };
+    return { media, as: 'metadata', asList: as.endsWith('List'), asVersion: version, pretty };
   return undefined;
 }
 

@@ -79,6 +79,8 @@ function watchErrors(options: ListParameters): ErrorList {
   const at = path('resourceVersionMatch');
   const match: string = options.resourceVersionMatch;
   const errors: ErrorList = [];
+  if (options.continue !== '')
+    errors.push(forbidden(at, 'resourceVersionMatch is forbidden when continue is provided'));
   if (options.sendInitialEvents !== undefined) {
     if (match !== 'NotOlderThan') {
       errors.push(forbidden(at, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'));
@@ -120,7 +122,7 @@ export function parseWriteParameters(query: URLSearchParams, kind: WriteOptionsK
   }
   errors.push(...fieldManagerErrors(fieldManager), ...dryRunErrors(dryRun));
   if (fieldValidation !== '' && !['Ignore', 'Warn', 'Strict'].includes(fieldValidation)) {
-    errors.push(notSupported('fieldValidation', fieldValidation, ['Ignore', 'Strict', 'Warn', '']));
+    errors.push(notSupported('fieldValidation', fieldValidation, ['', 'Ignore', 'Strict', 'Warn']));
   }
   if (errors.length > 0) throw invalid({ group: META_GROUP, kind }, '', errors);
   return {

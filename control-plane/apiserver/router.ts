@@ -1,5 +1,8 @@
 import type { RequestAttributes, Verb } from '../../libs/kind/request.ts';
 
+/** A path that starts as a resource's and cannot be read as one. */
+export class UnreadablePath extends Error {}
+
 /** What a request's method and path say, before anybody asks whether such a thing exists. */
 export interface Route {
   readonly attributes: RequestAttributes;
@@ -28,7 +31,7 @@ const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
  *     GET  /apis/apps/v1/deployments?watch=1  watch deployments in all namespaces
  *     GET  /healthz                           not a resource request: verb get, path /healthz
  *
- * `query` decides between list and watch and, through a field selector on `metadata.name`, gives lists a name.
+ * Throws `UnreadablePath` for `watch` and `proxy` of nothing. `query` decides between list and watch and, through a field selector on `metadata.name`, gives lists a name.
  */
 export function route(method: string, path: string, query: URLSearchParams): Route {
   const segments = path.split('/').filter((_, i) => i > 0);
@@ -64,7 +67,8 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   let verb: Verb = METHOD_VERBS[method] ?? '';
   const legacy = segments[at];
   if (legacy !== undefined && LEGACY_PREFIXES.has(legacy)) {
-    if (segments[at + 1] === undefined) return nonResource();
+    if (segments[at + 1] === undefined)
+      throw new UnreadablePath(`unable to determine kind and namespace from url, ${path}`);
     verb = legacy;
     at++;
   }

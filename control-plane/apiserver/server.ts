@@ -29,7 +29,7 @@ import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
 import { handleResource } from './registry/verbs.ts';
 import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
-import { isWellEscaped, type Route, route } from './router.ts';
+import { isWellEscaped, type Route, route, UnreadablePath } from './router.ts';
 import { systemContext } from './system-context.ts';
 
 /** How long a request that is not a watch may take, when the client does not say less. */
@@ -169,6 +169,10 @@ export class ApiServer {
         deadline?.[Symbol.dispose]();
       }
     } catch (error) {
+      if (error instanceof UnreadablePath) {
+        const why = `failed to create RequestInfo: ${error.message}`;
+        return textResponse(500, `Internal Server Error: ${JSON.stringify(request.path)}: ${why}\n`);
+      }
       if (!isExpected(error))
         this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
       return errorResponse(error, form, this.schema, warnings.all);

@@ -247,6 +247,12 @@ export function notAcceptable(mediaTypes: readonly string[]): ApiError {
   return make(406, 'NotAcceptable', message);
 }
 
+/** 406 where no clause of `Accept` is even known to the path. */
+export function noRepresentation(mediaTypes: readonly string[]): ApiError {
+  const message = `406: Not Acceptable\n\nAvailable representations: ${mediaTypes.join(', ')}`;
+  return make(406, 'NotAcceptable', message, {});
+}
+
 /** 406 where the client asked for a transformation that does not fit the answer. */
 export function cannotTransform(message: string): ApiError {
   return make(406, 'NotAcceptable', message);

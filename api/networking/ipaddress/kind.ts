@@ -1,6 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import { nameColumn } from '../../../libs/kind/standard-columns.ts';
+import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { documented, NONE } from '../../meta/columns.ts';
 import type { IPAddress } from '../../types/networking/v1.generated.ts';
 import { strategy } from './strategy.ts';
@@ -21,6 +21,7 @@ export const ipAddress = defineKind<IPAddress>({
       description: documented('networking.v1.IPAddressSpec', 'parentRef'),
       value: parentText,
     },
+    ageColumn,
   ],
 });
 

@@ -97,7 +97,8 @@ export class ObjectWriter {
       includeObject: form.includeObject || 'Metadata',
       columns: form.columns,
       nowMs: this.nowMs,
-      metadata: { resourceVersion: object.metadata?.resourceVersion ?? '' },
+      // What only pretends to be stored has no version.
+      metadata: object.metadata?.resourceVersion ? { resourceVersion: object.metadata.resourceVersion } : {},
       documentation: this.documentation,
     });
   }
@@ -124,6 +125,10 @@ export class ObjectWriter {
     else shown = { ...(object as ApiObject) };
     shown.apiVersion = apiVersion;
     decorate?.(shown);
+    // A converter's object has what the converter wrote, in its order, until it has been through the schema.
+    if (apiVersion !== this.#storageApiVersion && this.schema.has(served.type)) {
+      shown = normalize<ApiObject>(this.schema, served.type, shown);
+    }
     return deepFreeze(shown) as DeepReadonly<ApiObject>;
   }
 
@@ -135,9 +140,7 @@ export class ObjectWriter {
       assert(type !== undefined, `a table has no protobuf form`);
       return encodeProtobuf(this.schema, type, value as object);
     }
-    // A converted object has its fields in the converter's order until it has been through the schema.
-    const converted = form.as === 'object' && form.apiVersion !== this.#storageApiVersion && type !== undefined;
-    return encoder.encode(stringify(converted ? normalize(this.schema, type, value) : value));
+    return encoder.encode(stringify(value));
   }
 
   /** An object of the form that has only metadata, as bookmarks carry it, and its type. */

@@ -1,4 +1,6 @@
-import { methodNotAllowed } from '../../../libs/machinery/errors.ts';
+import { methodNotAllowed, noRepresentation } from '../../../libs/machinery/errors.ts';
+import { header } from '../headers.ts';
+import { CONTENT_TYPES, isKnownMedia } from '../negotiation.ts';
 import { respond, wholeBody } from '../responses.ts';
 import type { Endpoint } from '../server.ts';
 
@@ -35,6 +37,7 @@ export function versionEndpoint(info: VersionInfo): Endpoint {
     handle(_server, _ctx, request, form) {
       if (request.path !== '/version' && request.path !== '/version/') return undefined;
       if (request.method !== 'GET') throw methodNotAllowed();
+      if (!isKnownMedia(header(request, 'accept'), [CONTENT_TYPES.json])) throw noRepresentation([CONTENT_TYPES.json]);
       return respond(200, wholeBody({ value: info }, { ...form, media: 'json', pretty: true }));
     },
   };

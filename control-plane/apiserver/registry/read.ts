@@ -1,7 +1,16 @@
 import { withTimeout } from '../../../libs/base/clock.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
-import { badRequest, expired, notFound, timeout, tooLargeResourceVersion } from '../../../libs/machinery/errors.ts';
+import { decodeAny } from '../../../libs/machinery/codec/json.ts';
+import {
+  badRequest,
+  cannotTransform,
+  expired,
+  notFound,
+  timeout,
+  tooLargeResourceVersion,
+} from '../../../libs/machinery/errors.ts';
 import { FieldSelector } from '../../../libs/machinery/fields.ts';
+import { quote } from '../../../libs/machinery/quote.ts';
 import { CompactedError, FutureRevisionError } from '../../store/store.ts';
 import type { ApiResponse, WatchBody, WholeBody } from '../api.ts';
 import type { Encoded, Form } from '../cache/encoded.ts';
@@ -17,6 +26,7 @@ import {
   resourceVersionOrInternal,
 } from '../options.ts';
 import { prettyText, respond } from '../responses.ts';
+import { isTrue } from '../router.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { KindSet, type ServedResource } from './kind-set.ts';
 import type { ResourceRequest } from './verbs.ts';
@@ -31,6 +41,8 @@ const encoder = new TextEncoder();
 /** The request's object, as new as the request wants it. Throws 404. */
 export async function readObject(r: ResourceRequest): Promise<Encoded> {
   const { resource, namespace, name } = r.target;
+  if (isTrue(r.query.get('export')))
+    throw badRequest('the export parameter, deprecated since v1.14, is no longer supported');
   await waitFor(r, resourceVersionOrInternal(r.query.get('resourceVersion') ?? ''));
   const found = r.engine.caches.resource(resource.kind).get(objectKey(resource.kind, namespace, name));
   if (!found) throw notFound(resource.kind, name);
@@ -54,7 +66,7 @@ async function waitFor(r: ResourceRequest, revision: number | undefined): Promis
 
 /** An object as the answer, in the form that the request asks for. */
 export function presentObject(r: ResourceRequest, encoded: Encoded, code: number): ApiResponse {
-  const form = formOf(r);
+  const form = formOf(r, false);
   const body: WholeBody = {
     form: 'whole',
     contentType: CONTENT_TYPES[r.form.media],
@@ -66,9 +78,23 @@ export function presentObject(r: ResourceRequest, encoded: Encoded, code: number
 
 const isPretty = (r: ResourceRequest) => r.form.pretty && r.form.media === 'json';
 
-function formOf(r: ResourceRequest): Form {
-  const { media, as, asVersion } = r.form;
+/** Metadata is asked for of one object or of a list, and must be of what is answered. */
+function checkMetadataOf({ target }: ResourceRequest, asList: boolean, list: boolean): void {
+  if (asList === list) return;
+  const { kind } = target.resource;
+  const custom = KindSet.isCustom(target.resource);
+  const type = custom ? 'unstructured.Unstructured' : `${kind.group.replace(/\..*/, '') || 'core'}.${kind.kind}`;
+  throw cannotTransform(
+    list
+      ? `you requested PartialObjectMetadata, but the requested object is a list (*${type}List)`
+      : `you requested PartialObjectMetadataList, but the requested object is not a list (*${type})`,
+  );
+}
+
+function formOf(r: ResourceRequest, list: boolean): Form {
+  const { media, as, asVersion, asList } = r.form;
   const { apiVersion } = r.target.resource;
+  if (as === 'metadata') checkMetadataOf(r, asList ?? false, list);
   return r.engine.caches.forms.get({
     apiVersion,
     media,
@@ -82,7 +108,9 @@ function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
   const value = r.query.get('includeObject') ?? '';
   if (value === '') return 'Metadata';
   if (value === 'None' || value === 'Metadata' || value === 'Object') return value;
-  throw badRequest(`unrecognized includeObject value: ${JSON.stringify(value)}`);
+  throw badRequest(
+    `Unable to convert to Table as requested: includeObject: Invalid value: ${quote(value)}: must be 'Metadata', 'Object', 'None', or empty`,
+  );
 }
 
 export async function listOrWatch(r: ResourceRequest): Promise<ApiResponse> {
@@ -145,7 +173,7 @@ function listError(error: unknown, parameters: ListParameters, current: number):
 
 /** A list as the answer. */
 export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
-  const form = formOf(r);
+  const form = formOf(r, true);
   const metadata: ListMetadata = {
     resourceVersion: String(page.revision),
     ...(page.more ? { continue: nextToken(r, page) } : isUnstructured(r) ? { continue: '' } : {}),
@@ -154,10 +182,20 @@ export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
   const body: WholeBody = {
     form: 'whole',
     contentType: CONTENT_TYPES[r.form.media],
-    bytes: () => (isPretty(r) ? [encoder.encode(prettyText(page.value(form, metadata)))] : page.pieces(form, metadata)),
+    bytes: () => (isPretty(r) ? [prettyBytes(page.pieces(form, metadata))] : page.pieces(form, metadata)),
     value: () => page.value(form, metadata),
   };
   return respond(200, body, r.ctx.warnings.all);
+}
+
+/** What is written anyhow, spread over lines. */
+function prettyBytes(pieces: Iterable<Uint8Array>): Uint8Array {
+  const decoder = new TextDecoder();
+  return encoder.encode(
+    prettyText(
+      decodeAny([...pieces].map((piece) => decoder.decode(piece, { stream: true })).join('') + decoder.decode()),
+    ),
+  );
 }
 
 /** Lists of custom resources say that nothing follows, where others leave it out. */
@@ -200,7 +238,7 @@ async function openWatch(r: ResourceRequest, parameters: ListParameters, selecti
   await waitFor(r, revision);
   const initial = parameters.sendInitialEvents === true;
   const cache = engine.caches.resource(r.target.resource.kind);
-  const form = formOf(r);
+  const form = formOf(r, r.form.asList ?? false);
   const seconds = parameters.timeoutSeconds || Math.round(WATCH_SECONDS_MIN * (1 + engine.random.next()));
   if (seconds < 0) throw timeout('the watch is over before it began');
   const body: WatchBody = {

@@ -7,6 +7,7 @@ import {
   invalid,
   methodNotAllowed,
   methodNotSupported,
+  noRepresentation,
   notAcceptable,
   notFound,
   success,
@@ -17,7 +18,7 @@ import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Encoded } from '../cache/encoded.ts';
 import { objectKey } from '../cache/keys.ts';
 import { header } from '../headers.ts';
-import { CONTENT_TYPES, negotiate, type Representation } from '../negotiation.ts';
+import { CONTENT_TYPES, isKnownMedia, negotiate, type Representation, STREAM_TYPES } from '../negotiation.ts';
 import { parseWriteParameters, type WriteOptionsKind, type WriteParameters } from '../options.ts';
 import { respond, statusResponse, textResponse, wholeBody } from '../responses.ts';
 import type { Route } from '../router.ts';
@@ -32,6 +33,7 @@ import { KindSet, type ServedResource, subresourceOf } from './kind-set.ts';
 import { ownAction, ownOnCreate } from './managed-fields.ts';
 import type { Draft } from './metadata.ts';
 import { patchObject } from './patch.ts';
+import { checkMethod, checkNameSegment } from './paths.ts';
 import { listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';
 import { changeObject } from './update.ts';
@@ -69,22 +71,21 @@ export async function handleResource(
   const { kind, served } = resource;
   const collection =
     attributes.verb === 'list' || attributes.verb === 'watch' || attributes.verb === 'deletecollection';
-  const name = collection || attributes.verb === 'create' ? pathName(route) : attributes.name;
+  const name = collection ? '' : attributes.name;
   if (!kind.namespaced && attributes.namespace !== '' && kind.resource !== 'namespaces') {
     if (foreign()) return nowhere();
     throw unknownPath();
   }
-  if (kind.namespaced && attributes.namespace === '' && (name !== '' || attributes.verb === 'deletecollection'))
-    throw unknownPath();
   if (served.deprecationWarning) ctx.warnings.add(served.deprecationWarning);
   if (name === '' && ['update', 'patch'].includes(attributes.verb) && KindSet.isCustom(resource))
     throw badRequest('name must be provided');
-  const form = negotiate(header(request, 'accept'), { allowAs: true, allowYaml: attributes.verb !== 'watch', pretty });
-  if (!form) throw notAcceptable(Object.values(CONTENT_TYPES));
+  const form = formOf(request, resource, attributes.verb, pretty);
+  if (!kind.virtual) checkNameSegment(name);
   const target = { resource, namespace: kind.namespaced ? attributes.namespace : '', name };
   const r: ResourceRequest = { engine, ctx, request, route, query, target, form, subresource: attributes.subresource };
   if (attributes.subresource !== '') return handleSubresource(r, subresourceOf(kind, attributes.subresource));
-  if (!kind.verbs.includes(attributes.verb)) throw methodNotAllowed();
+  if (request.method === 'HEAD') throw methodNotAllowed();
+  checkMethod(kind, attributes, name);
   if (kind.virtual) return handleVirtual(r);
   switch (attributes.verb) {
     case 'get':
@@ -107,9 +108,16 @@ export async function handleResource(
   }
 }
 
-/** The name in the path itself; for collections, authorization's name may come from a field selector. */
-function pathName(route: Route): string {
-  return route.attributes.verb === 'create' && route.attributes.subresource !== '' ? route.attributes.name : '';
+/** How the answer is to be written. Throws 406: what is not computed can be a table, and a stream cannot be YAML. */
+function formOf(request: ApiRequest, resource: ServedResource, verb: string, pretty: boolean): Representation {
+  const { kind } = resource;
+  const watch = verb === 'watch';
+  const accept = header(request, 'accept');
+  if (!isKnownMedia(accept)) throw noRepresentation(Object.values(CONTENT_TYPES));
+  const allowAs = !kind.virtual || kind.columns.length > 0;
+  const form = negotiate(accept, { allowAs, allowYaml: !watch, allowProtobuf: !KindSet.isCustom(resource), pretty });
+  if (!form) throw notAcceptable(watch ? STREAM_TYPES : Object.values(CONTENT_TYPES));
+  return form;
 }
 
 /** The request's context with what its parameters say about writing. */
@@ -139,8 +147,7 @@ function expectedBody({ kind, served, schema, apiVersion }: ServedResource) {
 }
 
 async function create(r: ResourceRequest): Promise<ApiResponse> {
-  const { resource, namespace } = r.target;
-  if (resource.kind.namespaced && namespace === '') throw methodNotAllowed();
+  const { resource } = r.target;
   const { ctx, options } = writing(r, 'CreateOptions');
   const object = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
   const encoded = await createObject(r.engine, ctx, r.target, object, options);
@@ -235,12 +242,13 @@ async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiRe
     creationTimestamp: formatTime(r.engine.clock.now()),
   };
   ownAction(r.engine, ctx, action, r.subresource, body as Draft);
-  const request = admissionRequest('CREATE', r.target, r.subresource, body, undefined, options);
+  const form = { gvk: action.gvk, type: action.type };
+  const request = admissionRequest('CREATE', r.target, r.subresource, body, undefined, options, form);
   await runAdmit(r.engine, ctx, request);
   const reserved = await runValidate(r.engine, ctx, request);
   let value: ApiObject;
   try {
-    value = await action.run(ctx, r.engine.registry, body);
+    value = await action.run(ctx, r.engine.registry, request.object as ApiObject);
   } catch (error) {
     await reserved.rollback();
     throw error;
