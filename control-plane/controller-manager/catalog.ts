@@ -26,6 +26,7 @@ import {
   endpointSliceController,
   endpointSliceMirroringController,
 } from '../../api/discovery/endpointslice/controller/controller.ts';
+import { clusterRoleAggregationController } from '../../api/rbac/clusterrole/controller/aggregation.ts';
 import { Controller, type RunningController } from '../../libs/client/controller.ts';
 import type { ControllerEnvironment, PlannedAction, Reconciler } from '../../libs/kind/reconciler.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
@@ -91,6 +92,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       source: 'garbage-collector-controller',
     },
     entry(serviceAccountController, 'service-account-controller'),
+    entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
     entry(bootstrapSignerController, 'bootstrap-signer'),
     entry(tokenCleanerController, 'token-cleaner'),
     entry(csrApprovingController, 'certificate-controller'),
