@@ -5,6 +5,8 @@ import process from 'node:process';
 import metadata from '../package.json' with { type: 'json' };
 import { CommandError } from './errors.ts';
 
+const EXIT_MS = 500;
+
 const USAGE = `tutti ${metadata.version}: Kubernetes in TypeScript
 
 usage:
@@ -54,3 +56,5 @@ function report(error: unknown): number {
 }
 
 process.exitCode = await run(process.argv.slice(2)).catch(report);
+// Whatever is still open must not keep a command alive that has ended; output that is under way gets its time.
+setTimeout(() => process.exit(), EXIT_MS).unref();

@@ -8,7 +8,10 @@ import type { Machine } from './apiserver.ts';
 /** How long containers may take to end after SIGTERM, in seconds: all of the stop has ten. */
 const GRACE_SECONDS = 4;
 
-/** Ends and removes every pod of a kubelet; containers that others made stay. Never rejects: what fails is told. */
+/**
+ * Ends every pod of a kubelet; containers that others made stay. What the runtime remembers of them stays, too: the next
+ * start sees what has ended and how, as after a reboot. Never rejects: what fails is told.
+ */
 export async function endPods({ log }: Machine, cri: CriClient): Promise<void> {
   try {
     const [{ items }, { containers }] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
@@ -26,7 +29,6 @@ export async function endPods({ log }: Machine, cri: CriClient): Promise<void> {
             ),
           );
           await cri.stopPodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
-          await cri.removePodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
         } catch (error) {
           log.warn('a pod could not be ended', { pod: labels[LABEL.podName], error });
         }

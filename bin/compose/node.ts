@@ -76,6 +76,8 @@ export async function startNode(
     await node.start(told);
   } catch (error) {
     await node.stop(true);
+    // Nobody would look after it. Containers go on, if there are any.
+    await runtime?.own?.stop();
     throw error;
   }
   return node;

@@ -3,7 +3,7 @@ import process from 'node:process';
 import { buildImages, type TestImage } from '../harness/images.ts';
 import { Kubectl } from '../harness/kubectl.ts';
 import { createNetwork, type Network, type NetworkHost } from '../harness/namespace.ts';
-import { RunningProgram, until } from '../harness/process.ts';
+import { type RunningProgram, until } from '../harness/process.ts';
 import { type Registry, startRegistry } from '../harness/registry.ts';
 
 /**
@@ -66,7 +66,9 @@ export class E2eCluster implements AsyncDisposable {
   /** Starts it; resolves when it says that everything runs, with the milliseconds from the start of the process. */
   async start(...args: readonly string[]): Promise<number> {
     const started = performance.now();
-    this.#program = this.host.spawn(this.command(...this.#args, ...args), { logFile: join(this.host.folder, 'tutti.log') });
+    this.#program = this.host.spawn(this.command(...this.#args, ...args), {
+      logFile: join(this.host.folder, 'tutti.log'),
+    });
     await this.#program.waitFor('\nkubeconfig: ', 60_000);
     return performance.now() - started;
   }
@@ -87,7 +89,9 @@ export class E2eCluster implements AsyncDisposable {
 
   /** The body of an answer, asked for from the host until there is one. */
   async bodyOf(url: string, timeoutMs = 10_000): Promise<string> {
-    return until(`${url} answers`, async () => (await this.host.fetch(url).catch(() => undefined))?.body, { timeoutMs });
+    return until(`${url} answers`, async () => (await this.host.fetch(url).catch(() => undefined))?.body, {
+      timeoutMs,
+    });
   }
 
   async dispose(): Promise<void> {

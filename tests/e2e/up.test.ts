@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { cgroupRoots } from '../harness/leftovers.ts';
+import { until } from '../harness/process.ts';
+import { requires } from '../harness/requirements.ts';
+import { CLUSTER_NEEDS, type E2eCluster, startCluster } from './cluster.ts';
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
+describe('tutti up', requires(...CLUSTER_NEEDS), () => {
+  let cluster: E2eCluster;
+  const kubectl = (args: string, input?: string) =>
+    cluster.kubectl.text(args, { timeoutMs: 30_000, ...(input !== undefined && { input }) });
+  const podOf = (app: string) => kubectl(`get pods -l app=${app} -o jsonpath={.items[0].metadata.name}`);
+
+  before(
+    async () => {
+      cluster = await startCluster();
+    },
+    { timeout: 240_000 },
+  );
+  after(() => cluster?.dispose());
+
+  test('the node is ready, and the cluster says where it is', async () => {
+    assert.match(await kubectl('get nodes -o wide'), /^node-1 +Ready .*172\.30\.0\.11 .*containerd:\/\//m);
+    assert.match(await kubectl('cluster-info'), /control plane.* is running at .*https:\/\/127\.0\.0\.1:6443/);
+    assert.match(await kubectl('api-resources'), /^deployments +deploy +apps\/v1 +true +Deployment$/m);
+  });
+
+  test('a deployment rolls out, and its pod says what happened', async () => {
+    await kubectl('create deployment kubia --image=kubia --port=8080');
+    assert.match(await kubectl('rollout status deployment/kubia --timeout=60s'), /successfully rolled out/);
+    const described = await kubectl('describe pod -l app=kubia');
+    for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) {
+      assert.match(described, new RegExp(`^ +Normal +${reason} `, 'm'));
+    }
+  });
+
+  test('logs, exec and port-forward reach the pod', async () => {
+    const pod = await podOf('kubia');
+    assert.match(await kubectl(`logs ${pod}`), /Kubia server starting/);
+    assert.equal(await kubectl(`exec ${pod} -- hostname`), pod);
+    assert.equal(await kubectl(`exec -i ${pod} -- cat`, 'to and fro'), 'to and fro');
+    await using forward = cluster.kubectl.spawn(`port-forward ${pod} 18080:8080`);
+    await forward.waitFor('Forwarding from 127.0.0.1');
+    assert.equal(await cluster.bodyOf('http://127.0.0.1:18080/'), `You've hit ${pod}\n`);
+  });
+
+  test('the service is reached by ClusterIP, NodePort and address of the load balancer', async () => {
+    const pod = await podOf('kubia');
+    const { host } = cluster;
+    await kubectl('expose deployment kubia --type=LoadBalancer --name kubia-http --external-ip=172.30.0.11');
+    const { spec } = await cluster.kubectl.json('get service kubia-http');
+    for (const url of [
+      `http://${spec.clusterIP}:8080/`,
+      `http://${host.address}:${spec.ports[0].nodePort}/`,
+      `http://${host.address}:8080/`,
+    ]) {
+      assert.equal(await cluster.bodyOf(url), `You've hit ${pod}\n`, url);
+    }
+  });
+
+  test('another pod finds it by name, and the API server too', async () => {
+    const pod = await podOf('kubia');
+    await kubectl('run asks --image=busybox --command -- sleep 3600');
+    await kubectl('wait pod/asks --for=condition=Ready --timeout=60s');
+    const resolved = await kubectl('exec asks -- nslookup -type=a kubia-http.default.svc.cluster.local');
+    const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
+    assert.ok(resolved.includes(ip), resolved);
+    const words = ['exec', 'asks', '--', 'sh', '-c', "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc kubia-http 8080"];
+    assert.match((await cluster.kubectl.run(words)).stdout, new RegExp(`You've hit ${pod}`));
+    // The API server takes no plain HTTP, and says so: that is an answer of its own.
+    const api = [
+      'exec',
+      'asks',
+      '--',
+      'sh',
+      '-c',
+      "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc kubernetes.default 443 | head -c1 | wc -c",
+    ];
+    assert.match((await cluster.kubectl.run(api)).stdout, /^[01]$/m);
+  });
+
+  test('after kill -9 the next start takes over what runs, and has all that was acknowledged', async () => {
+    const pod = await podOf('kubia');
+    const statusOf = async (name: string) => {
+      const { status } = await cluster.kubectl.json(`get pod ${name}`);
+      return { id: status.containerStatuses[0].containerID, restarts: status.containerStatuses[0].restartCount };
+    };
+    const before = await statusOf(pod);
+    const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
+    await kubectl('create configmap last --from-literal=word=acknowledged');
+    await cluster.kill();
+    assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`, 'pods and Services go on');
+    await cluster.start();
+    assert.match(cluster.output, /containerd +taken over as it ran/);
+    assert.equal(await kubectl('get configmap last -o jsonpath={.data.word}'), 'acknowledged');
+    await kubectl(`annotate pod ${pod} seen=yes`);
+    await until('the kubelet has seen it', async () => (await statusOf(pod)).id === before.id);
+    assert.deepEqual(await statusOf(pod), before);
+    await kubectl('create deployment after --image=behave --port=8080');
+    await kubectl('rollout status deployment/after --timeout=60s');
+  });
+
+  test('Ctrl-C ends everything within ten seconds and leaves nothing running', async () => {
+    const { host } = cluster;
+    const { code, ms } = await cluster.interrupt();
+    assert.equal(code, 0, cluster.output);
+    assert.ok(ms < 10_000, `${ms} ms`);
+    const left = async (command: string) => (await host.exec(command, { check: false })).stdout.trim();
+    assert.deepEqual(
+      {
+        processes: host
+          .pids()
+          .map(commandOf)
+          .filter((command) => !command.includes('harness/agent')),
+        namespaces: readdirSync(host.path('/run/netns')),
+        mounts: await left(`grep -c -e ${cluster.dataDir} -e /run/containerd /proc/self/mountinfo`),
+        tables: await left('nft list tables'),
+        links: await left('ip -o link show | grep -c -e cni0 -e veth.*master -e vxlan'),
+        routes: await left('ip route show | grep -v "dev eth0 proto kernel"'),
+        cgroups: cgroupRoots().filter(({ path }) => existsSync(join(path, host.cgroupParent, 'kubepods'))),
+      },
+      { processes: [], namespaces: [], mounts: '0', tables: '', links: '0', routes: '', cgroups: [] },
+    );
+  });
+
+  test('the next start has the same objects, and their pods run again', async () => {
+    await cluster.start();
+    await kubectl('rollout status deployment/kubia --timeout=60s');
+    const pod = await podOf('kubia');
+    const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
+    assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
+  });
+});
