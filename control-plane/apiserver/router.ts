@@ -64,7 +64,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   const version = decodeSegment(segments[at++] ?? '');
   if (version === '' || segments[at] === undefined) return nonResource();
 
-  let verb: Verb = METHOD_VERBS[method] ?? '';
+  let verb: Verb = (Object.hasOwn(METHOD_VERBS, method) && METHOD_VERBS[method]) || '';
   const legacy = segments[at];
   if (legacy !== undefined && LEGACY_PREFIXES.has(legacy)) {
     if (segments[at + 1] === undefined)

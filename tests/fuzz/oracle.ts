@@ -13,6 +13,7 @@ const UPSTREAMS_OWN_500 = [
   /strconv\.ParseUint/,
   /^failed to create typed patch object/,
   /^failed to create typed live object/,
+  /failed to create RequestInfo: /,
   /^duplicate nodePort:/,
   /^failed to allocate /,
   // Bindings tell of what is wrong in them so.

@@ -166,7 +166,7 @@ export async function check(subject: Subject, request: FuzzRequest): Promise<str
     const ms = Number(process.hrtime.bigint() - began) / 1e6;
     const problem =
       problemOf(response) ?? bytesProblemOf(subject.server, response) ?? (await watchProblem(subject, response));
-    if (problem) return problem;
+    if (problem) return [problem, ...subject.errors()].join('\n');
     if (ms > SLOW_MS) return `it took ${ms.toFixed(0)} ms`;
   } catch (error) {
     return `thrown: ${error instanceof Error ? error.stack : error}`;

@@ -11,7 +11,9 @@ export function validateConversion(conversion: Conversion | undefined, at: field
   if (!conversion) return [];
   const errors = oneOfTexts(at.child('strategy'), conversion.strategy, ['None', 'Webhook']);
   const [clientAt, versionsAt] = [at.child('webhookClientConfig'), at.child('conversionReviewVersions')];
-  const { clientConfig, conversionReviewVersions = [] } = conversion.webhook ?? {};
+  const { clientConfig } = conversion.webhook ?? {};
+  // A required list that was not given is null.
+  const conversionReviewVersions = conversion.webhook?.conversionReviewVersions ?? [];
   if (conversion.strategy === 'Webhook') {
     if (!clientConfig) errors.push(field.required(clientAt, 'required when strategy is set to Webhook'));
     else errors.push(...validateClient(clientConfig, clientAt));

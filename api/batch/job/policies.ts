@@ -22,9 +22,11 @@ const STATUSES = ['False', 'True', 'Unknown'];
 
 export function validatePodFailurePolicy(
   spec: Spec,
-  { rules = [] }: DeepReadonly<PodFailurePolicy>,
+  policy: DeepReadonly<PodFailurePolicy>,
   at: field.Path,
 ): field.ErrorList {
+  // A required list that was not given is null.
+  const rules = policy.rules ?? [];
   const here = at.child('rules');
   if (rules.length > RULES_MAX) return [field.tooMany(here, rules.length, RULES_MAX)];
   const { containers, initContainers } = spec.template?.spec ?? {};
@@ -67,7 +69,7 @@ function validateRule(
 }
 
 function validateExitCodes(
-  { containerName, operator, values = [] }: DeepReadonly<PodFailurePolicyOnExitCodesRequirement>,
+  { containerName, operator, values: given }: DeepReadonly<PodFailurePolicyOnExitCodesRequirement>,
   containers: readonly string[],
   at: field.Path,
 ): field.ErrorList {
@@ -79,6 +81,7 @@ function validateExitCodes(
     errors.push(field.invalid(at.child('containerName'), containerName, detail));
   }
   const here = at.child('values');
+  const values = given ?? [];
   if (values.length === 0) errors.push(field.invalid(here, values, 'at least one value is required'));
   else if (values.length > EXIT_CODES_MAX) errors.push(field.tooMany(here, values.length, EXIT_CODES_MAX));
   values.forEach((value, i) => {
@@ -94,9 +97,10 @@ function validateExitCodes(
 
 export function validateSuccessPolicy(
   { completions = 0 }: Spec,
-  { rules = [] }: DeepReadonly<SuccessPolicy>,
+  policy: DeepReadonly<SuccessPolicy>,
   at: field.Path,
 ): field.ErrorList {
+  const rules = policy.rules ?? [];
   const here = at.child('rules');
   if (rules.length === 0)
     return [field.required(here, 'at least one rules must be specified when the successPolicy is specified')];

@@ -53,12 +53,10 @@ function validateItem(item: Item, at: field.Path): field.ErrorList {
 /** Minimum, default request, default and maximum of one resource, in that order. */
 function validateOrder(item: Item, name: string, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
-  const [min, max] = [item.min?.[name], item.max?.[name]];
-  const [limit, request, ratio] = [
-    item.default?.[name],
-    item.defaultRequest?.[name],
-    item.maxLimitRequestRatio?.[name],
-  ];
+  const of = (list: Readonly<Record<string, string>> | undefined) =>
+    list && Object.hasOwn(list, name) ? list[name] : undefined;
+  const [min, max] = [of(item.min), of(item.max)];
+  const [limit, request, ratio] = [of(item.default), of(item.defaultRequest), of(item.maxLimitRequestRatio)];
   const over = (a: string | undefined, b: string | undefined) =>
     a !== undefined && b !== undefined && compareQuantity(mustParseQuantity(a), mustParseQuantity(b)) > 0;
   const wrong = (list: string, shown: string | undefined, detail: string) => {

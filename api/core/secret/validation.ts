@@ -32,10 +32,10 @@ export function validateSecret({ data = {}, type = '', metadata }: Seen): field.
   if (type === 'kubernetes.io/service-account-token' && !metadata?.annotations?.[SERVICE_ACCOUNT]) {
     errors.push(field.required(field.path('metadata', 'annotations').key(SERVICE_ACCOUNT)));
   }
-  for (const key of REQUIRED[type] ?? []) {
+  for (const key of (Object.hasOwn(REQUIRED, type) && REQUIRED[type]) || []) {
     if (!Object.hasOwn(data, key)) errors.push(field.required(at.key(key)));
   }
-  const config = CONFIGS[type];
+  const config = Object.hasOwn(CONFIGS, type) ? CONFIGS[type] : undefined;
   if (config !== undefined) errors.push(...validateConfig(data[config], at.key(config)));
   if (type === 'kubernetes.io/basic-auth' && !Object.hasOwn(data, 'username') && !Object.hasOwn(data, 'password')) {
     errors.push(field.required(at.key('username')), field.required(at.key('password')));

@@ -56,7 +56,8 @@ function validateSpec(spec: DeepReadonly<FlowSchemaSpec>, name: string): field.E
   else for (const problem of dns1123Subdomain(level)) errors.push(field.invalid(levelName, level, problem));
   (spec.rules ?? []).forEach((rule, i) => {
     const here = at.child('rules').index(i);
-    const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
+    const { resourceRules = [], nonResourceRules = [] } = rule;
+    const subjects = rule.subjects ?? [];
     if ((subjects ?? []).length === 0) {
       errors.push(field.required(here.child('subjects'), 'subjects must contain at least one value'));
     }

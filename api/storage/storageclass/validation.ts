@@ -49,7 +49,8 @@ function validateTopologies(terms: readonly DeepReadonly<TopologySelectorTerm>[]
   terms.forEach((term, i) => {
     const byKey = new Map<string, string[]>();
     const expressions = at.index(i).child('matchLabelExpressions');
-    (term.matchLabelExpressions ?? []).forEach(({ key = '', values = [] }, j) => {
+    (term.matchLabelExpressions ?? []).forEach(({ key = '', values: given }, j) => {
+      const values = given ?? [];
       const here = expressions.index(j);
       if ((values ?? []).length === 0) errors.push(field.required(here.child('values')));
       (values ?? []).forEach((value, k) => {

@@ -82,8 +82,14 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
       }
       reportStrictness(ctx, decoded.errors, expected);
       const object = decoded.object;
-      object.apiVersion ||= expected.apiVersion;
-      object.kind ||= expected.kind;
+      const { apiVersion, kind } = expected;
+      const renamed = (object.kind && object.kind !== kind) || (object.apiVersion && object.apiVersion !== apiVersion);
+      // A strategic merge patch is upon fields, of which an object's kind is none.
+      if (renamed && media !== 'strategic') {
+        const why = `unable to decode ${object.apiVersion}, Kind=${object.kind} into ${apiVersion}, Kind=${kind}`;
+        throw invalidPatch(textOf(next, expected), why);
+      }
+      Object.assign(object, { apiVersion, kind });
       nameMustMatch(object, r.target.name);
       return object;
     },

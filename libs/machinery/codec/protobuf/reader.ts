@@ -138,8 +138,18 @@ export class ProtobufReader {
     return new ProtobufReader(this.#bytes, at, at + length);
   }
 
-  /** Passes over a field that is not known. */
+  /** Passes over a field that is not known; a group with all that is in it, however deep. */
   skip(wire: number): void {
+    let groups = 0;
+    for (let type = wire; ; type = Number(this.varint() & 7n)) {
+      if (type === 3) groups++;
+      else if (type === 4 && groups > 0) groups--;
+      else this.#skipPlain(type);
+      if (groups === 0) return;
+    }
+  }
+
+  #skipPlain(wire: number): void {
     switch (wire) {
       case 0:
         this.varint();
@@ -150,13 +160,6 @@ export class ProtobufReader {
       case 2:
         this.#take(this.#length());
         return;
-      case 3: {
-        for (;;) {
-          const value = Number(this.varint() & 7n);
-          if (value === 4) return;
-          this.skip(value);
-        }
-      }
       case 5:
         this.#take(4);
         return;
