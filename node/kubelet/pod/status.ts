@@ -255,11 +255,12 @@ export function statusPatch(
     const [was, is] = [before[field], after[field]];
     if (same(was ?? null, is ?? null)) continue;
     if (field === 'conditions') {
-      const changed = (after.conditions ?? []).filter(
-        (one) =>
-          WRITTEN_CONDITIONS.includes(one.type) &&
-          !same(before.conditions?.find(({ type }) => type === one.type) ?? null, one),
-      );
+      const changed = (after.conditions ?? []).flatMap((one) => {
+        const known = before.conditions?.find(({ type }) => type === one.type);
+        if (!WRITTEN_CONDITIONS.includes(one.type) || same(known ?? null, one)) return [];
+        // A merge keeps what is not spoken of: a reason that no longer holds is taken away by name.
+        return [{ ...(known?.reason && { reason: null }), ...(known?.message && { message: null }), ...one }];
+      });
       const gone = (before.conditions ?? []).filter(
         ({ type }) => WRITTEN_CONDITIONS.includes(type) && !after.conditions?.some((one) => one.type === type),
       );
