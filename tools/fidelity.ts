@@ -9,10 +9,13 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { playRecorded, recordings, type Verdict } from '../tests/fidelity/play.ts';
+import { playScenarios } from '../tests/fidelity/play-scenarios.ts';
 import { countAreas, withAreas } from '../tests/fidelity/table.ts';
 
 const AREAS = ['defaults', 'update', 'patch', 'read', 'validation', 'protobuf', 'authn-authz', 'authn-authz-serial'];
 const LATER_AREAS = ['admission', 'admission-serial', 'crd', 'crd-serial', 'crd-served-serial', 'crd-cel-serial'];
+/** Scenarios, which want a whole control plane and as long as controllers take: some minutes. */
+const SCENARIO_AREAS = ['controllers', 'controllers-serial'];
 const LAST_AREAS = ['admission-policies-serial', 'warnings-and-fairness', 'more-apis'];
 
 async function main(args: readonly string[]): Promise<number> {
@@ -32,12 +35,13 @@ async function main(args: readonly string[]): Promise<number> {
     );
     return 0;
   }
-  const areas = positionals.length > 0 ? positionals : [...AREAS, ...LATER_AREAS, ...LAST_AREAS];
+  const areas = positionals.length > 0 ? positionals : [...AREAS, ...LATER_AREAS, ...LAST_AREAS, ...SCENARIO_AREAS];
   const verdicts: Verdict[] = [];
   const failed: string[] = [];
   for (const area of areas) {
     try {
-      const played = await playRecorded([area], {
+      const play = SCENARIO_AREAS.includes(area) ? playScenarios : playRecorded;
+      const played = await play([area], {
         ...(values.filter === undefined ? {} : { filter: values.filter }),
         show: Number(values.show),
         print: (text) => process.stdout.write(text),

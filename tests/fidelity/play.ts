@@ -29,6 +29,8 @@ export interface PlayOptions {
   readonly filter?: string;
   /** How many differing cases the player tells about in full. */
   readonly show?: number;
+  /** How many cases the player plays at once; default its own choice. */
+  readonly jobs?: number;
   /** How long the player may take; then it is ended, and playing fails. Default five minutes. */
   readonly timeoutMs?: number;
   /** Takes what the player prints, and what the server logs as an error; default nobody. */
@@ -53,24 +55,26 @@ export async function playRecorded(files: readonly string[], options: PlayOption
       store: 'memory',
       listenHost: '127.0.0.1',
       port: await freePort(),
-      serviceAddress: '10.96.0.1',
     });
     const verdicts = join(directory, 'verdicts.json');
-    await runPlayer(recordings, running.kubeconfigPath, verdicts, files, options);
+    await runPlayer('replay.mjs', recordings, running.kubeconfigPath, verdicts, files, options);
     return JSON.parse(readFileSync(verdicts, 'utf8')) as Verdict[];
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function runPlayer(
+/** Runs one of upstream's players to its end; the verdicts are in the file `verdicts` then. */
+export async function runPlayer(
+  program: 'replay.mjs' | 'scenarios.mjs',
   folder: string,
   kubeconfig: string,
   verdicts: string,
   files: readonly string[],
-  { filter, show = 0, print, timeoutMs = 300_000 }: PlayOptions,
+  { filter, show = 0, jobs, print, timeoutMs = 300_000 }: PlayOptions,
 ): Promise<void> {
-  const args = ['replay.mjs', '--kubeconfig', kubeconfig, '--json', verdicts, '--show', String(show)];
+  const args = [program, '--kubeconfig', kubeconfig, '--json', verdicts, '--show', String(show)];
+  if (jobs !== undefined) args.push('--jobs', String(jobs));
   if (filter !== undefined) args.push('--filter', filter);
   args.push(...files.map((file) => `${file}.jsonl`));
   const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -87,7 +91,7 @@ async function runPlayer(
   if (code !== 0) throw new Error(`the player ended with ${code}: ${said}`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
