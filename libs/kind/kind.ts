@@ -124,6 +124,8 @@ export interface ActionSubresource<B extends ApiObject = ApiObject> {
   readonly verbs?: readonly Verb[];
   readonly gvk: GroupVersionKind;
   readonly type: TypeName;
+  /** The body gets a uid and a time as an object does that is created: where it is the answer. */
+  readonly asCreated?: boolean;
   /** Answers with the object to send back (`code` 201), or a Status. Throws `ApiError`. `body` is the action's own copy. */
   run(ctx: RequestContext, registry: Registry, body: B): Promise<ApiObject>;
   /** How the draft is filled and checked before it runs. */

@@ -157,6 +157,20 @@ export function conflict(resource: GroupResource, name: string, why: string): Ap
   return make(409, 'Conflict', message, naming(name, resource.group, resource.resource));
 }
 
+/** 409: the object is not the one that was meant: another has taken its name, or there is none. */
+export function uidPrecondition(
+  resource: GroupResource,
+  namespace: string,
+  name: string,
+  wanted: string,
+  actual: string,
+): ApiError {
+  const key = ['/registry', resource.resource, ...(namespace ? [namespace] : []), name].join('/');
+  const why = `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`;
+  const what = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: ${why}`;
+  return conflict(resource, name, what);
+}
+
 /** 409: the object's resourceVersion is not the current one. */
 export function modified(resource: GroupResource, name: string): ApiError {
   const why = 'the object has been modified; please apply your changes to the latest version and try again';

@@ -116,6 +116,7 @@ export class ServiceAccountTokens {
       form: 'action',
       gvk: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
       type: 'authentication.v1.TokenRequest',
+      asCreated: true,
       strategy: {
         defaults: (draft) => {
           draft.spec.expirationSeconds ??= SECONDS_DEFAULT;

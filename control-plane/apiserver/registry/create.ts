@@ -8,6 +8,7 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { reserve } from './allocation.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
+import { KindSet } from './kind-set.ts';
 import { ownOnCreate } from './managed-fields.ts';
 import { type Draft, fillCreateMetadata, validateCreateMetadata } from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
@@ -34,19 +35,22 @@ export async function createObject(
   matchNamespace(draft, kind.namespaced, target.namespace);
   applyDefaults(schema, kind.storageVersion.type, draft);
   kind.strategy.defaults?.(draft);
-  fillCreateMetadata(draft, kind.strategy, engine.clock.now(), engine.random);
   if (ownership === 'update') ownOnCreate(engine, ctx, resource, draft);
 
+  const asked = { ...target, name: draft.metadata.name ?? '' };
+  const mutated = admissionRequest('CREATE', asked, '', draft, undefined, options);
+  await runAdmit(engine, ctx, mutated);
+  const admitted = mutated.object as Draft;
+  // Names are drawn and times set only now: mutating plugins do not see them.
+  fillCreateMetadata(admitted, kind.strategy, engine.clock.now(), engine.random);
   const request = admissionRequest(
     'CREATE',
-    { ...target, name: draft.metadata.name ?? '' },
+    { ...asked, name: asked.name || admitted.metadata.name || '' },
     '',
-    draft,
+    admitted,
     undefined,
     options,
   );
-  await runAdmit(engine, ctx, request);
-  const admitted = request.object as Draft;
   kind.strategy.prepareForCreate?.(ctx, admitted);
   const allocated = await reserve(engine, ctx, kind, admitted);
   try {
@@ -82,7 +86,8 @@ export function matchNamespace(draft: Draft, namespaced: boolean, namespace: str
 
 function validateNew(ctx: RequestContext, target: Target, draft: Draft): void {
   const { kind } = target.resource;
-  const errors = [...validateCreateMetadata(kind, draft), ...(kind.strategy.validate?.(draft, ctx) ?? [])];
+  const custom = KindSet.isCustom(target.resource);
+  const errors = [...validateCreateMetadata(kind, draft, custom), ...(kind.strategy.validate?.(draft, ctx) ?? [])];
   if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, draft.metadata.name ?? '', errors);
   for (const text of kind.strategy.warnings?.(draft, undefined, ctx) ?? []) ctx.warnings.add(text);
 }

@@ -22,6 +22,7 @@ export type Draft = ApiObject & { metadata: ObjectMeta };
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 const FINALIZER_ORPHAN = 'orphan';
 const FINALIZER_FOREGROUND = 'foregroundDeletion';
+const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FINALIZER_ORPHAN, FINALIZER_FOREGROUND];
 
 /** Fills what only the server says, and forgets what only it may say. `namespace` is the path's. */
 export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: number, random: Random): void {
@@ -36,7 +37,7 @@ export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: numb
   if (!metadata.name && metadata.generateName) metadata.name = generateName(metadata.generateName, random);
 }
 
-/** Takes over from `old` what no update may change; a wrong uid or creation time is caught by validation. */
+/** Takes over from `old` what no update may change; what was said of it and is wrong is caught by validation. */
 export function fillUpdateMetadata(
   draft: Draft,
   old: DeepReadonly<ApiObject>,
@@ -46,11 +47,12 @@ export function fillUpdateMetadata(
   const { metadata } = draft;
   const was = old.metadata ?? {};
   setOrDelete(metadata, 'generateName', metadata.generateName);
-  setOrDelete(metadata, 'deletionTimestamp', was.deletionTimestamp);
-  setOrDelete(metadata, 'deletionGracePeriodSeconds', was.deletionGracePeriodSeconds);
+  if (!metadata.deletionTimestamp) setOrDelete(metadata, 'deletionTimestamp', was.deletionTimestamp);
+  if (metadata.deletionGracePeriodSeconds === undefined)
+    setOrDelete(metadata, 'deletionGracePeriodSeconds', was.deletionGracePeriodSeconds);
   setOrDelete(metadata, 'selfLink', undefined);
   if (!metadata.uid) setOrDelete(metadata, 'uid', was.uid);
-  if (!metadata.creationTimestamp) setOrDelete(metadata, 'creationTimestamp', was.creationTimestamp);
+  setOrDelete(metadata, 'creationTimestamp', was.creationTimestamp);
   setOrDelete(metadata, 'generation', was.generation);
   if ((strategy.generation ?? 'keep') !== 'keep' && changed()) metadata.generation = Number(was.generation ?? 0) + 1;
 }
@@ -60,8 +62,8 @@ function setOrDelete<K extends keyof ObjectMeta>(metadata: ObjectMeta, key: K, v
   else metadata[key] = value;
 }
 
-/** Everything that must hold of a new object's metadata. */
-export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject>): field.ErrorList {
+/** Everything that must hold of a new object's metadata. `custom`: of a custom resource. */
+export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject>, custom = false): field.ErrorList {
   const at = field.path('metadata');
   const metadata = draft.metadata ?? {};
   const validateName = kind.strategy.validateName ?? dns1123Subdomain;
@@ -88,7 +90,23 @@ export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject
     errors.push(field.forbidden(at.child('namespace'), 'not allowed on this type'));
   }
   errors.push(...validateCommonMetadata(metadata, at));
+  if (!custom) errors.push(...validateFinalizerNames(metadata, at));
   return errors;
+}
+
+/** Finalizers of built-in kinds need a domain; the standard ones have none. */
+function validateFinalizerNames({ finalizers = [] }: DeepReadonly<ObjectMeta>, at: field.Path): field.ErrorList {
+  return finalizers.flatMap((name, i) =>
+    name.includes('/') || STANDARD_FINALIZERS.includes(name)
+      ? []
+      : [
+          field.invalid(
+            at.child('finalizers').index(i),
+            name,
+            'name is neither a standard finalizer name nor is it fully qualified',
+          ),
+        ],
+  );
 }
 
 function validateCommonMetadata(metadata: DeepReadonly<ObjectMeta>, at: field.Path): field.ErrorList {
@@ -197,8 +215,25 @@ function validateManagedFields(
   return errors;
 }
 
-/** What must hold when an object changes: the fixed parts stay, and a dying object gains no finalizers. */
-export function validateUpdateMetadata(draft: DeepReadonly<ApiObject>, old: DeepReadonly<ApiObject>): field.ErrorList {
+/**
+ * What must hold when an object changes: the fixed parts stay, and a dying object gains no finalizers. Clients see causes
+ * as often as upstream finds them: the engine checks once, each kind checks again what changed and what is.
+ */
+export function validateUpdateMetadata(
+  draft: DeepReadonly<ApiObject>,
+  old: DeepReadonly<ApiObject>,
+  custom = false,
+): field.ErrorList {
+  const at = field.path('metadata');
+  const metadata = draft.metadata ?? {};
+  const common = validateCommonMetadata(metadata, at);
+  const changed = [...validateMetadataChange(draft, old), ...common];
+  if (custom) return [...common, ...changed, ...changed];
+  const names = validateFinalizerNames(metadata, at);
+  return [...common, ...changed, ...changed, ...names, ...common, ...names];
+}
+
+function validateMetadataChange(draft: DeepReadonly<ApiObject>, old: DeepReadonly<ApiObject>): field.ErrorList {
   const at = field.path('metadata');
   const [metadata, was] = [draft.metadata ?? {}, old.metadata ?? {}];
   const errors: field.ErrorList = [];
@@ -228,6 +263,5 @@ export function validateUpdateMetadata(draft: DeepReadonly<ApiObject>, old: Deep
   if (Number(metadata.generation ?? 0) < Number(was.generation ?? 0)) {
     errors.push(field.invalid(at.child('generation'), metadata.generation, 'must not be decremented'));
   }
-  errors.push(...validateCommonMetadata(metadata, at));
   return errors;
 }

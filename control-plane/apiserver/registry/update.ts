@@ -1,10 +1,10 @@
 import { assert } from '../../../libs/base/assert.ts';
-import type { AdmissionEffect } from '../../../libs/kind/admission.ts';
+import type { AdmissionBody, AdmissionEffect } from '../../../libs/kind/admission.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { conflict, invalid, modified, notFound } from '../../../libs/machinery/errors.ts';
+import { conflict, invalid, modified, notFound, uidPrecondition } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
@@ -14,6 +14,7 @@ import { objectKey } from '../cache/keys.ts';
 import { release, reserve } from './allocation.ts';
 import { createObject, matchNamespace } from './create.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
+import { KindSet } from './kind-set.ts';
 import { ownOnUpdate } from './managed-fields.ts';
 import { type Draft, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
 import { isUnchanged, prepareObject, pretendedEntry, putObject } from './object-store.ts';
@@ -36,6 +37,8 @@ export interface Change {
   readonly retry: boolean;
   /** UpdateOptions or PatchOptions as sent, for admission. */
   readonly options: ApiObject;
+  /** How admission sees a view upon the object (scale). */
+  readonly body?: AdmissionBody;
 }
 
 export interface NextObject {
@@ -84,12 +87,11 @@ async function create(engine: Engine, ctx: RequestContext, target: Target, chang
   await engine.authorize?.(ctx, { ...ctx.attributes, verb: 'create' });
   const next = await change.next(undefined);
   const uid = next.object.metadata?.uid;
-  if (uid)
-    throw conflict(
-      target.resource.kind,
-      target.name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
-    );
+  if (uid && ctx.attributes.verb === 'patch') {
+    const why = `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`;
+    throw conflict(target.resource.kind, target.name, why);
+  }
+  checkUid(target, uid, '');
   const encoded = await createObject(engine, ctx, target, next.object, change.options, next.owned ? 'done' : 'update');
   return { encoded, created: true };
 }
@@ -114,7 +116,8 @@ async function tryChange(
   const draft = toStorage(resource, next.object) as Draft;
   draft.metadata ??= {};
   matchNamespace(draft, kind.namespaced, target.namespace);
-  checkUid(target, draft, before);
+  // A PUT says which object it means; to a patch a uid is a field like others, and must not change.
+  if (ctx.attributes.verb !== 'patch') checkUid(target, draft.metadata.uid, before.metadata?.uid);
   const wanted = draft.metadata.resourceVersion ?? '';
   if (wanted !== '' && wanted !== '0' && wanted !== String(old.revision)) {
     // The cache may be behind the writer's own last write: only the store's newest decides.
@@ -132,7 +135,7 @@ async function tryChange(
   applyDefaults(schema, kind.storageVersion.type, draft);
   change.rules.defaults?.(draft);
   if (!next.owned) ownOnUpdate(engine, ctx, resource, change.subresource, before, draft);
-  const request = admissionRequest('UPDATE', target, change.subresource, draft, before, change.options);
+  const request = admissionRequest('UPDATE', target, change.subresource, draft, before, change.options, change.body);
   await runAdmit(engine, ctx, request);
   const admitted = request.object as Draft;
   change.rules.prepareForUpdate?.(ctx, admitted, before);
@@ -189,14 +192,8 @@ export function isFinished(strategy: Strategy, object: DeepReadonly<ApiObject>):
   return Number(deletionGracePeriodSeconds ?? 0) === 0 && !strategy.heldBy?.(object);
 }
 
-function checkUid(target: Target, draft: Draft, old: DeepReadonly<ApiObject>): void {
-  const [wanted, actual] = [draft.metadata.uid, old.metadata?.uid];
-  if (!wanted || wanted === actual) return;
-  throw conflict(
-    target.resource.kind,
-    target.name,
-    `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${actual}`,
-  );
+function checkUid({ resource, namespace, name }: Target, wanted: string | undefined, actual: string | undefined): void {
+  if (wanted && wanted !== actual) throw uidPrecondition(resource.kind, namespace, name, wanted, actual ?? '');
 }
 
 /** Whether an update counts in `metadata.generation`: anything but metadata and status differs. */
@@ -219,7 +216,11 @@ function validateChange(
   old: DeepReadonly<ApiObject>,
 ): void {
   const { kind } = target.resource;
-  const errors = [...validateUpdateMetadata(draft, old), ...(change.rules.validateUpdate?.(draft, old, ctx) ?? [])];
+  const custom = KindSet.isCustom(target.resource);
+  const errors = [
+    ...validateUpdateMetadata(draft, old, custom),
+    ...(change.rules.validateUpdate?.(draft, old, ctx) ?? []),
+  ];
   if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, target.name, errors);
   for (const text of change.rules.warnings?.(draft, old, ctx) ?? []) ctx.warnings.add(text);
 }

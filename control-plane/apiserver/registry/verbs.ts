@@ -236,11 +236,11 @@ async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiRe
   action.strategy?.defaults?.(body);
   const errors = action.strategy?.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
   if (errors.length > 0) throw invalid(action.gvk, body.metadata?.name ?? '', errors);
-  body.metadata = {
-    ...body.metadata,
-    uid: r.engine.random.uuid(),
-    creationTimestamp: formatTime(r.engine.clock.now()),
-  };
+  body.metadata ??= {};
+  if (action.asCreated) {
+    body.metadata.uid = r.engine.random.uuid();
+    body.metadata.creationTimestamp = formatTime(r.engine.clock.now());
+  }
   ownAction(r.engine, ctx, action, r.subresource, body as Draft);
   const form = { gvk: action.gvk, type: action.type };
   const request = admissionRequest('CREATE', r.target, r.subresource, body, undefined, options, form);

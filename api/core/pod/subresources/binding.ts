@@ -3,7 +3,7 @@ import type { ActionSubresource, StatusSubresource } from '../../../../libs/kind
 import type { ApiObject } from '../../../../libs/kind/object.ts';
 import type { Registry } from '../../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../../libs/kind/request.ts';
-import { badRequest, conflict, unclassified } from '../../../../libs/machinery/errors.ts';
+import { badRequest, conflict, uidPrecondition, unclassified } from '../../../../libs/machinery/errors.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { pods } from '../../../resources.ts';
 import type { Binding, Pod } from '../../../types/core/v1.generated.ts';
@@ -35,9 +35,20 @@ export async function bindPod(
   if (body.metadata?.name !== name) throw badRequest('name in URL does not match name in Binding object');
   const errors = targetErrors(body);
   if (errors.length > 0) throw unclassified(field.aggregate(errors));
-  await registry.update(ctx, pods, ctx.attributes.namespace, name, (pod) => assign(pod as Pod, body, name, ctx.nowMs), {
-    rules,
-  });
+  const { namespace } = ctx.attributes;
+  const wanted = body.metadata;
+  await registry.update(
+    ctx,
+    pods,
+    namespace,
+    name,
+    (pod) => {
+      if (wanted.uid && wanted.uid !== pod.metadata.uid)
+        throw uidPrecondition(pods, namespace, name, wanted.uid, pod.metadata.uid ?? '');
+      assign(pod as Pod, body, name, ctx.nowMs);
+    },
+    { rules },
+  );
   return DONE;
 }
 

@@ -14,7 +14,7 @@ const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
 type Seen = DeepReadonly<Pod>;
 
 export function validatePod(pod: Seen): field.ErrorList {
-  const errors = [...validateFinalizerNames(pod), ...validatePodAndAnnotations(pod)];
+  const errors = validatePodAndAnnotations(pod);
   const at = field.path('spec');
   if ((pod.spec.ephemeralContainers ?? []).length > 0) {
     errors.push(field.forbidden(at.child('ephemeralContainers'), 'cannot be set on create'));
@@ -28,18 +28,6 @@ export function validatePod(pod: Seen): field.ErrorList {
 /** What holds of a pod at all times. */
 export function validatePodAndAnnotations(pod: Seen): field.ErrorList {
   return [...validateAnnotations(pod), ...validatePodSpec(pod.spec, field.path('spec')), ...validateProfilesAgree(pod)];
-}
-
-/** Finalizers of pods need a domain; the two of garbage collection have none. */
-function validateFinalizerNames({ metadata }: Seen): field.ErrorList {
-  const standard = ['foregroundDeletion', 'orphan'];
-  const errors: field.ErrorList = [];
-  (metadata?.finalizers ?? []).forEach((name, i) => {
-    if (name.includes('/') || standard.includes(name)) return;
-    const detail = 'name is neither a standard finalizer name nor is it fully qualified';
-    errors.push(field.invalid(field.path('metadata', 'finalizers').index(i), name, detail));
-  });
-  return errors;
 }
 
 function validateAnnotations({ metadata, spec }: Seen): field.ErrorList {
