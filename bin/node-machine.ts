@@ -7,7 +7,7 @@ import { CommandError } from './errors.ts';
  * Throws `CommandError` with the reason where real containers are impossible.
  */
 export function requireNodeMachine(options: { readonly criEndpoint?: string }, say: (text: string) => void): void {
-  const without = 'without a node: tutti up --only apiserver,controller-manager,scheduler';
+  const without = 'tutti up --simulate 3 runs the whole cluster with simulated nodes instead';
   if (process.platform !== 'linux') {
     throw new CommandError(`Real containers need Linux, and this is ${process.platform}; ${without}.`);
   }

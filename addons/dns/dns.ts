@@ -4,6 +4,8 @@ import type { Host, Listener, UdpSocket } from '../../libs/base/host.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
 import type { Informers } from '../../libs/kind/client.ts';
+import { type Cidr, cidrContains, parseCidr } from '../../libs/machinery/cidr.ts';
+import { canonicalIp, formatIp, isLoopback, parseIp } from '../../libs/machinery/ip.ts';
 import { answer, type DnsRecord, type DnsZone } from './answer.ts';
 import { Forwarder, NoUpstreamError } from './forward.ts';
 import {
@@ -43,6 +45,8 @@ export interface DnsOptions {
   readonly ttlSeconds?: number;
   /** The address that pods know, for the zone's NS record (the cluster IP of the Service `kube-dns`); default `address`. */
   readonly serviceAddresses?: readonly string[];
+  /** Networks that may ask (`10.244.0.0/16`), besides this machine itself; others get no answer. Default: everybody. */
+  readonly clients?: readonly string[];
   /** Resolvers for other names (`10.0.0.1`, `10.0.0.1:5353`); default: the host's. Empty: other names are refused. */
   readonly upstreams?: readonly string[];
 }
@@ -75,6 +79,7 @@ class Server implements DnsServer {
   readonly #options: DnsOptions;
   readonly #view: ClusterView;
   readonly #zone: DnsZone;
+  readonly #clients: readonly Cidr[] | undefined;
   readonly #connections = new Set<Duplex>();
   #forwarder: Forwarder | undefined;
   #udp: UdpSocket | undefined;
@@ -87,6 +92,7 @@ class Server implements DnsServer {
   constructor(options: DnsOptions, view: ClusterView) {
     this.#options = options;
     this.#view = view;
+    this.#clients = options.clients?.flatMap((text) => parseCidr(text)?.network ?? []);
     this.address = options.address;
     this.port = options.port ?? 53;
     const { domain = 'cluster.local', ttlSeconds = 5, serviceAddresses = [options.address] } = options;
@@ -100,15 +106,17 @@ class Server implements DnsServer {
   async listen(): Promise<void> {
     const { host, clock, random, upstreams } = this.#options;
     this.#tcp = await host.sockets.listen({ host: this.address, port: this.port }, (connection) => {
-      void this.#serve(connection);
+      if (this.#mayAsk((connection as { remoteAddress?: string }).remoteAddress)) void this.#serve(connection);
+      else connection.destroy();
     });
     this.port = this.#tcp.port;
     const self = [{ address: this.address, port: this.port }];
     this.#forwarder = new Forwarder({ host, clock, random: random.fork('dns'), self, ...(upstreams && { upstreams }) });
     try {
-      this.#udp = await host.sockets.udp({ host: this.address, port: this.port }, (data, from) =>
-        this.#receive(data, undefined, (bytes) => this.#udp?.send(bytes, from.port, from.address)),
-      );
+      this.#udp = await host.sockets.udp({ host: this.address, port: this.port }, (data, from) => {
+        if (!this.#mayAsk(from.address)) return;
+        this.#receive(data, undefined, (bytes) => this.#udp?.send(bytes, from.port, from.address));
+      });
     } catch (error) {
       await this.#tcp[Symbol.asyncDispose]();
       throw error;
@@ -121,6 +129,16 @@ class Server implements DnsServer {
     this.#udp = this.#tcp = undefined;
     for (const connection of this.#connections) connection.destroy();
     await Promise.all([udp?.[Symbol.asyncDispose](), tcp?.[Symbol.asyncDispose]()]);
+  }
+
+  /** An open resolver would serve attackers of others. */
+  #mayAsk(address: string | undefined): boolean {
+    const { host } = this.#options;
+    if (!this.#clients) return true;
+    const ip = parseIp(address?.replace(/^::ffff:(?=\d+\.)/, '') ?? '');
+    if (!ip) return false;
+    if (isLoopback(ip) || this.#clients.some((cidr) => cidrContains(cidr, ip))) return true;
+    return host.facts.addresses().some((own) => canonicalIp(own.address) === formatIp(ip));
   }
 
   async #serve(connection: Duplex): Promise<void> {

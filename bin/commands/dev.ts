@@ -10,7 +10,7 @@ export const USAGE = `tutti dev: like "tutti up", from the sources, started anew
 
 usage: tutti dev [options of "tutti up"]
 
-The cluster lives in .cache/dev of the clone and leaves your own kubeconfig alone, unless told otherwise.
+The cluster has three simulated nodes, lives in .cache/dev of the clone and leaves your own kubeconfig alone, unless told otherwise.
 
 examples:
   tutti dev
@@ -28,7 +28,11 @@ export async function dev(args: readonly string[]): Promise<number> {
     throw new CommandError('"tutti dev" starts from the sources: run it in a clone, as npm run dev.', 2);
   }
   const dataDir = fileURLToPath(new URL('../../.cache/dev', import.meta.url));
-  const given = args.includes('--data-dir') ? [] : ['--data-dir', dataDir];
+  const isGiven = (name: string) => args.some((word) => word === name || word.startsWith(`${name}=`));
+  const given = [
+    ...(isGiven('--data-dir') ? [] : ['--data-dir', dataDir]),
+    ...(isGiven('--simulate') || isGiven('--only') ? [] : ['--simulate', '3']),
+  ];
   const child = spawn(
     process.execPath,
     ['--watch', '--watch-preserve-output', fileURLToPath(program), 'up', '--no-merge-kubeconfig', ...given, ...args],

@@ -29,6 +29,8 @@ usage: tutti up [options]
   --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
   --only NAME,…          start only these of: ${COMPONENTS.join(' ')}
                          (the API server is always among them)
+  --simulate N           instead of a node on this machine, N nodes that only seem to be:
+                         needs neither Linux nor root
   --node-name NAME       of this machine in the cluster (default: its host name)
   --node-ip ADDRESS      by which others reach this machine (default: its own)
   --pod-cidr CIDR        where pods' addresses come from (default ${DEFAULT_POD_CIDR})
@@ -50,7 +52,8 @@ usage: tutti up [options]
 examples:
   tutti up
   tutti up --registry-mirror docker.io=http://10.0.0.5:5000
-  tutti up --only apiserver,controller-manager,scheduler --data-dir /tmp/try --port 0
+  tutti up --simulate 3 --data-dir /tmp/try --port 0
+  tutti up --only apiserver,controller-manager,scheduler
 `;
 
 const OPTIONS = {
@@ -62,6 +65,7 @@ const OPTIONS = {
   'etcd-certfile': { type: 'string' },
   'etcd-keyfile': { type: 'string' },
   only: { type: 'string', multiple: true },
+  simulate: { type: 'string' },
   'node-name': { type: 'string' },
   'node-ip': { type: 'string' },
   'pod-cidr': { type: 'string' },
@@ -86,6 +90,8 @@ export interface UpOptions {
   readonly store: string;
   readonly etcdTls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
   readonly wanted: ReadonlySet<ComponentName>;
+  /** How many nodes to simulate; undefined: none. */
+  readonly simulate?: number;
   readonly nodeName: string;
   readonly nodeIp?: string;
   readonly networks: ClusterNetworks;
@@ -98,6 +104,8 @@ export interface UpOptions {
   readonly verbose: boolean;
 }
 
+const SIMULATED_MAX = 10_000;
+
 /** The components that make this machine a node. */
 export const NODE_COMPONENTS: readonly ComponentName[] = ['kubelet', 'kube-proxy', 'dns'];
 
@@ -106,7 +114,8 @@ export function upOptions(args: readonly string[]): UpOptions | 'help' {
   const given = parse(args);
   if (given.help) return 'help';
   const values: Values = { ...(given.config === undefined ? {} : readConfig(given.config)), ...given };
-  const wanted = componentsOf(values.only);
+  const simulate = simulateOf(values.simulate);
+  const wanted = componentsOf(values.only, simulate !== undefined);
   const node = NODE_COMPONENTS.some((name) => wanted.has(name));
   const { 'node-ip': nodeIp, 'cri-endpoint': criEndpoint } = values;
   if (nodeIp !== undefined && !parseIp(nodeIp)) {
@@ -119,6 +128,7 @@ export function upOptions(args: readonly string[]): UpOptions | 'help' {
     store: storeOf(values.store ?? 'lmdb'),
     ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
     wanted,
+    ...(simulate !== undefined && { simulate }),
     nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
     ...(nodeIp !== undefined && { nodeIp }),
     networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
@@ -192,8 +202,16 @@ function etcdTlsOf(caFile?: string, certFile?: string, keyFile?: string) {
   return {};
 }
 
-function componentsOf(only: readonly string[] | undefined): ReadonlySet<ComponentName> {
-  const names = only?.flatMap((text) => text.split(',')).filter((text) => text !== '') ?? COMPONENTS;
+function simulateOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (text !== '' && Number.isInteger(count) && count >= 0 && count <= SIMULATED_MAX) return count;
+  throw new CommandError(`--simulate wants a number of nodes from 0 to ${SIMULATED_MAX}, not "${text}".`, 2);
+}
+
+function componentsOf(only: readonly string[] | undefined, simulates: boolean): ReadonlySet<ComponentName> {
+  const all = simulates ? COMPONENTS.filter((name) => !NODE_COMPONENTS.includes(name)) : COMPONENTS;
+  const names = only?.flatMap((text) => text.split(',')).filter((text) => text !== '') ?? all;
   const unknown = names.find((name) => !(COMPONENTS as readonly string[]).includes(name));
   if (unknown !== undefined) throw new CommandError(`--only knows ${COMPONENTS.join(', ')}, not "${unknown}".`, 2);
   return new Set(['apiserver', ...names] as ComponentName[]);

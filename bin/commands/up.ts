@@ -11,6 +11,7 @@ import { type Machine, startApiServer } from '../compose/apiserver.ts';
 import { ownAddress } from '../compose/cluster-network.ts';
 import { type Around, clientOf, startControllers, startSchedulerComponent } from '../compose/components.ts';
 import { type RunningNode, startNode, startRuntime } from '../compose/node.ts';
+import type { Simulation } from '../compose/simulation.ts';
 import { lockDataDir } from '../data-lock.ts';
 import { CommandError, explainStartError } from '../errors.ts';
 import { requireNodeMachine } from '../node-machine.ts';
@@ -64,8 +65,10 @@ class Cluster {
   readonly #step: Step;
   readonly #server = new AsyncDisposableStack();
   readonly #components = new AsyncDisposableStack();
+  readonly #stopping = new AbortController();
   #starting: Promise<void> | undefined;
   #node: RunningNode | undefined;
+  #simulation: Simulation | undefined;
   #kubeconfigPath = '';
 
   constructor(machine: Machine, options: UpOptions, step: Step) {
@@ -82,6 +85,10 @@ class Cluster {
   async #start(): Promise<void> {
     const { wanted, dataDir, networks, nodeName, store, etcdTls, listenHost, port } = this.#options;
     const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
+    if (this.#options.simulate !== undefined) {
+      this.#simulation = new (await import('../compose/simulation.ts')).Simulation();
+    }
+    const simulation = this.#simulation;
     const nodeIp = this.#options.nodeIp ?? ownAddress(this.#machine.host.facts);
     if (hasNode && nodeIp === undefined) {
       throw new CommandError(
@@ -103,6 +110,10 @@ class Cluster {
       networks,
       ...(hasNode && { nodeName }),
       ...(nodeIp !== undefined && { advertiseAddress: nodeIp }),
+      ...(simulation && {
+        nodeSockets: simulation.sockets,
+        connectorOver: (upgrades) => simulation.connector(upgrades),
+      }),
     }).catch(async (error: unknown) => {
       await runtime?.then(
         ({ own }) => own?.stop(),
@@ -126,6 +137,10 @@ class Cluster {
     if (wanted.has('scheduler')) {
       this.#components.use(await startSchedulerComponent(around));
       this.#step('scheduler', '');
+    }
+    if (simulation) {
+      await simulation.start(around, this.#options.simulate ?? 0);
+      this.#step('simulation', `${this.#options.simulate} nodes`);
     }
     if (hasNode) await this.#startNode(around, runtime, nodeIp!);
     if (this.#options.mergeKubeconfig) {
@@ -153,26 +168,35 @@ class Cluster {
         this.#step('node', `not ready yet: ${condition?.message ?? 'it has not told its state'}`);
         return;
       }
+      if (this.#stopping.signal.aborted) return;
       await clock.sleep(20);
     }
     this.#step('node', `${nodeName} is ready`);
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await this.#starting?.catch(() => undefined);
-    await Promise.all([this.#node?.stop(this.#options.keepPods), this.#components.disposeAsync()]);
+    await Promise.all([
+      this.#node?.stop(this.#options.keepPods),
+      this.#simulation?.stop(),
+      this.#components.disposeAsync(),
+    ]);
     await this.#server.disposeAsync();
   }
 
   /** What a user can do next. */
   hints(): string {
     const { wanted } = this.#options;
-    const all = wanted.has('kubelet') && wanted.has('scheduler') && wanted.has('controller-manager');
+    const all =
+      (wanted.has('kubelet') || this.#options.simulate) && wanted.has('scheduler') && wanted.has('controller-manager');
     const commands = all
       ? [
           'kubectl get nodes -o wide',
           'kubectl create deployment web --image=nginx --port=80',
-          'kubectl expose deployment web --type=NodePort && kubectl get service web',
+          this.#simulation
+            ? 'kubectl get pods -o wide --watch'
+            : 'kubectl expose deployment web --type=NodePort && kubectl get service web',
         ]
       : ['kubectl create configmap hello --from-literal=greeting=world', 'kubectl get configmaps --watch'];
     return `

@@ -4,11 +4,12 @@ import process from 'node:process';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
+import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import type { Clock } from '../../libs/base/clock.ts';
-import type { Host } from '../../libs/base/host.ts';
+import type { Host, Sockets } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
@@ -46,6 +47,10 @@ export interface ApiServerSettings {
   readonly nodeName?: string;
   /** The address at which nodes and pods reach this machine; default: its own. */
   readonly advertiseAddress?: string;
+  /** Where connections to nodes are made; default: this machine's network. */
+  readonly nodeSockets?: Pick<Sockets, 'connect'>;
+  /** What reaches nodes, pods and services, over what carries their streams; default: that alone. */
+  readonly connectorOver?: (upgrades: Connector) => Connector;
 }
 
 export interface RunningApiServer extends AsyncDisposable {
@@ -84,6 +89,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     },
     kubeletAuthorityPem: pki.ca.certificatePem,
     log: log.child('connect'),
+    ...(settings.nodeSockets && { sockets: settings.nodeSockets }),
   });
   const server = createDefaultServer({
     store,
@@ -100,7 +106,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
     describe: publishedDescriptions(),
-    connector,
+    connector: settings.connectorOver?.(connector) ?? connector,
   });
   await server.start();
   const handle = server.handle.bind(server);

@@ -76,10 +76,20 @@ export async function startClusterDns(machine: Machine, settings: DnsSettings): 
 
 async function listen(machine: Machine, settings: DnsSettings, informers: Informers): Promise<DnsServer> {
   const { host, clock, random } = machine;
-  const { nodeIp, dnsIp } = settings;
+  const { nodeIp, dnsIp, podCidrs } = settings;
   const log = machine.log.child('dns');
   const start = (port: number) =>
-    startDns({ informers, host, clock, random, log, address: nodeIp, port, serviceAddresses: [dnsIp] });
+    startDns({
+      informers,
+      host,
+      clock,
+      random,
+      log,
+      address: nodeIp,
+      port,
+      serviceAddresses: [dnsIp],
+      clients: podCidrs,
+    });
   try {
     return await start(NODE_PORT);
   } catch (error) {

@@ -14,6 +14,7 @@ import { type Around, accountClient, type ComponentName, clientOf } from './comp
 import { type OwnContainerd, startContainerd } from './containerd.ts';
 import { DNS_ACCOUNT, ensureDnsAccount, startClusterDns } from './dns.ts';
 import { endPods, removeLeftovers } from './end-pods.ts';
+import { kubeletTls } from './kubelet-tls.ts';
 import { removePodNetwork, startPodNetwork } from './pod-network.ts';
 
 export interface NodeSettings {
@@ -179,36 +180,22 @@ class Node implements RunningNode {
       },
     });
     this.#first.use(kubelet);
+    const { port } = kubelet.env.config;
+    const serving = startKubeletServer({
+      kubelet,
+      host: '0.0.0.0',
+      port,
+      tls: await kubeletTls(this.#around, nodeName, nodeIp),
+    });
     this.#first.use(
-      await startKubeletServer({
-        kubelet,
-        host: '0.0.0.0',
-        port: kubelet.env.config.port,
-        tls: await this.#kubeletTls(),
+      await serving.catch((error: unknown) => {
+        if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
+        throw new CommandError(
+          `Port ${port}, the kubelet's, is in use: does another kubelet run on this machine? Stop it, or leave the node out with --only.`,
+        );
       }),
     );
     return `node ${nodeName} (${nodeIp})`;
-  }
-
-  /** What the kubelet's server shows: made at every start, and good for long enough. */
-  async #kubeletTls() {
-    const { machine, pki } = this.#around;
-    const { nodeName, nodeIp } = this.#settings;
-    const { keys, clock } = machine;
-    const key = await keys.generateKey('kubelet serving');
-    const nowMs = clock.now();
-    const certificatePem = await keys.issueCertificate(
-      {
-        subject: { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] },
-        names: { dns: [nodeName], ip: [nodeIp] },
-        usages: ['digital signature', 'key encipherment', 'server auth'],
-        publicKey: key,
-        notBeforeMs: nowMs - 5 * 60_000,
-        notAfterMs: nowMs + 365 * 86_400_000,
-      },
-      pki.ca,
-    );
-    return { certificatePem, privateKeyPem: key.privateKeyPem(), clientAuthoritiesPem: pki.ca.certificatePem };
   }
 
   async #startKubeProxy(): Promise<void> {
