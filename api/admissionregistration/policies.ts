@@ -1,4 +1,5 @@
 /** Checks that validating and mutating policies share; what expressions say is looked at where they are compiled. */
+import type { Type } from '../../libs/cel/types.ts';
 import type { DeepReadonly } from '../../libs/kind/object.ts';
 import * as field from '../../libs/machinery/field-errors.ts';
 import { parseApiVersion } from '../../libs/machinery/gvk.ts';
@@ -11,6 +12,7 @@ import type {
   ParamRef,
   Variable,
 } from '../types/admissionregistration/v1.generated.ts';
+import { compileExpression, compileVariables, type Scope, type Wanted } from './expressions.ts';
 import { FAILURE_POLICIES, validateMatchConditions, validateMatchResources, validateOneOf } from './rules.ts';
 
 const NOT_FOUND_ACTIONS = ['Deny', 'Allow'];
@@ -21,6 +23,15 @@ const CEL_KEYWORDS = new Set(
   ),
 );
 
+/** What the expressions of a policy see. */
+export function policyScope(
+  spec: PolicySpec,
+  mutation: boolean,
+): Scope & { readonly variables: ReadonlyMap<string, Type> } {
+  const scope = { params: spec.paramKind !== undefined, authorizer: true, mutation };
+  return { ...scope, variables: compileVariables(spec.variables ?? [], scope).types };
+}
+
 export interface PolicySpec {
   readonly failurePolicy?: string;
   readonly paramKind?: DeepReadonly<ParamKind>;
@@ -29,8 +40,9 @@ export interface PolicySpec {
   readonly variables?: readonly DeepReadonly<Variable>[];
 }
 
-export function validatePolicySpec(spec: PolicySpec, at: field.Path): field.ErrorList {
+export function validatePolicySpec(spec: PolicySpec, at: field.Path, mutation = false): field.ErrorList {
   const errors: field.ErrorList = [];
+  const scope = { params: spec.paramKind !== undefined, authorizer: true, mutation };
   if (spec.failurePolicy === undefined) errors.push(field.required(at.child('failurePolicy')));
   errors.push(...validateOneOf(spec.failurePolicy, FAILURE_POLICIES, at.child('failurePolicy')));
   if (spec.paramKind) errors.push(...validateParamKind(spec.paramKind, at.child('paramKind')));
@@ -40,21 +52,31 @@ export function validatePolicySpec(spec: PolicySpec, at: field.Path): field.Erro
     errors.push(...validateMatchResources(spec.matchConstraints, constraints));
     if (!spec.matchConstraints.resourceRules?.length) errors.push(field.required(constraints.child('resourceRules')));
   }
-  errors.push(...validateMatchConditions(spec.matchConditions, at.child('matchConditions')));
+  errors.push(...validateMatchConditions(spec.matchConditions, at.child('matchConditions'), scope));
+  const { expressions } = compileVariables(spec.variables ?? [], scope);
   (spec.variables ?? []).forEach(({ name = '', expression = '' }, i) => {
     const here = at.child('variables').index(i);
     if (name === '') errors.push(field.required(here.child('name'), 'name is not specified'));
     else if (!CEL_IDENTIFIER.test(name) || CEL_KEYWORDS.has(name)) {
       errors.push(field.invalid(here.child('name'), name, 'must be a valid CEL identifier'));
     }
-    errors.push(...validateExpression(expression, here.child('expression')));
+    const missing = validateExpression(expression, here.child('expression'));
+    const wrong = expressions.get(name)?.error;
+    if (missing.length > 0) errors.push(...missing);
+    else if (wrong) errors.push(field.invalid(here.child('expression'), expression, wrong));
   });
   return errors;
 }
 
-/** An expression must be there. */
-export function validateExpression(expression: string, at: field.Path, name = 'expression'): field.ErrorList {
-  return expression.trim() === '' ? [field.required(at, `${name} is not specified`)] : [];
+/** An expression must be there, and must compile to what is wanted, where that is said. */
+export function validateExpression(
+  expression: string,
+  at: field.Path,
+  { name = 'expression', scope, wanted }: { name?: string; scope?: Scope; wanted?: Wanted } = {},
+): field.ErrorList {
+  if (expression.trim() === '') return [field.required(at, `${name} is not specified`)];
+  const { error } = scope && wanted ? compileExpression(expression.trim(), scope, wanted) : {};
+  return error === undefined ? [] : [field.invalid(at, expression, error)];
 }
 
 function validateParamKind(paramKind: DeepReadonly<ParamKind>, at: field.Path): field.ErrorList {

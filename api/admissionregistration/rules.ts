@@ -9,6 +9,7 @@ import type {
   NamedRuleWithOperations,
   RuleWithOperations,
 } from '../types/admissionregistration/v1.generated.ts';
+import { CONDITION, compileExpression, type Scope } from './expressions.ts';
 
 const OPERATIONS = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];
 const SCOPES = ['*', 'Cluster', 'Namespaced'];
@@ -95,10 +96,11 @@ export function validateMatchResources(resources: DeepReadonly<MatchResources>, 
   return [...errors, ...validateOneOf(resources.matchPolicy, MATCH_POLICIES, at.child('matchPolicy'))];
 }
 
-/** Names and presence; what the expressions say is looked at where they are compiled. */
+/** Names, presence, and whether the expressions are conditions. */
 export function validateMatchConditions(
   conditions: readonly DeepReadonly<MatchCondition>[] | undefined,
   at: field.Path,
+  scope: Scope = { params: false, authorizer: true },
 ): field.ErrorList {
   const errors: field.ErrorList = [];
   const names = new Set<string>();
@@ -108,6 +110,10 @@ export function validateMatchConditions(
   (conditions ?? []).forEach(({ name = '', expression = '' }, i) => {
     const here = at.index(i);
     if (expression.trim() === '') errors.push(field.required(here.child('expression')));
+    else {
+      const { error } = compileExpression(expression.trim(), scope, CONDITION);
+      if (error !== undefined) errors.push(field.invalid(here.child('expression'), expression, error));
+    }
     if (name === '') {
       errors.push(field.required(here.child('name')));
       return;

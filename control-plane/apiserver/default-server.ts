@@ -29,7 +29,7 @@ import { bootstrapTokenAuthenticator, bootstrapUser } from './authn/bootstrap-to
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
-import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
+import { type Authorizer, authorizeInTurn, decideAtOnce } from './authz/authorizer.ts';
 import { NodeAuthorizer, type NodeGraph } from './authz/node.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
@@ -132,7 +132,13 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ],
     impersonate: (request, user) => impersonate(request, user, authorize),
     authorizers,
-    admission: standardAdmission(random.fork('admission')),
+    admission: standardAdmission({
+      random: random.fork('admission'),
+      kinds,
+      schema,
+      caches: () => server.engine.caches,
+      decide: (user, attributes) => decideAtOnce(authorizers, user, attributes),
+    }),
     endpoints,
     allocators: (caches) => [
       serviceAllocator(storedServices(caches), random.fork('allocators')) as unknown as Allocator,

@@ -18,6 +18,8 @@ const ONE = exactly(1);
 const TRAVERSAL = 0.1;
 /** A pattern's length as a guess at its states. */
 const PATTERN = 0.25;
+/** Asking whether somebody may do something. */
+const AUTHORIZATION = 350_000;
 /** The longest pattern of the named formats. */
 const FORMAT_PATTERN = 128;
 
@@ -130,6 +132,7 @@ const keepList: Model = (_call, list) => ({ cost: add(ONE, list), size: list });
 
 const MODELS: ReadonlyMap<string, Model> = new Map<string, Model>([
   ['_+_', ADDITIONS],
+  ['check', () => ({ cost: exactly(AUTHORIZATION) })],
   ['_==_', compareAll],
   ['_!=_', compareAll],
   ['_<_', compareTexts],

@@ -41,17 +41,21 @@ export interface EnvironmentOptions {
   readonly variables?: Readonly<Record<string, Type>>;
   /** Object types that expressions may build by name. */
   readonly objects?: readonly ObjectType[];
+  /** Object types that are made when they are named (`Object.spec`); undefined for names that mean none. */
+  readonly objectFor?: (name: string) => ObjectType | undefined;
 }
 
 export class Environment {
   readonly #functions: ReadonlyMap<string, readonly Overload[]>;
   readonly #variables: ReadonlyMap<string, Type>;
   readonly #objects: ReadonlyMap<string, ObjectType>;
+  readonly #objectFor: (name: string) => ObjectType | undefined;
 
   constructor(options: EnvironmentOptions | Environment, variables: Readonly<Record<string, Type>> = {}) {
     if (options instanceof Environment) {
       this.#functions = options.#functions;
       this.#objects = options.#objects;
+      this.#objectFor = options.#objectFor;
       this.#variables = new Map([...options.#variables, ...Object.entries(variables)]);
       return;
     }
@@ -62,6 +66,7 @@ export class Environment {
     this.#functions = functions;
     this.#variables = new Map(Object.entries(options.variables ?? {}));
     this.#objects = new Map((options.objects ?? []).map((type) => [type.name, type]));
+    this.#objectFor = options.objectFor ?? (() => undefined);
   }
 
   /** The same functions, with more variables (of the same name: instead). */
@@ -91,6 +96,6 @@ export class Environment {
   }
 
   objectNamed(name: string): ObjectType | undefined {
-    return this.#objects.get(name);
+    return this.#objects.get(name) ?? this.#objectFor(name);
   }
 }

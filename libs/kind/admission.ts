@@ -32,11 +32,36 @@ export interface AdmissionRequest {
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
-  /** The draft, in the storage version; undefined on DELETE and CONNECT. */
+  /** The draft, in the storage version; the options of the stream on CONNECT; undefined on DELETE. */
   object: ApiObject | undefined;
   readonly oldObject: DeepReadonly<ApiObject> | undefined;
-  /** CreateOptions, UpdateOptions, DeleteOptions as sent. */
-  readonly options: DeepReadonly<ApiObject>;
+  /** CreateOptions, UpdateOptions, DeleteOptions as sent; undefined on CONNECT. */
+  readonly options: DeepReadonly<ApiObject> | undefined;
+  /** Where the body is not of the resource's own kind (Scale, Eviction, PodExecOptions): how it looks. */
+  readonly body?: AdmissionBody;
+  /** Whether plugins that others have changed things behind shall run a second time. Kept by `runAdmit`. */
+  readonly again?: Reinvocation;
+}
+
+/** The body of a subresource. */
+export interface AdmissionBody {
+  readonly gvk: GroupVersionKind;
+  /** Its type in the schema. */
+  readonly type: string;
+  /** What stands for the object in reviews; default the object itself. For scale: the view upon it. */
+  readonly show?: (object: DeepReadonly<ApiObject>) => ApiObject;
+  /** Carries a changed view back. */
+  readonly write?: (object: ApiObject, view: DeepReadonly<ApiObject>) => void;
+}
+
+/** The second round of mutating admission (`reinvocationPolicy: IfNeeded`). */
+export interface Reinvocation {
+  /** False in the first round. */
+  readonly isSecond: boolean;
+  /** Set by who changed the object so that others must look again. */
+  wanted: boolean;
+  /** What a plugin remembers from the first round, by its name. */
+  readonly notes: Map<string, unknown>;
 }
 
 export type DeepReadonlyAdmission = Omit<AdmissionRequest, 'object'> & {

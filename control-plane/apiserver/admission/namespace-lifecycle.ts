@@ -14,7 +14,8 @@ export const namespaceLifecycle: AdmissionPlugin = {
     if (kind.resource === 'namespaces' && kind.group === '') return operation === 'DELETE';
     return operation === 'CREATE' && subresource === '' && namespace !== '' && !kind.virtual;
   },
-  async validate(_ctx, { operation, kind, namespace, name }, registry) {
+  async admit(_ctx, request, registry) {
+    const { operation, kind, namespace, name } = request;
     if (operation === 'DELETE') {
       if (PERMANENT.has(name)) throw forbidden(kind, name, 'this namespace may not be deleted');
       return;

@@ -1,21 +1,43 @@
+import { mutatingAdmissionPolicy } from '../../../api/admissionregistration/mutatingadmissionpolicy/kind.ts';
+import { mutatingAdmissionPolicyBinding } from '../../../api/admissionregistration/mutatingadmissionpolicybinding/kind.ts';
+import { validatingAdmissionPolicy } from '../../../api/admissionregistration/validatingadmissionpolicy/kind.ts';
+import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistration/validatingadmissionpolicybinding/kind.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
+import type { Caches } from '../cache/caches.ts';
+import type { KindSet } from '../registry/kind-set.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { deviceAdminAccess } from './device-admin-access.ts';
+import type { Decide } from './dynamic/expressions.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
+import { mutatingAdmissionPolicies } from './policy/mutating.ts';
+import { validatingAdmissionPolicies } from './policy/validating.ts';
 import { priority } from './priority.ts';
 import { serviceAccountAdmission } from './service-account.ts';
+import { cachedSource } from './source.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use.ts';
 
+export interface AdmissionOptions {
+  readonly random: Random;
+  readonly kinds: KindSet;
+  /** The built-in schema. */
+  readonly schema: SchemaSet;
+  /** The watch caches, once the server has them. */
+  readonly caches: () => Caches;
+  /** What users may do, for policies that ask. */
+  readonly decide: Decide;
+}
+
 /** The plugins that are on by default, in upstream's order. */
-export function standardAdmission(random: Random): AdmissionPlugin[] {
+export function standardAdmission({ random, kinds, schema, caches, decide }: AdmissionOptions): AdmissionPlugin[] {
   return [
     namespaceLifecycle,
-    nodeRestriction,
     serviceAccountAdmission(random),
+    nodeRestriction,
     priority,
     defaultTolerationSeconds,
     defaultStorageClass,
@@ -23,5 +45,18 @@ export function standardAdmission(random: Random): AdmissionPlugin[] {
     persistentVolumeClaimResize,
     defaultIngressClass,
     deviceAdminAccess,
+    mutatingAdmissionPolicies({
+      kinds,
+      schema,
+      decide,
+      policies: cachedSource(caches, mutatingAdmissionPolicy),
+      bindings: cachedSource(caches, mutatingAdmissionPolicyBinding),
+    }),
+    validatingAdmissionPolicies({
+      kinds,
+      decide,
+      policies: cachedSource(caches, validatingAdmissionPolicy),
+      bindings: cachedSource(caches, validatingAdmissionPolicyBinding),
+    }),
   ];
 }

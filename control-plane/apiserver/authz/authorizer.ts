@@ -34,3 +34,28 @@ export async function authorizeInTurn(
   }
   return { decision: 'none', ...(reasons.length > 0 ? { reason: reasons.join(', ') } : {}) };
 }
+
+/**
+ * As `authorizeInTurn`, for who cannot wait (expressions of admission policies): an authorizer that needs time has no
+ * opinion there, and `error` says so.
+ */
+export function decideAtOnce(
+  authorizers: readonly Authorizer[],
+  user: UserInfo,
+  attributes: RequestAttributes,
+): Verdict {
+  const reasons: string[] = [];
+  let error: string | undefined;
+  for (const authorizer of authorizers) {
+    const verdict = authorizer.authorize(user, attributes);
+    if (verdict instanceof Promise) {
+      error = `${authorizer.name} cannot answer at once`;
+      continue;
+    }
+    if (verdict.decision === 'allow') return verdict;
+    if (verdict.reason) reasons.push(verdict.reason);
+    if (verdict.decision === 'deny') return { ...verdict, reason: reasons.join(', ') };
+  }
+  const said = reasons.length > 0 ? { reason: reasons.join(', ') } : {};
+  return { decision: 'none', ...said, ...(error === undefined ? {} : { error }) };
+}

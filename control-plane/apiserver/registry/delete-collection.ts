@@ -25,7 +25,9 @@ export async function deleteCollection(r: ResourceRequest): Promise<ApiResponse>
       const item = items[at] as CachedObject;
       const target = { ...r.target, namespace: item.namespace, name: item.name };
       try {
-        deleted[at] = (await deleteObject(r.engine, { ...r.ctx, dryRun }, target, parameters)).encoded;
+        deleted[at] = (
+          await deleteObject(r.engine, { ...r.ctx, dryRun }, target, { ...parameters, ofCollection: true })
+        ).encoded;
       } catch (error) {
         if (!isNotFound(error)) throw error;
         deleted[at] = item;

@@ -6,7 +6,7 @@ import { conflict, notFound } from '../../../libs/machinery/errors.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { release } from './allocation.ts';
-import { admissionRequest, type Engine, runValidate, type Target } from './engine.ts';
+import { admissionRequest, type Engine, runAdmit, runValidate, type Target } from './engine.ts';
 import { KindSet, type ServedResource } from './kind-set.ts';
 import type { Draft } from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
@@ -23,6 +23,8 @@ export interface DeleteParameters {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
   /** As sent, for admission. */
   readonly options: ApiObject;
+  /** One of many: then admission is not told the name. */
+  readonly ofCollection?: boolean;
 }
 
 export interface Deleted {
@@ -59,7 +61,9 @@ export async function deleteObject(
       continue;
     }
     kind.strategy.checkDelete?.(ctx, old.object());
-    const request = admissionRequest('DELETE', target, '', undefined, old.object(), parameters.options);
+    const asked = parameters.ofCollection ? { ...target, name: '' } : target;
+    const request = admissionRequest('DELETE', asked, '', undefined, old.object(), parameters.options);
+    await runAdmit(engine, ctx, request);
     const reserved = await runValidate(engine, ctx, request);
     const done = await tryDelete(engine, ctx, target, key, old, parameters);
     if (done.deleted) return done.deleted;

@@ -2,10 +2,12 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type {
+  AdmissionBody,
   AdmissionEffect,
   AdmissionOperation,
   AdmissionPlugin,
   AdmissionRequest,
+  Reinvocation,
 } from '../../../libs/kind/admission.ts';
 import type { Allocator } from '../../../libs/kind/allocator.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
@@ -50,11 +52,30 @@ export interface Target {
   readonly name: string;
 }
 
-/** Reads by `admit` the plugins that may change the draft, in their order. */
+/**
+ * Asks the plugins that may change the draft, in their order; where one of them wants it, all of them a second time. The
+ * draft as it has become is `request.object`.
+ */
 export async function runAdmit(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<void> {
+  const notes = new Map<string, unknown>();
+  let again = { isSecond: false, wanted: false, notes };
+  await admitOnce(engine, ctx, request, again);
+  if (!again.wanted) return;
+  again = { isSecond: true, wanted: false, notes };
+  await admitOnce(engine, ctx, request, again);
+}
+
+async function admitOnce(
+  engine: Engine,
+  ctx: RequestContext,
+  request: AdmissionRequest,
+  again: Reinvocation,
+): Promise<void> {
+  const asked = { ...request, again };
   for (const plugin of engine.admission) {
-    if (plugin.admit && plugin.handles(request)) await plugin.admit(ctx, request, engine.registry);
+    if (plugin.admit && plugin.handles(asked)) await plugin.admit(ctx, asked, engine.registry);
   }
+  request.object = asked.object;
 }
 
 /**
@@ -94,7 +115,8 @@ export function admissionRequest(
   subresource: string,
   object: ApiObject | undefined,
   oldObject: DeepReadonly<ApiObject> | undefined,
-  options: ApiObject,
+  options: ApiObject | undefined,
+  body?: AdmissionBody,
 ): AdmissionRequest {
   const { kind, group, version } = target.resource;
   return {
@@ -107,6 +129,7 @@ export function admissionRequest(
     object,
     oldObject,
     options,
+    ...(body ? { body } : {}),
   };
 }
 

@@ -76,6 +76,15 @@ export class KindSet {
     return undefined;
   }
 
+  /** The same resource in all its versions and groups; those of a definition are kinds of their own. */
+  versionsOf({ kind }: ServedResource): readonly ServedResource[] {
+    const found: ServedResource[] = [];
+    for (const one of this.#byPath.values()) {
+      if (one.kind === kind || (one.kind.group === kind.group && one.kind.resource === kind.resource)) found.push(one);
+    }
+    return found;
+  }
+
   hasGroup(group: string): boolean {
     return this.#groups.has(group);
   }

@@ -39,6 +39,12 @@ export async function updateView(r: ResourceRequest, view: ObjectSubresource): P
     createIfMissing: false,
     retry: !submitted?.metadata?.resourceVersion,
     options,
+    body: {
+      gvk: view.gvk,
+      type: view.type,
+      show: (object) => viewOf(view, object),
+      write: (object, changed) => view.write(object, changed),
+    },
     next(old) {
       assert(old, 'a view is of something that is there');
       const next = patcher ? patcher.apply(viewOf(view, old.object())) : (submitted as ApiObject);
