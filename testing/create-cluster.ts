@@ -221,11 +221,14 @@ class SimulatedCluster implements Cluster {
     this.#running.push(simulated);
     const { nodes } = await import('../api/resources.ts');
     const count = this.#nodeSpecs.length;
+    const networks = this.#components.includes('controller-manager');
     await this.until(
       async () => {
         const { items } = await this.client.resource(nodes).list();
-        const ready = items.filter(({ status }) =>
-          status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+        const ready = items.filter(
+          ({ spec, status }) =>
+            (spec?.podCIDR || !networks) &&
+            status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
         );
         return ready.length >= count;
       },

@@ -1,3 +1,4 @@
+import { nodes as nodeResource } from '../api/resources.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import type { Keys } from '../libs/base/keys.ts';
 import type { Logger } from '../libs/base/log.ts';
@@ -87,6 +88,11 @@ export async function startSimulatedNodes(options: SimulatedNodesOptions): Promi
       // Within one machine that is cut off, its pods still reach each other.
       return sender === receiver && sender?.state !== 'paused';
     },
+  });
+  // As a network plugin does: pods get addresses of the range that the node was given.
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  shared.informer(nodeResource).on((node) => {
+    if (node?.spec?.podCIDR) byName.get(node.metadata.name)?.runtime.setPodCidr(node.spec.podCIDR);
   });
   await drive(shared.synced());
   try {

@@ -116,9 +116,17 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
       } catch (error) {
         if (!this.#stopped.signal.aborted) this.#failed(key, error);
       } finally {
-        this.#queue.done(key);
+        this.#doneAfterTurn(key);
       }
     }
+  }
+
+  /**
+   * A key is looked at again only when all that is ready has run: of a thousand events about one object's dependants that
+   * come at once, one look is made, not a thousand. Others' keys go on meanwhile.
+   */
+  #doneAfterTurn(key: string): void {
+    void this.#env.clock.yield().then(() => this.#queue.done(key));
   }
 
   #failed(key: string, error: unknown): void {

@@ -97,7 +97,10 @@ export class SimulatedNode {
     if (capacity['ephemeral-storage'])
       this.#host.files.spaceBytes = toCeil(mustParseQuantity(capacity['ephemeral-storage']));
     const logs = new MachineLogs(this.#host.files);
-    this.runtime = new SimulatedRuntime({ clock, random: own.fork('runtime'), images, network, nodeIp: ip, logs });
+    // Where nobody gives nodes their networks, each has one of its own all the same.
+    const podCidr = `100.${64 + Math.floor(index / 256)}.${index % 256}.0/24`;
+    const runtimeRandom = own.fork('runtime');
+    this.runtime = new SimulatedRuntime({ clock, random: runtimeRandom, images, network, nodeIp: ip, logs, podCidr });
     this.#config = {
       nodeLabels: { ...spec.labels },
       registerWithTaints: spec.taints ?? [],
@@ -106,6 +109,8 @@ export class SimulatedNode {
       maxPods: Number(capacity['pods'] ?? 110),
       ...spec.kubelet,
     };
+    this.#host.processes.program('mount', () => 0);
+    this.#host.processes.program('umount', () => 0);
   }
 
   get state(): NodeState {

@@ -44,7 +44,8 @@ export function nodeInfo(host: Host, machine: MachineFacts, runtime: string, ver
 
 export type ResourceList = Record<string, string>;
 
-const kibibytes = (bytes: number): string => `${Math.floor(bytes / 1024)}Ki`;
+/** As the API writes it, so that what was reported compares equal: 8 GiB are `8Gi`, not `8388608Ki`. */
+const kibibytes = (bytes: number): string => formatQuantity(mustParseQuantity(`${Math.floor(bytes / 1024)}Ki`));
 
 export async function capacityOf(host: Host, config: KubeletConfig): Promise<ResourceList> {
   const { facts, files } = host;

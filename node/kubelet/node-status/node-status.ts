@@ -242,6 +242,8 @@ const PLEG_MS_MAX = 180_000;
 
 function withoutHeartbeats(value: unknown): unknown {
   if (!Array.isArray(value)) return value ?? null;
+  // The API keeps no empty lists.
+  if (value.length === 0) return null;
   return value.map((one) => {
     if (typeof one !== 'object' || one === null || !Object.hasOwn(one, 'lastHeartbeatTime')) return one;
     const { lastHeartbeatTime: _, ...rest } = one as Record<string, unknown>;
