@@ -70,7 +70,10 @@ export async function startControllers(around: Around, networks: ClusterNetworks
     clientOf: (account) => accountClient(around, account),
     settings: {
       rootAuthorityPem: around.pki.ca.certificatePem,
+      balanceOnNodes: true,
       nodeIpam: { clusterCidrs: networks.podCidrs, reservedCidrs: networks.serviceCidrs },
+      signing: { authority: around.pki.ca },
+      servingApproval: { reservedCidrs: [...networks.serviceCidrs, ...networks.podCidrs] },
     },
   });
   return {

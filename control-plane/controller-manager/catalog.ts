@@ -18,9 +18,11 @@ import { endpointsController, orphanedEndpointsController } from '../../api/core
 import { type IpamSettings, nodeIpamController } from '../../api/core/node/controller/ipam.ts';
 import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
 import { taintEvictionController } from '../../api/core/node/controller/taint-eviction.ts';
+import { persistentVolumeBinder } from '../../api/core/persistentvolume/controller/bind.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
 import { bootstrapSignerController } from '../../api/core/secret/controller/bootstrap-signer.ts';
 import { tokenCleanerController } from '../../api/core/secret/controller/token-cleaner.ts';
+import { loadBalancerController } from '../../api/core/service/controller/load-balancer.ts';
 import { serviceAccountController } from '../../api/core/serviceaccount/controller/controller.ts';
 import {
   endpointSliceController,
@@ -62,6 +64,8 @@ export interface ManagerSettings {
   readonly nodeMonitorGraceMs?: number;
   /** Where nodes' pod networks come from. Without it nodes get none. */
   readonly nodeIpam?: IpamSettings;
+  /** Services of type LoadBalancer get the nodes' addresses. Without it somebody else gives them theirs. */
+  readonly balanceOnNodes?: boolean;
   /** Signs what is approved for Kubernetes' own signers. Without it nothing is signed. */
   readonly signing?: SigningSettings;
   /** Approves serving certificates of kubelets. Without it that is an administrator's, as upstream. */
@@ -83,6 +87,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(endpointSliceMirroringController, 'endpointslicemirroring-controller', 'endpoint-slice-mirroring-controller'),
     entry(nodeLifecycleController(settings.nodeMonitorGraceMs), 'node-controller'),
     ...(settings.nodeIpam ? [entry(nodeIpamController(settings.nodeIpam), 'node-controller', 'cidrAllocator')] : []),
+    ...(settings.balanceOnNodes ? [entry(loadBalancerController, 'service-controller')] : []),
     entry(taintEvictionController, 'node-controller', 'taint-eviction-controller'),
     entry(namespaceController, 'namespace-controller'),
     {
@@ -92,6 +97,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       source: 'garbage-collector-controller',
     },
     entry(serviceAccountController, 'service-account-controller'),
+    entry(persistentVolumeBinder, 'persistent-volume-binder', 'persistentvolume-controller'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
     entry(bootstrapSignerController, 'bootstrap-signer'),
     entry(tokenCleanerController, 'token-cleaner'),

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Live } from '../../../../libs/kind/object.ts';
+import type { Node, Service } from '../../../types/core/v1.generated.ts';
+import { plan } from './load-balancer.ts';
+
+const node = (ip: string, ready = true, labels: Record<string, string> = {}) =>
+  ({
+    metadata: { name: ip, labels },
+    status: {
+      addresses: [
+        { type: 'InternalIP', address: ip },
+        { type: 'Hostname', address: 'n' },
+      ],
+      conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
+    },
+  }) as unknown as Live<Node>;
+
+const service = (name: string, spec: Service['spec'], ...ips: string[]) =>
+  ({
+    metadata: { name, namespace: 'default' },
+    spec: { type: 'LoadBalancer', ports: [{ port: 80 }], ...spec },
+    status: { loadBalancer: { ingress: ips.map((ip) => ({ ip, ipMode: 'VIP' })) } },
+  }) as unknown as Live<Service>;
+
+const two = [node('10.0.0.2'), node('10.0.0.1')];
+const excluded = { 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
+
+const CASES: readonly [name: string, plan: ReturnType<typeof plan>, expected: unknown][] = [
+  ['gets the nodes’ addresses', plan({ service: service('a', {}), nodes: two, others: [] }), ['10.0.0.1', '10.0.0.2']],
+  ['stays as it is', plan({ service: service('a', {}, '10.0.0.1', '10.0.0.2'), nodes: two, others: [] }), undefined],
+  [
+    'leaves nodes out that are not ready, and those that say so',
+    plan({
+      service: service('a', {}),
+      nodes: [...two, node('10.0.0.3', false), node('10.0.0.4', true, excluded)],
+      others: [],
+    }),
+    ['10.0.0.1', '10.0.0.2'],
+  ],
+  [
+    'gives them back with its type',
+    plan({ service: service('a', { type: 'ClusterIP' }, '10.0.0.1'), nodes: two, others: [] }),
+    [],
+  ],
+  [
+    'is somebody else’s',
+    plan({ service: service('a', { loadBalancerClass: 'x/y' }), nodes: two, others: [] }),
+    undefined,
+  ],
+  [
+    'waits for a port that another has',
+    plan({ service: service('a', {}), nodes: two, others: [service('b', {}, '10.0.0.1')] }),
+    'Error syncing load balancer: its port is in use on the nodes by the Service default/b',
+  ],
+  [
+    'shares addresses where ports differ',
+    plan({ service: service('a', {}), nodes: two, others: [service('b', { ports: [{ port: 81 }] }, '10.0.0.1')] }),
+    ['10.0.0.1', '10.0.0.2'],
+  ],
+];
+
+describe('a Service of type LoadBalancer', () => {
+  for (const [name, { actions }, expected] of CASES) {
+    test(name, () => {
+      const [action] = actions;
+      const found = action?.type === 'assign' ? action.ingress.map(({ ip }) => ip) : action?.message;
+      assert.deepEqual(found, expected);
+    });
+  }
+});
