@@ -30,6 +30,7 @@ import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { type Authorizer, authorizeInTurn, decideAtOnce } from './authz/authorizer.ts';
+import { escalationCheck } from './authz/escalation.ts';
 import { NodeAuthorizer, type NodeGraph } from './authz/node.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
@@ -100,10 +101,12 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     issuer: options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local',
   });
   const authorize = (user: UserInfo, attributes: RequestAttributes) => authorizeInTurn(authorizers, user, attributes);
+  const rulesOf = (user: UserInfo, namespace: string) =>
+    [...rbac.grants(user, namespace)].flatMap((grant) => grant.rules);
   const reviews = [
     ...accessReviewKinds({
       authorize,
-      rulesOf: (user, namespace) => [...rbac.grants(user, namespace)].flatMap((grant) => grant.rules),
+      rulesOf,
     }),
     ...identityReviewKinds(tokens, clock, (token, registry) => bootstrapUser({ keys, clock }, token, registry)),
   ];
@@ -132,13 +135,16 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ],
     impersonate: (request, user) => impersonate(request, user, authorize),
     authorizers,
-    admission: standardAdmission({
-      random: random.fork('admission'),
-      kinds,
-      schema,
-      caches: () => server.engine.caches,
-      decide: (user, attributes) => decideAtOnce(authorizers, user, attributes),
-    }),
+    admission: [
+      ...standardAdmission({
+        random: random.fork('admission'),
+        kinds,
+        schema,
+        caches: () => server.engine.caches,
+        decide: (user, attributes) => decideAtOnce(authorizers, user, attributes),
+      }),
+      escalationCheck({ objects: () => rbacObjects(server.engine.caches), authorize, rulesOf }),
+    ],
     endpoints,
     allocators: (caches) => [
       serviceAllocator(storedServices(caches), random.fork('allocators')) as unknown as Allocator,

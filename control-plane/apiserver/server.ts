@@ -123,6 +123,7 @@ export class ApiServer {
       log,
       connector: options.connector,
       allocators: options.allocators?.(caches) ?? [],
+      authorize: (ctx: RequestContext, attributes: RequestAttributes) => this.#authorize({ ...ctx, attributes }),
     };
     this.engine = Object.assign(engine, { registry: new RegistryAccess(engine) });
   }

@@ -4,6 +4,7 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import {
   badRequest,
+  forbidden,
   invalid,
   methodNotAllowed,
   methodNotSupported,
@@ -198,7 +199,10 @@ async function handleSubresource(r: ResourceRequest, subresource: Subresource | 
   if (!subresource && custom && r.target.name !== '') throw notFound(r.target.resource.kind, r.target.name);
   if (!subresource || r.target.name === '') throw unknownPath();
   const { verb } = r.route.attributes;
-  if (subresource.form === 'connect') return connect(r, subresource);
+  if (subresource.form === 'connect') {
+    await checkUpgrade(r);
+    return connect(r, subresource);
+  }
   const verbs = subresource.verbs ?? (subresource.form === 'action' ? ['create'] : ['get', 'update', 'patch']);
   if (r.route.rest !== '') throw unknownPath();
   if (!verbs.includes(verb)) throw custom ? methodNotSupported(r.target.resource.kind, verb) : methodNotAllowed();
@@ -210,6 +214,16 @@ async function handleSubresource(r: ResourceRequest, subresource: Subresource | 
     case 'status':
       if (verb === 'get') return presentObject(r, await readObject(r), 200);
       return verb === 'patch' ? patchObject(r) : update(r);
+  }
+}
+
+/** A WebSocket begins with GET, and yet does what otherwise wants the right to create. */
+async function checkUpgrade({ engine, ctx, target, subresource, route }: ResourceRequest): Promise<void> {
+  if (route.attributes.verb !== 'get' || !['exec', 'attach', 'portforward'].includes(subresource)) return;
+  try {
+    await engine.authorize?.(ctx, { ...ctx.attributes, verb: 'create' });
+  } catch {
+    throw forbidden(target.resource.kind, target.name, '');
   }
 }
 
