@@ -13,6 +13,7 @@ import type { Connections } from './connections.ts';
 import type { Cgroups } from './containers/cgroups.ts';
 import type { ImagePuller } from './images/puller.ts';
 import type { ReferencedObjects } from './objects.ts';
+import type { Allocations } from './pod/allocations.ts';
 import type { StatusWriter } from './pod/status-writer.ts';
 import type { Volumes } from './volumes/volumes.ts';
 
@@ -34,6 +35,7 @@ export interface KubeletEnvironment {
   readonly puller: ImagePuller;
   readonly cgroups: Cgroups;
   readonly statuses: StatusWriter;
+  readonly allocations: Allocations;
   /** `containerd`: the scheme of container ids. Known once the runtime has answered. */
   readonly runtimeName: () => string;
   /** The node's addresses, the main one first. */

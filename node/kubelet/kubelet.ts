@@ -25,6 +25,7 @@ import { nodeIps } from './node-status/facts.ts';
 import { NodeLease } from './node-status/lease.ts';
 import { NodeStatusReporter } from './node-status/node-status.ts';
 import { ReferencedObjects } from './objects.ts';
+import { Allocations } from './pod/allocations.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './pod/objects.ts';
 import type { NodeDecision } from './pod/state.ts';
 import { StatusWriter } from './pod/status-writer.ts';
@@ -121,6 +122,7 @@ class NodeKubelet implements Kubelet {
       puller: new ImagePuller({ cri, clock, maxParallel: config.maxParallelImagePulls }),
       cgroups: new Cgroups(host, config.cgroupRoot),
       statuses: new StatusWriter(client, clock, log),
+      allocations: new Allocations(host.files, config.rootDirectory, log),
       runtimeName: () => this.#runtimeName,
       hostIps: () => this.#hostIps,
       allocatable: () => this.#status.allocatable,
@@ -172,6 +174,7 @@ class NodeKubelet implements Kubelet {
     this.#hostIps = nodeIps(host, config);
     this.#runtimeName = await this.#status.prepare();
     this.#appArmor = (await host.files.readTextIfExists(APP_ARMOR).catch(() => undefined))?.trim() === 'Y';
+    await this.env.allocations.start();
     await this.#eviction.start();
     this.#status.start();
     this.#lease.start();
@@ -279,7 +282,7 @@ class NodeKubelet implements Kubelet {
   #active(): NodePod[] {
     return Array.from(this.#workers.values())
       .filter(({ active }) => active)
-      .map(({ pod }) => pod);
+      .map(({ allocated }) => allocated);
   }
 
   #admit(pod: NodePod, node: Live<Node> | undefined): Rejection | undefined {
@@ -306,6 +309,7 @@ class NodeKubelet implements Kubelet {
       unwanted,
       ...(rejected && { rejected }),
       fresh: this.#adopted && !this.#inRuntime(uidOf(pod)),
+      others: () => this.#active().filter((one) => uidOf(one) !== uidOf(pod)),
       apiPod: (own) => (isStatic(own) ? this.#statics?.mirrorOf(own) : own),
       terminated: (ended) => (isStatic(ended) ? this.#staticEnded(ended) : this.#delete(ended)),
       gone: (uid) => this.#workers.delete(uid),

@@ -162,7 +162,7 @@ test('deletion gives grace, runs the pre-stop hook, and kills who does not liste
       await at.advance(250);
     }
   };
-  const cases: [string, Image, object, number, number][] = [
+  const cases: [string, SimulatedNodeImage, object, number, number][] = [
     ['who ends at once', {}, {}, 30, 0],
     ['who takes its time', { stopMs: 5_000 }, {}, 30, 5],
     ['who never listens', { stopMs: Number.POSITIVE_INFINITY }, {}, 30, 30],

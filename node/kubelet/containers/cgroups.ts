@@ -47,6 +47,20 @@ export class Cgroups {
     }
   }
 
+  /** Raises limits that are too low for the pod as it is to be, and lowers none. */
+  async raise(pod: NodePod): Promise<void> {
+    const { files } = this.#host;
+    const limits = podLimits(pod);
+    for (const hierarchy of await this.hierarchies()) {
+      for (const [file, value] of limitFiles(hierarchy, limits)) {
+        const path = `${hierarchy.path}${this.parentOf(pod)}/${file}`;
+        const now = (await files.readTextIfExists(path))?.trim();
+        if (now === undefined || !isMore(value, now)) continue;
+        await files.write(path, value, { atomic: false });
+      }
+    }
+  }
+
   /** Removes the pod's cgroups, once nothing runs in them. `uid` alone is enough, as after a restart. */
   async remove(uid: string): Promise<void> {
     const { files } = this.#host;
@@ -156,6 +170,15 @@ function limitFiles({ version, controller }: Hierarchy, limits: PodLimits): [str
     ['cpu.cfs_quota_us', String(cpuQuotaUs)],
   ];
   return [['cpu.shares', String(shares)], ...(cpuQuotaUs > 0 ? quota : [])];
+}
+
+/** `max`, and v1's -1, are more than any number. */
+function isMore(wanted: string, now: string): boolean {
+  const [a, b] = [wanted, now].map((text) => {
+    const first = text.split(' ')[0] ?? '';
+    return first === 'max' || first.startsWith('-') ? Number.POSITIVE_INFINITY : Number(first);
+  }) as [number, number];
+  return a > b;
 }
 
 /** Shares (2 … 262,144) on the scale of v2's weights (1 … 10,000), as runtimes convert them. */

@@ -1,5 +1,6 @@
 import type { Keys } from '../../../libs/base/keys.ts';
 import { gracePeriodMs, type NodePod, nameOf, namespaceOf, type PodContainer, uidOf } from '../pod/objects.ts';
+import { resourcesOf } from '../pod/resize.ts';
 
 /**
  * By what a kubelet finds its own again in the runtime, after a crash as well. The names are Kubernetes' own; tools that
@@ -20,6 +21,8 @@ export const ANNOTATION = Object.freeze({
   terminationMessagePath: 'io.kubernetes.container.terminationMessagePath',
   terminationMessagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
   gracePeriod: 'io.kubernetes.pod.terminationGracePeriod',
+  /** What the container was made with: a kubelet that starts anew has it from here. */
+  resources: 'tutti.io/resources',
   configSource: 'kubernetes.io/config.source',
   configHash: 'kubernetes.io/config.hash',
   configMirror: 'kubernetes.io/config.mirror',
@@ -47,6 +50,7 @@ export function containerAnnotations(
     [ANNOTATION.terminationMessagePolicy]: container.terminationMessagePolicy ?? 'File',
     [ANNOTATION.gracePeriod]: String(gracePeriodMs(pod) / 1000),
     ...(container.ports?.length && { [ANNOTATION.ports]: JSON.stringify(container.ports) }),
+    [ANNOTATION.resources]: JSON.stringify(resourcesOf(container)),
     ...(preStop && { [ANNOTATION.preStop]: JSON.stringify(preStop) }),
   };
 }

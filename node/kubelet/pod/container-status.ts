@@ -6,6 +6,7 @@ import type {
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { NodePod, SpecContainer } from './objects.ts';
 import { backOffMessage } from './plan.ts';
+import type { Resources } from './resize.ts';
 import { shouldRestart } from './restart.ts';
 import { isAlive, newestOf, type ObservedContainer, type ObservedPod, type PodMemory } from './state.ts';
 
@@ -18,6 +19,8 @@ export interface ContainerStatusInput {
   readonly runtimeName: string;
   /** Nothing starts any more. */
   readonly ending: boolean;
+  /** The resources that a running container has; where nothing is said, those of the pod. */
+  readonly appliedOf?: (container: ObservedContainer) => Resources | undefined;
 }
 
 /** The status of one container, as upstream reports it. */
@@ -76,7 +79,7 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
       ready: one.kind === 'init' && !one.sidecar ? false : ready,
       started,
       containerID: idOf(newest),
-      ...resourcesOf(one),
+      ...resourceStatus(one, input.appliedOf?.(newest)),
       ...(newest.user && {
         user: { linux: { ...newest.user, supplementalGroups: [...newest.user.supplementalGroups] } },
       }),
@@ -111,11 +114,16 @@ function terminated(container: ObservedContainer, containerID: string): Containe
   };
 }
 
-function resourcesOf({ container }: SpecContainer): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
-  const { limits, requests } = container.resources ?? {};
-  if (!limits && !requests) return { resources: {} };
+/** `allocatedResources` is what the node has promised, `resources` what the container has by now. */
+function resourceStatus(
+  { container }: SpecContainer,
+  applied: Resources | undefined,
+): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  const promised = container.resources?.requests;
+  const { limits, requests } = applied ?? container.resources ?? {};
+  if (!limits && !requests && !promised) return { resources: {} };
   return {
-    ...(requests && { allocatedResources: { ...requests } }),
+    ...(promised && { allocatedResources: { ...promised } }),
     resources: { ...(limits && { limits: { ...limits } }), ...(requests && { requests: { ...requests } }) },
   };
 }

@@ -1,4 +1,5 @@
 import { type ContainerKind, containersOf, describePod, type NodePod, type SpecContainer } from './objects.ts';
+import type { ResizeStep } from './resizer.ts';
 import { nextBackoff, shouldRestart } from './restart.ts';
 import {
   type CrashBackoff,
@@ -26,8 +27,9 @@ export type PodAction =
       readonly type: 'killContainer';
       readonly container: ObservedContainer;
       readonly message: string;
-      readonly why: 'liveness' | 'startup' | 'changed' | 'unknown';
+      readonly why: 'liveness' | 'startup' | 'changed' | 'unknown' | 'resize';
     }
+  | { readonly type: 'resizeContainer'; readonly step: Extract<ResizeStep, { type: 'update' }> }
   | {
       readonly type: 'startContainer';
       readonly kind: ContainerKind;
@@ -56,6 +58,8 @@ export interface PlanInput {
   /** Wall time. */
   readonly nowMs: number;
   readonly monotonicMs: number;
+  /** Containers that run with other resources than the pod's, and what is to be done about it. */
+  readonly resizes?: readonly ResizeStep[];
   /** The hash that a container of the spec has now. */
   readonly hashOf: (container: SpecContainer['container']) => string;
 }
@@ -209,7 +213,12 @@ function planContainer(
   } else if (newest.hash !== '' && newest.hash !== hashOf(container)) {
     const message = `Container ${container.name} definition changed`;
     round.actions.push({ type: 'killContainer', container: newest, message, why: 'changed' });
+  } else if (round.resizeOf(newest)?.type === 'restart') {
+    const message = `Container ${container.name} resize requires restart`;
+    round.actions.push({ type: 'killContainer', container: newest, message, why: 'resize' });
   } else {
+    const resize = round.resizeOf(newest);
+    if (resize?.type === 'update') round.actions.push({ type: 'resizeContainer', step: resize });
     const { startup, liveness } = round.probes(newest);
     const failed =
       startup === false && container.startupProbe ? 'startup' : liveness === false ? 'liveness' : undefined;
@@ -240,6 +249,10 @@ class Round {
 
   probes(container: ObservedContainer): ProbeResults {
     return this.input.memory.probes.get(container.id) ?? {};
+  }
+
+  resizeOf({ id }: ObservedContainer): ResizeStep | undefined {
+    return this.input.resizes?.find(({ container }) => container.id === id);
   }
 
   /** Its start-up probe, where it has one, has been passed, and its post-start hook has ended. */

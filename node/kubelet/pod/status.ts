@@ -3,8 +3,16 @@ import type { ContainerStatus, PodCondition, PodStatus } from '../../../api/type
 import { formatTime } from '../../../libs/base/clock.ts';
 import { containerStatus } from './container-status.ts';
 import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
+import type { Resources } from './resize.ts';
 import { shouldRestart } from './restart.ts';
-import { isAlive, type NodeDecision, newestOf, type ObservedPod, type PodMemory } from './state.ts';
+import {
+  isAlive,
+  type NodeDecision,
+  newestOf,
+  type ObservedContainer,
+  type ObservedPod,
+  type PodMemory,
+} from './state.ts';
 
 export interface StatusInput {
   readonly pod: NodePod;
@@ -20,6 +28,7 @@ export interface StatusInput {
   /** The pod comes to its end, or is being deleted. */
   readonly ending: boolean;
   readonly finished?: NodeDecision;
+  readonly appliedOf?: (container: ObservedContainer) => Resources | undefined;
   /** Conditions that are shown for a while. */
   readonly passing?: Partial<Record<PassingCondition, Truth>>;
 }

@@ -11,6 +11,7 @@ import { describePod, findContainer, gracePeriodMs, type NodePod, nameOf, namesp
 import { PodObserver } from './observer.ts';
 import { type PodAction, planPod, terminationOrder } from './plan.ts';
 import { PodProbes } from './probes.ts';
+import { DEFERRED_MS, PodResizer } from './resizer.ts';
 import {
   isAlive,
   NOTHING_OBSERVED,
@@ -32,6 +33,8 @@ export interface PodWorkerOptions {
   readonly fresh?: boolean;
   /** The node does not take it: it fails at once. */
   readonly rejected?: NodeDecision;
+  /** The other pods of the node, with the resources that they have. */
+  readonly others: () => readonly NodePod[];
   /** Where statuses go: the pod itself, or the mirror of a static one; undefined while there is none. */
   readonly apiPod: (pod: NodePod) => NodePod | undefined;
   /** Everything of the pod has ended and been removed, though its object may still be there. */
@@ -61,6 +64,7 @@ export class PodWorker {
   readonly #observer: PodObserver;
   readonly #applier: PodApplier;
   readonly #probes: PodProbes;
+  readonly #resizer: PodResizer;
   readonly #memory: PodMemory;
   readonly #startMs: number;
   readonly #imageFailures = new Map<string, number>();
@@ -74,6 +78,8 @@ export class PodWorker {
   #round: Promise<void> | undefined;
   #again = false;
   #timer: Timer | undefined;
+  /** `monotonic` at which the timer rings. */
+  #timerMs = 0;
   #refresh: Timer | undefined;
   #terminatingSinceMs: number | undefined;
   /** The node ends it, and grants so long. */
@@ -95,11 +101,17 @@ export class PodWorker {
     this.#memory.decision = options.rejected;
     this.#observer = new PodObserver({ cri: env.cri, host: env.host, clock: env.clock, uid: this.uid });
     this.#applier = new PodApplier(env);
+    this.#resizer = new PodResizer(env);
     this.#probes = new PodProbes(env, this.#memory, () => this.poke());
   }
 
   get pod(): NodePod {
     return this.#pod;
+  }
+
+  /** The pod with the resources that it has, which may not be those that it wants. */
+  get allocated(): NodePod {
+    return this.#resizer.allocated(this.#pod);
   }
 
   get observed(): ObservedPod {
@@ -137,6 +149,7 @@ export class PodWorker {
       return;
     }
     this.#timer?.cancel();
+    this.#timer = undefined;
     this.#round = this.#run().finally(() => {
       this.#round = undefined;
       if (!this.#again) return;
@@ -184,13 +197,16 @@ export class PodWorker {
     this.#probes.sync(this.#pod, this.#observed, ending);
     if (ending) return this.#end();
 
-    const pod = this.#env.statuses.latest(this.#pod);
+    await this.#resizer.look(this.#pod, this.#observed, this.#options.others);
+    const pod = this.#resizer.allocated(this.#env.statuses.latest(this.#pod));
+    const resizes = this.#resizer.steps(pod, this.#observed);
     const plan = planPod({
       pod,
       observed: this.#observed,
       memory: this.#memory,
       nowMs,
       monotonicMs,
+      resizes,
       hashOf: (container) => hashContainer(keys, container),
     });
     if (plan.finished) {
@@ -204,12 +220,15 @@ export class PodWorker {
     this.#showStatus();
     for (const action of plan.actions) await this.#apply(action);
     if (plan.againAtMs !== undefined) this.#lookAgain(plan.againAtMs);
+    if (this.#resizer.deferred || this.#resizer.failed) this.#lookAgain(monotonicMs + DEFERRED_MS);
     this.#watchVolumes();
   }
 
   #lookAgain(atMs: number): void {
     const { clock } = this.#env;
+    if (this.#timer && this.#timerMs <= atMs) return;
     this.#timer?.cancel();
+    this.#timerMs = atMs;
     if (!this.#stopped) this.#timer = clock.setTimer(() => this.poke(), Math.max(0, atMs - clock.monotonic()));
   }
 
@@ -229,6 +248,8 @@ export class PodWorker {
         const seconds = probe?.terminationGracePeriodSeconds ?? this.#pod.spec?.terminationGracePeriodSeconds ?? 30;
         return this.#kill(action.container, Number(seconds) * 1000, `${action.message}, will be restarted`);
       }
+      case 'resizeContainer':
+        return this.#work('', () => this.#resizer.update(this.#pod, action.step));
       case 'removeContainer':
         // What is being started is not what it was when the plan was made.
         if (this.#job?.container !== action.container.name)
@@ -260,7 +281,7 @@ export class PodWorker {
   async #createSandbox(attempt: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#env;
     try {
-      await this.#applier.createSandbox(this.#pod, attempt);
+      await this.#applier.createSandbox(this.allocated, attempt);
       this.#memory.sandboxFailure = undefined;
     } catch (error) {
       if (signal.aborted) return;
@@ -282,7 +303,7 @@ export class PodWorker {
     let started = '';
     const { failures, starting, backoffs } = this.#memory;
     try {
-      await this.#applier.startContainer(this.#pod, sandbox, action, {
+      await this.#applier.startContainer(this.allocated, sandbox, action, {
         signal,
         observed: this.#observed.containers,
         running: (id) => {
@@ -397,6 +418,7 @@ export class PodWorker {
       await this.#removeLogLinks();
       await volumes.remove(this.uid);
       await cgroups.remove(this.uid);
+      await this.#env.allocations.remove(this.uid);
       this.#removed = true;
       if (!this.#unwanted) await this.#options.terminated(this.#pod);
     }
@@ -424,7 +446,7 @@ export class PodWorker {
     if (!known) return;
     const latest = statuses.latest(known);
     // The spec is this node's; the status so far is the API's.
-    const pod: NodePod = { ...this.#pod, status: latest.status };
+    const pod: NodePod = { ...this.allocated, status: latest.status };
     const { decision } = this.#memory;
     const finished: NodeDecision | undefined = decision ?? this.#finalDecision();
     const status = podStatus({
@@ -437,6 +459,8 @@ export class PodWorker {
       hostIps: hostIps(),
       startMs: this.#startMs,
       ending: this.#isEnding(),
+      passing: this.#resizer.conditions(),
+      appliedOf: (container) => this.#resizer.applied(container),
       ...(finished && { finished }),
     });
     statuses.set(latest, status);
