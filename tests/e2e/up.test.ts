@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -57,7 +58,10 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
   test('the service is reached by ClusterIP, NodePort and address of the load balancer', async () => {
     const pod = await podOf('kubia');
     const { host } = cluster;
-    await kubectl('expose deployment kubia --type=LoadBalancer --name kubia-http --external-ip=172.30.0.11');
+    await kubectl('expose deployment kubia --type=LoadBalancer --name kubia-http');
+    await kubectl(
+      'wait service/kubia-http --for=jsonpath={.status.loadBalancer.ingress[0].ip}=172.30.0.11 --timeout=10s',
+    );
     const { spec } = await cluster.kubectl.json('get service kubia-http');
     for (const url of [
       `http://${spec.clusterIP}:8080/`,
@@ -87,6 +91,24 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
       "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc kubernetes.default 443 | head -c1 | wc -c",
     ];
     assert.match((await cluster.kubectl.run(api)).stdout, /^[01]$/m);
+  });
+
+  test('strangers get no answer of the cluster’s DNS', async () => {
+    const socket = await cluster.network.hub.connect(10_053, cluster.host.address);
+    socket.on('error', () => undefined);
+    const ended = once(socket, 'close');
+    socket.resume();
+    await ended;
+    const own = await cluster.host.connect(10_053, cluster.host.address);
+    assert.equal(own.destroyed, false);
+    own.destroy();
+  });
+
+  test('a second start on the same data says so, and harms nothing', async () => {
+    const second = await cluster.host.exec(cluster.command(), { check: false });
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /^tutti: The cluster in .* runs already, as process \d+; stop that one/m);
+    assert.match(await kubectl('get nodes'), /node-1 +Ready/);
   });
 
   test('after kill -9 the next start takes over what runs, and has all that was acknowledged', async () => {
@@ -139,5 +161,32 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
     const pod = await podOf('kubia');
     const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
     assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
+  });
+
+  test('--keep-pods leaves pods running, and the next start takes them over', async () => {
+    const pod = await podOf('kubia');
+    const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
+    const idOf = () => kubectl(`get pod ${pod} -o jsonpath={.status.containerStatuses[0].containerID}`);
+    const id = await idOf();
+    await cluster.interrupt();
+    await cluster.start('--keep-pods');
+    const restarted = await until('it runs again', async () => (await idOf()) !== id && idOf());
+    await kubectl('rollout status deployment/kubia --timeout=60s');
+    assert.equal((await cluster.interrupt('SIGTERM')).code, 0);
+    assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
+    await cluster.start();
+    assert.match(cluster.output, /containerd +taken over as it ran/);
+    await kubectl(`annotate --overwrite pod ${pod} seen=again`);
+    assert.equal(await idOf(), restarted);
+  });
+
+  test('--detach returns once it runs, and a signal ends it', async () => {
+    await cluster.interrupt();
+    const { stdout } = await cluster.host.exec(cluster.command('--detach'), { timeoutMs: 60_000 });
+    const pid = Number(/kill (\d+) stops it/.exec(stdout)?.[1]);
+    assert.match(await kubectl('get nodes'), /node-1 +Ready/);
+    await cluster.host.exec(['kill', String(pid)]);
+    await until('it has ended', () => commandOf(pid) === '', { timeoutMs: 12_000 });
+    assert.equal((await cluster.host.exec('nft list tables')).stdout, '');
   });
 });
