@@ -1,3 +1,4 @@
+import { copyValue } from '../machinery/copy.ts';
 import type { ApiObject, DeepReadonly } from './object.ts';
 
 /**
@@ -33,6 +34,6 @@ export function dropStatus(draft: ApiObject): void {
 }
 
 function takeOver(target: Record<string, unknown>, source: Readonly<Record<string, unknown>>, key: string): void {
-  if (Object.hasOwn(source, key)) target[key] = structuredClone(source[key]);
+  if (Object.hasOwn(source, key)) target[key] = copyValue(source[key]);
   else delete target[key];
 }

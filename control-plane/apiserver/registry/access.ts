@@ -3,6 +3,7 @@ import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import type { Encoded } from '../cache/encoded.ts';
 import { objectKey } from '../cache/keys.ts';
 import { selectionOf } from '../cache/selection.ts';
@@ -68,10 +69,10 @@ export class RegistryAccess implements Registry {
       next: (old) => {
         assert(old, 'only what is there is changed');
         const before = fromStorage(target.resource, old.object());
-        const draft = structuredClone(before) as T & { metadata: NonNullable<T['metadata']> };
+        const draft = copyValue(before) as T & { metadata: NonNullable<T['metadata']> };
         const wanted = change(draft) !== false;
         // What an action changes past the rules of updates, nobody owns.
-        return { object: wanted ? draft : (structuredClone(before) as ApiObject), owned: options.rules !== undefined };
+        return { object: wanted ? draft : (copyValue(before) as ApiObject), owned: options.rules !== undefined };
       },
     });
     return this.#live<T>(target.resource, encoded);

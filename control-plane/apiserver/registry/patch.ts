@@ -3,6 +3,7 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
 import { decodeAny, decodeJson, stringify } from '../../../libs/machinery/codec/json.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import {
   badRequest,
   invalid,
@@ -75,7 +76,7 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
     ctx,
     options,
     apply(current) {
-      const next = merge(structuredClone(current) as ApiObject);
+      const next = merge(copyValue(current) as ApiObject);
       const decoded = decodePatched(next, expected);
       if (media !== 'strategic' && ctx.fieldValidation === 'Strict' && decoded.errors.length > 0) {
         throw invalidPatch(textOf(next, expected), strictDecodingError(decoded.errors));

@@ -187,13 +187,13 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
     },
     listPodSandbox: async ({ filter }) => ({
       items: [...runtime.sandboxes.values()]
-        .filter((s) => !filter?.id || s.id.startsWith(filter.id))
-        .map(toPodSandbox)
         .filter(
           (s) =>
-            (!filter?.state || s.state === (filter.state.state ?? 'SANDBOX_READY')) &&
-            matchesLabels(s.labels, filter?.labelSelector),
-        ),
+            (!filter?.id || s.id.startsWith(filter.id)) &&
+            (!filter?.state || s.ready === ((filter.state.state ?? 'SANDBOX_READY') === 'SANDBOX_READY')) &&
+            matchesLabels(s.config.labels, filter?.labelSelector),
+        )
+        .map(toPodSandbox),
     }),
 
     createContainer: async ({ podSandboxId, config = {} }) => ({
@@ -222,14 +222,11 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
         .filter(
           (c) =>
             (!filter?.id || c.id.startsWith(filter.id)) &&
-            (!filter?.podSandboxId || c.sandbox.id === filter.podSandboxId),
-        )
-        .map(toContainer)
-        .filter(
-          (c) =>
+            (!filter?.podSandboxId || c.sandbox.id === filter.podSandboxId) &&
             (!filter?.state || c.state === (filter.state.state ?? 'CONTAINER_CREATED')) &&
-            matchesLabels(c.labels, filter?.labelSelector),
-        ),
+            matchesLabels(c.config.labels, filter?.labelSelector),
+        )
+        .map(toContainer),
     }),
     updateContainerResources: async ({ containerId, linux }) => {
       const record = container('updateContainerResources', containerId);

@@ -1,4 +1,5 @@
 import type { Input } from '../../../libs/grpc/protobuf.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import type {
   Container,
   ContainerConfig,
@@ -132,9 +133,9 @@ export function toContainerStatus(record: ContainerRecord): ContainerStatus {
     message: '',
     labels: { ...config.labels },
     annotations: { ...config.annotations },
-    mounts: structuredClone(config.mounts ?? []) as ContainerStatus['mounts'],
+    mounts: copyValue(config.mounts ?? []) as ContainerStatus['mounts'],
     logPath: logPathOf(record),
-    resources: structuredClone({ linux: config.linux?.resources }) as NonNullable<ContainerStatus['resources']>,
+    resources: copyValue({ linux: config.linux?.resources }) as NonNullable<ContainerStatus['resources']>,
     imageId: record.imageId,
     stopSignal: config.stopSignal ?? 'RUNTIME_DEFAULT',
   };
