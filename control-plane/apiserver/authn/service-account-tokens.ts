@@ -17,7 +17,7 @@ import type { ActionSubresource, Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestContext, UserInfo } from '../../../libs/kind/request.ts';
-import { badRequest, conflict, notFound, unauthorized } from '../../../libs/machinery/errors.ts';
+import { badRequest, conflict, invalid, notFound, unauthorized } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import type { Authenticator } from './authenticator.ts';
 
@@ -130,6 +130,14 @@ export class ServiceAccountTokens {
   async #issue(ctx: RequestContext, registry: Registry, body: TokenRequest): Promise<ApiObject> {
     const { namespace, name } = ctx.attributes;
     const { clock, keys, random, signingKey } = this.#options;
+    if (body.metadata?.namespace && body.metadata.namespace !== namespace)
+      throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+    const given = body.metadata?.name;
+    if (given && given !== name) {
+      const why = 'must match the service account name if specified';
+      const group = 'authentication.k8s.io';
+      throw invalid({ group, kind: 'TokenRequest' }, name, [field.invalid('metadata.name', given, why)]);
+    }
     const account = await registry.get(serviceAccounts, namespace, name);
     if (!account) throw notFound(serviceAccounts, name);
     const bound = await boundObject(registry, namespace, body.spec.boundObjectRef ?? undefined, name);
@@ -179,7 +187,7 @@ async function boundObject(
     if (!found) throw notFound(resource, name);
     if (uid && uid !== found.metadata.uid) {
       throw conflict(
-        resource,
+        { group: '', resource: kind },
         name,
         `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
       );

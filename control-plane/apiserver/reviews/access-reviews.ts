@@ -4,8 +4,10 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { badRequest, invalid } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
+import { json } from '../../../libs/machinery/quote.ts';
 import type { Verdict } from '../authz/authorizer.ts';
 import type { Rule } from '../authz/rbac.ts';
+import { selectorErrors, selectorsOf } from './selectors.ts';
 
 export interface AccessReviewOptions {
   authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict>;
@@ -43,21 +45,22 @@ function review(
     virtual: {
       async create(ctx, _registry, body) {
         const { namespace } = ctx.attributes;
-        const errors = specErrors(body.spec, self);
+        const errors = [
+          ...specErrors(body.spec, self),
+          ...metadataErrors(body, namespaced),
+          ...(namespaced ? localErrors(body.spec, namespace) : []),
+        ];
         if (errors.length > 0) throw invalidReview(errors);
-        if (namespaced && body.spec.resourceAttributes?.namespace !== namespace) {
-          const at = 'spec.resourceAttributes.namespace';
-          const given = body.spec.resourceAttributes?.namespace ?? '';
-          throw invalidReview([field.invalid(at, given, 'must match metadata.namespace')]);
-        }
-        const verdict = await authorize(subject(ctx.user, body.spec), attributesIn(body.spec));
+        const { said, problems } = selectorsOf(body.spec.resourceAttributes ?? {});
+        const verdict = await authorize(subject(ctx.user, body.spec), { ...attributesIn(body.spec), ...said });
+        const evaluationErrors = [...(verdict.error ? [verdict.error] : []), ...problems];
         return {
           ...body,
           status: {
             allowed: verdict.decision === 'allow',
             ...(verdict.decision === 'deny' ? { denied: true } : {}),
             ...(verdict.reason ? { reason: verdict.reason } : {}),
-            ...(verdict.error ? { evaluationError: verdict.error } : {}),
+            ...(evaluationErrors.length > 0 ? { evaluationError: evaluationErrors.join(', ') } : {}),
           },
         } as ApiObject;
       },
@@ -89,8 +92,34 @@ function specErrors(spec: Spec, self: boolean): field.ErrorList {
       ),
     );
   }
+  if (resourceAttributes) errors.push(...selectorErrors(resourceAttributes, at.child('resourceAttributes')));
   if (!self && !spec.user && !spec.groups?.length) {
     errors.push(field.invalid(at.child('user'), spec.user ?? '', 'at least one of user or group must be specified'));
+  }
+  return errors;
+}
+
+/** A review is no object: it has no name, no labels, nothing. */
+function metadataErrors({ metadata = {} }: ApiObject, namespaced: boolean): field.ErrorList {
+  const { managedFields, namespace, ...rest } = metadata;
+  const others = Object.keys(rest).length + (namespace && !namespaced ? 1 : 0);
+  if (others === 0) return [];
+  const why = namespaced ? 'must be empty except for namespace' : 'must be empty';
+  return [field.invalid('metadata', field.verbatim(json(metadata)), why)];
+}
+
+/** A LocalSubjectAccessReview is about its own namespace alone. */
+function localErrors({ resourceAttributes, nonResourceAttributes }: Spec, namespace: string): field.ErrorList {
+  const at = field.path('spec');
+  const errors: field.ErrorList = [];
+  if (resourceAttributes && (resourceAttributes.namespace ?? '') !== namespace) {
+    const why = 'must match metadata.namespace';
+    errors.push(field.invalid(at.child('resourceAttributes', 'namespace'), resourceAttributes.namespace ?? '', why));
+  }
+  if (nonResourceAttributes) {
+    const { path = '', verb = '' } = nonResourceAttributes;
+    const shown = field.verbatim(json({ Path: path, Verb: verb }));
+    errors.push(field.invalid(at.child('nonResourceAttributes'), shown, 'disallowed on this kind of request'));
   }
   return errors;
 }
@@ -148,7 +177,12 @@ function rulesReview({ rulesOf }: AccessReviewOptions): Kind {
         const nonResourceRules = rules
           .filter((rule) => rule.nonResourceURLs?.length)
           .map(({ verbs, nonResourceURLs }) => ({ verbs, nonResourceURLs }));
-        return { ...body, spec: {}, status: { resourceRules, nonResourceRules, incomplete: false } } as ApiObject;
+        // Nodes may more than rules say.
+        const isNode = ctx.user.groups.includes('system:nodes') && ctx.user.name.startsWith('system:node:');
+        const known = isNode
+          ? { incomplete: true, evaluationError: 'node authorizer does not support user rule resolution' }
+          : { incomplete: false };
+        return { ...body, metadata: {}, spec: {}, status: { resourceRules, nonResourceRules, ...known } } as ApiObject;
       },
     },
   }) as unknown as Kind;

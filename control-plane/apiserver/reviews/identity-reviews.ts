@@ -52,7 +52,7 @@ function tokenReview(tokens: ServiceAccountTokens, others: OtherTokens): Kind {
           : await tokens.verify(token, wanted, registry);
         const status =
           'problem' in verdict
-            ? { user: {}, error: verdict.problem }
+            ? { user: {}, error: told(verdict.problem) }
             : {
                 authenticated: true,
                 user: shown({ ...verdict.user, groups: [...verdict.user.groups, 'system:authenticated'] }),
@@ -63,6 +63,10 @@ function tokenReview(tokens: ServiceAccountTokens, others: OtherTokens): Kind {
     },
   }) as unknown as Kind;
 }
+
+/** One that is known and no longer holds was no other kind of token either: both are told. */
+const told = (problem: string) =>
+  problem === 'service account token has been invalidated' ? `[invalid bearer token, ${problem}]` : problem;
 
 function shown({ name, uid, groups, extra }: UserInfo) {
   return {
