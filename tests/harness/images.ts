@@ -1,9 +1,9 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { pauseProgram } from '../../bin/compose/pause.ts';
 import { CACHE } from '../../tools/setup/needs.ts';
 import { unpackPackages } from './debian.ts';
 import { type Descriptor, type ImageConfig, ImageStore } from './image-store.ts';
-import { pauseProgram } from '../../bin/compose/pause.ts';
 import { run } from './process.ts';
 import type { TarEntry } from './tar.ts';
 
