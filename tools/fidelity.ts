@@ -16,7 +16,7 @@ const AREAS = ['defaults', 'update', 'patch', 'read', 'validation', 'protobuf', 
 const LATER_AREAS = ['admission', 'admission-serial', 'crd', 'crd-serial', 'crd-served-serial', 'crd-cel-serial'];
 /** Scenarios, which want a whole control plane and as long as controllers take: some minutes. */
 const SCENARIO_AREAS = ['controllers', 'controllers-serial'];
-const LAST_AREAS = ['admission-policies-serial', 'warnings-and-fairness', 'more-apis'];
+const LAST_AREAS = ['admission-policies-serial', 'admission-webhooks-serial', 'warnings-and-fairness', 'more-apis'];
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -3,6 +3,7 @@
 import process from 'node:process';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
+import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
@@ -107,6 +108,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     runtime: process.version,
     describe: publishedDescriptions(),
     connector: settings.connectorOver?.(connector) ?? connector,
+    webhooks: httpsWebhooks(host.sockets),
   });
   await server.start();
   const handle = server.handle.bind(server);

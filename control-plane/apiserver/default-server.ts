@@ -1,6 +1,8 @@
 import { persistentVolumeClaim } from '../../api/core/persistentvolumeclaim/kind.ts';
 import { pod } from '../../api/core/pod/kind.ts';
 import { service } from '../../api/core/service/kind.ts';
+import { flowSchema } from '../../api/flowcontrol/flowschema/kind.ts';
+import { priorityLevelConfiguration } from '../../api/flowcontrol/prioritylevelconfiguration/kind.ts';
 import { builtinKinds } from '../../api/kinds.ts';
 import { clusterRole } from '../../api/rbac/clusterrole/kind.ts';
 import { clusterRoleBinding } from '../../api/rbac/clusterrolebinding/kind.ts';
@@ -9,6 +11,7 @@ import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
 import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
 import { volumeAttachment } from '../../api/storage/volumeattachment/kind.ts';
 import type { PersistentVolumeClaim, Pod, Service } from '../../api/types/core/v1.generated.ts';
+import type { FlowSchema, PriorityLevelConfiguration } from '../../api/types/flowcontrol/v1.generated.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
 import type { VolumeAttachment } from '../../api/types/storage/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
@@ -40,14 +43,35 @@ import { CustomResources } from './crd/custom-resources.ts';
 import { type ComponentCheck, componentStatusKind } from './endpoints/component-statuses.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
 import { type HealthCheck, healthEndpoint } from './endpoints/health.ts';
+import { indexEndpoint } from './endpoints/index-paths.ts';
+import { metricsEndpoint } from './endpoints/metrics.ts';
+import { openIdEndpoint } from './endpoints/open-id.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
+import { ConfigStatus } from './fairness/config-status.ts';
+import { Fairness, type FairnessObjects } from './fairness/fairness.ts';
+import { Observed } from './observed.ts';
 import type { Connector } from './registry/engine.ts';
 import { KindSet } from './registry/kind-set.ts';
 import { accessReviewKinds } from './reviews/access-reviews.ts';
 import { identityReviewKinds } from './reviews/identity-reviews.ts';
 import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
+import { NO_WEBHOOKS, WebhookClient, type WebhookTransport } from './webhook/client.ts';
 
+/** What is served beside the groups. */
+const PATHS = [
+  '/.well-known/openid-configuration',
+  '/healthz',
+  '/livez',
+  '/metrics',
+  '/metrics/slis',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/openapi/v3/',
+  '/openid/v1/jwks',
+  '/readyz',
+  '/version',
+];
 const DEFAULT_SERVICE_CIDR = '10.96.0.0/12';
 
 export interface DefaultServerOptions {
@@ -78,6 +102,8 @@ export interface DefaultServerOptions {
   readonly audit?: (record: AuditRecord) => void;
   /** How exec, logs and proxies reach nodes, pods and services. Default: they are answered with 503. */
   readonly connector?: Connector;
+  /** How admission and conversion webhooks are called. Default: all fail. */
+  readonly webhooks?: WebhookTransport;
   readonly healthChecks?: readonly HealthCheck[];
   /** What `kubectl get componentstatuses` asks beside the store. */
   readonly componentChecks?: readonly ComponentCheck[];
@@ -93,12 +119,14 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const endpoints: Endpoint[] = [];
   const authorizers: Authorizer[] = [];
   const customResources = new CustomResources(schema);
+  const webhookClient = new WebhookClient({ clock, transport: options.webhooks ?? NO_WEBHOOKS });
+  const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
   const tokens = new ServiceAccountTokens({
     keys,
     clock,
     random: random.fork('tokens'),
     signingKey: options.serviceAccountKey,
-    issuer: options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local',
+    issuer,
   });
   const authorize = (user: UserInfo, attributes: RequestAttributes) => authorizeInTurn(authorizers, user, attributes);
   const rulesOf = (user: UserInfo, namespace: string) =>
@@ -114,6 +142,21 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ...(options.componentChecks ?? []),
     { name: 'etcd-0', check: async () => void (await store.currentRevision()) },
   ]);
+  const observed = new Observed();
+  const flowObjects = fairnessObjects(() => server.engine.caches);
+  const fairness = new Fairness({
+    clock,
+    objects: flowObjects,
+    changed: () => void configStatus.run(),
+    dispatched: (...told) => observed.dispatched(...told),
+    rejected: (...told) => observed.rejected(...told),
+  });
+  const configStatus = new ConfigStatus({
+    clock,
+    log,
+    objects: flowObjects,
+    ask: (...question) => server.asItself(...question),
+  });
   const server: ApiServer = new ApiServer({
     store,
     clock,
@@ -135,6 +178,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ],
     impersonate: (request, user) => impersonate(request, user, authorize),
     authorizers,
+    fairness,
+    observed,
     admission: [
       ...standardAdmission({
         random: random.fork('admission'),
@@ -142,6 +187,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
         schema,
         caches: () => server.engine.caches,
         decide: (user, attributes) => decideAtOnce(authorizers, user, attributes),
+        webhookClient,
       }),
       escalationCheck({ objects: () => rbacObjects(server.engine.caches), authorize, rulesOf }),
     ],
@@ -158,6 +204,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
         upstreamOnly: options.upstreamOnly ?? false,
         network: { serviceCidrs, port, ...(advertiseAddress ? { advertiseAddress } : {}) },
       });
+      await configStatus.run();
     },
     ...(options.audit ? { audit: options.audit } : {}),
     ...(options.connector ? { connector: options.connector } : {}),
@@ -166,10 +213,14 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const rbac = new RbacAuthorizer(rbacObjects(caches));
   authorizers.push(new NodeAuthorizer(nodeGraph(caches)), rbac);
   const sha256 = (text: string) => keys.digest('sha256', text);
+  observed.watchStorage(kinds, caches);
+  observed.watchFairness(fairness);
+  const checks = [...standardChecks(caches, store), ...(options.healthChecks ?? [])];
   endpoints.push(
-    healthEndpoint([...standardChecks(caches, store), ...(options.healthChecks ?? [])], (name, error) =>
-      log.warn('a health check failed', { check: name, error }),
-    ),
+    healthEndpoint(checks, (name, error) => log.warn('a health check failed', { check: name, error })),
+    metricsEndpoint(observed.metrics, checks),
+    openIdEndpoint(issuer, options.serverAddress, [options.serviceAccountKey]),
+    indexEndpoint(kinds, [...PATHS, ...checks.flatMap(({ name, paths }) => paths.map((path) => `/${path}/${name}`))]),
     versionEndpoint(versionInfo(options.platform, options.runtime)),
     discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256 }),
     openApiEndpoint({ kinds, schema, typeOf: builtinTypeOf, version: 'v1.36.2', describe: options.describe, sha256 }),
@@ -189,6 +240,19 @@ function standardChecks(caches: Caches, store: Store): HealthCheck[] {
       },
     },
   ];
+}
+
+function fairnessObjects(caches: () => Caches): FairnessObjects {
+  const of = (kind: unknown) => caches().resource(kind as Kind);
+  const all = (kind: unknown) =>
+    of(kind)
+      .all()
+      .map((encoded) => encoded.object() as unknown);
+  return {
+    version: () => Math.max(of(flowSchema).changed, of(priorityLevelConfiguration).changed),
+    schemas: () => all(flowSchema) as DeepReadonly<FlowSchema>[],
+    levels: () => all(priorityLevelConfiguration) as DeepReadonly<PriorityLevelConfiguration>[],
+  };
 }
 
 function storedServices(caches: Caches): StoredServices {

@@ -21,6 +21,7 @@ import { optionalLibrary } from './library/optional.ts';
 import { quantityLibrary } from './library/quantity.ts';
 import { semverLibrary } from './library/semver.ts';
 import { standardLibrary } from './library/standard.ts';
+import { stringFormatLibrary } from './library/string-format.ts';
 import { regexLibrary, stringsLibrary } from './library/strings.ts';
 import { timeLibrary } from './library/time.ts';
 import { urlLibrary } from './library/url.ts';
@@ -38,6 +39,7 @@ export { CostError, EvaluationError, type Value } from './values.ts';
 export const KUBERNETES_LIBRARIES: readonly Library[] = Object.freeze([
   standardLibrary,
   stringsLibrary,
+  stringFormatLibrary,
   regexLibrary,
   listsLibrary,
   setsLibrary,

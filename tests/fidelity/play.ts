@@ -33,6 +33,8 @@ export interface PlayOptions {
   readonly jobs?: number;
   /** How long the player may take; then it is ended, and playing fails. Default five minutes. */
   readonly timeoutMs?: number;
+  /** Further options of the player. */
+  readonly more?: readonly string[];
   /** Takes what the player prints, and what the server logs as an error; default nobody. */
   readonly print?: (text: string) => void;
 }
@@ -57,7 +59,9 @@ export async function playRecorded(files: readonly string[], options: PlayOption
       port: await freePort(),
     });
     const verdicts = join(directory, 'verdicts.json');
-    await runPlayer('replay.mjs', recordings, running.kubeconfigPath, verdicts, files, options);
+    await using hooks = files.some((file) => file.includes('webhooks')) ? await startWebhooks(directory) : undefined;
+    const more = { ...options, more: hooks?.options ?? [] };
+    await runPlayer('replay.mjs', recordings, running.kubeconfigPath, verdicts, files, more);
     return JSON.parse(readFileSync(verdicts, 'utf8')) as Verdict[];
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -71,9 +75,9 @@ export async function runPlayer(
   kubeconfig: string,
   verdicts: string,
   files: readonly string[],
-  { filter, show = 0, jobs, print, timeoutMs = 300_000 }: PlayOptions,
+  { filter, show = 0, jobs, print, timeoutMs = 300_000, more = [] }: PlayOptions,
 ): Promise<void> {
-  const args = [program, '--kubeconfig', kubeconfig, '--json', verdicts, '--show', String(show)];
+  const args = [program, '--kubeconfig', kubeconfig, '--json', verdicts, '--show', String(show), ...more];
   if (jobs !== undefined) args.push('--jobs', String(jobs));
   if (filter !== undefined) args.push('--filter', filter);
   args.push(...files.map((file) => `${file}.jsonl`));
@@ -89,6 +93,25 @@ export async function runPlayer(
   const code = await new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve));
   clearTimeout(limit);
   if (code !== 0) throw new Error(`the player ended with ${code}: ${said}`);
+}
+
+/** The server of webhooks that belongs to the recordings, in a process of its own, and what the player wants to know. */
+async function startWebhooks(directory: string): Promise<{ readonly options: readonly string[] } & AsyncDisposable> {
+  const port = await freePort();
+  const args = ['webhook-server.mjs', '--dir', directory, '--port', String(port)];
+  const child = spawn(process.execPath, args, { cwd: recordings, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  await Promise.race([
+    new Promise((resolve, reject) => child.once('error', reject).stdout.once('data', resolve)),
+    ended.then(() => Promise.reject(new Error('the server of webhooks ended at once'))),
+  ]);
+  return {
+    options: ['--webhook', `https://127.0.0.1:${port}`, '--ca-bundle', join(directory, 'ca.pem')],
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended;
+    },
+  };
 }
 
 export async function freePort(): Promise<number> {

@@ -1,12 +1,17 @@
 import { mutatingAdmissionPolicy } from '../../../api/admissionregistration/mutatingadmissionpolicy/kind.ts';
 import { mutatingAdmissionPolicyBinding } from '../../../api/admissionregistration/mutatingadmissionpolicybinding/kind.ts';
+import { mutatingWebhookConfiguration } from '../../../api/admissionregistration/mutatingwebhookconfiguration/kind.ts';
 import { validatingAdmissionPolicy } from '../../../api/admissionregistration/validatingadmissionpolicy/kind.ts';
 import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistration/validatingadmissionpolicybinding/kind.ts';
+import { validatingWebhookConfiguration } from '../../../api/admissionregistration/validatingwebhookconfiguration/kind.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Caches } from '../cache/caches.ts';
 import type { KindSet } from '../registry/kind-set.ts';
+import type { WebhookClient } from '../webhook/client.ts';
+import { mutatingWebhooks } from '../webhook/mutating.ts';
+import { validatingWebhooks } from '../webhook/validating.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { deviceAdminAccess } from './device-admin-access.ts';
@@ -30,10 +35,13 @@ export interface AdmissionOptions {
   readonly caches: () => Caches;
   /** What users may do, for policies that ask. */
   readonly decide: Decide;
+  readonly webhookClient: WebhookClient;
 }
 
 /** The plugins that are on by default, in upstream's order. */
-export function standardAdmission({ random, kinds, schema, caches, decide }: AdmissionOptions): AdmissionPlugin[] {
+export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] {
+  const { random, kinds, schema, caches, decide, webhookClient: client } = options;
+  const webhooks = { kinds, client, random: random.fork('webhooks'), decide };
   return [
     namespaceLifecycle,
     serviceAccountAdmission(random),
@@ -52,11 +60,13 @@ export function standardAdmission({ random, kinds, schema, caches, decide }: Adm
       policies: cachedSource(caches, mutatingAdmissionPolicy),
       bindings: cachedSource(caches, mutatingAdmissionPolicyBinding),
     }),
+    mutatingWebhooks({ ...webhooks, schema, configurations: cachedSource(caches, mutatingWebhookConfiguration) }),
     validatingAdmissionPolicies({
       kinds,
       decide,
       policies: cachedSource(caches, validatingAdmissionPolicy),
       bindings: cachedSource(caches, validatingAdmissionPolicyBinding),
     }),
+    validatingWebhooks({ ...webhooks, configurations: cachedSource(caches, validatingWebhookConfiguration) }),
   ];
 }
