@@ -2,6 +2,7 @@ import { daemonSetController } from '../../api/apps/daemonset/controller/control
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
+import { cronJobController } from '../../api/batch/cronjob/controller/controller.ts';
 import { jobController } from '../../api/batch/job/controller/controller.ts';
 import { csrApprovingController } from '../../api/certificates/certificatesigningrequest/controller/approving.ts';
 import { csrCleanerController } from '../../api/certificates/certificatesigningrequest/controller/cleaning.ts';
@@ -81,6 +82,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(daemonSetController, 'daemon-set-controller', 'daemonset-controller'),
     entry(statefulSetController, 'statefulset-controller'),
     entry(jobController, 'job-controller'),
+    entry(cronJobController, 'cronjob-controller'),
     entry(endpointsController, 'endpoint-controller'),
     entry(orphanedEndpointsController, 'endpoint-controller'),
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),
