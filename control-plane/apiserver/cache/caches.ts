@@ -73,7 +73,11 @@ export class Caches {
   #asking: Promise<Revision> | undefined;
   #askingNext: Promise<Revision> | undefined;
 
+  /** Where the words about fields are, for tables. */
+  readonly documentation: Documentation | undefined;
+
   constructor(options: CachesOptions) {
+    this.documentation = options.documentation;
     this.#store = options.store;
     this.#clock = options.clock;
     this.#log = options.log;

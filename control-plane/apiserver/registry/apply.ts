@@ -47,7 +47,8 @@ export async function applyConfiguration(r: ResourceRequest, expected: ExpectedB
   return presentObject(r, changed.encoded, changed.created ? 201 : 200);
 }
 
-function readConfiguration(r: ResourceRequest): ApiObject {
+/** The body of an apply: any YAML object. */
+export function readConfiguration(r: ResourceRequest): ApiObject {
   const { body } = r.request;
   if (body && 'value' in body) return body.value as ApiObject;
   let value: unknown;
@@ -67,7 +68,8 @@ function readConfiguration(r: ResourceRequest): ApiObject {
   return value as ApiObject;
 }
 
-function decodeMerged(object: unknown, expected: ExpectedBody): ApiObject {
+/** What an apply has merged, in the canonical form of its type. */
+export function decodeMerged(object: unknown, expected: ExpectedBody): ApiObject {
   try {
     return decodeJson<ApiObject>(expected.schema, expected.type, stringify(object)).object;
   } catch (error) {

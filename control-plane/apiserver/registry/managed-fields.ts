@@ -1,4 +1,4 @@
-import type { ActionSubresource, Kind } from '../../../libs/kind/kind.ts';
+import type { ActionSubresource, Kind, ObjectSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import { apiVersionOf } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
@@ -101,6 +101,17 @@ export function ownOnUpdate(
   const entries = manager.update(inVersion(resource, before), inVersion(resource, draft), options);
   if (entries) draft.metadata.managedFields = entries as Draft['metadata']['managedFields'];
   else delete draft.metadata.managedFields;
+}
+
+/** The one that keeps owners of a view (scale) upon an object. */
+export function viewManager(engine: Engine, { gvk, type }: ObjectSubresource, subresource: string): FieldManager {
+  return new FieldManager({
+    structures: structuresOf(engine.schema),
+    type: { k: 'ref', name: type },
+    apiVersion: apiVersionOf(gvk),
+    kind: gvk.kind,
+    subresource,
+  });
 }
 
 /** The sender of an action's body (a TokenRequest) owns what it says, though nothing of it is stored. */

@@ -104,7 +104,8 @@ function formOf(r: ResourceRequest, list: boolean): Form {
   });
 }
 
-function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
+/** What rows of a table shall carry of their object. Throws 400 for what is no choice. */
+export function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
   const value = r.query.get('includeObject') ?? '';
   if (value === '') return 'Metadata';
   if (value === 'None' || value === 'Metadata' || value === 'Object') return value;

@@ -14,9 +14,7 @@ import {
   success,
   unknownPath,
 } from '../../../libs/machinery/errors.ts';
-import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
-import type { Encoded } from '../cache/encoded.ts';
 import { objectKey } from '../cache/keys.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, isKnownMedia, negotiate, type Representation, STREAM_TYPES } from '../negotiation.ts';
@@ -38,7 +36,7 @@ import { checkMethod, checkNameSegment } from './paths.ts';
 import { listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';
 import { changeObject } from './update.ts';
-import { updateView, viewOf } from './views.ts';
+import { updateView, viewResponse } from './views.ts';
 
 /** Everything a verb needs to know about its request. */
 export interface ResourceRequest {
@@ -230,11 +228,6 @@ async function checkUpgrade({ engine, ctx, target, subresource, route }: Resourc
 async function handleView(r: ResourceRequest, view: ObjectSubresource): Promise<ApiResponse> {
   if (r.route.attributes.verb === 'get') return viewResponse(r, view, await readObject(r));
   return viewResponse(r, view, await updateView(r, view));
-}
-
-function viewResponse(r: ResourceRequest, view: ObjectSubresource, encoded: Encoded): ApiResponse {
-  const value = deepFreeze(viewOf(view, encoded.object()));
-  return respond(200, wholeBody({ value, type: view.type, schema: r.engine.schema }, r.form), r.ctx.warnings.all);
 }
 
 async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiResponse> {
