@@ -231,7 +231,9 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
 function standardChecks(caches: Caches, store: Store): HealthCheck[] {
   return [
     { name: 'ping', paths: ['healthz', 'livez', 'readyz'], check() {} },
+    { name: 'log', paths: ['healthz', 'livez', 'readyz'], check() {} },
     { name: 'etcd', paths: ['healthz', 'livez', 'readyz'], check: async () => void (await store.currentRevision()) },
+    { name: 'etcd-readiness', paths: ['readyz'], check: async () => void (await store.currentRevision()) },
     {
       name: 'informer-sync',
       paths: ['readyz'],

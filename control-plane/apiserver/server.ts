@@ -22,8 +22,11 @@ import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
 import { Caches } from './cache/caches.ts';
+import type { Admitted, Fairness } from './fairness/fairness.ts';
+import { listWidth } from './fairness/list-width.ts';
 import { header, managerOf } from './headers.ts';
 import { negotiate, type Representation } from './negotiation.ts';
+import type { Observed } from './observed.ts';
 import { RegistryAccess } from './registry/access.ts';
 import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
@@ -56,6 +59,10 @@ export interface ApiServerOptions {
     user: UserInfo,
     attributes: RequestAttributes,
   ) => Promise<UserInfo> | UserInfo;
+  /** Decides who may run now and who waits; without it nobody does. */
+  readonly fairness?: Fairness;
+  /** Counts what is answered. */
+  readonly observed?: Observed;
   /** Asked in turn; what none of them allows is forbidden. */
   readonly authorizers: readonly Authorizer[];
   readonly admission: readonly AdmissionPlugin[];
@@ -147,12 +154,18 @@ export class ApiServer {
       negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ??
       PLAIN_JSON;
     const warnings = newWarnings();
+    const beganMs = this.engine.clock.monotonic();
+    let attributes: RequestAttributes | undefined;
+    let headers: Readonly<Record<string, string>> | undefined;
     try {
       const routed = route(request.method, request.path, query);
       const user = await this.#identify(request, routed);
       const deadlineMs = REQUEST_TIMEOUT_MS;
       const longRunning = isLongRunning(routed);
       const deadline = longRunning ? undefined : withTimeout(this.engine.clock, deadlineMs, request.signal);
+      attributes = routed.attributes;
+      const finished = longRunning ? undefined : this.#options.observed?.begin(routed.attributes);
+      let admitted: Admitted | undefined;
       try {
         const ctx = this.#context(
           request,
@@ -162,11 +175,16 @@ export class ApiServer {
           deadline?.signal ?? request.signal,
           longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
         );
-        return await this.#audited(ctx, async () => {
+        const response = await this.#audited(ctx, async () => {
+          admitted = await this.#admit(ctx, routed, query, longRunning);
+          if (admitted) headers = flowHeaders(admitted);
           await this.#authorize(ctx);
           return this.#dispatch(ctx, request, routed, query, form);
         });
+        return this.#told(withHeaders(response, headers), routed.attributes, query, beganMs);
       } finally {
+        admitted?.end();
+        finished?.();
         deadline?.[Symbol.dispose]();
       }
     } catch (error) {
@@ -176,8 +194,54 @@ export class ApiServer {
       }
       if (!isExpected(error))
         this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
-      return errorResponse(error, form, this.schema, warnings.all);
+      const response = withHeaders(errorResponse(error, form, this.schema, warnings.all), headers);
+      return attributes ? this.#told(response, attributes, query, beganMs) : response;
     }
+  }
+
+  /** Something that the server asks of itself, as a client would: neither identified, authorized nor limited. */
+  async asItself(method: string, target: string, contentType: string, value: unknown): Promise<ApiResponse> {
+    const [path = '', search = ''] = target.split('?', 2);
+    const query = new URLSearchParams(search);
+    const routed = route(method, path, query);
+    const ctx = { ...systemContext(this.engine.clock, 'self'), attributes: routed.attributes };
+    const request: ApiRequest = {
+      method,
+      path,
+      query: search,
+      headers: { 'content-type': contentType },
+      body: { value },
+      peer: { address: '' },
+      signal: ctx.signal,
+    };
+    return this.#dispatch(ctx, request, routed, query, PLAIN_JSON);
+  }
+
+  /** Waits for the request's turn. A watch has one only until it stands. */
+  async #admit(
+    ctx: RequestContext,
+    { attributes }: Route,
+    query: URLSearchParams,
+    longRunning: boolean,
+  ): Promise<Admitted | undefined> {
+    const { fairness } = this.#options;
+    if (!fairness || (longRunning && attributes.verb !== 'watch')) return undefined;
+    const { caches, kinds } = this.engine;
+    const width = attributes.verb === 'list' ? listWidth(kinds, caches, attributes, query.get('limit')) : 1;
+    return fairness.admit({ user: ctx.user, attributes, width, signal: ctx.signal });
+  }
+
+  #told(response: ApiResponse, attributes: RequestAttributes, query: URLSearchParams, beganMs: number): ApiResponse {
+    this.#options.observed?.answered({
+      attributes,
+      code: response.code,
+      durationMs: this.engine.clock.monotonic() - beganMs,
+      dryRun: query.has('dryRun'),
+      known:
+        attributes.isResourceRequest &&
+        this.engine.kinds.find(attributes.group, attributes.version, attributes.resource) !== undefined,
+    });
+    return response;
   }
 
   async #audited(ctx: RequestContext, answer: () => Promise<ApiResponse>): Promise<ApiResponse> {
@@ -254,6 +318,15 @@ export class ApiServer {
     return handleResource(this.engine, ctx, request, routed, query, form.pretty);
   }
 }
+
+/** By which schema and at which level a request ran. */
+const flowHeaders = ({ schemaUid, levelUid }: Admitted): Record<string, string> => ({
+  'x-kubernetes-pf-flowschema-uid': schemaUid,
+  'x-kubernetes-pf-prioritylevel-uid': levelUid,
+});
+
+const withHeaders = (response: ApiResponse, headers: Readonly<Record<string, string>> | undefined): ApiResponse =>
+  headers ? { ...response, headers: { ...response.headers, ...headers } } : response;
 
 /** `pretty` as the API reads it: asked for, or a person at a terminal or browser. */
 function isPretty(request: ApiRequest, query: URLSearchParams): boolean {

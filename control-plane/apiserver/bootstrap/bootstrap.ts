@@ -9,12 +9,13 @@ import {
   roleBindings as roleBindingRef,
   roles as roleRef,
 } from '../../../api/resources.ts';
-import type { FlowSchema } from '../../../api/types/flowcontrol/v1.generated.ts';
+
 import type { PolicyRule, Subject } from '../../../api/types/rbac/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { PRODUCER } from '../fairness/dangling.ts';
 import type { Engine } from '../registry/engine.ts';
 import { localApiServices } from './api-services.ts';
 import { bootstrapNetwork, type ClusterNetwork } from './cluster-network.ts';
@@ -51,8 +52,6 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
     ...roles.map((role) => wantedRole(roleRef, role)),
     ...clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
     ...roleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
-    ...priorityLevels.map((level) => wanted(priorityLevelConfigurations, level)),
-    ...flowSchemas.map((schema) => wanted(flowSchemaRef, schema, { status: (draft) => schemaStatus(ctx, draft) })),
     ...localApiServices(engine.kinds),
     ...wantedConfigMaps(ctx, facts),
     wanted(
@@ -68,6 +67,13 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
       priorityClass('system-node-critical', 2_000_001_000, 'For pods that a node cannot do without.'),
     ),
   ]);
+  const producer = { ...ctx, fieldManager: PRODUCER };
+  await Promise.all(
+    [
+      ...priorityLevels.map((level) => wanted(priorityLevelConfigurations, level)),
+      ...flowSchemas.map((schema) => wanted(flowSchemaRef, schema)),
+    ].map((one) => ensure(engine, producer, one)),
+  );
   await bootstrapNetwork(engine, ctx, facts.network);
 }
 
@@ -101,23 +107,6 @@ function wantedConfigMaps(ctx: RequestContext, { clientAuthorityPem }: ClusterFa
       data: { since },
     } as ApiObject),
   ];
-}
-
-/** The levels that these schemas name are made beside them. */
-function schemaStatus(ctx: RequestContext, draft: ApiObject): void {
-  const schema = draft as FlowSchema;
-  const level = schema.spec.priorityLevelConfiguration.name;
-  schema.status = {
-    conditions: [
-      {
-        type: 'Dangling',
-        status: 'False',
-        lastTransitionTime: formatTime(ctx.nowMs),
-        reason: 'Found',
-        message: `This FlowSchema references the PriorityLevelConfiguration object named "${level}" and it exists`,
-      },
-    ],
-  };
 }
 
 const priorityClass = (name: string, value: number, description: string) =>

@@ -1,0 +1,32 @@
+import { MetricSet } from '../../../libs/metrics/metrics.ts';
+import { textResponse } from '../responses.ts';
+import type { Endpoint } from '../server.ts';
+import type { HealthCheck } from './health.ts';
+
+const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
+
+/** `/metrics` of the set, and `/metrics/slis`: whether each health check holds now, and how often it was asked here. */
+export function metricsEndpoint(metrics: MetricSet, checks: readonly HealthCheck[]): Endpoint {
+  const slis = new MetricSet();
+  const state = slis.gauge('kubernetes_healthcheck', 'The result of each health check: 1 is well.', ['name', 'type']);
+  const count = slis.counter('kubernetes_healthchecks_total', 'Results of health checks.', ['name', 'status', 'type']);
+  return {
+    async handle(_server, _ctx, request) {
+      if (request.path === '/metrics') return textResponse(200, metrics.text(), CONTENT_TYPE);
+      if (request.path !== '/metrics/slis') return undefined;
+      for (const { name, paths, check } of checks) {
+        let well = true;
+        try {
+          await check();
+        } catch {
+          well = false;
+        }
+        for (const path of paths) {
+          state.set(well ? 1 : 0, name, path);
+          count.add(1, name, well ? 'success' : 'error', path);
+        }
+      }
+      return textResponse(200, slis.text(), CONTENT_TYPE);
+    },
+  };
+}

@@ -1,0 +1,233 @@
+import type { FlowSchema, PriorityLevelConfiguration } from '../../../api/types/flowcontrol/v1.generated.ts';
+import type { Clock } from '../../../libs/base/clock.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
+import { tooManyRequests } from '../../../libs/machinery/errors.ts';
+import { flowOf, matchSchema, sortSchemas } from './matching.ts';
+import { PriorityLevel, type Share, type Ticket } from './priority-level.ts';
+
+/** The configuration, as it is stored now. `version` changes with it. */
+export interface FairnessObjects {
+  version(): number;
+  schemas(): readonly DeepReadonly<FlowSchema>[];
+  levels(): readonly DeepReadonly<PriorityLevelConfiguration>[];
+}
+
+export interface FairnessOptions {
+  readonly clock: Clock;
+  readonly objects: FairnessObjects;
+  /** Seats of all levels together: upstream's two limits of requests in flight, 400 and 200. */
+  readonly seats?: number;
+  /** Told when the configuration has changed, at the first request afterwards. */
+  readonly changed?: () => void;
+  /** Told of requests that run, and of those that were turned away. */
+  readonly dispatched?: (level: string, schema: string, waitedMs: number) => void;
+  readonly rejected?: (level: string, schema: string, reason: RejectReason) => void;
+}
+
+export type RejectReason = 'concurrency-limit' | 'queue-full' | 'time-out' | 'cancelled';
+
+/** A request that may run. `end` gives its seats back; idempotent. */
+export interface Admitted {
+  readonly schemaUid: string;
+  readonly levelUid: string;
+  end(): void;
+}
+
+export interface LevelFigures {
+  readonly name: string;
+  readonly nominalSeats: number;
+  readonly seats: number;
+  readonly running: number;
+  readonly waiting: number;
+}
+
+export interface Asking {
+  readonly user: UserInfo;
+  readonly attributes: RequestAttributes;
+  /** Seats that it takes, 1 or more. */
+  readonly width: number;
+  readonly signal: AbortSignal;
+}
+
+const SEATS_DEFAULT = 600;
+/** How long a request may wait for its turn: a quarter of what it may take as a whole. */
+const WAIT_MS_MAX = 15_000;
+const RETRY_AFTER_SECONDS = 1;
+/** Of a level's own seats, for one request. */
+const WIDEST_SHARE = 0.15;
+
+/**
+ * API Priority and Fairness (API concept "API Priority and Fairness"): each request belongs to a flow schema, which names
+ * a priority level; levels share the server's seats, lend what they do not need, and let flows wait fairly.
+ *
+ *     const admitted = fairness.admit({ user, attributes, width: 1, signal });   // at once, where there is room
+ *     try { … } finally { (await admitted)?.end(); }
+ *
+ * Lending is decided anew for each request: a level may go beyond its own share as far as others' lendable seats lie
+ * idle. Seats that were lent come back when what runs on them has ended.
+ */
+export class Fairness {
+  readonly #options: FairnessOptions;
+  readonly #seats: number;
+  readonly #levels = new Map<string, PriorityLevel>();
+  #schemas: readonly DeepReadonly<FlowSchema>[] = [];
+  #version = -1;
+  #waiting = 0;
+
+  constructor(options: FairnessOptions) {
+    this.#options = options;
+    this.#seats = options.seats ?? SEATS_DEFAULT;
+  }
+
+  /** For metrics and for people. */
+  get levels(): LevelFigures[] {
+    this.#refresh();
+    return [...this.#levels.values()].map(({ name, share, seats, running, waiting }) => ({
+      name,
+      nominalSeats: share.nominal,
+      seats,
+      running,
+      waiting,
+    }));
+  }
+
+  /** Throws (or rejects with) `ApiError` 429. undefined: no schema fits, so nothing is limited. */
+  admit(asking: Asking): Admitted | Promise<Admitted> | undefined {
+    this.#refresh();
+    const { user, attributes } = asking;
+    const schema = matchSchema(this.#schemas, user, attributes);
+    const level = schema && this.#levels.get(schema.spec.priorityLevelConfiguration.name);
+    if (!schema || !level) return undefined;
+    const ticket: Ticket = {
+      width: this.#widthOf(asking.width, level),
+      level,
+      start() {},
+      queue: undefined,
+      startedMs: 0,
+    };
+    if (level.exempt || (level.waiting === 0 && this.#hasRoom(ticket))) return this.#begin(ticket, schema, 0);
+    const schemaName = schema.metadata.name ?? '';
+    if (level.rejects) throw this.#refuse(level, schemaName, 'concurrency-limit');
+    if (!level.enqueue(ticket, flowOf(schema, user, attributes))) throw this.#refuse(level, schemaName, 'queue-full');
+    this.#waiting++;
+    return this.#wait(ticket, asking.signal, schema);
+  }
+
+  #wait(ticket: Ticket, signal: AbortSignal, schema: DeepReadonly<FlowSchema>): Promise<Admitted> {
+    const { level } = ticket;
+    const { clock } = this.#options;
+    const sinceMs = clock.monotonic();
+    return new Promise((resolve, reject) => {
+      const giveUp = (reason: RejectReason) => {
+        done();
+        level.leave(ticket);
+        this.#waiting--;
+        reject(this.#refuse(level, schema.metadata.name ?? '', reason));
+      };
+      const cancelled = () => giveUp('cancelled');
+      const late = clock.setTimer(() => giveUp('time-out'), WAIT_MS_MAX);
+      const done = () => {
+        late.cancel();
+        signal.removeEventListener('abort', cancelled);
+      };
+      ticket.start = () => {
+        done();
+        level.leave(ticket);
+        this.#waiting--;
+        resolve(this.#begin(ticket, schema, clock.monotonic() - sinceMs));
+      };
+      signal.addEventListener('abort', cancelled, { once: true });
+      if (signal.aborted) cancelled();
+    });
+  }
+
+  #begin(ticket: Ticket, { metadata }: DeepReadonly<FlowSchema>, waitedMs: number): Admitted {
+    const { level } = ticket;
+    this.#options.dispatched?.(level.name, metadata.name ?? '', waitedMs);
+    level.begin(ticket, this.#options.clock.monotonic());
+    let over = false;
+    return {
+      schemaUid: metadata.uid ?? '',
+      levelUid: level.uid,
+      end: () => {
+        if (over) return;
+        over = true;
+        level.end(ticket, this.#options.clock.monotonic());
+        if (this.#waiting > 0) this.#startNext();
+      },
+    };
+  }
+
+  /** Lets those run for whom there is room now, level by level. */
+  #startNext(): void {
+    for (const level of this.#levels.values()) {
+      while (level.waiting > 0) {
+        const ticket = level.next();
+        if (!ticket || !this.#hasRoom(ticket)) break;
+        ticket.start();
+      }
+    }
+  }
+
+  /** No request may take more than a part of its level. */
+  #widthOf(width: number, { share, exempt }: PriorityLevel): number {
+    return exempt ? width : Math.max(1, Math.min(width, Math.ceil(share.nominal * WIDEST_SHARE)));
+  }
+
+  #hasRoom({ level, width }: Ticket): boolean {
+    const wanted = level.seats + width;
+    if (wanted > level.share.nominal + level.share.borrowable) return false;
+    // Others keep what they use, and what of their own they do not lend.
+    let others = 0;
+    for (const one of this.#levels.values()) {
+      if (one === level || one.exempt) continue;
+      others += wanted <= level.share.nominal ? one.seats : Math.max(one.seats, one.share.nominal - one.share.lendable);
+    }
+    return wanted + others <= Math.max(this.#seats, level.share.nominal);
+  }
+
+  #refuse(level: PriorityLevel, schema: string, reason: RejectReason) {
+    this.#options.rejected?.(level.name, schema, reason);
+    return tooManyRequests('Too many requests, please try again later.', RETRY_AFTER_SECONDS);
+  }
+
+  #refresh(): void {
+    const { objects } = this.#options;
+    const version = objects.version();
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#options.changed?.();
+    this.#schemas = sortSchemas(objects.schemas());
+    const configs = objects.levels();
+    const names = new Set(configs.map(({ metadata }) => metadata.name));
+    for (const config of configs) {
+      const name = config.metadata.name ?? '';
+      const level = this.#levels.get(name);
+      if (level) level.configure(config);
+      else this.#levels.set(name, new PriorityLevel(config));
+    }
+    // One that is no longer configured stays until what runs and waits on it has ended.
+    for (const [name, level] of this.#levels) {
+      if (!names.has(name) && level.running + level.waiting === 0) this.#levels.delete(name);
+    }
+    this.#schemas = this.#schemas.filter(({ spec }) => names.has(spec.priorityLevelConfiguration.name));
+    const total = configs.reduce((sum, { spec }) => sum + sharesOf(spec), 0);
+    for (const level of this.#levels.values()) level.share = this.#shareOf(level, total);
+  }
+
+  #shareOf({ config: { spec } }: PriorityLevel, total: number): Share {
+    const nominal = total === 0 ? 0 : Math.ceil((this.#seats * sharesOf(spec)) / total);
+    const { lendablePercent = 0 } = spec.limited ?? spec.exempt ?? {};
+    const borrowing = spec.limited?.borrowingLimitPercent;
+    return {
+      nominal,
+      lendable: Math.round((nominal * lendablePercent) / 100),
+      borrowable: borrowing === undefined ? Number.POSITIVE_INFINITY : Math.round((nominal * borrowing) / 100),
+    };
+  }
+}
+
+function sharesOf({ limited, exempt }: DeepReadonly<PriorityLevelConfiguration['spec']>): number {
+  return limited ? (limited.nominalConcurrencyShares ?? 30) : (exempt?.nominalConcurrencyShares ?? 0);
+}

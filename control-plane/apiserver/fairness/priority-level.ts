@@ -1,0 +1,142 @@
+import type { PriorityLevelConfiguration } from '../../../api/types/flowcontrol/v1.generated.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import { deal } from './shuffle-shard.ts';
+
+/** How much a level may use, in seats: what a request takes while it runs. */
+export interface Share {
+  /** Its own. */
+  readonly nominal: number;
+  /** Of its own, what others may use while it does not. */
+  readonly lendable: number;
+  /** What it may use of others' at most; Infinity: all that is lent. */
+  readonly borrowable: number;
+}
+
+/** One request that waits or runs. */
+export interface Ticket {
+  readonly width: number;
+  readonly level: PriorityLevel;
+  /** Called once it may run. */
+  start: () => void;
+  queue: Queue | undefined;
+  startedMs: number;
+}
+
+/** Requests of some flows, in their order. */
+export interface Queue {
+  readonly waiting: Ticket[];
+  /** Seats of those that wait and run. */
+  load: number;
+  /** Where it stands in the level's virtual time: who has had least comes next. */
+  virtualMs: number;
+}
+
+const QUEUES_DEFAULT = 64;
+const HAND_DEFAULT = 8;
+const LENGTH_DEFAULT = 50;
+/** What a request is taken to last, until it has ended and told how long it was. */
+const ESTIMATE_MS = 3;
+/** Whoever asks for little very often must move on, too. */
+const LEAST_MS = 1;
+
+/**
+ * The requests of one priority level: how many run, and who waits in which queue. Fair between its queues by what they
+ * have had (start-time fair queueing): each has a place in virtual time, which moves on with the seats and the time that
+ * its requests took; the one furthest behind is next.
+ */
+export class PriorityLevel {
+  readonly name: string;
+  #config: DeepReadonly<PriorityLevelConfiguration>;
+  share: Share = { nominal: 0, lendable: 0, borrowable: 0 };
+  /** Seats of what runs. */
+  seats = 0;
+  running = 0;
+  waiting = 0;
+  #queues: Queue[] = [];
+  #virtualMs = 0;
+
+  constructor(config: DeepReadonly<PriorityLevelConfiguration>) {
+    this.name = config.metadata.name ?? '';
+    this.#config = config;
+  }
+
+  get uid(): string {
+    return this.#config.metadata.uid ?? '';
+  }
+
+  get config(): DeepReadonly<PriorityLevelConfiguration> {
+    return this.#config;
+  }
+
+  /** A new configuration; who waits keeps waiting. */
+  configure(config: DeepReadonly<PriorityLevelConfiguration>): void {
+    this.#config = config;
+  }
+
+  get exempt(): boolean {
+    return this.#config.spec.type === 'Exempt';
+  }
+
+  get rejects(): boolean {
+    return this.#config.spec.limited?.limitResponse?.type !== 'Queue';
+  }
+
+  /** Puts a request into the least loaded queue of its flow's hand; false: that one is full. */
+  enqueue(ticket: Ticket, flow: string): boolean {
+    const queuing = this.#config.spec.limited?.limitResponse?.queuing;
+    const deck = queuing?.queues ?? QUEUES_DEFAULT;
+    let best: Queue | undefined;
+    for (const index of deal(flow, deck, queuing?.handSize ?? HAND_DEFAULT)) {
+      this.#queues[index] ??= { waiting: [], load: 0, virtualMs: 0 };
+      const queue = this.#queues[index];
+      if (!best || queue.load < best.load) best = queue;
+    }
+    if (!best || best.waiting.length >= (queuing?.queueLengthLimit ?? LENGTH_DEFAULT)) return false;
+    // A queue that had nothing to do has no claim on the past.
+    if (best.load === 0) best.virtualMs = Math.max(best.virtualMs, this.#virtualMs);
+    ticket.queue = best;
+    best.waiting.push(ticket);
+    best.load += ticket.width;
+    this.waiting++;
+    return true;
+  }
+
+  /** Who is next, still in its queue. */
+  next(): Ticket | undefined {
+    let best: Queue | undefined;
+    for (const queue of this.#queues) {
+      if (queue && queue.waiting.length > 0 && (!best || queue.virtualMs < best.virtualMs)) best = queue;
+    }
+    return best?.waiting[0];
+  }
+
+  /** Takes one out of its queue: it has given up, or it is to run. */
+  leave(ticket: Ticket): void {
+    const queue = ticket.queue;
+    const at = queue?.waiting.indexOf(ticket) ?? -1;
+    if (!queue || at < 0) return;
+    queue.waiting.splice(at, 1);
+    queue.load -= ticket.width;
+    this.waiting--;
+  }
+
+  begin(ticket: Ticket, nowMs: number): void {
+    this.seats += ticket.width;
+    this.running++;
+    ticket.startedMs = nowMs;
+    const { queue } = ticket;
+    if (!queue) return;
+    queue.load += ticket.width;
+    this.#virtualMs = Math.max(this.#virtualMs, queue.virtualMs);
+    queue.virtualMs += ticket.width * ESTIMATE_MS;
+  }
+
+  end(ticket: Ticket, nowMs: number): void {
+    this.seats -= ticket.width;
+    this.running--;
+    const { queue } = ticket;
+    if (!queue) return;
+    queue.load -= ticket.width;
+    queue.virtualMs += ticket.width * (Math.max(LEAST_MS, nowMs - ticket.startedMs) - ESTIMATE_MS);
+  }
+}

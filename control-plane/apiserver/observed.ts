@@ -1,0 +1,143 @@
+import type { RequestAttributes } from '../../libs/kind/request.ts';
+import { type Counter, type Gauge, type Histogram, MetricSet } from '../../libs/metrics/metrics.ts';
+import type { Caches } from './cache/caches.ts';
+import { resourcePrefix } from './cache/keys.ts';
+import type { Fairness, LevelFigures, RejectReason } from './fairness/fairness.ts';
+import type { KindSet } from './registry/kind-set.ts';
+
+/** One request that has been answered; a watch when it begins. */
+export interface ObservedRequest {
+  readonly attributes: RequestAttributes;
+  readonly code: number;
+  readonly durationMs: number;
+  readonly dryRun: boolean;
+  /** Whether the path leads to a resource that is served; else its names are not told. */
+  readonly known: boolean;
+}
+
+const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+const WAIT_SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const VERBS: ReadonlySet<string> = new Set(
+  'get list watch create update patch delete deletecollection proxy head options post put connect'.split(' '),
+);
+
+/** What the API server counts of its requests, under upstream's names. */
+export class Observed {
+  readonly metrics = new MetricSet();
+  readonly #requests: Counter;
+  readonly #durations: Histogram;
+  readonly #inFlight: Gauge;
+  readonly #longRunning: Gauge;
+  readonly #rejected: Counter;
+  readonly #dispatched: Counter;
+  readonly #waits: Histogram;
+
+  constructor() {
+    const { metrics } = this;
+    const of = ['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
+    this.#requests = metrics.counter(
+      'apiserver_request_total',
+      'Requests that were answered, by what they asked for.',
+      [...of, 'code'],
+    );
+    this.#durations = metrics.histogram(
+      'apiserver_request_duration_seconds',
+      'How long answers took, by what was asked for.',
+      of,
+      SECONDS,
+    );
+    this.#inFlight = metrics.gauge(
+      'apiserver_current_inflight_requests',
+      'Requests under way, those that last as long as their clients want aside.',
+      ['request_kind'],
+    );
+    this.#inFlight.set(0, 'mutating');
+    this.#inFlight.set(0, 'readOnly');
+    const long = of.filter((label) => label !== 'dry_run');
+    this.#longRunning = metrics.gauge('apiserver_longrunning_requests', 'Watches and streams that are open.', long);
+    this.#rejected = metrics.counter(
+      'apiserver_flowcontrol_rejected_requests_total',
+      'Requests that priority and fairness turned away.',
+      ['priority_level', 'flow_schema', 'reason'],
+    );
+    this.#dispatched = metrics.counter(
+      'apiserver_flowcontrol_dispatched_requests_total',
+      'Requests that priority and fairness let run.',
+      ['priority_level', 'flow_schema'],
+    );
+    this.#waits = metrics.histogram(
+      'apiserver_flowcontrol_request_wait_duration_seconds',
+      'How long requests waited for their turn.',
+      ['priority_level', 'flow_schema', 'execute'],
+      WAIT_SECONDS,
+    );
+  }
+
+  /** Counts one in; the result counts it out. */
+  begin(attributes: RequestAttributes): () => void {
+    const kind = READING.has(attributes.verb) ? 'readOnly' : 'mutating';
+    this.#inFlight.add(1, kind);
+    return () => this.#inFlight.add(-1, kind);
+  }
+
+  answered(request: ObservedRequest): void {
+    const { verb, group, version, resource, subresource, scope } = labelsOf(request);
+    const dryRun = request.dryRun ? 'All' : '';
+    const seconds = request.durationMs / 1000;
+    this.#durations.observe(seconds, verb, dryRun, group, version, resource, subresource, scope, COMPONENT);
+    const code = String(request.code);
+    this.#requests.add(1, verb, dryRun, group, version, resource, subresource, scope, COMPONENT, code);
+  }
+
+  /** A watch or a stream begins (`by` 1) or ends (-1). */
+  longRunning(attributes: RequestAttributes, by: 1 | -1): void {
+    const { verb, group, version, resource, subresource, scope } = labelsOf({ attributes, known: true });
+    this.#longRunning.add(by, verb, group, version, resource, subresource, scope, COMPONENT);
+  }
+
+  dispatched(level: string, schema: string, waitedMs: number): void {
+    this.#dispatched.add(1, level, schema);
+    this.#waits.observe(waitedMs / 1000, level, schema, 'true');
+  }
+
+  rejected(level: string, schema: string, reason: RejectReason): void {
+    this.#rejected.add(1, level, schema, reason);
+  }
+
+  /** Tells what priority levels have and use. */
+  watchFairness(fairness: Fairness): void {
+    const { metrics } = this;
+    const tell = (name: string, help: string, read: (level: LevelFigures) => number) =>
+      metrics.gauge(name, help, ['priority_level'], (set) => {
+        for (const level of fairness.levels) set(read(level), level.name);
+      });
+    const prefix = 'apiserver_flowcontrol_';
+    tell(`${prefix}nominal_limit_seats`, "Seats that are a level's own.", ({ nominalSeats }) => nominalSeats);
+    tell(`${prefix}current_executing_seats`, 'Seats that are taken.', ({ seats }) => seats);
+    tell(`${prefix}current_executing_requests`, 'Requests that run.', ({ running }) => running);
+    tell(`${prefix}current_inqueue_requests`, 'Requests that wait for their turn.', ({ waiting }) => waiting);
+  }
+
+  /** Tells how many objects of each kind are stored. */
+  watchStorage(kinds: KindSet, caches: Caches): void {
+    this.metrics.gauge('apiserver_storage_objects', 'Objects that are stored.', ['resource'], (set) => {
+      for (const kind of kinds.kinds) {
+        if (kind.virtual) continue;
+        const name = kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
+        if (resourcePrefix(kind) !== '') set(caches.resource(kind).size, name);
+      }
+    });
+  }
+}
+
+const COMPONENT = 'apiserver';
+const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'options']);
+
+function labelsOf({ attributes, known }: Pick<ObservedRequest, 'attributes' | 'known'>) {
+  const verb = VERBS.has(attributes.verb) ? attributes.verb.toUpperCase() : 'other';
+  // Names that were made up must not become rows.
+  if (!known) return { verb, group: '', version: '', resource: '', subresource: '', scope: '' };
+  const { group, version, resource, subresource, namespace, name } = attributes;
+  const scope = name !== '' ? 'resource' : namespace !== '' ? 'namespace' : resource !== '' ? 'cluster' : '';
+  return { verb, group, version, resource, subresource, scope };
+}

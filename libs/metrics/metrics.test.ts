@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { MetricSet } from './metrics.ts';
+
+describe('metrics in the text of Prometheus', () => {
+  it('tell help, type, labels and values, by name', () => {
+    const metrics = new MetricSet();
+    const requests = metrics.counter('requests_total', 'All\nof them.', ['verb', 'path']);
+    requests.add(1, 'GET', '/a"b\\');
+    requests.add(2, 'GET', '/a"b\\');
+    metrics.gauge('depth', 'Now.', ['q'], (set) => set(3, 'a'));
+    assert.equal(
+      metrics.text(),
+      '# HELP depth Now.\n# TYPE depth gauge\ndepth{q="a"} 3\n' +
+        '# HELP requests_total All\\nof them.\n# TYPE requests_total counter\nrequests_total{verb="GET",path="/a\\"b\\\\"} 3\n',
+    );
+  });
+
+  it('count what is observed in all buckets that it fits', () => {
+    const metrics = new MetricSet();
+    const seconds = metrics.histogram('s', 'S.', [], [0.1, 1]);
+    for (const value of [0.05, 0.1, 0.5, 7]) seconds.observe(value);
+    const lines = metrics.text().split('\n').slice(2, -1);
+    assert.deepEqual(lines, [
+      's_bucket{le="0.1"} 2',
+      's_bucket{le="1"} 3',
+      's_bucket{le="+Inf"} 4',
+      's_sum 7.65',
+      's_count 4',
+    ]);
+  });
+
+  it('forget what a reader no longer says, and refuse a second metric of a name', () => {
+    const metrics = new MetricSet();
+    let names = ['a', 'b'];
+    metrics.gauge('g', 'G.', ['n'], (set) => names.forEach((name) => set(1, name)));
+    assert.match(metrics.text(), /n="b"/);
+    names = ['a'];
+    assert.doesNotMatch(metrics.text(), /n="b"/);
+    assert.throws(() => metrics.counter('g', 'again'), /two metrics g/);
+  });
+});

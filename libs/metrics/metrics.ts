@@ -1,0 +1,203 @@
+/**
+ * Figures that a component tells of itself, in the text that Prometheus reads (exposition format 0.0.4). A set belongs to
+ * one component of one process; nothing is global.
+ *
+ *     const metrics = new MetricSet();
+ *     const requests = metrics.counter('apiserver_request_total', 'Requests …', ['verb', 'code']);
+ *     requests.add(1, 'GET', '200');
+ *     metrics.gauge('apiserver_storage_objects', 'Objects …', ['resource'], (set) => set(12, 'pods'));
+ *     metrics.text();
+ */
+export class MetricSet {
+  readonly #metrics = new Map<string, Metric>();
+
+  /** Only grows. `labels`: their names, in the order in which values are given. */
+  counter(name: string, help: string, labels: readonly string[] = []): Counter {
+    return this.#add(name, new Counter(name, help, labels));
+  }
+
+  /** Goes up and down. With `read` its values are asked for when the text is made, and only those are told. */
+  gauge(name: string, help: string, labels: readonly string[] = [], read?: GaugeReader): Gauge {
+    return this.#add(name, new Gauge(name, help, labels, read));
+  }
+
+  /** Counts what is observed by size. `buckets`: upper bounds, rising. */
+  histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Histogram {
+    return this.#add(name, new Histogram(name, help, labels, buckets));
+  }
+
+  /** All of them, by name. */
+  text(): string {
+    const names = [...this.#metrics.keys()].sort();
+    return names.map((name) => (this.#metrics.get(name) as Metric).text()).join('');
+  }
+
+  #add<M extends Metric>(name: string, metric: M): M {
+    if (this.#metrics.has(name)) throw new Error(`there are two metrics ${name}`);
+    this.#metrics.set(name, metric);
+    return metric;
+  }
+}
+
+export type GaugeReader = (set: (value: number, ...labels: string[]) => void) => void;
+
+interface Metric {
+  text(): string;
+}
+
+/** Rows of a metric beyond this many are not made: labels come from requests, and memory must have a bound. */
+const ROWS_MAX = 20_000;
+/** Between label values in a row's key; no label has it. */
+const SEPARATOR = '\u0001';
+
+abstract class Rows<Row> implements Metric {
+  readonly name: string;
+  readonly #help: string;
+  readonly #labels: readonly string[];
+  protected readonly rows = new Map<string, Row>();
+
+  constructor(name: string, help: string, labels: readonly string[]) {
+    this.name = name;
+    this.#help = help;
+    this.#labels = labels;
+  }
+
+  protected abstract readonly type: 'counter' | 'gauge' | 'histogram';
+  protected abstract make(): Row;
+  protected abstract lines(row: Row, labels: (more?: string) => string): string;
+
+  /** undefined: there are too many already. */
+  protected row(labels: readonly string[]): Row | undefined {
+    const key = labels.length === 1 ? (labels[0] as string) : labels.join(SEPARATOR);
+    let row = this.rows.get(key);
+    if (row === undefined && this.rows.size < ROWS_MAX) {
+      row = this.make();
+      this.rows.set(key, row);
+    }
+    return row;
+  }
+
+  text(): string {
+    let out = `# HELP ${this.name} ${this.#help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\n`;
+    out += `# TYPE ${this.name} ${this.type}\n`;
+    for (const [key, row] of this.rows) {
+      const values = this.#labels.length === 0 ? [] : key.split(SEPARATOR);
+      const pairs = this.#labels.map((label, i) => `${label}="${escape(values[i] ?? '')}"`);
+      out += this.lines(row, (more) => {
+        const all = more === undefined ? pairs : [...pairs, more];
+        return all.length === 0 ? '' : `{${all.join(',')}}`;
+      });
+    }
+    return out;
+  }
+}
+
+interface Cell {
+  value: number;
+}
+
+export class Counter extends Rows<Cell> {
+  protected readonly type = 'counter';
+
+  /** `by` is 0 or more. */
+  add(by: number, ...labels: string[]): void {
+    const row = this.row(labels);
+    if (row) row.value += by;
+  }
+
+  protected make(): Cell {
+    return { value: 0 };
+  }
+
+  protected lines(row: Cell, labels: () => string): string {
+    return `${this.name}${labels()} ${numberText(row.value)}\n`;
+  }
+}
+
+export class Gauge extends Rows<Cell> {
+  protected readonly type = 'gauge';
+  readonly #read: GaugeReader | undefined;
+
+  constructor(name: string, help: string, labels: readonly string[], read?: GaugeReader) {
+    super(name, help, labels);
+    this.#read = read;
+  }
+
+  set(value: number, ...labels: string[]): void {
+    const row = this.row(labels);
+    if (row) row.value = value;
+  }
+
+  add(by: number, ...labels: string[]): void {
+    const row = this.row(labels);
+    if (row) row.value += by;
+  }
+
+  override text(): string {
+    if (this.#read) {
+      this.rows.clear();
+      this.#read((value, ...labels) => this.set(value, ...labels));
+    }
+    return super.text();
+  }
+
+  protected make(): Cell {
+    return { value: 0 };
+  }
+
+  protected lines(row: Cell, labels: () => string): string {
+    return `${this.name}${labels()} ${numberText(row.value)}\n`;
+  }
+}
+
+interface Distribution {
+  readonly counts: Float64Array;
+  count: number;
+  sum: number;
+}
+
+export class Histogram extends Rows<Distribution> {
+  protected readonly type = 'histogram';
+  readonly #buckets: readonly number[];
+
+  constructor(name: string, help: string, labels: readonly string[], buckets: readonly number[]) {
+    super(name, help, labels);
+    this.#buckets = buckets;
+  }
+
+  observe(value: number, ...labels: string[]): void {
+    const row = this.row(labels);
+    if (!row) return;
+    row.count++;
+    row.sum += value;
+    const buckets = this.#buckets;
+    for (let i = 0; i < buckets.length; i++) {
+      if (value > (buckets[i] as number)) continue;
+      row.counts[i] = (row.counts[i] as number) + 1;
+      return;
+    }
+  }
+
+  protected make(): Distribution {
+    return { counts: new Float64Array(this.#buckets.length), count: 0, sum: 0 };
+  }
+
+  protected lines(row: Distribution, labels: (more?: string) => string): string {
+    let out = '';
+    let below = 0;
+    this.#buckets.forEach((bound, i) => {
+      below += row.counts[i] as number;
+      out += `${this.name}_bucket${labels(`le="${numberText(bound)}"`)} ${below}\n`;
+    });
+    out += `${this.name}_bucket${labels('le="+Inf"')} ${row.count}\n`;
+    out += `${this.name}_sum${labels()} ${numberText(row.sum)}\n`;
+    return `${out}${this.name}_count${labels()} ${row.count}\n`;
+  }
+}
+
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf';
+  return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
+}
+
+const escape = (text: string): string => text.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
