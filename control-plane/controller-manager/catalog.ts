@@ -20,6 +20,9 @@ import { type IpamSettings, nodeIpamController } from '../../api/core/node/contr
 import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
 import { taintEvictionController } from '../../api/core/node/controller/taint-eviction.ts';
 import { persistentVolumeBinder } from '../../api/core/persistentvolume/controller/bind.ts';
+import { pvProtectionController } from '../../api/core/persistentvolume/controller/protection.ts';
+import { ephemeralVolumeController } from '../../api/core/persistentvolumeclaim/controller/ephemeral.ts';
+import { pvcProtectionController } from '../../api/core/persistentvolumeclaim/controller/protection.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
 import { bootstrapSignerController } from '../../api/core/secret/controller/bootstrap-signer.ts';
 import { tokenCleanerController } from '../../api/core/secret/controller/token-cleaner.ts';
@@ -100,6 +103,9 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     },
     entry(serviceAccountController, 'service-account-controller'),
     entry(persistentVolumeBinder, 'persistent-volume-binder', 'persistentvolume-controller'),
+    entry(pvProtectionController, 'pv-protection-controller'),
+    entry(pvcProtectionController, 'pvc-protection-controller'),
+    entry(ephemeralVolumeController, 'ephemeral-volume-controller', 'ephemeral_volume'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
     entry(bootstrapSignerController, 'bootstrap-signer'),
     entry(tokenCleanerController, 'token-cleaner'),
