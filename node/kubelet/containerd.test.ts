@@ -282,6 +282,40 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
   };
 
+  test('what the node and its pods use', async () => {
+    await create('busy', ['stay']);
+    await ready('busy');
+    const ask = (path: string) => cluster.client.raw('GET', `/api/v1/nodes/${NODE}/proxy/${path}`);
+    const summary = JSON.parse(String(await ask('stats/summary'))) as {
+      node: {
+        cpu: { usageCoreNanoSeconds: number };
+        memory: { availableBytes: number };
+        fs: { capacityBytes: number };
+      };
+      pods: { podRef: { name: string }; containers: { name: string; memory: { workingSetBytes: number } }[] }[];
+    };
+    assert.ok(summary.node.cpu.usageCoreNanoSeconds > 0);
+    assert.ok(summary.node.memory.availableBytes > 0);
+    assert.ok(summary.node.fs.capacityBytes > 0);
+    const [container] = summary.pods.find(({ podRef }) => podRef.name === 'busy')?.containers ?? [];
+    assert.ok((container?.memory.workingSetBytes ?? 0) > 0, JSON.stringify(container));
+    const metrics = String(await ask('metrics'));
+    assert.match(metrics, /^kubelet_running_pods 1$/m);
+    assert.match(metrics, new RegExp(`^kubelet_node_name\\{node="${NODE}"\\} 1$`, 'm'));
+    const resources = String(await ask('metrics/resource'));
+    assert.match(
+      resources,
+      /^container_memory_working_set_bytes\{container="main",namespace="default",pod="busy"\} [1-9]/m,
+    );
+    assert.match(resources, /^node_cpu_usage_seconds_total [1-9]/m);
+    assert.match(resources, /^resource_scrape_error 0$/m);
+    const { kubeletconfig } = JSON.parse(String(await ask('configz'))) as { kubeletconfig: Record<string, unknown> };
+    assert.equal(kubeletconfig['kind'], 'KubeletConfiguration');
+    assert.equal(await ask('healthz'), 'ok');
+    await inDefault().delete('busy');
+    await gone('busy');
+  });
+
   test('the node says what it is', async () => {
     const node = await cluster.client.resource(nodes).get(NODE);
     assert.equal(node.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');

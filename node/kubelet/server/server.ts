@@ -19,9 +19,12 @@ import { bridge } from '../../../libs/streaming/remotecommand.ts';
 import type { Kubelet } from '../kubelet.ts';
 import { findContainer } from '../pod/objects.ts';
 import { isAlive, newestOf } from '../pod/state.ts';
+import { KubeletAccess } from './access.ts';
+import { configz } from './configz.ts';
 import { containerLog, parseLogQuery } from './container-logs.ts';
 import { RequestError } from './errors.ts';
-import { statsSummary } from './stats.ts';
+import { kubeletMetrics, resourceMetrics } from './metrics.ts';
+import { type CpuSamples, statsSummary } from './stats.ts';
 
 export interface KubeletServerOptions {
   readonly kubelet: Kubelet;
@@ -31,8 +34,8 @@ export interface KubeletServerOptions {
   readonly port: number;
   readonly tls: KubeletTls;
   /**
-   * Who may do all that this server offers: certificate names (CN) and groups (O). Others get 403.
-   * Default: the API server's own name and the group `system:masters`.
+   * Who may do all that this server offers, by name and group, without the API being asked. Of others, and of who shows a
+   * token, the API server is asked. Default: the API server's own name and the group `system:masters`.
    */
   readonly allowed?: { readonly users: readonly string[]; readonly groups: readonly string[] };
 }
@@ -50,6 +53,10 @@ export interface KubeletServer extends AsyncDisposable {
   renew(tls: KubeletTls): void;
 }
 
+/** The group of everybody whose name is known. */
+const AUTHENTICATED = 'system:authenticated';
+/** Below `/metrics`. */
+const METRICS: ReadonlySet<string> = new Set(['resource', 'cadvisor']);
 const ALLOWED = { users: ['kube-apiserver-kubelet-client'], groups: ['system:masters'] } as const;
 
 /** Serves what the API server asks of a node: logs, exec, attach, port-forward, what runs, what it uses. */
@@ -64,10 +71,14 @@ class HttpsServer implements KubeletServer {
   readonly #http: Server;
   readonly #tls: TlsServer;
   readonly #open = new Set<TLSSocket>();
+  readonly #access: KubeletAccess;
+  readonly #samples: CpuSamples = new Map();
   #listener: Listener | undefined;
 
   constructor(options: KubeletServerOptions) {
     this.#options = options;
+    const { client, clock, keys, nodeName } = options.kubelet.env;
+    this.#access = new KubeletAccess({ client, clock, keys, nodeName, allowed: options.allowed ?? ALLOWED });
     // Connections come from the host's own listener; this one only knows how to speak TLS.
     this.#tls = createTlsServer({
       ...secretsOf(options.tls),
@@ -111,21 +122,21 @@ class HttpsServer implements KubeletServer {
     this.#http.emit('connection', socket);
   }
 
-  /** Throws `RequestError` for who may not ask. */
-  #authorize(request: IncomingMessage): void {
+  /** Rejects with `RequestError` for who may not ask. */
+  async #authorize(request: IncomingMessage, url: URL): Promise<void> {
     const socket = request.socket as TLSSocket;
-    if (!socket.authorized) throw new RequestError(401, 'Unauthorized');
     const { CN, O } = (socket.getPeerCertificate().subject ?? {}) as unknown as Record<
       string,
       string | string[] | undefined
     >;
-    const { users, groups } = this.#options.allowed ?? ALLOWED;
-    const names = [CN ?? []].flat();
-    if (names.some((name) => users.includes(name)) || [O ?? []].flat().some((group) => groups.includes(group))) return;
-    throw new RequestError(
-      403,
-      `Forbidden (user=${names.join()}, verb=${(request.method ?? 'GET').toLowerCase()}, resource=nodes)`,
-    );
+    const name = [CN ?? []].flat()[0];
+    await this.#access.check({
+      method: request.method ?? 'GET',
+      path: url.pathname,
+      certificate:
+        socket.authorized && name !== undefined ? { name, groups: [...[O ?? []].flat(), AUTHENTICATED] } : undefined,
+      authorization: request.headers.authorization,
+    });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -133,8 +144,8 @@ class HttpsServer implements KubeletServer {
     const gone = new AbortController();
     response.once('close', () => gone.abort(new Error('the client has gone')));
     try {
-      this.#authorize(request);
       const url = new URL(request.url ?? '/', 'https://localhost');
+      await this.#authorize(request, url);
       const [first = '', namespace = '', pod = '', container = ''] = partsOf(url);
       if (first === 'containerLogs') {
         const query = parseLogQuery(url.searchParams, kubelet.env.clock.now());
@@ -146,10 +157,16 @@ class HttpsServer implements KubeletServer {
         return;
       }
       if (first === 'healthz') return void text(response, 200, 'ok');
+      if (first === 'configz') return void json(response, configz(kubelet.env.config));
+      if (first === 'metrics') {
+        const made =
+          namespace === '' ? kubeletMetrics(kubelet) : METRICS.has(namespace) ? resourceMetrics(kubelet) : undefined;
+        if (made) return void text(response, 200, await made, 'text/plain; version=0.0.4; charset=utf-8');
+      }
       if (first === 'pods' || first === 'runningpods') {
         return void json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: kubelet.pods() });
       }
-      if (first === 'stats') return void json(response, await statsSummary(kubelet));
+      if (first === 'stats') return void json(response, await statsSummary(kubelet, this.#samples));
       if (STREAMS.has(first)) throw new RequestError(400, 'Upgrade request required');
       throw new RequestError(404, '404 page not found');
     } catch (error) {
@@ -164,8 +181,8 @@ class HttpsServer implements KubeletServer {
     const { kubelet } = this.#options;
     upgrade.socket.on('error', () => upgrade.socket.destroy());
     try {
-      this.#authorize(upgrade.request);
       const url = new URL(upgrade.request.url ?? '/', 'https://localhost');
+      await this.#authorize(upgrade.request, url);
       const [first = '', namespace = '', pod = '', container = ''] = partsOf(url);
       if (upgradeKind(upgrade.request) === undefined) throw new RequestError(400, 'Upgrade request required');
       const worker = kubelet.workerOf(namespace, pod);
@@ -228,8 +245,8 @@ function secretsOf(tls: KubeletTls): SecureContextOptions {
 
 const partsOf = (url: URL): string[] => url.pathname.split('/').slice(1).map(decodeURIComponent);
 
-function text(response: ServerResponse, code: number, body: string): void {
-  response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) });
+function text(response: ServerResponse, code: number, body: string, type = 'text/plain; charset=utf-8'): void {
+  response.writeHead(code, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
   response.end(body);
 }
 
