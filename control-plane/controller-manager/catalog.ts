@@ -32,6 +32,8 @@ import {
   endpointSliceController,
   endpointSliceMirroringController,
 } from '../../api/discovery/endpointslice/controller/controller.ts';
+import { disruptionController } from '../../api/policy/poddisruptionbudget/controller/controller.ts';
+import { staleDisruptionController } from '../../api/policy/poddisruptionbudget/controller/stale-disruption.ts';
 import { clusterRoleAggregationController } from '../../api/rbac/clusterrole/controller/aggregation.ts';
 import { Controller, type RunningController } from '../../libs/client/controller.ts';
 import type { ControllerEnvironment, PlannedAction, Reconciler } from '../../libs/kind/reconciler.ts';
@@ -86,6 +88,8 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(statefulSetController, 'statefulset-controller'),
     entry(jobController, 'job-controller'),
     entry(cronJobController, 'cronjob-controller'),
+    entry(disruptionController, 'disruption-controller', 'controllermanager'),
+    entry(staleDisruptionController, 'disruption-controller', 'controllermanager'),
     entry(endpointsController, 'endpoint-controller'),
     entry(orphanedEndpointsController, 'endpoint-controller'),
     entry(endpointSliceController, 'endpointslice-controller', 'endpoint-slice-controller'),

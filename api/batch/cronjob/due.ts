@@ -1,0 +1,154 @@
+/**
+ * When a schedule is due. A time is due when the clock on the wall of its time zone shows what the schedule says: what
+ * the change to summer time leaves out does not come, and what the change back repeats comes twice.
+ */
+import { durationMs } from '../../../libs/machinery/time.ts';
+import { scheduleProblem } from './schedule.ts';
+
+export interface Due {
+  /** The first time after `afterMs` (both since 1970) that is due; undefined where none is within five years. */
+  next(afterMs: number): number | undefined;
+}
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const YEARS_AHEAD_MS = 5 * 366 * 24 * HOUR_MS;
+
+const NAMED: Readonly<Record<string, string>> = {
+  '@yearly': '0 0 1 1 *',
+  '@annually': '0 0 1 1 *',
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@midnight': '0 0 * * *',
+  '@hourly': '0 * * * *',
+};
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+
+interface Field {
+  readonly values: ReadonlySet<number>;
+  /** Says nothing: `*`, and not `*` in steps. */
+  readonly any: boolean;
+}
+
+interface WallTime {
+  readonly month: number;
+  readonly day: number;
+  readonly weekday: number;
+  readonly hour: number;
+  readonly minute: number;
+}
+
+/** Reads a schedule of CronJobs. Throws an Error that says what is wrong with it. `timeZone`: IANA's name. */
+export function parseSchedule(text: string, timeZone = 'UTC'): Due {
+  const problem = scheduleProblem(text);
+  if (problem !== undefined) throw new Error(problem);
+  const zoned = /^(?:CRON_)?TZ=(\S*)\s+(.*)$/.exec(text);
+  const schedule = (zoned?.[2] ?? text).trim();
+  const wallTime = wallTimeIn(zoned?.[1] || timeZone);
+  if (schedule.startsWith('@every ')) return every(durationMs(schedule.slice('@every '.length)));
+  const [minute = '', hour = '', day = '', month = '', weekday = ''] = (NAMED[schedule] ?? schedule).split(/\s+/);
+  const fields = {
+    minute: parseField(minute, 0, 59),
+    hour: parseField(hour, 0, 23),
+    day: parseField(day, 1, 31),
+    month: parseField(month, 1, 12, MONTHS),
+    weekday: parseField(weekday, 0, 6, DAYS),
+  };
+  // Two fields speak of days: where both say something, either is enough.
+  const isDay = (at: WallTime): boolean => {
+    const [byDay, byWeekday] = [fields.day.values.has(at.day), fields.weekday.values.has(at.weekday)];
+    return fields.day.any || fields.weekday.any ? byDay && byWeekday : byDay || byWeekday;
+  };
+  return {
+    next(afterMs) {
+      let timeMs = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
+      for (const endMs = afterMs + YEARS_AHEAD_MS; timeMs <= endMs; ) {
+        const at = wallTime(timeMs);
+        if (!fields.month.values.has(at.month) || !isDay(at)) timeMs = nextDay(timeMs, at, wallTime);
+        else if (!fields.hour.values.has(at.hour)) timeMs += (60 - at.minute) * MINUTE_MS;
+        else if (!fields.minute.values.has(at.minute)) timeMs += MINUTE_MS;
+        else return timeMs;
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Every so often since the last time, in whole seconds. */
+function every(intervalMs: number): Due {
+  const stepMs = Math.max(SECOND_MS, Math.floor(intervalMs / SECOND_MS) * SECOND_MS);
+  return { next: (afterMs) => Math.floor(afterMs / SECOND_MS) * SECOND_MS + stepMs };
+}
+
+/** The day's first moment, whatever the clocks did in the night. */
+function nextDay(timeMs: number, at: WallTime, wallTime: (timeMs: number) => WallTime): number {
+  const guessMs = timeMs + (24 * 60 - at.hour * 60 - at.minute) * MINUTE_MS;
+  const then = wallTime(guessMs);
+  if (then.day === at.day) return guessMs + (24 - then.hour) * HOUR_MS - then.minute * MINUTE_MS;
+  const earlierMs = guessMs - (then.hour * 60 + then.minute) * MINUTE_MS;
+  return earlierMs < guessMs && wallTime(earlierMs).day === then.day ? earlierMs : guessMs;
+}
+
+/** The clock on the wall of a time zone. */
+function wallTimeIn(timeZone: string): (timeMs: number) => WallTime {
+  if (['UTC', 'Etc/UTC', 'GMT'].includes(timeZone)) return (timeMs) => fieldsOf(new Date(timeMs));
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+  });
+  return (timeMs) => {
+    const parts = Object.fromEntries(format.formatToParts(timeMs).map(({ type, value }) => [type, Number(value)]));
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0 } = parts;
+    return fieldsOf(new Date(Date.UTC(year, month - 1, day, hour, minute)));
+  };
+}
+
+const fieldsOf = (date: Date): WallTime => ({
+  month: date.getUTCMonth() + 1,
+  day: date.getUTCDate(),
+  weekday: date.getUTCDay(),
+  hour: date.getUTCHours(),
+  minute: date.getUTCMinutes(),
+});
+
+/** Reads what `scheduleProblem` has found right. */
+function parseField(text: string, least: number, most: number, names: readonly string[] = []): Field {
+  const values = new Set<number>();
+  let any = false;
+  const numberOf = (one: string): number => {
+    const named = names.indexOf(one.toLowerCase());
+    return named >= 0 ? named + least : Number(one);
+  };
+  for (const part of text.split(',').filter((one) => one !== '')) {
+    const [range = '', steps] = part.split('/');
+    const [first = '', last] = range.split('-');
+    const all = first === '*' || first === '?';
+    const step = steps === undefined ? 1 : Number(steps);
+    const start = all ? least : numberOf(first);
+    let end = all ? most : numberOf(last ?? first);
+    if (!all && last === undefined && steps !== undefined) end = most;
+    if (all && step === 1) any = true;
+    for (let value = start; value <= end; value += step) values.add(value);
+  }
+  return { values, any };
+}
+
+/** A time as RFC 3339 writes it in a time zone: `2026-07-01T08:00:00+02:00`. */
+export function formatInZone(timeMs: number, timeZone: string): string {
+  const part = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
+    .formatToParts(timeMs)
+    .find(({ type }) => type === 'timeZoneName');
+  const offset = /([+-])(\d\d):(\d\d)/.exec(part?.value ?? '');
+  const text = (ms: number): string => new Date(ms).toISOString().slice(0, 19);
+  if (!offset || (offset[2] === '00' && offset[3] === '00')) return `${text(timeMs)}Z`;
+  const shiftMs = (Number(offset[2]) * 60 + Number(offset[3])) * MINUTE_MS * (offset[1] === '-' ? -1 : 1);
+  return `${text(timeMs + shiftMs)}${offset[0]}`;
+}
