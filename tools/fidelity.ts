@@ -8,6 +8,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { builtinKinds } from '../api/kinds.ts';
+import { withKinds } from '../tests/fidelity/kinds.ts';
 import { playRecorded, recordings, type Verdict } from '../tests/fidelity/play.ts';
 import { playScenarios } from '../tests/fidelity/play-scenarios.ts';
 import { countAreas, withAreas } from '../tests/fidelity/table.ts';
@@ -55,7 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(verdicts, null, 1)}\n`);
   if (values.write && values.filter === undefined) {
     const path = join(import.meta.dirname, '../docs/fidelity.md');
-    writeFileSync(path, withAreas(readFileSync(path, 'utf8'), countAreas(verdicts, 1)));
+    writeFileSync(path, withKinds(withAreas(readFileSync(path, 'utf8'), countAreas(verdicts, 1)), builtinKinds));
   }
   return failed.length === 0 ? 0 : 1;
 }

@@ -10,7 +10,7 @@ import { reserve } from './allocation.ts';
 import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
 import { KindSet } from './kind-set.ts';
 import { ownOnCreate } from './managed-fields.ts';
-import { type Draft, fillCreateMetadata, validateCreateMetadata } from './metadata.ts';
+import { type Draft, fillCreateMetadata, validateCreateMetadata, wipeCreateMetadata } from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
 
 /** How often a generated name is drawn anew when it is taken. */
@@ -35,6 +35,7 @@ export async function createObject(
   matchNamespace(draft, kind.namespaced, target.namespace);
   applyDefaults(schema, kind.storageVersion.type, draft);
   kind.strategy.defaults?.(draft);
+  wipeCreateMetadata(draft);
   if (ownership === 'update') ownOnCreate(engine, ctx, resource, draft);
 
   const asked = { ...target, name: draft.metadata.name ?? '' };

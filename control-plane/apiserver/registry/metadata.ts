@@ -24,12 +24,19 @@ const FINALIZER_ORPHAN = 'orphan';
 const FINALIZER_FOREGROUND = 'foregroundDeletion';
 const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FINALIZER_ORPHAN, FINALIZER_FOREGROUND];
 
-/** Fills what only the server says, and forgets what only it may say. `namespace` is the path's. */
-export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: number, random: Random): void {
-  const { metadata } = draft;
+/** Forgets what only the server may say of a new object, before anybody looks at it. */
+export function wipeCreateMetadata({ metadata }: Draft): void {
+  delete metadata.uid;
+  delete metadata.creationTimestamp;
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
+}
+
+/** Fills what only the server says. */
+export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: number, random: Random): void {
+  const { metadata } = draft;
+  wipeCreateMetadata(draft);
   delete metadata.resourceVersion;
   metadata.uid = random.uuid();
   metadata.creationTimestamp = formatTime(nowMs);
