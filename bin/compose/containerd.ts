@@ -53,6 +53,7 @@ class Daemon implements OwnContainerd {
   readonly #settings: ContainerdSettings;
   readonly #socket: string;
   #pid = 0;
+  #exited: Promise<unknown> | undefined;
   #stopped = new AbortController();
 
   constructor(machine: Machine, settings: ContainerdSettings) {
@@ -140,6 +141,7 @@ class Daemon implements OwnContainerd {
       outputFile: `${directory}/log`,
     });
     this.#pid = child.pid;
+    this.#exited = child.exited;
     await host.files.write(`${directory}/pid`, String(child.pid), { atomic: false });
     const ended = child.exited.then(({ code, signal }) => {
       throw new CommandError(`containerd ended at its start (${signal ?? `code ${code}`}); see ${directory}/log.`);
@@ -193,13 +195,18 @@ class Daemon implements OwnContainerd {
     }
   }
 
-  /** Looks now and then, as one that was taken over is no child of ours; a second start is no hurry for pods. */
+  /** Starts it again when it ends. One that was taken over is no child of ours: it is looked at now and then. */
   async #watch(): Promise<void> {
     const { clock, log } = this.#machine;
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      const waited = new AbortController();
+      const enough = AbortSignal.any([signal, waited.signal]);
+      const exited = this.#exited?.then(() => undefined) ?? new Promise<never>(() => undefined);
+      await Promise.race([clock.sleep(LOOK_MS, enough).catch(() => undefined), exited]);
+      waited.abort();
       if (signal.aborted || this.#isOurs(this.#pid)) continue;
+      this.#exited = undefined;
       log.warn('containerd has ended: it is started again', { log: `${this.#settings.directory}/log` });
       await this.#spawn().catch(async (error: unknown) => {
         log.error('containerd could not be started', { error });

@@ -8,6 +8,18 @@ import { until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
 import { CLUSTER_NEEDS, type E2eCluster, startCluster } from './cluster.ts';
 
+/** The process that keeps a pod's containers. */
+async function sandboxShim(cluster: E2eCluster, pod: string): Promise<number> {
+  const { metadata } = await cluster.kubectl.json(`get pod ${pod}`);
+  const pids = cluster.host.pids().filter((pid) => commandOf(pid).includes('containerd-shim'));
+  const mine = pids.find((pid) => {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/ +/);
+    return children.some((child) => readFileSync(`/proc/${child}/cgroup`, 'utf8').includes(`/pod${metadata.uid}/`));
+  });
+  assert.ok(mine, `the shim of ${pod}`);
+  return mine;
+}
+
 function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
@@ -132,6 +144,37 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
     await kubectl('rollout status deployment/after --timeout=60s');
   });
 
+  test('containerd killed is started again, and pods do not notice', async () => {
+    const pod = await podOf('kubia');
+    const idOf = () => kubectl(`get pod ${pod} -o jsonpath={.status.containerStatuses[0].containerID}`);
+    const id = await idOf();
+    const pid = Number(readFileSync(join(cluster.dataDir, 'containerd/pid'), 'utf8'));
+    process.kill(pid, 'SIGKILL');
+    await kubectl('create deployment later --image=behave');
+    await kubectl('rollout status deployment/later --timeout=60s');
+    assert.equal(await idOf(), id);
+    assert.equal(await kubectl(`exec ${pod} -- hostname`), pod);
+    await kubectl('delete deployment later');
+  });
+
+  test('kill -9 of tutti, containerd and a shim at once: the next start mends what is broken, and keeps the rest', async () => {
+    const pod = await podOf('kubia');
+    const other = await podOf('after');
+    const idOf = (name: string) => kubectl(`get pod ${name} -o jsonpath={.status.containerStatuses[0].containerID}`);
+    const [kept, broken] = [await idOf(pod), await idOf(other)];
+    const containerd = Number(readFileSync(join(cluster.dataDir, 'containerd/pid'), 'utf8'));
+    const shim = await sandboxShim(cluster, other);
+    await cluster.kill();
+    for (const pid of [containerd, shim]) process.kill(pid, 'SIGKILL');
+    await cluster.start();
+    await until('the broken pod runs again', async () => {
+      const id = await idOf(other);
+      return id !== broken && id !== '';
+    });
+    await kubectl('rollout status deployment/after --timeout=60s');
+    assert.equal(await idOf(pod), kept);
+  });
+
   test('Ctrl-C ends everything within ten seconds and leaves nothing running', async () => {
     const { host } = cluster;
     const { code, ms } = await cluster.interrupt();
@@ -170,7 +213,10 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
     const id = await idOf();
     await cluster.interrupt();
     await cluster.start('--keep-pods');
-    const restarted = await until('it runs again', async () => (await idOf()) !== id && idOf());
+    const restarted = await until('it runs again', async () => {
+      const now = await idOf();
+      return now !== id && now !== '' && now;
+    });
     await kubectl('rollout status deployment/kubia --timeout=60s');
     assert.equal((await cluster.interrupt('SIGTERM')).code, 0);
     assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
