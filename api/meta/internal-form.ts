@@ -8,7 +8,7 @@ import { builtinSchema } from '../schema/builtin.ts';
 
 /** Names that are written in capitals at the start of a field; elsewhere the JSON name shows them already. */
 const CAPITALS =
-  /^(api|aws|ca|cel|cidr|cidrs|cpu|csi|dns|fc|fs|gce|gid|gmsa|http|https|id|ip|ips|ipc|iscsi|json|mac|nfs|pd|pid|qos|rbd|sctp|se|ssd|tcp|tls|udp|uid|uri|url)(?=[A-Z]|$)/;
+  /^(api|aws|ca|cel|cidr|cidrs|cpu|csi|dns|fc|fs|gce|gid|gmsa|http|https|id|ip|ips|ipc|iscsi|json|mac|nfs|os|pd|pid|qos|rbd|sctp|se|ssd|tcp|tls|tty|udp|uid|uri|url)(?=[A-Z]|$)/;
 const ODD_NAMES: Readonly<Record<string, string>> = Object.freeze({
   cephfs: 'CephFS',
   storageos: 'StorageOS',

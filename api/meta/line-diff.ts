@@ -37,8 +37,30 @@ export function lineDiff(before: readonly string[], after: readonly string[]): s
   return out;
 }
 
-/** Both texts as one list of kept, removed and added lines, by their longest common subsequence. */
+/** Beyond this many pairs of lines it is not looked for what the changed parts have in common. */
+const PAIRS_MAX = 1_000_000;
+
+/** Both texts as one list of kept, removed and added lines. What both end with is kept first, then what both begin with. */
 function align(before: readonly string[], after: readonly string[]): Line[] {
+  const shorter = Math.min(before.length, after.length);
+  let ending = 0;
+  while (ending < shorter && before.at(-1 - ending) === after.at(-1 - ending)) ending++;
+  let beginning = 0;
+  while (beginning < shorter - ending && before[beginning] === after[beginning]) beginning++;
+  const kept = (lines: readonly string[]): Line[] => lines.map((line) => [' ', line]);
+  const [was, is] = [before, after].map((lines) => lines.slice(beginning, lines.length - ending)) as [
+    string[],
+    string[],
+  ];
+  const changed: Line[] =
+    was.length * is.length > PAIRS_MAX
+      ? [...was.map((line): Line => ['-', line]), ...is.map((line): Line => ['+', line])]
+      : alignChanged(was, is);
+  return [...kept(before.slice(0, beginning)), ...changed, ...kept(before.slice(before.length - ending))];
+}
+
+/** By their longest common subsequence. */
+function alignChanged(before: readonly string[], after: readonly string[]): Line[] {
   const width = after.length + 1;
   const common = new Uint32Array((before.length + 1) * width);
   for (let i = before.length - 1; i >= 0; i--) {

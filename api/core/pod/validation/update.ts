@@ -2,7 +2,9 @@
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { jsonDiff } from '../../../meta/line-diff.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../../../types/core/v1.generated.ts';
+import { internalPodSpec } from './internal-spec.ts';
 import { validatePodAndAnnotations } from './pod.ts';
 
 type Seen = DeepReadonly<Pod>;
@@ -28,8 +30,12 @@ export function validatePodUpdate(pod: Seen, old: Seen): field.ErrorList {
   if (tolerations.length > 0) return [...errors, ...tolerations];
   const gated = (old.spec.schedulingGates ?? []).length > 0;
   if (gated) errors.push(...gatedErrors(pod.spec, old.spec));
-  if (!sameValue(fixedPart(pod.spec, old.spec, gated), old.spec) && errors.length === 0) {
-    errors.push(field.forbidden(at, `pod updates may not change fields other than ${CHANGEABLE.join(',')}\n`));
+  const fixed = fixedPart(pod.spec, old.spec, gated);
+  if (!sameValue(fixed, old.spec) && errors.length === 0) {
+    const changes = jsonDiff(internalPodSpec(old.spec), internalPodSpec(fixed));
+    errors.push(
+      field.forbidden(at, `pod updates may not change fields other than ${CHANGEABLE.join(',')}\n${changes}`),
+    );
   }
   return errors;
 }
