@@ -4,6 +4,7 @@ import { replicaSetController } from '../../api/apps/replicaset/controller/contr
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
 import { cronJobController } from '../../api/batch/cronjob/controller/controller.ts';
 import { jobController } from '../../api/batch/job/controller/controller.ts';
+import { ttlAfterFinishedController } from '../../api/batch/job/controller/ttl-after-finished.ts';
 import { csrApprovingController } from '../../api/certificates/certificatesigningrequest/controller/approving.ts';
 import { csrCleanerController } from '../../api/certificates/certificatesigningrequest/controller/cleaning.ts';
 import {
@@ -23,7 +24,9 @@ import { persistentVolumeBinder } from '../../api/core/persistentvolume/controll
 import { pvProtectionController } from '../../api/core/persistentvolume/controller/protection.ts';
 import { ephemeralVolumeController } from '../../api/core/persistentvolumeclaim/controller/ephemeral.ts';
 import { pvcProtectionController } from '../../api/core/persistentvolumeclaim/controller/protection.ts';
+import { podGarbageController } from '../../api/core/pod/controller/pod-garbage.ts';
 import { replicationControllerController } from '../../api/core/replicationcontroller/controller/controller.ts';
+import { ResourceQuotaController } from '../../api/core/resourcequota/controller/controller.ts';
 import { bootstrapSignerController } from '../../api/core/secret/controller/bootstrap-signer.ts';
 import { tokenCleanerController } from '../../api/core/secret/controller/token-cleaner.ts';
 import { loadBalancerController } from '../../api/core/service/controller/load-balancer.ts';
@@ -88,6 +91,13 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(statefulSetController, 'statefulset-controller'),
     entry(jobController, 'job-controller'),
     entry(cronJobController, 'cronjob-controller'),
+    entry(ttlAfterFinishedController, 'ttl-after-finished-controller'),
+    {
+      name: 'resourcequota',
+      make: (env) => new ResourceQuotaController(env),
+      account: 'resourcequota-controller',
+    },
+    entry(podGarbageController(), 'pod-garbage-collector'),
     entry(disruptionController, 'disruption-controller', 'controllermanager'),
     entry(staleDisruptionController, 'disruption-controller', 'controllermanager'),
     entry(endpointsController, 'endpoint-controller'),

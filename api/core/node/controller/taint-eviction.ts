@@ -5,6 +5,7 @@ import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
 import { nodes, pods } from '../../../resources.ts';
 import type { Node, Pod } from '../../../types/core/v1.generated.ts';
+import { podsOnNode } from '../../pod/controller/by-node.ts';
 import { tolerates } from '../placement.ts';
 
 export interface Observed {
@@ -36,19 +37,13 @@ export function plan({ pod, node, seenMs }: Observed, nowMs: number): Plan<Actio
   return { actions: [{ type: 'evict', reason: 'taint not tolerated' }] };
 }
 
-const onNode = (pod: Live<Pod>): readonly string[] => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
-
 /** Evicts pods by the NoExecute taints of their nodes. */
 export const taintEvictionController: Reconciler<Observed, Action> = {
   name: 'taint-eviction',
   concurrency: 8,
   watches: [
     watching(pods, (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : [])),
-    watching(nodes, (node, { informers }) => {
-      const informer = informers.informer(pods);
-      informer.index('node', onNode);
-      return informer.by('node', node.metadata.name).map(keyOf);
-    }),
+    watching(nodes, (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf)),
   ],
   observe({ informers, clock }, key) {
     const pod = informers.informer(pods).get(key);
