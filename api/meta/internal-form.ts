@@ -58,7 +58,8 @@ function shown(field: Field, type: TypeRef, value: unknown, orders: FieldOrders)
   if (value === undefined || value === null) return empty(field, type, orders);
   switch (type.k) {
     case 'ref':
-      return internalForm(type.name, value, orders);
+      // What belongs to all groups (label selectors) has one form, the published one.
+      return type.name.startsWith('meta.v1.') ? value : internalForm(type.name, value, orders);
     case 'list':
       return (value as unknown[]).map((item) => shown(field, type.of, item, orders));
     case 'map':

@@ -3,6 +3,8 @@ import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { quote } from '../../../../libs/machinery/quote.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { internalForm } from '../../../meta/internal-form.ts';
+import { jsonDiff } from '../../../meta/line-diff.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
 import { defaultPod } from '../defaults.ts';
 import { validatePodAndAnnotations } from '../validation/pod.ts';
@@ -31,6 +33,8 @@ function keptErrors(pod: DeepReadonly<Pod>, old: DeepReadonly<Pod>): field.Error
     const one = now.get(was.name);
     const which = `existing ephemeral containers ${quote(was.name)}`;
     if (!one) return [field.forbidden(at, `${which} may not be removed\n`)];
-    return sameValue(one, was) ? [] : [field.forbidden(at, `${which} may not be changed\n`)];
+    if (sameValue(one, was)) return [];
+    const shown = (container: unknown) => internalForm('core.v1.EphemeralContainer', container);
+    return [field.forbidden(at, `${which} may not be changed\n${jsonDiff(shown(was), shown(one))}`)];
   });
 }
