@@ -1,5 +1,5 @@
-import { configMaps, secrets } from '../../api/resources.ts';
-import type { ConfigMap, Secret } from '../../api/types/core/v1.generated.ts';
+import { configMaps, persistentVolumeClaims, persistentVolumes, secrets } from '../../api/resources.ts';
+import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from '../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { ApiObject, DeepReadonly, ResourceRef } from '../../libs/kind/object.ts';
@@ -15,7 +15,7 @@ const FRESH_MS = 1_000;
 const CACHED_MAX = 1_000;
 
 /**
- * ConfigMaps and Secrets that pods of this node refer to. A node may read single ones only, by name, so they are asked
+ * ConfigMaps, Secrets, claims and volumes that pods of this node refer to. A node may read single ones only, by name, so they are asked
  * for when they are needed.
  */
 export class ReferencedObjects {
@@ -35,6 +35,14 @@ export class ReferencedObjects {
 
   secret(namespace: string, name: string): Promise<DeepReadonly<Secret> | undefined> {
     return this.#get(secrets, namespace, name);
+  }
+
+  claim(namespace: string, name: string): Promise<DeepReadonly<PersistentVolumeClaim> | undefined> {
+    return this.#get(persistentVolumeClaims, namespace, name);
+  }
+
+  volume(name: string): Promise<DeepReadonly<PersistentVolume> | undefined> {
+    return this.#get(persistentVolumes, '', name);
   }
 
   async #get<T extends ApiObject>(
@@ -62,7 +70,8 @@ export class ReferencedObjects {
 
   async #ask<T extends ApiObject>(ref: ResourceRef<T>, namespace: string, name: string) {
     try {
-      return await this.#client.resource(ref).namespace(namespace).get(name);
+      const resource = this.#client.resource(ref);
+      return await (namespace === '' ? resource : resource.namespace(namespace)).get(name);
     } catch (error) {
       if (isNotFound(error) || isForbidden(error)) return undefined;
       throw error;

@@ -35,7 +35,7 @@ export async function volumeMounts(
     mounts.push({
       hostPath,
       containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
-      readonly: (mount.readOnly ?? false) || volume.managed,
+      readonly: (mount.readOnly ?? false) || volume.managed || (volume.readOnly ?? false),
       recursiveReadOnly: mount.recursiveReadOnly === 'Enabled',
       propagation: PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'PROPAGATION_PRIVATE',
     });
@@ -70,7 +70,8 @@ export async function resolveSubPath(files: Files, volume: string, subPath: stri
       left.unshift(...target.split('/'));
       continue;
     }
-    if (!stat) await files.makeDirectory(path, { mode: 0o750 });
+    // As open as the volume itself: who may write there may write here.
+    if (!stat) await files.makeDirectory(path, { mode: (await files.stat(volume)).mode & 0o7777 });
     at.push(part);
   }
   return [volume, ...at].join('/');

@@ -8,6 +8,7 @@ import type { FieldSource } from '../containers/fields.ts';
 import type { ReferencedObjects } from '../objects.ts';
 import { type NodePod, namespaceOf, uidOf } from '../pod/objects.ts';
 import { type Owner, writePayload } from './atomic-writer.ts';
+import { ClaimVolumes } from './claims.ts';
 import { VolumeError } from './errors.ts';
 import { prepareHostPath } from './host-path.ts';
 import { addDownwardApi, addKeys, checkPath, configMapData, type Payload, secretData } from './payload.ts';
@@ -27,6 +28,8 @@ export interface PreparedVolume {
   readonly hostPath: string;
   /** Its content is the kubelet's, replaced as a whole: containers may not write it. */
   readonly managed: boolean;
+  /** The pod says so for the whole volume, whatever its containers' mounts say. */
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -37,10 +40,12 @@ export interface PreparedVolume {
  */
 export class Volumes {
   readonly #options: VolumesOptions;
+  readonly #claims: ClaimVolumes;
   #memory: Promise<string> | undefined;
 
   constructor(options: VolumesOptions) {
     this.#options = options;
+    this.#claims = new ClaimVolumes(options.host.files, options.objects);
   }
 
   podDirectory(uid: string): string {
@@ -75,6 +80,7 @@ export class Volumes {
   async remove(uid: string): Promise<void> {
     const { host, tokens, rootDirectory } = this.#options;
     tokens.forget(uid);
+    this.#claims.forget(uid);
     const folder = `${this.podDirectory(uid)}/volumes/kubernetes.io~empty-dir`;
     // Asking for mounts takes a process, so only where there may be one.
     if (await host.files.statIfExists(folder)) {
@@ -92,6 +98,7 @@ export class Volumes {
       await prepareHostPath(host.files, hostPath.path, hostPath.type);
       return { hostPath: hostPath.path, managed: false };
     }
+    if (volume.persistentVolumeClaim || volume.ephemeral) return this.#claims.prepare(pod, volume);
     if (configMap) {
       const { name = '', items, optional, defaultMode = 0o644 } = configMap;
       const found = await objects.configMap(namespace, name);
