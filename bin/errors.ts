@@ -17,6 +17,11 @@ export function explainStartError(
   where: { dataDir: string; port: number; listenHost: string },
 ): unknown {
   if (error instanceof StoreError || error instanceof PkiError) return new CommandError(error.message);
+  if (error instanceof Error && error.name === 'NftError') {
+    return new CommandError(
+      `The kernel's nftables cannot be used (${error.message}); load the module nf_tables, or leave kube-proxy out with --only.`,
+    );
+  }
   const code = (error as { code?: string }).code;
   const { dataDir, port, listenHost } = where;
   switch (code) {
@@ -31,6 +36,9 @@ export function explainStartError(
       return new CommandError(
         `This user may not write to ${dataDir} or listen on port ${port}; choose others with --data-dir and --port.`,
       );
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return new CommandError(`${dataDir} cannot be a folder, as a file is in its way; choose another --data-dir.`);
     case 'ENOSPC':
       return new CommandError(`The disk that holds ${dataDir} is full; free some space or choose another --data-dir.`);
     case 'EROFS':

@@ -10,7 +10,7 @@ import { realRandom } from '../../libs/base/node/real-random.ts';
 import { type Machine, startApiServer } from '../compose/apiserver.ts';
 import { ownAddress } from '../compose/cluster-network.ts';
 import { type Around, clientOf, startControllers, startSchedulerComponent } from '../compose/components.ts';
-import { type RunningNode, startNode, startRuntime } from '../compose/node.ts';
+import { type RunningNode, type Runtime, startNode, startRuntime } from '../compose/node.ts';
 import type { Simulation } from '../compose/simulation.ts';
 import { lockDataDir } from '../data-lock.ts';
 import { CommandError, explainStartError } from '../errors.ts';
@@ -37,7 +37,10 @@ export async function up(args: readonly string[]): Promise<number> {
   const hasNode = NODE_COMPONENTS.some((name) => options.wanted.has(name));
   if (hasNode) requireNodeMachine(options, (text) => step('set-up', text));
 
-  await using _lock = await lockDataDir(machine.host, options.dataDir);
+  const { dataDir, port, listenHost } = options;
+  await using _lock = await lockDataDir(machine.host, dataDir).catch((error: unknown) => {
+    throw explainStartError(error, { dataDir, port, listenHost });
+  });
   const cluster = new Cluster(machine, options, step);
   try {
     const signal = await Promise.race([cluster.start(), stopped]);
@@ -45,7 +48,6 @@ export async function up(args: readonly string[]): Promise<number> {
     const reason = await stopped;
     process.stdout.write(`\n${reason}: stopping\n`);
   } catch (error) {
-    const { dataDir, port, listenHost } = options;
     throw explainStartError(error, { dataDir, port, listenHost });
   } finally {
     const late = machine.clock.setTimer(() => process.exit(1), STOP_MS, { keepAlive: true });
@@ -54,6 +56,12 @@ export async function up(args: readonly string[]): Promise<number> {
   }
   step('stopped', options.keepPods && hasNode ? 'pods go on running' : '');
   return 0;
+}
+
+/** A runtime without a node: containers that run go on, and nobody looks after them. */
+async function endRuntime({ cri, own }: Runtime): Promise<void> {
+  await cri.close();
+  await own?.stop();
 }
 
 type Step = (what: string, detail: string) => void;
@@ -67,6 +75,7 @@ class Cluster {
   readonly #components = new AsyncDisposableStack();
   readonly #stopping = new AbortController();
   #starting: Promise<void> | undefined;
+  #runtime: Promise<Runtime> | undefined;
   #node: RunningNode | undefined;
   #simulation: Simulation | undefined;
   #kubeconfigPath = '';
@@ -97,6 +106,7 @@ class Cluster {
     }
     // The runtime takes longest and needs nothing of the cluster: it starts beside the API server.
     const runtime = wanted.has('kubelet') ? startRuntime(this.#machine, this.#options) : undefined;
+    this.#runtime = runtime;
     runtime?.then(
       ({ own }) => own && this.#step('containerd', own.adopted ? 'taken over as it ran' : own.endpoint),
       () => undefined,
@@ -114,12 +124,6 @@ class Cluster {
         nodeSockets: simulation.sockets,
         connectorOver: (upgrades) => simulation.connector(upgrades),
       }),
-    }).catch(async (error: unknown) => {
-      await runtime?.then(
-        ({ own }) => own?.stop(),
-        () => undefined,
-      );
-      throw error;
     });
     this.#server.use(running);
     this.#step('API server', `${running.url}, store in ${dataDir}`);
@@ -177,6 +181,7 @@ class Cluster {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#starting?.catch(() => undefined);
+    if (!this.#node) await this.#runtime?.then(endRuntime, () => undefined);
     await Promise.all([
       this.#node?.stop(this.#options.keepPods),
       this.#simulation?.stop(),

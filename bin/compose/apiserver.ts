@@ -6,7 +6,7 @@ import { NodeConnector } from '../../control-plane/apiserver/connect/node-connec
 import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
-import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
+import { type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import type { Clock } from '../../libs/base/clock.ts';
@@ -14,7 +14,8 @@ import type { Host, Sockets } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
-import { type ClusterPki, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
+import { type ClusterPki, type ClusterPkiOptions, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
+import { keepRenewed } from '../../libs/pki/keep-renewed.ts';
 import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
 import {
   type ClusterNetworks,
@@ -72,13 +73,14 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
   await host.files.makeDirectory(settings.dataDir);
   const port = settings.port || (await freePort(host, settings.listenHost));
   const addresses = [...new Set(host.facts.addresses().map(({ address }) => address))].filter((a) => !a.includes('%'));
+  const wanted: ClusterPkiOptions = {
+    dir: settings.dataDir,
+    names: { dns: [host.facts.hostname], ip: addresses },
+    serviceIps: [networks.apiServerIp],
+    ...(settings.nodeName ? { nodeName: settings.nodeName } : {}),
+  };
   const [pki, store] = await Promise.all([
-    ensureClusterPki(host.files, keys, clock, {
-      dir: settings.dataDir,
-      names: { dns: [host.facts.hostname], ip: addresses },
-      serviceIps: [networks.apiServerIp],
-      ...(settings.nodeName ? { nodeName: settings.nodeName } : {}),
-    }),
+    ensureClusterPki(host.files, keys, clock, wanted),
     openStore(machine, settings),
   ]);
   const advertised = settings.listenHost === '0.0.0.0' ? '127.0.0.1' : settings.listenHost;
@@ -99,6 +101,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     keys,
     log: log.child('apiserver'),
     clientAuthorityPem: pki.ca.certificatePem,
+    requestHeader: { authorityPem: pki.frontProxyCa.certificatePem, allowedNames: ['front-proxy-client'] },
     serviceAccountKey: pki.serviceAccountKey,
     authenticators: [heldTokens.authenticator()],
     serverAddress: `${advertised}:${port}`,
@@ -115,11 +118,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
   const serving = await serve({
     host: settings.listenHost,
     port,
-    tls: {
-      certificatePem: pki.apiserver.certificatePem,
-      privateKeyPem: pki.apiserver.key.privateKeyPem(),
-      clientAuthoritiesPem: pki.ca.certificatePem,
-    },
+    tls: tlsOf(pki),
     clock,
     random,
     log: log.child('serve'),
@@ -128,11 +127,26 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
   });
   const url = `https://${advertised}:${serving.port}`;
   const kubeconfigPath = `${settings.dataDir}/admin.kubeconfig`;
-  const user = { certificatePem: pki.admin.certificatePem, privateKeyPem: pki.admin.key.privateKeyPem() };
-  await host.files.write(
-    kubeconfigPath,
-    buildKubeconfig({ name: 'tutti', server: url, caPem: pki.ca.certificatePem, user }),
-  );
+  const writeKubeconfig = () => {
+    const user = { certificatePem: pki.admin.certificatePem, privateKeyPem: pki.admin.key.privateKeyPem() };
+    const text = buildKubeconfig({ name: 'tutti', server: url, caPem: pki.ca.certificatePem, user });
+    return host.files.write(kubeconfigPath, text);
+  };
+  await writeKubeconfig();
+  const keeping = keepRenewed({
+    files: host.files,
+    keys,
+    clock,
+    log: log.child('pki'),
+    pki: wanted,
+    current: pki,
+    async renewed(now) {
+      // Whoever holds the PKI of this server has the new certificates with it.
+      Object.assign(pki, now);
+      serving.renew(tlsOf(pki));
+      await writeKubeconfig();
+    },
+  });
   return {
     server,
     serving,
@@ -141,10 +155,19 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     url,
     kubeconfigPath,
     async [Symbol.asyncDispose]() {
+      keeping[Symbol.dispose]();
       await serving.close(5000);
       await server.stop();
       await store.close();
     },
+  };
+}
+
+function tlsOf({ apiserver, ca, frontProxyCa }: ClusterPki): TlsMaterial {
+  return {
+    certificatePem: apiserver.certificatePem,
+    privateKeyPem: apiserver.key.privateKeyPem(),
+    clientAuthoritiesPem: `${ca.certificatePem}${frontProxyCa.certificatePem}`,
   };
 }
 

@@ -13,6 +13,8 @@ export interface ContainerdConfig {
   readonly configurationsDirectory: string;
   /** The kernel lets nobody here lower a process's score for the OOM killer: then nothing may try. */
   readonly restrictOomScore: boolean;
+  /** Overlays do not go upon overlays: without them images are copied for each container. */
+  readonly overlay: boolean;
 }
 
 /** File systems that need a device or a module of their own: without them it starts sooner. */
@@ -22,7 +24,7 @@ const UNUSED_SNAPSHOTTERS = ['aufs', 'btrfs', 'devmapper', 'zfs', 'blockfile', '
 
 /** `config.toml` for that version. */
 export function containerdToml(config: ContainerdConfig): string {
-  const { major, directory, socket, pluginsDirectory, configurationsDirectory, restrictOomScore } = config;
+  const { major, directory, socket, pluginsDirectory, configurationsDirectory, restrictOomScore, overlay } = config;
   const text = (value: unknown) => JSON.stringify(value);
   const second = major >= 2;
   const runtime = second ? 'io.containerd.cri.v1.runtime' : 'io.containerd.grpc.v1.cri';
@@ -48,7 +50,7 @@ config_path = ${text(`${directory}/registries`)}
 [plugins."${runtime}".cni]
 ${second ? `bin_dirs = [${text(pluginsDirectory)}]` : `bin_dir = ${text(pluginsDirectory)}`}
 conf_dir = ${text(configurationsDirectory)}
-[plugins."${runtime}".containerd.runtimes.runc]
+${overlay ? '' : `[plugins."${second ? `${images}"` : `${runtime}".containerd`}]\nsnapshotter = "native"\n`}[plugins."${runtime}".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 `;
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { connectCri } from '../../node/cri/dial/connect.ts';
 import { findCommand } from '../../tools/setup/needs.ts';
 import { CommandError } from '../errors.ts';
+import { hasCapability } from '../node-machine.ts';
 import type { Machine } from './apiserver.ts';
 import { containerdToml, registryMirrorToml } from './containerd-config.ts';
 import { PAUSE_IMAGE, pauseImageArchive } from './pause-image.ts';
@@ -123,6 +124,7 @@ class Daemon implements OwnContainerd {
       pluginsDirectory: PLUGIN_FOLDERS.find((folder) => existsSync(`${folder}/bridge`)) ?? PLUGIN_FOLDERS[0]!,
       configurationsDirectory,
       restrictOomScore: !hasCapability(CAP_SYS_RESOURCE),
+      overlay: fileSystemOf(directory) !== 'overlay',
     });
     if ((await files.readTextIfExists(this.#configFile)) === text) return false;
     await files.write(this.#configFile, text);
@@ -237,8 +239,14 @@ class Daemon implements OwnContainerd {
   }
 }
 
-/** Whether this process has a capability, by its bit (linux/capability.h). */
-function hasCapability(bit: number): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
-  return ((BigInt(`0x${effective}`) >> BigInt(bit)) & 1n) === 1n;
+/** The type of the file system that holds a folder: `ext4`. */
+function fileSystemOf(folder: string): string {
+  let best = { path: '', type: '' };
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [before = '', after = ''] = line.split(' - ');
+    const path = (before.split(' ')[4] ?? '').replaceAll('\\040', ' ');
+    const holds = path === '/' || folder === path || folder.startsWith(`${path}/`);
+    if (path !== '' && holds && path.length >= best.path.length) best = { path, type: after.split(' ')[0] ?? '' };
+  }
+  return best.type;
 }

@@ -8,6 +8,12 @@ import type { Machine } from './apiserver.ts';
 /** How long containers may take to end after SIGTERM, in seconds: all of the stop has ten. */
 const GRACE_SECONDS = 4;
 
+/** Whether a pod of a kubelet runs; false where the runtime does not say. */
+export async function hasPods(cri: CriClient): Promise<boolean> {
+  const { items } = await cri.listPodSandbox({}, { timeoutMs: 5_000 }).catch(() => ({ items: [] }));
+  return items.some(({ state, labels }) => state === 'SANDBOX_READY' && labels[LABEL.podUid]);
+}
+
 /**
  * Ends every pod of a kubelet; containers that others made stay. What the runtime remembers of them stays, too: the next
  * start sees what has ended and how, as after a reboot. Never rejects: what fails is told.

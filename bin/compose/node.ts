@@ -13,7 +13,7 @@ import type { ClusterNetworks } from './cluster-network.ts';
 import { type Around, accountClient, type ComponentName, clientOf } from './components.ts';
 import { type OwnContainerd, startContainerd } from './containerd.ts';
 import { DNS_ACCOUNT, ensureDnsAccount, startClusterDns } from './dns.ts';
-import { endPods, removeLeftovers } from './end-pods.ts';
+import { endPods, hasPods, removeLeftovers } from './end-pods.ts';
 import { kubeletTls } from './kubelet-tls.ts';
 import { removePodNetwork, startPodNetwork } from './pod-network.ts';
 
@@ -76,8 +76,8 @@ export async function startNode(
   try {
     await node.start(told);
   } catch (error) {
-    await node.stop(true);
-    // Nobody would look after it. Containers go on, if there are any.
+    // Pods of an earlier start that was killed go on; without any, nothing is left behind.
+    await node.stop(runtime !== undefined && (await hasPods(runtime.cri)));
     await runtime?.own?.stop();
     throw error;
   }
