@@ -141,6 +141,19 @@ describe('kube-proxy in a kernel', requires('root', 'nft'), () => {
   });
   const addressOf = (name: string) => network.hosts.find((host) => host.name === name)!.address;
 
+  test('load balancers are told whether this node has endpoints', async () => {
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32_123 };
+    await service('asked', '10.96.0.8', spec, ['172.30.0.11', '172.30.0.12']);
+    const ask = async () => {
+      const { status, body: text } = await two.fetch('http://172.30.0.11:32123/healthz', { timeoutMs: 2_000 });
+      return [status, (JSON.parse(text) as { localEndpoints: number }).localEndpoints];
+    };
+    assert.deepEqual(await ask(), [200, 1]);
+    await of.slices.update(sliceOf('asked', ['172.30.0.12']));
+    await settled();
+    assert.deepEqual(await ask(), [503, 0]);
+  });
+
   test('an endpoint reaches itself', async () => {
     await service('self', '10.96.0.6', {}, ['172.30.0.11']);
     assert.match(await body(one, '10.96.0.6'), /^node-1 /);

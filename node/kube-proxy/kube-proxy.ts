@@ -8,8 +8,10 @@ import type { Logger } from '../../libs/base/log.ts';
 import type { Informer, Informers } from '../../libs/kind/client.ts';
 import { keyOf } from '../../libs/kind/object.ts';
 import { ipVersion } from '../../libs/machinery/ip.ts';
+import { HealthChecks } from './health-checks.ts';
+import { Nft } from './nft.ts';
 import { type ProxyConfig, type ProxySlice, SERVICE_NAME_LABEL } from './objects.ts';
-import { plan, type ServiceRules } from './plan.ts';
+import { healthCheckOf, plan, type ServiceRules } from './plan.ts';
 import { baseTable, REMOVAL, TableState } from './table.ts';
 
 /**
@@ -39,14 +41,6 @@ export interface KubeProxy extends AsyncDisposable {
   idle(): Promise<void>;
 }
 
-/** nft said no; the message has its first words. */
-export class NftError extends Error {
-  constructor(code: number, stderr: string) {
-    super(`nft ended with ${code}: ${stderr.trim().split('\n').slice(0, 3).join(' ')}`);
-    this.name = 'NftError';
-  }
-}
-
 /** Marks our routes; a number that no routing program has in iproute2's list. */
 const ROUTE_PROTOCOL = '75';
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
@@ -70,7 +64,8 @@ export async function removeKubeProxy({
   clock,
   serviceCidrs,
 }: Pick<KubeProxyOptions, 'host' | 'clock' | 'serviceCidrs'>) {
-  await runNft(host, clock, REMOVAL);
+  await using nft = new Nft(host, clock);
+  await nft.run(REMOVAL);
   for (const cidr of serviceCidrs) {
     using _held = clock.hold('ip route');
     // Not there: as it should be.
@@ -78,15 +73,10 @@ export async function removeKubeProxy({
   }
 }
 
-/** One transaction: all of it or nothing. Throws `NftError`. */
-async function runNft(host: Host, clock: Clock, input: string): Promise<void> {
-  using _held = clock.hold('nft');
-  const { code, stderr } = await host.processes.run('nft', ['-f', '-'], { input });
-  if (code !== 0) throw new NftError(code, stderr);
-}
-
 class NodeProxy implements KubeProxy {
   readonly #options: KubeProxyOptions;
+  readonly #nft: Nft;
+  readonly #healthChecks: HealthChecks;
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
   /** Services to look at again; bounded by their number. */
@@ -103,6 +93,8 @@ class NodeProxy implements KubeProxy {
 
   constructor(options: KubeProxyOptions) {
     this.#options = options;
+    this.#nft = new Nft(options.host, options.clock);
+    this.#healthChecks = new HealthChecks(options);
     this.#services = options.informers.informer(services);
     this.#slices = options.informers.informer(endpointSlices);
     this.#slices.index('kube-proxy/service', servicesOf);
@@ -138,6 +130,8 @@ class NodeProxy implements KubeProxy {
     for (const handler of this.#handlers) handler[Symbol.dispose]();
     this.#handlers = [];
     await this.#running;
+    await this.#healthChecks[Symbol.asyncDispose]();
+    await this.#nft[Symbol.asyncDispose]();
   }
 
   #touch(key: string): void {
@@ -164,16 +158,17 @@ class NodeProxy implements KubeProxy {
 
   /** After a failure nobody knows what the table has (somebody may have flushed it): all of it again. */
   async #apply(): Promise<void> {
-    const { host, clock } = this.#options;
     const whole = this.#whole;
-    const keys = whole ? this.#services.list().map(keyOf) : [...this.#dirty];
+    const keys = new Set([...this.#dirty, ...(whole ? this.#services.list().map(keyOf) : [])]);
     this.#dirty.clear();
     const state = whole ? new TableState() : this.#state;
     const changes = new Map<string, ServiceRules | undefined>();
     const departed = new Set<string>();
     for (const key of keys) {
       const service = this.#services.get(key);
-      const wanted = service && plan(service, this.#slices.by('kube-proxy/service', key), this.#options);
+      const slices = this.#slices.by('kube-proxy/service', key);
+      const wanted = service && plan(service, slices, this.#options);
+      this.#healthChecks.set(key, service && healthCheckOf(service, slices, this.#options));
       for (const address of this.#state.get(key)?.udpAddresses ?? []) {
         if (!wanted?.udpAddresses.has(address)) departed.add(address);
       }
@@ -183,7 +178,7 @@ class NodeProxy implements KubeProxy {
     this.#state = state;
     if (input === '') return;
     try {
-      await runNft(host, clock, input);
+      await this.#nft.run(input);
       this.#whole = false;
       this.#applied++;
     } catch (error) {

@@ -15,6 +15,8 @@ export const FOREIGN_PROXY_LABEL = 'service.kubernetes.io/service-proxy-name';
 /** What the node is, and which networks the cluster has. */
 export interface ProxyConfig {
   readonly nodeName: string;
+  /** The node's `topology.kubernetes.io/zone`, where it has one: for Services that prefer endpoints nearby. */
+  readonly zone?: string;
   /** The networks of all pods, of both families; connections to a cluster IP from elsewhere are masqueraded. */
   readonly clusterCidrs: readonly string[];
   /** The networks of cluster IPs. */

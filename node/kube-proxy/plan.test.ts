@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ProxyService, ProxySlice } from './objects.ts';
-import { plan } from './plan.ts';
+import { healthCheckOf, plan } from './plan.ts';
 import { TableState } from './table.ts';
 
 const config = { nodeName: 'here', clusterCidrs: ['10.1.0.0/16'], serviceCidrs: ['10.96.0.0/16'] };
@@ -184,6 +184,37 @@ describe('the plan of a Service', () => {
     ]) {
       assert.equal(plan(one, two, config), undefined);
     }
+  });
+
+  it('prefers endpoints that are meant for this node, then for its zone, unless one has no hint', () => {
+    type Hints = { forZones?: { name: string }[]; forNodes?: { name: string }[] };
+    const hinted = (...hints: (Hints | undefined)[]): ProxySlice => {
+      const base = slice(hints.map((_, i) => `10.1.0.${i + 1}`));
+      const endpoints = base.endpoints!.map((one, i) => ({ ...one, ...(hints[i] && { hints: hints[i] }) }));
+      return { ...base, endpoints };
+    };
+    const zone = (name: string): Hints => ({ forZones: [{ name }] });
+    const node = (name: string): Hints => ({ forNodes: [{ name }] });
+    const chosen = (given: ProxySlice, more: object = { zone: 'a' }) =>
+      [
+        ...plan(service({}), [given], { ...config, ...more })!
+          .chains.get(all)!
+          .join()
+          .matchAll(/10\.1\.0\.(\d)/g),
+      ].map(([, last]) => last);
+    assert.deepEqual(chosen(hinted(zone('a'), zone('b'))), ['1']);
+    assert.deepEqual(chosen(hinted(zone('b'), zone('b'))), ['1', '2'], 'none is near');
+    assert.deepEqual(chosen(hinted(zone('a'), undefined)), ['1', '2'], 'one has no hint');
+    assert.deepEqual(chosen(hinted(zone('a'), zone('b')), {}), ['1', '2'], 'a node without a zone');
+    assert.deepEqual(chosen(hinted({ ...zone('a'), ...node('there') }, { ...zone('a'), ...node('here') })), ['2']);
+    assert.deepEqual(chosen(hinted({ ...zone('a'), ...node('there') }, { ...zone('b'), ...node('there') })), ['1']);
+  });
+
+  it('counts what a load balancer asks for', () => {
+    const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32_000 };
+    const slices = [slice(['10.1.0.1 here', ['10.1.0.3 here', { ready: false }], '10.1.0.2'])];
+    assert.deepEqual(healthCheckOf(service(spec), slices, config), { port: 32_000, localEndpoints: 1 });
+    assert.equal(healthCheckOf(service({ ...spec, externalTrafficPolicy: 'Cluster' }), slices, config), undefined);
   });
 
   it('keeps protocols of one port apart, and remembers where UDP goes', () => {

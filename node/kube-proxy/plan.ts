@@ -20,6 +20,9 @@ interface Endpoint {
   readonly ready: boolean;
   /** Serves still, though it is about to end: better than nobody. */
   readonly lingering: boolean;
+  /** The zones and nodes for which it is meant, where that was said. */
+  readonly zones?: readonly string[];
+  readonly nodes?: readonly string[];
 }
 
 interface Port {
@@ -93,7 +96,7 @@ export function destinationsOf(
   if (usable(all).length === 0) return { to: 'nobody' };
   // From inside the cluster, addresses of the outside follow the policy of the cluster: any endpoint.
   const local = !at.external && spec?.internalTrafficPolicy === 'Local';
-  const endpoints = local ? usable(all.filter((one) => one.local)) : usable(all);
+  const endpoints = local ? usable(all.filter((one) => one.local)) : nearby(usable(all), config);
   return endpoints.length === 0 ? { to: 'void' } : { to: 'endpoints', endpoints };
 }
 
@@ -115,7 +118,7 @@ function planPort(
   const { spec, metadata } = service;
   const { protocol } = port;
   const suffix = `${metadata?.namespace}/${metadata?.name}/${protocol}/${port.port}/${family}`;
-  const everyone = usable(endpoints);
+  const everyone = nearby(usable(endpoints), config);
   const here = usable(endpoints.filter(({ local }) => local));
   const internalLocal = spec?.internalTrafficPolicy === 'Local';
   const externalLocal = spec?.externalTrafficPolicy === 'Local';
@@ -224,6 +227,32 @@ function translation(endpoints: readonly Endpoint[], family: Family): string {
   return `dnat ${ip} to numgen random mod ${endpoints.length} map { ${choices.join(', ')} }`;
 }
 
+/** Where a load balancer asks whether this node has endpoints of the Service, and how many are ready here; or nothing. */
+export function healthCheckOf(
+  service: ProxyService,
+  slices: readonly ProxySlice[],
+  config: ProxyConfig,
+): { readonly port: number; readonly localEndpoints: number } | undefined {
+  const { spec } = service;
+  const port = spec?.healthCheckNodePort ?? 0;
+  if (spec?.type !== 'LoadBalancer' || spec.externalTrafficPolicy !== 'Local' || port === 0) return undefined;
+  const here = new Set<string>();
+  for (const one of spec.ports ?? []) {
+    const wanted = {
+      name: one.name ?? '',
+      protocol: (one.protocol ?? 'TCP').toLowerCase(),
+      port: one.port,
+      nodePort: 0,
+    };
+    for (const family of [4, 6] as const) {
+      for (const endpoint of endpointsOf(slices, wanted, family, config)) {
+        if (endpoint.local && endpoint.ready) here.add(endpoint.address);
+      }
+    }
+  }
+  return { port, localEndpoints: here.size };
+}
+
 function endpointsOf(
   slices: readonly ProxySlice[],
   wanted: Port,
@@ -237,7 +266,7 @@ function endpointsOf(
       (one) => (one.name ?? '') === wanted.name && (one.protocol ?? 'TCP').toLowerCase() === wanted.protocol,
     )?.port;
     if (!port) continue;
-    for (const { addresses, conditions, nodeName: on } of slice.endpoints ?? []) {
+    for (const { addresses, conditions, nodeName: on, hints } of slice.endpoints ?? []) {
       const address = canonicalIp(addresses[0] ?? '');
       if (address === undefined) continue;
       const ready = conditions?.ready !== false;
@@ -245,10 +274,29 @@ function endpointsOf(
       const key = `${address} ${port}`;
       // While slices are rewritten an endpoint may stand in two of them.
       if (found.get(key)?.ready) continue;
-      found.set(key, { address, port, local: on === nodeName, ready, lingering });
+      const zones = hints?.forZones?.map(({ name }) => name);
+      const nodes = hints?.forNodes?.map(({ name }) => name);
+      const local = on === nodeName;
+      found.set(key, { address, port, local, ready, lingering, ...(zones && { zones }), ...(nodes && { nodes }) });
     }
   }
   return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}
+
+/**
+ * Of the endpoints that serve, those that are meant for this node, or for its zone; all of them where one has no hint or
+ * none is meant for here, so that no Service is out of reach for want of a neighbour (API concept "Traffic distribution").
+ */
+function nearby(endpoints: readonly Endpoint[], { nodeName, zone }: ProxyConfig): readonly Endpoint[] {
+  for (const [of, here] of [
+    [(one: Endpoint) => one.nodes, nodeName],
+    [(one: Endpoint) => one.zones, zone],
+  ] as const) {
+    if (here === undefined || !endpoints.every((one) => (of(one)?.length ?? 0) > 0)) continue;
+    const meant = endpoints.filter((one) => of(one)?.includes(here));
+    if (meant.length > 0) return meant;
+  }
+  return endpoints;
 }
 
 function usable(endpoints: readonly Endpoint[]): readonly Endpoint[] {

@@ -1,0 +1,96 @@
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../../libs/base/clock.ts';
+import type { Host, Listener } from '../../libs/base/host.ts';
+import type { Logger } from '../../libs/base/log.ts';
+
+export interface HealthChecksOptions {
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Check {
+  readonly port: number;
+  localEndpoints: number;
+  listener: Promise<Listener | undefined>;
+}
+
+const REQUEST_BYTES_MAX = 8_192;
+const REQUEST_MS = 5_000;
+
+/**
+ * Answers load balancers that ask whether a node has endpoints of a Service whose external traffic stays on the node:
+ * 200 where it has, 503 where not, on the Service's `healthCheckNodePort`.
+ */
+export class HealthChecks implements AsyncDisposable {
+  readonly #options: HealthChecksOptions;
+  /** By Service. */
+  readonly #checks = new Map<string, Check>();
+
+  constructor(options: HealthChecksOptions) {
+    this.#options = options;
+  }
+
+  /** `undefined`: nobody asks for this Service any more. Returns at once; a port that is taken is told in the log. */
+  set(service: string, wanted: { readonly port: number; readonly localEndpoints: number } | undefined): void {
+    const known = this.#checks.get(service);
+    if (known && known.port === wanted?.port) {
+      known.localEndpoints = wanted.localEndpoints;
+      return;
+    }
+    if (known) {
+      this.#checks.delete(service);
+      void this.#close(known);
+    }
+    if (!wanted) return;
+    // The port may be one that is being given up this moment.
+    const before = known ? this.#close(known) : Promise.resolve();
+    const check: Check = { ...wanted, listener: before.then(() => this.#listen(service, wanted.port)) };
+    this.#checks.set(service, check);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.#checks.values()];
+    this.#checks.clear();
+    await Promise.all(all.map((check) => this.#close(check)));
+  }
+
+  async #close(check: Check): Promise<void> {
+    await (await check.listener)?.[Symbol.asyncDispose]();
+  }
+
+  async #listen(service: string, port: number): Promise<Listener | undefined> {
+    const { host, log } = this.#options;
+    try {
+      return await host.sockets.listen({ host: '0.0.0.0', port }, (connection) => this.#answer(service, connection));
+    } catch (error) {
+      log.warn('load balancers cannot ask whether this node serves', { service, port, error });
+      return undefined;
+    }
+  }
+
+  #answer(service: string, connection: Duplex): void {
+    const timer = this.#options.clock.setTimer(() => connection.destroy(), REQUEST_MS);
+    let text = '';
+    connection.on('error', () => connection.destroy());
+    connection.on('close', () => timer.cancel());
+    connection.on('data', (data: Uint8Array) => {
+      text += new TextDecoder('latin1').decode(data);
+      if (text.length > REQUEST_BYTES_MAX) return void connection.destroy();
+      if (!text.includes('\r\n\r\n')) return;
+      connection.removeAllListeners('data');
+      connection.resume();
+      const [namespace, name] = service.split('/');
+      const localEndpoints = this.#checks.get(service)?.localEndpoints ?? 0;
+      const body = JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy: true });
+      const status = localEndpoints > 0 ? '200 OK' : '503 Service Unavailable';
+      const headers = [
+        'Content-Type: application/json',
+        `Content-Length: ${body.length}`,
+        `X-Load-Balancing-Endpoint-Weight: ${localEndpoints}`,
+        'Connection: close',
+      ];
+      connection.end(`HTTP/1.1 ${status}\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
+    });
+  }
+}
