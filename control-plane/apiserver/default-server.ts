@@ -31,6 +31,7 @@ import type { Authenticator } from './authn/authenticator.ts';
 import { bootstrapTokenAuthenticator, bootstrapUser } from './authn/bootstrap-tokens.ts';
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
 import { impersonate } from './authn/impersonation.ts';
+import { type RequestHeaderTrust, requestHeaderAuthenticator } from './authn/request-header.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { type Authorizer, authorizeInTurn, decideAtOnce } from './authz/authorizer.ts';
 import { escalationCheck } from './authz/escalation.ts';
@@ -82,6 +83,8 @@ export interface DefaultServerOptions {
   readonly log: Logger;
   /** Whose client certificates say who somebody is. */
   readonly clientAuthorityPem: string;
+  /** Which proxies may say in headers whom a request is of; default: none. */
+  readonly requestHeader?: RequestHeaderTrust;
   /** Signs the tokens of service accounts. */
   readonly serviceAccountKey: KeyPair;
   /** `iss` of those tokens. Default `https://kubernetes.default.svc.cluster.local`. */
@@ -172,6 +175,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     documentation: options.describe && ((type, field) => options.describe?.(schema.get(type).openapiName ?? '', field)),
     authenticators: [
       ...(options.authenticators ?? []),
+      ...(options.requestHeader ? [requestHeaderAuthenticator({ keys, clock, ...options.requestHeader })] : []),
       clientCertificateAuthenticator({ keys, clock, clientAuthorityPem: options.clientAuthorityPem }),
       bootstrapTokenAuthenticator({ keys, clock }, () => server.engine.registry),
       tokens.authenticator(() => server.engine.registry),
@@ -183,6 +187,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     admission: [
       ...standardAdmission({
         random: random.fork('admission'),
+        keys,
         kinds,
         schema,
         caches: () => server.engine.caches,
@@ -201,6 +206,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       const port = Number(options.serverAddress.split(':').at(-1));
       await bootstrapCluster(engine, ctx, {
         clientAuthorityPem,
+        requestHeader: options.requestHeader,
         upstreamOnly: options.upstreamOnly ?? false,
         network: { serviceCidrs, port, ...(advertiseAddress ? { advertiseAddress } : {}) },
       });

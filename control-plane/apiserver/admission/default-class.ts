@@ -4,7 +4,7 @@ import type { Ingress } from '../../../api/types/networking/v1.generated.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
 import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
-import { forbidden } from '../../../libs/machinery/errors.ts';
+import { refused } from './refusal.ts';
 
 const IS_DEFAULT = 'storageclass.kubernetes.io/is-default-class';
 const IS_DEFAULT_BETA = 'storageclass.beta.kubernetes.io/is-default-class';
@@ -54,7 +54,7 @@ export const defaultIngressClass: AdmissionPlugin = {
     const first = found[0];
     if (!first) return;
     if (found.length > 1 && found[1]?.metadata.creationTimestamp === first.metadata.creationTimestamp) {
-      throw forbidden(request.kind, request.name, `${found.length} default IngressClasses were found, only 1 allowed`);
+      throw refused(request, `${found.length} default IngressClasses were found, only 1 allowed`);
     }
     spec.ingressClassName = first.metadata.name;
   },

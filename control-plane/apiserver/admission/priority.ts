@@ -4,7 +4,7 @@ import type { PriorityClass } from '../../../api/types/scheduling/v1.generated.t
 import type { AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
-import { forbidden } from '../../../libs/machinery/errors.ts';
+import { refused } from './refusal.ts';
 
 const DEFAULT_POLICY = 'PreemptLowerPriority';
 
@@ -27,7 +27,7 @@ export const priority: AdmissionPlugin = {
     const present = (await defaultClasses(registry)).find((one) => one.metadata?.name !== metadata?.name);
     if (!present) return;
     const why = `PriorityClass ${present.metadata?.name} is already marked as default. Only one default can exist`;
-    throw forbidden(request.kind, metadata?.name ?? '', why);
+    throw refused(request, why);
   },
 };
 
@@ -42,7 +42,7 @@ function keepPriority(request: AdmissionRequest): void {
 async function resolvePriority(request: AdmissionRequest, registry: Registry): Promise<void> {
   const { spec } = request.object as Pod;
   if (!spec) return;
-  const refuse = (why: string) => forbidden(request.kind, request.name, why);
+  const refuse = (why: string) => refused(request, why);
   let found: DeepReadonly<PriorityClass> | undefined;
   if (spec.priorityClassName) {
     found = await registry.get(priorityClasses, '', spec.priorityClassName);

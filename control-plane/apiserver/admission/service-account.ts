@@ -3,10 +3,11 @@ import type { Pod, PodSpec, ServiceAccount, Volume } from '../../../api/types/co
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import { forbidden } from '../../../libs/machinery/errors.ts';
 import { randomSuffix } from '../../../libs/machinery/names.ts';
+import { refused } from './refusal.ts';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+const ENFORCE_SECRETS = 'kubernetes.io/enforce-mountable-secrets';
 const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 const VOLUME_PREFIX = 'kube-api-access-';
 /** An hour and a little, so that a token that is renewed at 80 % of an hour is never seen as an hour's. */
@@ -26,7 +27,7 @@ export function serviceAccountAdmission(random: Random): AdmissionPlugin {
       const { spec } = pod;
       if (!spec) return;
       if (Object.hasOwn(pod.metadata?.annotations ?? {}, MIRROR_ANNOTATION)) {
-        refuseMirror(spec, (why) => forbidden(request.kind, request.name, why));
+        refuseMirror(spec, (why) => refused(request, why));
         return;
       }
       spec.serviceAccountName ||= 'default';
@@ -34,12 +35,12 @@ export function serviceAccountAdmission(random: Random): AdmissionPlugin {
       const account = await registry.get(serviceAccounts, request.namespace, spec.serviceAccountName);
       if (!account) {
         const name = spec.serviceAccountName;
-        throw forbidden(
-          request.kind,
-          request.name,
+        throw refused(
+          request,
           `error looking up service account ${request.namespace}/${name}: serviceaccount "${name}" not found`,
         );
       }
+      checkSecrets(spec, account, (why) => refused(request, why));
       if (wantsToken(spec, account)) mountToken(spec, random);
       if ((spec.imagePullSecrets ?? []).length === 0 && account.imagePullSecrets) {
         spec.imagePullSecrets = structuredClone(account.imagePullSecrets) as PodSpec['imagePullSecrets'];
@@ -55,6 +56,44 @@ function refuseMirror(spec: PodSpec, refuse: (why: string) => Error): void {
     if (volume.secret) throw refuse('a mirror pod may not reference secrets');
     if (volume.projected?.sources?.some((source) => source.serviceAccountToken)) {
       throw refuse('a mirror pod may not use ServiceAccountToken volume projections');
+    }
+  }
+}
+
+/** An account that says so lets pods use only the secrets that it lists. */
+function checkSecrets(spec: PodSpec, account: DeepReadonly<ServiceAccount>, refuse: (why: string) => Error): void {
+  if (account.metadata?.annotations?.[ENFORCE_SECRETS] !== 'true') return;
+  const name = account.metadata.name;
+  const listed = new Set((account.secrets ?? []).map((secret) => secret.name));
+  const because = (what: string, kind = 'secret') =>
+    refuse(`${what} is not allowed because service account ${name} does not reference that ${kind}`);
+  for (const { secret } of spec.volumes ?? []) {
+    if (secret && !listed.has(secret.secretName)) {
+      throw because(`volume with secret.secretName="${secret.secretName ?? ''}"`);
+    }
+  }
+  for (const [kind, containers] of [
+    ['init container', spec.initContainers],
+    ['container', spec.containers],
+  ] as const) {
+    for (const container of containers ?? []) {
+      for (const env of container.env ?? []) {
+        const ref = env.valueFrom?.secretKeyRef;
+        if (!ref || listed.has(ref.name)) continue;
+        throw because(
+          `${kind} ${container.name} with envVar ${env.name} referencing secret.secretName="${ref.name ?? ''}"`,
+        );
+      }
+      for (const { secretRef } of container.envFrom ?? []) {
+        if (!secretRef || listed.has(secretRef.name)) continue;
+        throw because(`${kind} ${container.name} with envFrom referencing secret.secretName="${secretRef.name ?? ''}"`);
+      }
+    }
+  }
+  const pullable = new Set((account.imagePullSecrets ?? []).map((secret) => secret.name));
+  for (const [i, secret] of (spec.imagePullSecrets ?? []).entries()) {
+    if (!pullable.has(secret.name)) {
+      throw because(`imagePullSecrets[${i}].name="${secret.name ?? ''}"`, 'imagePullSecret');
     }
   }
 }

@@ -4,6 +4,7 @@ import { mutatingWebhookConfiguration } from '../../../api/admissionregistration
 import { validatingAdmissionPolicy } from '../../../api/admissionregistration/validatingadmissionpolicy/kind.ts';
 import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistration/validatingadmissionpolicybinding/kind.ts';
 import { validatingWebhookConfiguration } from '../../../api/admissionregistration/validatingwebhookconfiguration/kind.ts';
+import type { Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
@@ -12,22 +13,34 @@ import type { KindSet } from '../registry/kind-set.ts';
 import type { WebhookClient } from '../webhook/client.ts';
 import { mutatingWebhooks } from '../webhook/mutating.ts';
 import { validatingWebhooks } from '../webhook/validating.ts';
+import {
+  certificateApproval,
+  certificateSigning,
+  certificateSubjectRestriction,
+  clusterTrustBundleAttest,
+} from './certificates.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-class.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { deviceAdminAccess } from './device-admin-access.ts';
 import type { Decide } from './dynamic/expressions.ts';
+import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
+import { podSecurity } from './pod-security/pod-security.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { mutatingAdmissionPolicies } from './policy/mutating.ts';
 import { validatingAdmissionPolicies } from './policy/validating.ts';
 import { priority } from './priority.ts';
+import { resourceQuota } from './resource-quota.ts';
+import { runtimeClass } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { cachedSource } from './source.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use.ts';
 
 export interface AdmissionOptions {
   readonly random: Random;
+  readonly keys: Keys;
   readonly kinds: KindSet;
   /** The built-in schema. */
   readonly schema: SchemaSet;
@@ -40,18 +53,26 @@ export interface AdmissionOptions {
 
 /** The plugins that are on by default, in upstream's order. */
 export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] {
-  const { random, kinds, schema, caches, decide, webhookClient: client } = options;
+  const { random, keys, kinds, schema, caches, decide, webhookClient: client } = options;
   const webhooks = { kinds, client, random: random.fork('webhooks'), decide };
   return [
     namespaceLifecycle,
+    limitRanger,
     serviceAccountAdmission(random),
     nodeRestriction,
+    podSecurity,
     priority,
     defaultTolerationSeconds,
     defaultStorageClass,
     storageObjectInUseProtection,
     persistentVolumeClaimResize,
+    runtimeClass,
+    certificateApproval(decide),
+    certificateSigning(decide),
+    clusterTrustBundleAttest(decide),
+    certificateSubjectRestriction(keys),
     defaultIngressClass,
+    podTopologyLabels,
     deviceAdminAccess,
     mutatingAdmissionPolicies({
       kinds,
@@ -68,5 +89,6 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
       bindings: cachedSource(caches, validatingAdmissionPolicyBinding),
     }),
     validatingWebhooks({ ...webhooks, configurations: cachedSource(caches, validatingWebhookConfiguration) }),
+    resourceQuota(),
   ];
 }
