@@ -28,12 +28,22 @@ export interface Around {
 /** Upstream's stable gates are on; none that Tutti knows is off. */
 const featureGates: FeatureGates = { enabled: () => true };
 
-/** A client of the server in this process, with a certificate as on the wire. */
-export function clientOf({ machine, server }: Around, certificatePem: string, userAgent: string): Client {
-  const certificateDer = decodePem(certificatePem)[0]?.der;
+/** A client of the server in this process, with a certificate as on the wire: one, or who says which it is now. */
+export function clientOf({ machine, server }: Around, certificate: string | (() => string), userAgent: string): Client {
+  let known = { pem: '', der: undefined as Uint8Array | undefined };
+  // Looked up each time: it is renewed while the process runs.
+  const certificateDer = () => {
+    const pem = typeof certificate === 'string' ? certificate : certificate();
+    if (pem !== known.pem) known = { pem, der: decodePem(pem)[0]?.der };
+    return known.der;
+  };
   const transport = inProcessTransport({
     handle: (request) => server.handle(request),
-    credentials: { ...(certificateDer ? { certificateDer } : {}) },
+    credentials: {
+      get certificateDer() {
+        return certificateDer();
+      },
+    },
     userAgent,
   });
   return createClient(transport, { userAgent, clock: machine.clock });
@@ -57,7 +67,7 @@ export function accountClient(
 /** Starts the controllers of all kinds. Disposing it waits for those at work. */
 export async function startControllers(around: Around, networks: ClusterNetworks): Promise<AsyncDisposable> {
   const { clock, random, keys, log } = around.machine;
-  const client = clientOf(around, around.pki.controllerManager.certificatePem, 'kube-controller-manager');
+  const client = clientOf(around, () => around.pki.controllerManager.certificatePem, 'kube-controller-manager');
   const informers = createInformers({ client, clock, random, log: log.child('controller-manager') });
   const running = startControllerManager({
     client,
@@ -87,7 +97,7 @@ export async function startControllers(around: Around, networks: ClusterNetworks
 /** Starts the scheduler. */
 export async function startSchedulerComponent(around: Around): Promise<AsyncDisposable> {
   const { clock, random, log, host } = around.machine;
-  const client = clientOf(around, around.pki.scheduler.certificatePem, 'kube-scheduler');
+  const client = clientOf(around, () => around.pki.scheduler.certificatePem, 'kube-scheduler');
   const running = await runScheduler({
     client,
     clock,

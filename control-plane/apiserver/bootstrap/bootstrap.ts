@@ -15,6 +15,7 @@ import { formatTime } from '../../../libs/base/clock.ts';
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { EXTRA_PREFIX, GROUP_HEADER, type RequestHeaderTrust, USER_HEADER } from '../authn/request-header.ts';
 import { PRODUCER } from '../fairness/dangling.ts';
 import type { Engine } from '../registry/engine.ts';
 import { localApiServices } from './api-services.ts';
@@ -34,6 +35,8 @@ export interface ClusterFacts {
   readonly network: ClusterNetwork;
   /** Whose client certificates the server trusts; extension API servers read it. */
   readonly clientAuthorityPem: string;
+  /** Which proxies it believes. */
+  readonly requestHeader?: RequestHeaderTrust | undefined;
   /** Leave out what is Tutti's own: a cluster as upstream's API server alone makes it. */
   readonly upstreamOnly?: boolean;
 }
@@ -89,11 +92,20 @@ function ownObjects({ network: { advertiseAddress, port }, clientAuthorityPem }:
 }
 
 /** What extension API servers and the controller of legacy tokens look up. */
-function wantedConfigMaps(ctx: RequestContext, { clientAuthorityPem }: ClusterFacts): Wanted[] {
+function wantedConfigMaps(ctx: RequestContext, { clientAuthorityPem, requestHeader }: ClusterFacts): Wanted[] {
   const namespace = 'kube-system';
-  const data = { 'client-ca-file': clientAuthorityPem };
+  const data: Record<string, string> = {
+    'client-ca-file': clientAuthorityPem,
+    ...(requestHeader && {
+      'requestheader-allowed-names': JSON.stringify(requestHeader.allowedNames),
+      'requestheader-client-ca-file': requestHeader.authorityPem,
+      'requestheader-extra-headers-prefix': JSON.stringify([EXTRA_PREFIX]),
+      'requestheader-group-headers': JSON.stringify([GROUP_HEADER]),
+      'requestheader-username-headers': JSON.stringify([USER_HEADER]),
+    }),
+  };
   const repair = (draft: ApiObject & { data?: Record<string, string> }) => {
-    if (draft.data?.['client-ca-file'] === clientAuthorityPem) return false;
+    if (Object.entries(data).every(([key, value]) => draft.data?.[key] === value)) return false;
     draft.data = { ...draft.data, ...data };
     return true;
   };

@@ -42,8 +42,8 @@ export function splitTarget(target: string): { path: string; query: string } {
 /** Headers of which only the first counts: a second one must not be smuggled behind it. */
 const ONCE: ReadonlySet<string> = new Set(['authorization', 'content-length', 'content-type', 'host', 'user-agent']);
 
-/** Headers whose repetitions are separate values: who asks to be somebody else names groups one by one. */
-const isList = (name: string): boolean => name.startsWith('impersonate-');
+/** Headers whose repetitions are separate values: who asks to be, or says to be, somebody names groups one by one. */
+const isList = (name: string): boolean => name.startsWith('impersonate-') || name.startsWith('x-remote-');
 
 /** Joins raw header lines (name, value, …) as `ApiRequest.headers` says. */
 export function collectHeaders(lines: readonly string[]): Record<string, string | readonly string[] | undefined> {
