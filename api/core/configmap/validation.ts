@@ -23,7 +23,7 @@ export function validateConfigMap(configMap: DeepReadonly<ConfigMap>): field.Err
       errors.push(field.invalid(field.path('binaryData').key(key), key, problem));
     bytes += base64Bytes(value);
   }
-  if (bytes > BYTES_MAX) errors.push(field.tooLong('', BYTES_MAX));
+  if (bytes > BYTES_MAX) errors.push(field.tooLong('[]', BYTES_MAX));
   return errors;
 }
 

@@ -20,7 +20,8 @@ import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
 export async function applyConfiguration(r: ResourceRequest, expected: ExpectedBody): Promise<ApiResponse> {
   const { resource, name } = r.target;
   const { ctx, parameters, options } = writing(r, 'PatchOptions', true);
-  const configuration = readConfiguration(r);
+  const repeated: string[] = [];
+  const configuration = readConfiguration(r, repeated);
   const manager = fieldManagerOf(resource, r.subresource);
   const changed = await changeObject(r.engine, ctx, r.target, {
     subresource: r.subresource,
@@ -35,6 +36,10 @@ export async function applyConfiguration(r: ResourceRequest, expected: ExpectedB
         force: parameters.force,
         nowMs: r.engine.clock.now(),
       });
+      // Conflicts come before mistakes in the writing.
+      if (repeated.length > 0 && ctx.fieldValidation === 'Strict')
+        throw badRequest(`error strict decoding YAML: ${repeated.join(', ')}`);
+      if (ctx.fieldValidation === 'Warn') for (const text of repeated) ctx.warnings.add(text);
       const object = decodeMerged(applied.object, expected);
       object.metadata ??= {};
       if (applied.managedFields)
@@ -47,14 +52,14 @@ export async function applyConfiguration(r: ResourceRequest, expected: ExpectedB
   return presentObject(r, changed.encoded, changed.created ? 201 : 200);
 }
 
-/** The body of an apply: any YAML object. */
-export function readConfiguration(r: ResourceRequest): ApiObject {
+/** The body of an apply: any YAML object. Keys that it has twice are added to `repeated`. */
+export function readConfiguration(r: ResourceRequest, repeated: string[] = []): ApiObject {
   const { body } = r.request;
   if (body && 'value' in body) return body.value as ApiObject;
   let value: unknown;
   try {
     const { json, duplicates } = yamlToJson(body?.bytes ?? new Uint8Array());
-    for (const text of duplicates) r.ctx.warnings.add(text);
+    repeated.push(...duplicates);
     value = decodeAny(json);
   } catch (error) {
     throw error instanceof DecodeError ? badRequest(`error decoding YAML: ${error.message}`) : error;

@@ -2,6 +2,7 @@
  * From the bytes of a body to an object of the resource's version: media type, kind and version, strictness. Messages
  * are those that clients of Kubernetes see.
  */
+import { builtinTypeOf } from '../../../api/schema/builtin.ts';
 import type { ApiObject } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
@@ -31,6 +32,7 @@ export interface ExpectedBody {
 }
 
 const SNIPPET_BYTES = 30;
+const PROTOBUF_MAGIC_BYTES = 4;
 const EMPTY = new Uint8Array();
 
 /**
@@ -66,7 +68,10 @@ function bytesOf(body: ApiRequestBody | undefined): Uint8Array {
 
 function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody): Decoded<ApiObject> {
   if (media === 'protobuf') {
-    const envelope = unrecognized(bytes, expected, () => readEnvelope(bytes));
+    const envelope = unrecognized(bytes, expected, () => {
+      if (bytes.length === PROTOBUF_MAGIC_BYTES) throw new DecodeError('empty body');
+      return readEnvelope(bytes);
+    });
     const names = checkKind(envelope, expected);
     const object = refused(names, expected, () =>
       decodeProtobufBody<ApiObject>(expected.schema, expected.type, envelope.raw),
@@ -74,7 +79,12 @@ function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody
     return { object: Object.assign(object, names), errors: [] };
   }
   const text = media === 'yaml' ? unrecognized(bytes, expected, () => yamlToJson(bytes).json) : bytes;
-  const meta = unrecognized(bytes, expected, () => readTypeMeta(text));
+  const meta = unrecognized(bytes, expected, () => {
+    const read = readTypeMeta(text);
+    if (read.apiVersion.split('/').length > 2)
+      throw new DecodeError(`unexpected GroupVersion string: ${read.apiVersion}`);
+    return read;
+  });
   const custom = expected.schema.get(expected.type).custom === true;
   if (custom) checkCustomKind(meta, bytes, expected);
   const names = checkKind(custom ? { ...meta, kind: expected.kind } : meta, expected);
@@ -116,21 +126,29 @@ function checkKind(meta: TypeMeta, expected: ExpectedBody): TypeMeta {
     apiVersion: meta.apiVersion || undefined,
     kind: meta.kind || undefined,
   };
-  if (apiVersion !== expected.apiVersion) {
-    const { group } = parseApiVersion(apiVersion);
-    if (group !== 'meta.k8s.io') {
-      throw badRequest(
-        `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
-      );
-    }
-  }
-  if (kind !== expected.kind) {
+  if (apiVersion === expected.apiVersion && kind === expected.kind) return { apiVersion, kind };
+  const { group, version } = parseApiVersion(apiVersion);
+  const custom = expected.schema.get(expected.type).custom === true;
+  if (custom ? kind === expected.kind && group !== 'meta.k8s.io' : isOtherVersion(group, version, kind, expected)) {
     throw badRequest(
-      `${kind} in version "${apiVersion.split('/').at(-1)}" cannot be handled as a ${expected.kind}: no kind "${kind}" is registered for version "${apiVersion}"`,
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
     );
   }
-  return { apiVersion, kind };
+  const known = builtinTypeOf(group, version, kind) !== undefined;
+  const why = known
+    ? `converting (${version}.${kind}) to (${internalPackage(expected)}.${expected.kind}): unknown conversion`
+    : `no kind "${kind}" is registered for version "${apiVersion}" in scheme "pkg/api/legacyscheme/scheme.go:30"`;
+  throw badRequest(`${kind} in version "${version}" cannot be handled as a ${expected.kind}: ${why}`);
 }
+
+/** Whether the data is of the same kind, in a version that is known and not the path's: that could be converted. */
+function isOtherVersion(group: string, version: string, kind: string, expected: ExpectedBody): boolean {
+  return kind === expected.kind && builtinTypeOf(group, version, kind) !== undefined;
+}
+
+/** `core`, `apps`: how messages name where a group's kinds are. */
+const internalPackage = ({ apiVersion }: ExpectedBody): string =>
+  parseApiVersion(apiVersion).group.replace(/\..*/, '') || 'core';
 
 function unrecognized<R>(bytes: Uint8Array, expected: ExpectedBody, read: () => R): R {
   try {

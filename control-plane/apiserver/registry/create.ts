@@ -74,9 +74,8 @@ export async function createObject(
 /** An object's namespace is the path's; it may be left out, but not be another. */
 export function matchNamespace(draft: Draft, namespaced: boolean, namespace: string): void {
   if (!namespaced) {
-    if (draft.metadata.namespace) {
-      throw badRequest('namespace may not be set on cluster-scoped objects');
-    }
+    // It means nothing there, and is forgotten.
+    delete draft.metadata.namespace;
     return;
   }
   if (!draft.metadata.namespace) draft.metadata.namespace = namespace;

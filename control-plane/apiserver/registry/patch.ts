@@ -71,17 +71,21 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
   if (media === undefined || media === 'apply') throw unsupportedPatch();
   if (media === 'strategic' && expected.schema.get(expected.type).custom) throw unsupportedMediaType(CUSTOM_PATCHES);
   const { ctx, options } = writing(r, 'PatchOptions');
-  const merge = mergeOf(media, readPatch(r, media), expected);
+  const body = readPatch(r, media);
+  const merge = mergeOf(media, body, expected);
+  const oddities = ctx.fieldValidation === 'Ignore' ? [] : odditiesOf(r, media, body, expected);
   return {
     ctx,
     options,
     apply(current) {
       const next = merge(copyValue(current) as ApiObject);
-      const decoded = decodePatched(next, expected);
-      if (media !== 'strategic' && ctx.fieldValidation === 'Strict' && decoded.errors.length > 0) {
-        throw invalidPatch(textOf(next, expected), strictDecodingError(decoded.errors));
-      }
-      reportStrictness(ctx, decoded.errors, expected);
+      // A strategic merge patch is told as it was sent, any other by what came of it.
+      const shown = () => (media === 'strategic' ? goText(body) : textOf(next, expected));
+      const decoded = decodePatched(next, expected, shown, media);
+      const errors = [...oddities, ...decoded.errors];
+      if (ctx.fieldValidation === 'Strict' && errors.length > 0)
+        throw invalidPatch(shown(), strictDecodingError(errors));
+      reportStrictness(ctx, errors, expected);
       const object = decoded.object;
       const { apiVersion, kind } = expected;
       const renamed = (object.kind && object.kind !== kind) || (object.apiVersion && object.apiVersion !== apiVersion);
@@ -133,14 +137,45 @@ function mergeOf(media: Exclude<PatchMediaType, 'apply'>, body: unknown, expecte
 }
 
 /** The patched value as an object of its type; one that does not fit is 422 and shown whole, as upstream does. */
-function decodePatched(value: unknown, expected: ExpectedBody) {
+function decodePatched(value: unknown, expected: ExpectedBody, shown: () => string, media: PatchMediaType) {
   const text = stringify(value);
   try {
     return decodeJson<ApiObject>(expected.schema, expected.type, text, { strict: true });
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    throw invalidPatch(textOf(value, expected), error.message);
+    const type = media === 'strategic' ? /of type (\S+)$/.exec(error.message)?.[1] : undefined;
+    throw invalidPatch(shown(), type === undefined ? error.message : `unrecognized type: ${type}`);
   }
+}
+
+/** What is odd about a patch itself, whatever it makes of the object: members that mean nothing, and the same one twice. */
+function odditiesOf(r: ResourceRequest, media: PatchMediaType, body: unknown, expected: ExpectedBody): string[] {
+  if (media === 'json') {
+    const known = ['op', 'path', 'from', 'value'];
+    return (Array.isArray(body) ? body : []).flatMap((operation, i) =>
+      Object.keys(operation ?? {})
+        .filter((name) => !known.includes(name))
+        .map((name) => `json patch unknown field "[${i}].${name}"`),
+    );
+  }
+  const sent = r.request.body;
+  if (media !== 'merge' || !sent || 'value' in sent) return [];
+  try {
+    const { errors } = decodeJson(expected.schema, expected.type, sent.bytes, { strict: true });
+    return errors.filter((text) => text.startsWith('duplicate field'));
+  } catch {
+    // A patch need not fit the type: what comes of it must.
+    return [];
+  }
+}
+
+/** A value as upstream's messages print it: `map[a:[b c] d:1]`. */
+function goText(value: unknown): string {
+  if (value === null) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (typeof value !== 'object') return String(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `map[${entries.map(([key, member]) => `${key}:${goText(member)}`).join(' ')}]`;
 }
 
 /** A patched object as messages show it: custom resources are maps to upstream, whose keys are sorted. */
