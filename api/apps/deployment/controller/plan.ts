@@ -340,12 +340,12 @@ class Turn {
     if (room <= 0) return false;
     let changed = false;
     for (const one of old) {
-      const unhealthy = Math.min(room, one.replicas - one.status.available);
+      const unhealthy = Math.min(room, one.replicas - availableOf(one));
       if (unhealthy <= 0) continue;
       room -= unhealthy;
       changed = this.#scaleSet(one, one.replicas - unhealthy) || changed;
     }
-    let spare = total(this.#all, ({ status }) => status.available) - least;
+    let spare = total(this.#all, availableOf) - least;
     for (const one of old) {
       const count = Math.min(spare, one.replicas);
       if (count <= 0) continue;
@@ -370,6 +370,9 @@ class Turn {
     }
   }
 }
+
+/** Of a set that was made smaller and has not said so yet, no more than it keeps. */
+const availableOf = ({ replicas, status }: Set): number => Math.min(replicas, status.available);
 
 function order(a: Live<ReplicaSet>, b: Live<ReplicaSet>): number {
   const [x, y] = [

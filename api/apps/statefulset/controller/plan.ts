@@ -129,11 +129,8 @@ class Turn {
   #create(ordinal: number): Action {
     const start = this.#wanted[0] ?? 0;
     const { type, rollingUpdate } = this.#set.spec?.updateStrategy ?? {};
-    const partition = type === 'OnDelete' ? 0 : (rollingUpdate?.partition ?? 0);
-    const isOld =
-      rollingUpdate === undefined
-        ? ordinal < start + (this.#set.status?.currentReplicas ?? 0)
-        : ordinal < start + partition;
+    const kept = rollingUpdate === undefined ? this.#set.status?.currentReplicas : rollingUpdate.partition;
+    const isOld = type !== 'OnDelete' && ordinal < start + (kept ?? 0);
     const revision = isOld ? this.#current : this.#update;
     const data = revision.data as unknown as { spec: { template: PodTemplateSpec & { $patch?: string } } };
     const { $patch: _, ...template } = data.spec.template;
@@ -157,7 +154,8 @@ class Turn {
     for (const ordinal of [...this.#wanted].reverse()) {
       if (ordinal < least) break;
       const pod = this.#byOrdinal.get(ordinal);
-      if (!pod) continue;
+      // It is being made, and must be well before the next goes.
+      if (!pod) break;
       if (pod.metadata.labels?.[REVISION_LABEL] !== this.#update.metadata?.name && !pod.metadata.deletionTimestamp) {
         return [{ type: 'delete', pod, reason: 'of an older revision' }];
       }

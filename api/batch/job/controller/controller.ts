@@ -1,5 +1,10 @@
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
+import {
+  type ControllerEnvironment,
+  type Reconciler,
+  type Written,
+  watching,
+} from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
 import { candidatesOf, claim, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
@@ -47,21 +52,13 @@ export const jobController: Reconciler<Observed, Action> = {
         );
         return written;
       case 'delete':
-        for (const pod of action.pods) await deletePod(env, job, pod, written);
+        for (const pod of action.pods) {
+          if (!action.counts) await release(env, pod, written);
+          await deletePod(env, job, pod, written);
+        }
         return written;
       case 'release':
-        for (const { metadata } of action.pods) {
-          const finalizers = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== TRACKING);
-          const patch = { metadata: { uid: metadata.uid, finalizers } };
-          const patched = await env.client
-            .resource(pods)
-            .namespace(namespace)
-            .patch(metadata.name, patch, { type: 'merge' })
-            .catch((error: unknown) => {
-              if (!isNotFound(error)) throw error;
-            });
-          if (patched) written.push({ ref: pods, resourceVersion: patched.metadata.resourceVersion });
-        }
+        for (const pod of action.pods) await release(env, pod, written);
         return written;
       case 'status': {
         const changed = { ...job, status: action.status } as unknown as Job;
@@ -72,6 +69,20 @@ export const jobController: Reconciler<Observed, Action> = {
     }
   },
 };
+
+/** Lets a pod go: its end has been counted, or shall not be. */
+async function release(env: ControllerEnvironment, { metadata }: Live<Pod>, written: Written[]): Promise<void> {
+  const finalizers = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== TRACKING);
+  if (finalizers.length === (metadata.finalizers ?? []).length) return;
+  const patch = { metadata: { uid: metadata.uid, finalizers } };
+  try {
+    const client = env.client.resource(pods).namespace(metadata.namespace ?? '');
+    const patched = await client.patch(metadata.name, patch, { type: 'merge' });
+    written.push({ ref: pods, resourceVersion: patched.metadata.resourceVersion });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
 
 /** The Job's pod; one with an index knows it by its name, its environment, and what it is marked with. */
 function podOf(job: Live<Job>, index: number | undefined): Pod {

@@ -23,7 +23,8 @@ export interface Observed {
 export type Action = { readonly reason: string } & (
   | { readonly type: 'claim' }
   | { readonly type: 'create'; readonly indexes: readonly (number | undefined)[] }
-  | { readonly type: 'delete'; readonly pods: readonly Live<Pod>[] }
+  /** Pods that the Job wants no more do not count as failed: their finalizers go before them. */
+  | { readonly type: 'delete'; readonly pods: readonly Live<Pod>[]; readonly counts: boolean }
   | { readonly type: 'release'; readonly pods: readonly Live<Pod>[] }
   | { readonly type: 'status'; readonly status: JobStatus; readonly events: readonly JobEvent[] }
 );
@@ -195,7 +196,12 @@ export function plan({ job, pods }: Observed, nowMs: number): Plan<Action> {
     }
   }
   if (removed.length > 0)
-    actions.push({ type: 'delete', pods: removed, reason: end ? 'the job is at its end' : 'too many pods' });
+    actions.push({
+      type: 'delete',
+      pods: removed,
+      counts: end !== undefined,
+      reason: end ? 'the job is at its end' : 'too many pods',
+    });
   const uncounted = {
     succeeded: newSucceeded.map(({ metadata: { uid } }) => uid),
     failed: failedThatCount.map(({ metadata: { uid } }) => uid),
@@ -280,8 +286,10 @@ function backoffMs(pods: readonly Live<Pod>[], hasFailed: (pod: Live<Pod>) => bo
     );
   };
   const lastSuccessMs = Math.max(0, ...pods.filter(({ status }) => status?.phase === 'Succeeded').map(endMs));
+  // What was deleted without being counted was not wanted any more, and says nothing about the next.
+  const isCounted = ({ metadata }: Live<Pod>) => !metadata.deletionTimestamp || metadata.finalizers?.includes(TRACKING);
   const failuresMs = pods
-    .filter(hasFailed)
+    .filter((pod) => hasFailed(pod) && isCounted(pod))
     .map(endMs)
     .filter((timeMs) => timeMs > lastSuccessMs);
   if (failuresMs.length === 0) return 0;

@@ -1,36 +1,41 @@
 import { keyOf } from '../../../../libs/kind/object.ts';
 import { type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
-import { changesMsOf, keysOfServices, podsBehind } from '../../../discovery/endpointslice/controller/controller.ts';
+import { keysOfServices, podsBehind } from '../../../discovery/endpointslice/controller/controller.ts';
+import { TriggerTimes } from '../../../discovery/endpointslice/controller/trigger-times.ts';
 import { endpoints, pods, services } from '../../../resources.ts';
 import { type Action, type Observed, plan } from './plan.ts';
 
 /** Keeps the Endpoints of Services that choose pods. */
-export const endpointsController: Reconciler<Observed, Action> = {
-  name: 'endpoint',
-  watches: [
-    watching(services, (service) => [keyOf(service)]),
-    watching(pods, keysOfServices),
-    watching(endpoints, (object) => [keyOf(object)]),
-  ],
-  observe(env, key) {
-    const service = env.informers.informer(services).get(key);
-    if (!service || service.metadata.deletionTimestamp || service.spec?.type === 'ExternalName') return undefined;
-    if (Object.keys(service.spec?.selector ?? {}).length === 0) return undefined;
-    const chosen = podsBehind(env, service);
-    return {
-      service,
-      pods: chosen,
-      endpoints: env.informers.informer(endpoints).get(key),
-      changesMs: changesMsOf(service, chosen),
-    };
-  },
-  plan,
-  async apply({ client }, { type, endpoints: object }) {
-    const inNamespace = client.resource(endpoints).namespace(object.metadata?.namespace ?? '');
-    const written = await (type === 'create' ? inNamespace.create(object) : inNamespace.update(object));
-    return [{ ref: endpoints, resourceVersion: written.metadata.resourceVersion }];
-  },
-};
+export function endpointsController(): Reconciler<Observed, Action> {
+  const triggerTimes = new TriggerTimes();
+  return {
+    name: 'endpoint',
+    watches: [
+      watching(services, (service) => [keyOf(service)]),
+      watching(pods, keysOfServices),
+      watching(endpoints, (object) => [keyOf(object)]),
+    ],
+    observe(env, key) {
+      const service = env.informers.informer(services).get(key);
+      if (!service) triggerTimes.forget(key);
+      if (!service || service.metadata.deletionTimestamp || service.spec?.type === 'ExternalName') return undefined;
+      if (Object.keys(service.spec?.selector ?? {}).length === 0) return undefined;
+      const chosen = podsBehind(env, service);
+      return {
+        service,
+        pods: chosen,
+        endpoints: env.informers.informer(endpoints).get(key),
+        changesMs: triggerTimes.newOf(key, service, chosen),
+      };
+    },
+    plan,
+    async apply({ client }, { type, endpoints: object }) {
+      const inNamespace = client.resource(endpoints).namespace(object.metadata?.namespace ?? '');
+      const written = await (type === 'create' ? inNamespace.create(object) : inNamespace.update(object));
+      return [{ ref: endpoints, resourceVersion: written.metadata.resourceVersion }];
+    },
+  };
+}
 
 /** Takes the Endpoints away whose Service has gone. */
 export const orphanedEndpointsController: Reconciler<string, { readonly type: 'delete'; readonly reason: string }> = {

@@ -2,7 +2,6 @@ import { formatTime } from '../../../../libs/base/clock.ts';
 import type { Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
-import { epochMs } from '../../../../libs/machinery/time.ts';
 import {
   hostnameOf,
   isHeadless,
@@ -22,6 +21,7 @@ export interface Observed {
   readonly service: Live<Service>;
   readonly pods: readonly Live<Pod>[];
   readonly endpoints: Live<Endpoints> | undefined;
+  /** When what is new came about. */
   readonly changesMs: readonly number[];
 }
 
@@ -40,18 +40,17 @@ export function plan({ service, pods, endpoints, changesMs }: Observed): Plan<Ac
     [MANAGED_BY]: 'endpoint-controller',
   };
   const {
-    [TRIGGER_TIME]: told,
-    [CAPACITY]: _,
+    [TRIGGER_TIME]: _told,
+    [CAPACITY]: _cut,
     ...others
   } = (endpoints?.metadata.annotations ?? {}) as Record<string, string>;
   const isCutNow = endpoints?.metadata.annotations?.[CAPACITY] !== undefined;
   const isSame =
     endpoints && sameValue(endpoints.subsets ?? [], subsets) && sameValue(endpoints.metadata.labels, labels);
   if (isSame && isCut === isCutNow) return { actions: [] };
-  const news = changesMs.filter((timeMs) => timeMs > (epochMs(told) ?? 0));
   const annotations = {
     ...others,
-    ...(news.length > 0 ? { [TRIGGER_TIME]: formatTime(Math.min(...news)) } : {}),
+    ...(changesMs.length > 0 ? { [TRIGGER_TIME]: formatTime(Math.min(...changesMs)) } : {}),
     ...(isCut ? { [CAPACITY]: 'truncated' } : {}),
   };
   const { name, namespace = '' } = service.metadata;

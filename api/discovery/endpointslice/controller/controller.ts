@@ -8,13 +8,12 @@ import {
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { selectorOfLabels } from '../../../../libs/machinery/labels.ts';
 import { controllerReference, valueIn } from '../../../../libs/machinery/meta.ts';
-import { epochMs } from '../../../../libs/machinery/time.ts';
-import { podCondition } from '../../../core/pod/controller/pod-state.ts';
 import { endpointSlices, endpoints, nodes, pods, services } from '../../../resources.ts';
 import type { Endpoints, Pod, Service } from '../../../types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
 import { type Action, isManagedBy, MANAGED_BY, type Observed, plan, SERVICE_NAME, TRIGGER_TIME } from './plan.ts';
 import { groupsOf, isHeadless } from './service-endpoints.ts';
+import { TriggerTimes } from './trigger-times.ts';
 
 const MANAGER = 'endpointslice-controller.k8s.io';
 const MIRRORING_MANAGER = 'endpointslicemirroring-controller.k8s.io';
@@ -45,12 +44,6 @@ export const podsBehind = ({ informers }: ControllerEnvironment, service: Live<S
     .list(service.metadata.namespace)
     .filter((pod) => selects(service, pod));
 
-/** When a Service and its pods came to be what they are. */
-export const changesMsOf = (service: Live<Service>, chosen: readonly Live<Pod>[]): readonly number[] =>
-  [service.metadata.creationTimestamp, ...chosen.map((pod) => podCondition(pod, 'Ready')?.lastTransitionTime)]
-    .map((time) => epochMs(time))
-    .filter((timeMs) => timeMs !== undefined);
-
 const serviceKey = (slice: Live<EndpointSlice>): readonly string[] => {
   const name = valueIn(slice.metadata.labels as Record<string, string> | undefined, SERVICE_NAME);
   return name === undefined ? [] : [`${slice.metadata.namespace}/${name}`];
@@ -63,38 +56,44 @@ function slicesOf({ informers }: ControllerEnvironment, key: string, manager: st
 }
 
 /** Keeps the EndpointSlices of Services that choose pods. */
-export const endpointSliceController: Reconciler<Observed, Action> = {
-  name: 'endpointslice',
-  watches: [
-    watching(services, (service) => [keyOf(service)]),
-    watching(pods, keysOfServices),
-    watching(endpointSlices, (slice) => (isManagedBy(slice, MANAGER) ? serviceKey(slice) : [])),
-    // Zones come from nodes; that they change is rare, and the next change of a pod brings it in.
-    watching(nodes, () => []),
-  ],
-  observe(env, key) {
-    const service = env.informers.informer(services).get(key);
-    if (!service || service.metadata.deletionTimestamp) return undefined;
-    const slices = slicesOf(env, key, MANAGER);
-    const isServed = Object.keys(service.spec?.selector ?? {}).length > 0 && service.spec?.type !== 'ExternalName';
-    const chosen = isServed ? podsBehind(env, service) : [];
-    return {
-      owner: service as Live<ApiObject>,
-      labels: {
-        ...(service.metadata.labels as Record<string, string> | undefined),
-        [MANAGED_BY]: MANAGER,
-        [SERVICE_NAME]: service.metadata.name,
-        ...(isHeadless(service) ? { [HEADLESS]: '' } : {}),
-      },
-      annotations: {},
-      groups: isServed ? groupsOf(service, chosen, (name) => env.informers.informer(nodes).get(name)) : [],
-      slices,
-      changesMs: changesMsOf(service, chosen),
-    };
-  },
-  plan,
-  apply: (env, action, { owner }) => write(env, action, owner, services as ResourceRef),
-};
+export function endpointSliceController(): Reconciler<Observed, Action> {
+  const triggerTimes = new TriggerTimes();
+  return {
+    name: 'endpointslice',
+    watches: [
+      watching(services, (service) => [keyOf(service)]),
+      watching(pods, keysOfServices),
+      watching(endpointSlices, (slice) => (isManagedBy(slice, MANAGER) ? serviceKey(slice) : [])),
+      // Zones come from nodes; that they change is rare, and the next change of a pod brings it in.
+      watching(nodes, () => []),
+    ],
+    observe(env, key) {
+      const service = env.informers.informer(services).get(key);
+      if (!service || service.metadata.deletionTimestamp) {
+        triggerTimes.forget(key);
+        return undefined;
+      }
+      const slices = slicesOf(env, key, MANAGER);
+      const isServed = Object.keys(service.spec?.selector ?? {}).length > 0 && service.spec?.type !== 'ExternalName';
+      const chosen = isServed ? podsBehind(env, service) : [];
+      return {
+        owner: service as Live<ApiObject>,
+        labels: {
+          ...(service.metadata.labels as Record<string, string> | undefined),
+          [MANAGED_BY]: MANAGER,
+          [SERVICE_NAME]: service.metadata.name,
+          ...(isHeadless(service) ? { [HEADLESS]: '' } : {}),
+        },
+        annotations: {},
+        groups: isServed ? groupsOf(service, chosen, (name) => env.informers.informer(nodes).get(name)) : [],
+        slices,
+        changesMs: triggerTimes.newOf(key, service, chosen),
+      };
+    },
+    plan,
+    apply: (env, action, { owner }) => write(env, action, owner, services as ResourceRef),
+  };
+}
 
 /** Shows the Endpoints that somebody wrote by hand, for a Service that chooses no pods, as EndpointSlices too. */
 export const endpointSliceMirroringController: Reconciler<Observed, Action> = {

@@ -3,7 +3,6 @@ import type { ApiObject, Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import { valueIn } from '../../../../libs/machinery/meta.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
-import { epochMs } from '../../../../libs/machinery/time.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../../types/discovery/v1.generated.ts';
 
 export const SERVICE_NAME = 'kubernetes.io/service-name';
@@ -26,7 +25,7 @@ export interface Observed {
   /** What the slices shall hold. */
   readonly groups: readonly EndpointGroup[];
   readonly slices: readonly Live<EndpointSlice>[];
-  /** When what the slices show came to be, for measuring how late they are; empty: not told. */
+  /** When what is new in them came about, for measuring how late they are; empty: not told. */
   readonly changesMs: readonly number[];
 }
 
@@ -109,14 +108,13 @@ function changed(
   endpoints: readonly Endpoint[],
 ): EndpointSlice | undefined {
   const { annotations = {} } = slice.metadata;
-  const { [TRIGGER_TIME]: told, ...others } = annotations as Record<string, string>;
+  const { [TRIGGER_TIME]: _, ...others } = annotations as Record<string, string>;
   const same =
     sameValue(slice.endpoints ?? [], endpoints) &&
     sameValue(slice.metadata.labels, observed.labels) &&
     sameValue(others, observed.annotations);
   if (same) return undefined;
-  const sinceMs = epochMs(told) ?? 0;
-  const news = observed.changesMs.filter((timeMs) => timeMs > sinceMs);
+  const news = observed.changesMs;
   const trigger = news.length > 0 ? { [TRIGGER_TIME]: formatTime(Math.min(...news)) } : {};
   const metadata = {
     ...slice.metadata,
