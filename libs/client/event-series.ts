@@ -59,7 +59,7 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
-    this.#names = new EventNames(options.clock);
+    this.#names = new EventNames(options.clock, options.component);
   }
 
   event(

@@ -51,18 +51,25 @@ export function referenceTo(about: ApiObject | Live<ApiObject>): ObjectReference
   };
 }
 
-/** Names events after their object and the time, in nanoseconds, each time another. */
+/**
+ * Names events after their object and the time, in nanoseconds, each time another. Clocks count microseconds at best: the
+ * digits below say who names, so that two components do not take one name for what they tell at the same moment.
+ */
 export class EventNames {
   readonly #clock: Clock;
+  readonly #own: bigint;
   #last = 0n;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, component: string) {
     this.#clock = clock;
+    let sum = 0;
+    for (const character of component) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 1000;
+    this.#own = BigInt(sum);
   }
 
   next(about: string): string {
-    let nanos = BigInt(Math.round(this.#clock.now() * 1000)) * 1000n;
-    if (nanos <= this.#last) nanos = this.#last + 1n;
+    let nanos = BigInt(Math.round(this.#clock.now() * 1000)) * 1000n + this.#own;
+    if (nanos <= this.#last) nanos = this.#last + 1000n;
     this.#last = nanos;
     const stamp = nanos.toString(16);
     return `${about.slice(0, NAME_LENGTH_MAX - stamp.length - 1)}.${stamp}`;

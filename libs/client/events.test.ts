@@ -6,6 +6,7 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import { TransportError } from '../kind/client.ts';
 import type { ApiObject } from '../kind/object.ts';
 import { createClient } from './client.ts';
+import { EventNames } from './event-sink.ts';
 import { createEventRecorder, createSeriesEventRecorder } from './events.ts';
 import { FakeApi } from './fakes.ts';
 
@@ -189,4 +190,11 @@ describe('events of events.k8s.io', () => {
     assert.equal(new TextEncoder().encode((await written())[0]?.note as string).length, 1024);
     await recorder.stop();
   });
+});
+
+it('two components that tell of one object at one moment do not take one name', () => {
+  const clock = new VirtualClock({ turn, startMs: 1_767_225_600_000 });
+  const [one, other] = [new EventNames(clock, 'persistentvolume-controller'), new EventNames(clock, 'scheduler')];
+  const names = [one.next('a'), one.next('a'), other.next('a'), other.next('a')];
+  assert.equal(new Set(names).size, names.length, names.join());
 });

@@ -59,7 +59,7 @@ class CoreEventRecorder implements StoppableEventRecorder {
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#correlator = new EventCorrelator(options.clock);
-    this.#names = new EventNames(options.clock);
+    this.#names = new EventNames(options.clock, options.component);
   }
 
   event(about: ApiObject | Live<ApiObject>, type: 'Normal' | 'Warning', reason: string, message: string): void {
