@@ -24,6 +24,14 @@ export const ownClusterRoles: readonly BootstrapRole[] = [
       'create patch update | core events.k8s.io | events',
     ],
   },
+  {
+    name: 'tutti:local-path-provisioner',
+    rules: ['get list watch | core | nodes', 'create | storage.k8s.io | storageclasses'],
+  },
+  {
+    name: 'tutti:local-path-node',
+    rules: ['list watch | core | persistentvolumes', 'get | core | namespaces | kube-system'],
+  },
 ];
 
 export const ownClusterRoleBindings: readonly BootstrapBinding[] = [
@@ -44,6 +52,17 @@ export const ownClusterRoleBindings: readonly BootstrapBinding[] = [
     role: 'tutti:kubelet-serving-approver',
     subjects: ['sa kube-system/kubelet-serving-approver'],
   },
+  {
+    name: 'tutti:persistent-volume-provisioner',
+    role: 'system:persistent-volume-provisioner',
+    subjects: ['sa kube-system/local-path-provisioner'],
+  },
+  {
+    name: 'tutti:local-path-provisioner',
+    role: 'tutti:local-path-provisioner',
+    subjects: ['sa kube-system/local-path-provisioner'],
+  },
+  { name: 'tutti:local-path-node', role: 'tutti:local-path-node', subjects: ['group system:nodes'] },
 ];
 
 export const ownRoles: readonly BootstrapRole[] = [
