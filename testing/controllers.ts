@@ -6,7 +6,7 @@ import type { Logger } from '../libs/base/log.ts';
 import type { Random } from '../libs/base/random.ts';
 import { createInformers } from '../libs/client/informers.ts';
 import type { Client } from '../libs/kind/client.ts';
-import type { ClusterUser } from './create-cluster.ts';
+import type { ClusterUser } from './cluster.ts';
 
 const ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
 

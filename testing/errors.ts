@@ -15,3 +15,14 @@ export class NeverSettledError extends Error {
     this.seed = seed;
   }
 }
+
+/** A manifest cannot be read, or the API refused it. The message begins with the file, the document and the line. */
+export class ManifestError extends Error {
+  /** `manifests/web.yaml, document 2 (line 14)` */
+  readonly where: string;
+  constructor(message: string, where: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'ManifestError';
+    this.where = where;
+  }
+}

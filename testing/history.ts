@@ -36,11 +36,17 @@ const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'o
 /** Older entries are forgotten beyond this many, so that a long run does not fill the memory. */
 const ENTRIES_MAX = 1_000_000;
 
+/** Leases are renewed, and nodes report, whatever happens. */
+const HEARTBEATS = /^\/registry\/[^/]+\/(?:leases|nodes)\//;
+
 /** Collects a history. */
 export class HistoryRecorder {
   readonly #entries: HistoryEntry[] = [];
   readonly #unrepeatable = new Set<string>();
   readonly #decoder = new TextDecoder();
+
+  /** How many writes there were that are no heartbeats. */
+  deeds = 0;
 
   request({ ctx, code, timeMs }: AuditRecord): void {
     const { verb, path } = ctx.attributes;
@@ -51,6 +57,7 @@ export class HistoryRecorder {
 
   write(event: StoreEvent, timeMs: number): void {
     const { type, revision, key, entry } = event;
+    if (!HEARTBEATS.test(key)) this.deeds++;
     this.#add({ type, timeMs, revision, key, ...(entry ? { value: this.#decoder.decode(entry.value) } : {}) });
   }
 

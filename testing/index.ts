@@ -1,5 +1,20 @@
-export type { Cluster, ClusterOptions, ClusterUser } from './create-cluster.ts';
+export type { CustomResource, ResourceDefinition, TypedApi, TypedClient } from '../api/typed-client.ts';
+export type {
+  ContainerFunction,
+  ExecCall,
+  ImageFailure,
+  SimulatedContainer,
+  SimulatedImage,
+} from '../node/cri/fake/image.ts';
+export type { SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
+export { SimulatedNetworkError } from '../node/cri/fake/network.ts';
+export type { ApplyOptions } from './apply.ts';
+export type { Cluster, ClusterComponent, ClusterOptions, ClusterUser } from './cluster.ts';
 export { createCluster } from './create-cluster.ts';
 export type { Duration } from './duration.ts';
-export { ClusterUsageError, NeverSettledError } from './errors.ts';
+export { ClusterUsageError, ManifestError, NeverSettledError } from './errors.ts';
+export type { ActiveFault, ApiFault, ClusterFaults, FaultCounts, FaultKind } from './faults/cluster-faults.ts';
 export type { History, HistoryEntry } from './history.ts';
+export type { ManifestSource } from './manifests.ts';
+export type { NodeSpec, NodeState, NodeTaint, SimulatedNode } from './simulated-nodes.ts';
+export type { ClusterSnapshot } from './snapshot.ts';

@@ -10,9 +10,9 @@ import { SimulatedImages } from '../node/cri/fake/image.ts';
 import { SimulatedNetwork } from '../node/cri/fake/network.ts';
 import { clusterNames } from './nodes/names.ts';
 import { NodeInformers } from './nodes/node-informers.ts';
-import { type NodeSpec, SimulatedNode } from './nodes/simulated-node.ts';
+import { type NodeSnapshot, type NodeSpec, SimulatedNode } from './nodes/simulated-node.ts';
 
-export type { NodeSpec, NodeState, NodeTaint } from './nodes/simulated-node.ts';
+export type { NodeSnapshot, NodeSpec, NodeState, NodeTaint } from './nodes/simulated-node.ts';
 export { SimulatedNode } from './nodes/simulated-node.ts';
 
 export interface SimulatedNodesOptions {
@@ -27,6 +27,8 @@ export interface SimulatedNodesOptions {
   readonly random: Random;
   readonly keys: Keys;
   readonly log: Logger;
+  /** Goes on from snapshots of nodes, in place of `nodes`. */
+  readonly from?: readonly NodeSnapshot[];
   /** What containers' images do. Default: all run until they are stopped. */
   readonly images?: SimulatedImages;
   /**
@@ -76,7 +78,9 @@ export async function startSimulatedNodes(options: SimulatedNodesOptions): Promi
   const around = { transportOf, informers, clock, random: own, keys, log, images, network, drive };
   const specs: readonly NodeSpec[] =
     typeof options.nodes === 'number' ? Array.from({ length: options.nodes }, () => ({})) : options.nodes;
-  const nodes = specs.map((spec, index) => new SimulatedNode(spec, index, around));
+  const nodes = options.from
+    ? options.from.map((one, index) => new SimulatedNode(one.spec, index, around, one))
+    : specs.map((spec, index) => new SimulatedNode(spec, index, around));
   const byIp = new Map(nodes.map((node) => [node.ip, node]));
   const ownerOf = (ip: string) => byIp.get(ip) ?? nodes.find((node) => node.owns(ip));
   network.configure({
@@ -96,7 +100,10 @@ export async function startSimulatedNodes(options: SimulatedNodesOptions): Promi
   });
   await drive(shared.synced());
   try {
-    await drive(Promise.all(nodes.map((node) => node.start())));
+    const down = new Set(nodes.filter((_, index) => options.from?.[index]?.crashed));
+    // One that is cut off cannot register; it goes on trying.
+    const starts = nodes.map((node) => (down.has(node) ? node.restore() : node.start()));
+    await drive(Promise.all(starts.filter((_, index) => !nodes[index]?.partitioned)));
   } catch (error) {
     await Promise.all(nodes.map((node) => node.stop()));
     await shared.stop();

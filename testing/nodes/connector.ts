@@ -44,7 +44,7 @@ export class SimulatedConnector implements Connector {
       if (first === 'healthz') return text('ok');
       if (first === 'pods' || first === 'runningpods')
         return json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: kubelet.pods() });
-      if (first === 'stats') return json(await statsSummary(kubelet));
+      if (first === 'stats') return json(await statsSummary(kubelet, new Map()));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       if (error.code === 400) throw badRequest(error.message);

@@ -10,10 +10,12 @@ import type { CriClient } from '../../node/cri/cri.ts';
 import { simulatedCriClient } from '../../node/cri/fake/client.ts';
 import type { SimulatedImages } from '../../node/cri/fake/image.ts';
 import type { SimulatedNetwork } from '../../node/cri/fake/network.ts';
-import { SimulatedRuntime } from '../../node/cri/fake/runtime.ts';
+import { SimulatedRuntime, type SimulatedRuntimeOptions } from '../../node/cri/fake/runtime.ts';
+import { type RuntimeSnapshot, restoreSnapshot, takeSnapshot } from '../../node/cri/fake/snapshot.ts';
 import type { KubeletConfig } from '../../node/kubelet/config.ts';
 import { type Kubelet, startKubelet } from '../../node/kubelet/kubelet.ts';
 import { simulatedConnections } from '../../node/kubelet/simulated-connections.ts';
+import { type DiskSnapshot, readDisk, writeDisk } from './disk.ts';
 import { MachineLogs, writeMachineFacts } from './host.ts';
 import { Link } from './link.ts';
 import { NodeClock } from './node-clock.ts';
@@ -53,6 +55,15 @@ export interface NodeSurroundings {
   drive<T>(work: Promise<T>): Promise<T>;
 }
 
+/** A node at one instant: what it is, what its runtime has, and its disk. */
+export interface NodeSnapshot {
+  readonly spec: NodeSpec;
+  readonly runtime: RuntimeSnapshot;
+  readonly disk: DiskSnapshot;
+  readonly crashed: boolean;
+  readonly partitioned: boolean;
+}
+
 export type NodeState = 'running' | 'paused' | 'crashed';
 
 /** A simulated machine: the real kubelet's decisions over a runtime in memory. */
@@ -62,7 +73,10 @@ export class SimulatedNode {
   readonly ip: string;
   readonly clock: NodeClock;
   readonly link: Link;
-  readonly runtime: SimulatedRuntime;
+  #runtime: SimulatedRuntime;
+  readonly #spec: NodeSpec;
+  readonly #runtimeOptions: SimulatedRuntimeOptions;
+  #restored: NodeSnapshot | undefined;
   readonly #host: MemoryHost;
   readonly #random: Random;
   readonly #around: NodeSurroundings;
@@ -71,10 +85,14 @@ export class SimulatedNode {
   #cri: CriClient | undefined;
   #pods: NodePods | undefined;
   #crashed = true;
+  #boots = 0;
+  #wasRestored = false;
   #partitioned = false;
 
   /** `index`: its place among the nodes, from 0; the address follows from it. Nothing runs until `start`. */
-  constructor(spec: NodeSpec, index: number, around: NodeSurroundings) {
+  constructor(spec: NodeSpec, index: number, around: NodeSurroundings, from?: NodeSnapshot) {
+    this.#spec = spec;
+    this.#restored = from;
     const { random, images, network } = around;
     this.name = spec.name ?? `node-${index + 1}`;
     this.ip = `172.18.${Math.floor((index + 2) / 256)}.${(index + 2) % 256}`;
@@ -100,7 +118,10 @@ export class SimulatedNode {
     // Where nobody gives nodes their networks, each has one of its own all the same.
     const podCidr = `100.${64 + Math.floor(index / 256)}.${index % 256}.0/24`;
     const runtimeRandom = own.fork('runtime');
-    this.runtime = new SimulatedRuntime({ clock, random: runtimeRandom, images, network, nodeIp: ip, logs, podCidr });
+    this.#runtimeOptions = { clock, random: runtimeRandom, images, network, nodeIp: ip, logs, podCidr };
+    this.#runtime = new SimulatedRuntime(this.#runtimeOptions);
+    this.#partitioned = from?.partitioned ?? false;
+    this.link.cut = this.#partitioned;
     this.#config = {
       nodeLabels: { ...spec.labels },
       registerWithTaints: spec.taints ?? [],
@@ -111,6 +132,10 @@ export class SimulatedNode {
     };
     this.#host.processes.program('mount', () => 0);
     this.#host.processes.program('umount', () => 0);
+  }
+
+  get runtime(): SimulatedRuntime {
+    return this.#runtime;
   }
 
   get state(): NodeState {
@@ -134,6 +159,7 @@ export class SimulatedNode {
   /** Boots it. Resolves when its kubelet has registered it. */
   async start(): Promise<void> {
     if (!this.#crashed) return;
+    await this.#restore();
     this.#crashed = false;
     const { transportOf, informers, random, keys, log, network } = this.#around;
     const { clock, name } = this;
@@ -141,8 +167,8 @@ export class SimulatedNode {
     const view = informers.of(name);
     this.#pods = view.pods;
     if (this.#partitioned) view.pods.goDeaf();
-    await writeMachineFacts(this.#host.files, this.#random);
-    this.#cri = simulatedCriClient(this.runtime, () => clock.whenRunning());
+    if (this.#boots++ > 0 || !this.#wasRestored) await writeMachineFacts(this.#host.files, this.#random);
+    this.#cri = simulatedCriClient(this.#runtime, () => clock.whenRunning());
     this.#kubelet = await startKubelet({
       nodeName: name,
       client,
@@ -156,6 +182,33 @@ export class SimulatedNode {
       connections: simulatedConnections(network, clock, this.ip),
       config: this.#config,
     });
+  }
+
+  /** Puts back what a snapshot held. Idempotent; for a node that stays down as well. */
+  async restore(): Promise<void> {
+    await this.#restore();
+  }
+
+  async #restore(): Promise<void> {
+    const from = this.#restored;
+    this.#restored = undefined;
+    if (!from) return;
+    this.#wasRestored = true;
+    await writeDisk(this.#host.files, from.disk);
+    // What it draws from now on is this cluster's own: two clusters of one snapshot may go different ways.
+    const { random: _, ...runtime } = from.runtime;
+    this.#runtime = restoreSnapshot(runtime, this.#runtimeOptions);
+  }
+
+  async snapshot(): Promise<NodeSnapshot> {
+    const { random: _, ...runtime } = takeSnapshot(this.#runtime);
+    return {
+      spec: { ...this.#spec, name: this.name },
+      runtime,
+      disk: await readDisk(this.#host.files),
+      crashed: this.#crashed,
+      partitioned: this.#partitioned,
+    };
   }
 
   /** Stops its kubelet in order; pods go on running. */
@@ -176,7 +229,7 @@ export class SimulatedNode {
     if (this.#crashed) return;
     this.link.endLife();
     this.#pods?.goDeaf();
-    this.runtime.powerOff();
+    this.#runtime.powerOff();
     await this.#cri?.close();
     await this.#around.drive(this.stop());
   }
@@ -218,16 +271,16 @@ export class SimulatedNode {
 
   /** Ends the containers of an image's name or id with an exit code, as a signal or the kernel would. */
   kill(container: string, exitCode = 137, reason = 'Error'): void {
-    for (const record of [...this.runtime.containers.values()]) {
+    for (const record of [...this.#runtime.containers.values()]) {
       const image = record.config.image?.userSpecifiedImage ?? record.config.image?.image;
-      if (record.id === container || image === container) this.runtime.killContainer(record.id, exitCode, reason);
+      if (record.id === container || image === container) this.#runtime.killContainer(record.id, exitCode, reason);
     }
   }
 
   /** Whether an address is its own or one of its pods'. */
   owns(ip: string): boolean {
     if (ip === this.ip) return true;
-    for (const sandbox of this.runtime.sandboxes.values()) if (sandbox.ip === ip) return true;
+    for (const sandbox of this.#runtime.sandboxes.values()) if (sandbox.ip === ip) return true;
     return false;
   }
 }

@@ -124,10 +124,31 @@ export interface ExecCall {
 /** The exit code; nothing is 0, a throw is 1 with the message on stderr. */
 export type ExecHandler = (call: ExecCall) => number | void | Promise<number | void>;
 
+/** A function that threw; its container has ended with 1. */
+export interface ImageFailure {
+  readonly reference: string;
+  /** `namespace/name` */
+  readonly pod: string;
+  readonly error: Error;
+}
+
+const FAILURES_MAX = 5;
+
 /** The images of a simulated registry, for all nodes of a cluster. */
 export class SimulatedImages {
   readonly #images = new Map<string, SimulatedImage>();
   #default: SimulatedImage | undefined = {};
+  readonly #failures: ImageFailure[] = [];
+
+  /** Functions that threw, the newest last: for messages about what never came. */
+  get failures(): readonly ImageFailure[] {
+    return this.#failures;
+  }
+
+  failed(failure: ImageFailure): void {
+    if (this.#failures.length >= FAILURES_MAX) this.#failures.shift();
+    this.#failures.push(failure);
+  }
 
   define(reference: string, image: SimulatedImage | ContainerFunction): void {
     this.#images.set(normalizeReference(reference), typeof image === 'function' ? { run: image } : image);

@@ -27,6 +27,8 @@ export interface ProcessHost {
   appendLog(data: Uint8Array): void;
   used(usage: ResourceUsage): void;
   exited(code: number, reason: string): void;
+  /** The image's function threw. */
+  failed(error: Error): void;
 }
 
 /** SIGKILL, and SIGTERM without anybody who handles it. */
@@ -165,6 +167,7 @@ export class SimulatedProcess {
     } catch (error) {
       if (this.#ended.signal.aborted) return;
       this.#write('stderr', `${asError(error).message}\n`);
+      this.#host.failed(asError(error));
       code = 1;
     }
     if (code !== undefined) this.end(code);

@@ -407,6 +407,11 @@ export class SimulatedRuntime {
         record.usage = { ...record.usage, ...usage };
       },
       exited: (code, reason) => this.#ended(record, code, reason),
+      failed: (error) => {
+        const { namespace = '', name = '' } = record.sandbox.config.metadata ?? {};
+        const { userSpecifiedImage, image: reference = '' } = record.config.image ?? {};
+        this.images.failed({ reference: userSpecifiedImage || reference, pod: `${namespace}/${name}`, error });
+      },
     });
     this.#processes.set(record.id, process);
     process.start();

@@ -1,0 +1,127 @@
+import type { Clock } from '../libs/base/clock.ts';
+import { RealClock } from '../libs/base/node/real-clock.ts';
+import { VirtualClock } from '../libs/base/virtual-clock.ts';
+import { type Duration, durationMs } from './duration.ts';
+import { ClusterUsageError, NeverSettledError } from './errors.ts';
+
+export interface UntilOptions {
+  /** Default 5 minutes of the cluster's time. */
+  readonly within?: Duration;
+  /** What is waited for, in the words of the error. */
+  readonly what?: string;
+}
+
+const DEFAULT_WAIT = '5m';
+const DRIVE_STEP_MS = 10;
+/** Ten minutes of virtual time. */
+const DRIVE_STEPS_MAX = 60_000;
+/** How far virtual time moves between two looks of `until`. */
+const STEP_MS = 100;
+/** A real operation that holds virtual time for so long (of real time) has come to nothing. */
+const HELD_MS_MAX = 60_000;
+
+export interface ClusterTimeOptions {
+  readonly clock: Clock;
+  readonly seed: string;
+  /** Who waits for what, in lines, for errors about what never came. */
+  readonly waiting: () => Promise<readonly string[]>;
+  /** Throws when the cluster is no more. */
+  readonly mustLive: () => void;
+}
+
+/** How the time of one cluster passes: when it is told to, and for as long as somebody waits for something. */
+export class ClusterTime {
+  readonly clock: Clock;
+  readonly #options: ClusterTimeOptions;
+  #advancing = false;
+
+  constructor(options: ClusterTimeOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+  }
+
+  async advance(by: Duration): Promise<void> {
+    this.#options.mustLive();
+    const byMs = durationMs(by);
+    const { clock } = this;
+    if (clock instanceof VirtualClock) await this.#move(() => clock.advance(byMs));
+    else await clock.sleep(byMs);
+  }
+
+  /** Awaits work that may need virtual time: lets it pass in small steps until the work is done. */
+  async drive<T>(work: Promise<T>): Promise<T> {
+    const { clock } = this;
+    if (!(clock instanceof VirtualClock)) return work;
+    let done = false;
+    const ended = () => {
+      done = true;
+    };
+    work.then(ended, ended);
+    await clock.settle();
+    // Where somebody else moves time already, they do it for this work too.
+    for (let step = 0; !done && !this.#advancing; step++) {
+      if (step >= DRIVE_STEPS_MAX) throw await this.#never('what was begun did not end within 10m', undefined);
+      await this.#move(() => clock.advance(DRIVE_STEP_MS, () => done));
+    }
+    return work;
+  }
+
+  async until<T>(
+    condition: () => Promise<T> | T,
+    options: UntilOptions & { readonly told?: () => string } = {},
+  ): Promise<NonNullable<T>> {
+    const withinMs = durationMs(options.within ?? DEFAULT_WAIT);
+    const endMs = this.clock.monotonic() + withinMs;
+    let last: unknown;
+    for (;;) {
+      this.#options.mustLive();
+      try {
+        const value = await condition();
+        if (value) return value;
+        last = value;
+      } catch (error) {
+        if ((error as { status?: { code?: number } }).status?.code !== 404) throw error;
+        last = error;
+      }
+      if (this.clock.monotonic() >= endMs)
+        throw await this.#never(
+          `${options.what ?? 'what was waited for'} did not come within ${withinMs} ms`,
+          options.told ? options.told() : last,
+        );
+      await this.advance(STEP_MS);
+    }
+  }
+
+  async #never(what: string, last: unknown): Promise<NeverSettledError> {
+    const seen =
+      typeof last === 'string'
+        ? last
+        : last instanceof Error
+          ? last.message
+          : last === undefined
+            ? ''
+            : JSON.stringify(last);
+    const lines = await this.#options.waiting().catch(() => []);
+    const waiting = lines.length > 0 ? `\n  ${lines.join('\n  ')}\n` : '';
+    return new NeverSettledError(`${what}${seen ? `; last seen: ${seen}` : ''}${waiting}`, this.#options.seed);
+  }
+
+  async #move(run: () => Promise<unknown>): Promise<void> {
+    if (this.#advancing)
+      throw new ClusterUsageError('time is being advanced already; await the first advance or until');
+    this.#advancing = true;
+    const stuck = Promise.withResolvers<never>();
+    const watchdog = new RealClock().setTimer(() => {
+      const held = this.clock instanceof VirtualClock ? this.clock.held : [];
+      if (held.length === 0) return;
+      const what = `virtual time waits for ${held.join(', ')}, which does not end`;
+      stuck.reject(new NeverSettledError(what, this.#options.seed));
+    }, HELD_MS_MAX);
+    try {
+      await Promise.race([run(), stuck.promise]);
+    } finally {
+      watchdog.cancel();
+      this.#advancing = false;
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { createDefaultServer } from '../control-plane/apiserver/default-server.ts';
+import { inProcessTransport } from '../control-plane/apiserver/in-process.ts';
+import type { Connector } from '../control-plane/apiserver/registry/engine.ts';
+import type { ApiServer, AuditRecord } from '../control-plane/apiserver/server.ts';
+import type { Store } from '../control-plane/store/store.ts';
+import type { Clock } from '../libs/base/clock.ts';
+import type { Issuer, Keys, Subject } from '../libs/base/keys.ts';
+import type { Logger } from '../libs/base/log.ts';
+import { RealClock } from '../libs/base/node/real-clock.ts';
+import type { Random } from '../libs/base/random.ts';
+import { decodePem } from '../libs/base/x509/pem.ts';
+import type { Transport } from '../libs/client/transport.ts';
+import { TransportError } from '../libs/kind/client.ts';
+import type { ClusterUser } from './cluster.ts';
+import type { FaultyWays } from './faults/fault-transport.ts';
+
+const YEAR_MS = 365 * 86_400_000;
+
+export interface ControlPlaneOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly log: Logger;
+  readonly connector: Connector;
+  readonly ways: FaultyWays;
+  readonly audit: (record: AuditRecord) => void;
+  /** When the cluster's authority was made: the same for all clusters of one snapshot. */
+  readonly authorityMs: number;
+}
+
+/** The API server of a simulated cluster, who it trusts, and the ways to it. */
+export class SimulatedControlPlane {
+  readonly #options: ControlPlaneOptions;
+  #authority: Issuer | undefined;
+  #server: ApiServer | undefined;
+  #starts = 0;
+
+  constructor(options: ControlPlaneOptions) {
+    this.#options = options;
+  }
+
+  get authority(): Issuer {
+    return this.#authority as Issuer;
+  }
+
+  /** Throws `TransportError` while the server is down. */
+  readonly handle: ApiServer['handle'] = async (request) => this.#running().handle(request);
+
+  async start(): Promise<void> {
+    const { clock, random, keys, log, store, connector, audit, authorityMs } = this.#options;
+    this.#authority ??= await this.#makeAuthority(authorityMs);
+    const life = this.#starts++;
+    const server = createDefaultServer({
+      store,
+      clock,
+      random: random.fork(life === 0 ? 'apiserver' : `apiserver ${life}`),
+      keys,
+      log: log.child('apiserver'),
+      clientAuthorityPem: this.#authority.certificatePem,
+      serviceAccountKey: await keys.generateKey('service accounts'),
+      serverAddress: 'tutti.internal:443',
+      platform: 'simulated/any',
+      runtime: 'simulated',
+      connector,
+      audit,
+    });
+    await server.start();
+    this.#server = server;
+  }
+
+  /** Ends the server, waits, and begins a new one over the same store. */
+  async restart(downMs: number): Promise<void> {
+    await this.stop();
+    this.#options.ways.breakWatches();
+    if (downMs > 0) await this.#options.clock.sleep(downMs);
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    await server?.stop();
+  }
+
+  /** A way in as a user, with a certificate as on the wire; faults may happen on it. */
+  async transportAs(user: ClusterUser): Promise<Transport> {
+    const subject = { commonName: user.name, organizations: user.groups ?? [] };
+    const { certificatePem } = await this.issue(subject, 'client auth');
+    const inner = inProcessTransport({
+      handle: this.handle,
+      credentials: { certificateDer: decodePem(certificatePem)[0]?.der },
+    });
+    return this.#options.ways.over(inner, user.name);
+  }
+
+  /** A certificate of the cluster's authority. */
+  async issue(subject: Subject, usage: 'client auth' | 'server auth', ips: readonly string[] = []): Promise<Issuer> {
+    const { keys, clock } = this.#options;
+    const key = await keys.generateKey(`${usage} ${subject.commonName} ${(subject.organizations ?? []).join()}`);
+    const nowMs = clock.now();
+    const certificatePem = await keys.issueCertificate(
+      {
+        subject,
+        publicKey: key,
+        usages: ['digital signature', usage],
+        ...(usage === 'server auth' ? { names: { dns: ['localhost'], ip: ips } } : {}),
+        // Real clients look at the machine's time.
+        notBeforeMs: Math.min(nowMs, new RealClock().now()) - 60_000,
+        notAfterMs: nowMs + 10 * YEAR_MS,
+      },
+      this.#authority,
+    );
+    return { key, certificatePem };
+  }
+
+  async #makeAuthority(nowMs: number): Promise<Issuer> {
+    const { keys } = this.#options;
+    const key = await keys.generateKey('ca');
+    const certificatePem = await keys.issueCertificate({
+      subject: { commonName: 'kubernetes' },
+      publicKey: key,
+      isCertificateAuthority: true,
+      usages: ['cert sign', 'digital signature'],
+      notBeforeMs: nowMs,
+      notAfterMs: nowMs + 10 * YEAR_MS,
+    });
+    return { key, certificatePem };
+  }
+
+  #running(): ApiServer {
+    if (this.#server) return this.#server;
+    throw new TransportError('connect: connection refused: the API server is down', { sent: false });
+  }
+}

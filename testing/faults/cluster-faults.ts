@@ -1,0 +1,78 @@
+import type { NodeClock } from '../nodes/node-clock.ts';
+import type { ActiveFault, ApiFault, ApiFaults, FaultCounts } from './api-faults.ts';
+import type { FaultyWays } from './fault-transport.ts';
+import type { FaultyStore } from './faulty-store.ts';
+
+export type { ActiveFault, ApiFault, FaultCounts, FaultKind } from './api-faults.ts';
+
+/** What can go wrong around the API server of a cluster. Everything is drawn from the cluster's seed, and counted. */
+export interface ClusterFaults {
+  /** Lets something befall requests from now on, until it is disposed of (`using`), cleared, or has happened `times`. */
+  add(fault: ApiFault): ActiveFault;
+  /** Takes all faults of requests away, empties the disk and sets the clocks right. */
+  clear(): void;
+  /** How often each kind has happened. */
+  readonly counts: FaultCounts;
+  /** Breaks watches that are open now, of some resources or users, or all. Gives how many. */
+  breakWatches(of?: { readonly resources?: readonly string[]; readonly users?: readonly string[] }): number;
+  /** Forgets all history: watches that broke before must begin anew (410). */
+  compact(): Promise<void>;
+  /** The API server ends and begins anew; watches break, requests find nobody for `downMs` (default 0). */
+  restartApiServer(downMs?: number): Promise<void>;
+  /** The store's disk is full (nothing is written, everything is read), or has room again. */
+  diskFull(full: boolean): void;
+  /** Sets a component's wall clock wrong by so many milliseconds; positive: ahead. */
+  skew(component: string, byMs: number): void;
+  /** Lets a component stand still, as a process that is stopped, or go on. */
+  pause(component: string): void;
+  resume(component: string): void;
+}
+
+export interface ClusterFaultsOptions {
+  readonly requests: ApiFaults;
+  readonly ways: FaultyWays;
+  readonly store: FaultyStore;
+  readonly restartApiServer: (downMs: number) => Promise<void>;
+  /** Throws `ClusterUsageError` for a component that there is not. */
+  readonly clockOf: (component: string) => NodeClock;
+  readonly clocks: () => Iterable<NodeClock>;
+}
+
+export function clusterFaults(options: ClusterFaultsOptions): ClusterFaults {
+  const { requests, ways, store, clockOf, clocks } = options;
+  return {
+    add: (fault) => requests.add(fault),
+    clear() {
+      requests.clear();
+      store.full = false;
+      for (const clock of clocks()) {
+        clock.skewMs = 0;
+        clock.resume();
+      }
+    },
+    get counts() {
+      return requests.counts;
+    },
+    breakWatches: (of) => ways.breakWatches(of),
+    async compact() {
+      requests.count('compact');
+      await store.compact(await store.currentRevision());
+    },
+    async restartApiServer(downMs = 0) {
+      requests.count('restart-apiserver');
+      await options.restartApiServer(downMs);
+    },
+    diskFull(full) {
+      store.full = full;
+    },
+    skew(component, byMs) {
+      requests.count('skew');
+      clockOf(component).skewMs = byMs;
+    },
+    pause(component) {
+      requests.count('pause');
+      clockOf(component).pause();
+    },
+    resume: (component) => clockOf(component).resume(),
+  };
+}

@@ -1,0 +1,191 @@
+import { apiErrorOf } from '../../libs/client/api-error.ts';
+import type {
+  Transport,
+  TransportRequest,
+  TransportResponse,
+  TransportWatch,
+  TransportWatchSink,
+} from '../../libs/client/transport.ts';
+import { TransportError } from '../../libs/kind/client.ts';
+import { failure } from '../../libs/machinery/errors.ts';
+import type { ApiFault, ApiFaults, RequestFacts } from './api-faults.ts';
+
+const DELAY_MS = 1_000;
+/** How many answers are remembered for stale reads. */
+const ANSWERS_MAX = 200;
+
+interface OpenWatch {
+  readonly facts: RequestFacts;
+  break(): void;
+}
+
+/** The ways of all clients of one cluster, which faults lie in wait on. */
+export class FaultyWays {
+  readonly faults: ApiFaults;
+  readonly #watches = new Set<OpenWatch>();
+
+  constructor(faults: ApiFaults) {
+    this.faults = faults;
+  }
+
+  /** A transport of one user on which faults may happen. */
+  over(inner: Transport, user: string): Transport {
+    return new FaultTransport(inner, user, this.faults, this.#watches);
+  }
+
+  /** Breaks the watches of some resources (default: all) or users. Gives how many. */
+  breakWatches(of: { readonly resources?: readonly string[]; readonly users?: readonly string[] } = {}): number {
+    const broken = [...this.#watches].filter(
+      ({ facts }) =>
+        (!of.resources || of.resources.includes(facts.resource)) && (!of.users || of.users.includes(facts.user)),
+    );
+    for (const watch of broken) {
+      this.faults.count('break-watch');
+      watch.break();
+    }
+    return broken.length;
+  }
+}
+
+class FaultTransport implements Transport {
+  readonly #inner: Transport;
+  readonly #user: string;
+  readonly #faults: ApiFaults;
+  readonly #watches: Set<OpenWatch>;
+  readonly #answers = new Map<string, TransportResponse>();
+
+  constructor(inner: Transport, user: string, faults: ApiFaults, watches: Set<OpenWatch>) {
+    this.#inner = inner;
+    this.#user = user;
+    this.#faults = faults;
+    this.#watches = watches;
+  }
+
+  async request(request: TransportRequest): Promise<TransportResponse> {
+    if (!this.#faults.any) return this.#inner.request(request);
+    const drawn = this.#faults.draw(factsOf(request, this.#user));
+    const refused = await this.#before(drawn, request);
+    if (refused) return refused;
+    const key = `${request.path}?${request.query}`;
+    if (drawn.some(({ fault }) => fault === 'stale')) {
+      const earlier = this.#answers.get(key);
+      if (earlier) return earlier;
+    }
+    const answer = await this.#inner.request(request);
+    if (request.method === 'GET') this.#remember(key, answer);
+    if (drawn.some(({ fault }) => fault === 'duplicate')) {
+      // Whatever the second one says is said to nobody.
+      await this.#inner.request(request).catch(() => undefined);
+    }
+    if (drawn.some(({ fault }) => fault === 'lose-answer'))
+      throw new TransportError('the connection broke before the answer came', { sent: true });
+    return answer;
+  }
+
+  async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
+    const facts = { ...factsOf(request, this.#user), verb: 'watch' };
+    const drawn = this.#faults.any ? this.#faults.draw(facts) : [];
+    const refused = await this.#before(drawn, request);
+    if (refused) throw apiErrorOf(refused.code, refused.value);
+    if (drawn.some(({ fault }) => fault === 'expire') && /(^|&)resourceVersion=[1-9]/.test(request.query)) {
+      const status = failure(410, 'Expired', 'too old resource version: the history was compacted');
+      throw apiErrorOf(410, status);
+    }
+    return this.#open(request, sink, facts);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  async #open(request: TransportRequest, sink: TransportWatchSink, facts: RequestFacts): Promise<TransportWatch> {
+    let inner: TransportWatch | undefined;
+    const watches = this.#watches;
+    const watch: OpenWatch = {
+      facts,
+      break() {
+        watches.delete(watch);
+        inner?.close();
+        sink.ended(new TransportError('the connection of the watch broke', { sent: true }));
+      },
+    };
+    inner = await this.#inner.watch(request, {
+      event: (type, object) => sink.event(type, object),
+      ended(error) {
+        watches.delete(watch);
+        sink.ended(error);
+      },
+      room: () => sink.room?.(),
+    });
+    watches.add(watch);
+    return {
+      close() {
+        watches.delete(watch);
+        inner?.close();
+      },
+    };
+  }
+
+  /** What happens on the way there. Gives the answer where the server never sees the request. */
+  async #before(drawn: readonly ApiFault[], request: TransportRequest): Promise<TransportResponse | undefined> {
+    for (const { fault, delayMs = DELAY_MS, code = 503 } of drawn) {
+      if (fault === 'delay') await this.#faults.clock.sleep(delayMs, request.signal);
+      else if (fault === 'lose-request') throw new TransportError('connection refused', { sent: false });
+      else if (fault === 'refuse') return refusal(code);
+    }
+    return undefined;
+  }
+
+  #remember(key: string, answer: TransportResponse): void {
+    this.#answers.delete(key);
+    this.#answers.set(key, answer);
+    for (const old of this.#answers.keys()) {
+      if (this.#answers.size <= ANSWERS_MAX) break;
+      this.#answers.delete(old);
+    }
+  }
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  409: 'Conflict',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+};
+
+function refusal(code: number): TransportResponse {
+  const value = failure(code, REASONS[code] ?? 'InternalError', 'a fault of the simulation refuses this request');
+  return { code, headers: {}, value };
+}
+
+const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  GET: ['get', 'list'],
+  POST: ['create', 'create'],
+  PUT: ['update', 'update'],
+  PATCH: ['patch', 'patch'],
+  DELETE: ['delete', 'deletecollection'],
+};
+
+/** `/apis/apps/v1/namespaces/default/deployments/web/scale` → what is asked for. Paths of no resource have none. */
+function factsOf({ method, path }: TransportRequest, user: string): RequestFacts {
+  const parts = path.split('/').slice(1).map(decodeURIComponent);
+  const isCore = parts[0] === 'api';
+  let rest = isCore ? parts.slice(2) : parts[0] === 'apis' ? parts.slice(3) : [];
+  let namespace = '';
+  if (rest[0] === 'namespaces' && rest.length > 2 && rest[2] !== 'status' && rest[2] !== 'finalize') {
+    namespace = rest[1] ?? '';
+    rest = rest.slice(2);
+  }
+  const [resource = '', name, subresource] = rest;
+  const [one, many] = VERBS[method] ?? ['get', 'list'];
+  return {
+    user,
+    verb: name === undefined && resource !== '' ? many : one,
+    resource: subresource ? `${resource}/${subresource}` : resource,
+    namespace,
+  };
+}

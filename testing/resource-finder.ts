@@ -1,0 +1,78 @@
+import type { Client } from '../libs/kind/client.ts';
+import type { ResourceRef } from '../libs/kind/object.ts';
+import { isNotFound } from '../libs/machinery/errors.ts';
+import { ClusterUsageError } from './errors.ts';
+
+interface ApiResource {
+  readonly name: string;
+  readonly kind: string;
+  readonly singularName?: string;
+  readonly shortNames?: readonly string[];
+  readonly namespaced: boolean;
+}
+
+interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
+}
+
+/** Finds resources by what people call them, in what the server says that it has: built-in kinds and custom ones alike. */
+export class ResourceFinder {
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** By type. `undefined`: the server does not have it (yet). */
+  async byKind(apiVersion: string, kind: string): Promise<ResourceRef | undefined> {
+    const slash = apiVersion.indexOf('/');
+    const at = { group: apiVersion.slice(0, Math.max(0, slash)), version: apiVersion.slice(slash + 1) };
+    const found = (await this.#resources(at)).find((one) => one.kind === kind);
+    return found && referenceTo(at, found);
+  }
+
+  /** By any of its names, as `kubectl` takes them: `deployment`, `deployments.apps`, `deploy`, `pods`. */
+  async byName(name: string): Promise<ResourceRef> {
+    const [word = '', ...rest] = name.toLowerCase().split('.');
+    const wantedGroup = rest.join('.');
+    for (const at of await this.#groupVersions()) {
+      if (wantedGroup !== '' && at.group !== wantedGroup) continue;
+      const found = (await this.#resources(at)).find(
+        (one) =>
+          one.name === word ||
+          one.singularName === word ||
+          one.kind.toLowerCase() === word ||
+          one.shortNames?.includes(word),
+      );
+      if (found) return referenceTo(at, found);
+    }
+    throw new ClusterUsageError(`the cluster has no resource called "${name}"`);
+  }
+
+  /** The core group first, then each group's preferred version. */
+  async #groupVersions(): Promise<GroupVersion[]> {
+    const { groups } = (await this.#client.raw('GET', '/apis')) as {
+      groups: { name: string; preferredVersion: { version: string } }[];
+    };
+    return [
+      { group: '', version: 'v1' },
+      ...groups.map(({ name, preferredVersion }) => ({ group: name, version: preferredVersion.version })),
+    ];
+  }
+
+  async #resources({ group, version }: GroupVersion): Promise<readonly ApiResource[]> {
+    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    try {
+      const { resources } = (await this.#client.raw('GET', path)) as { resources: ApiResource[] };
+      return resources.filter(({ name }) => !name.includes('/'));
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
+  }
+}
+
+function referenceTo({ group, version }: GroupVersion, { name, kind, namespaced }: ApiResource): ResourceRef {
+  return { group, version, resource: name, kind, namespaced };
+}

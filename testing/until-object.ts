@@ -1,0 +1,41 @@
+import type { Client } from '../libs/kind/client.ts';
+import type { ApiObject } from '../libs/kind/object.ts';
+import type { ClusterTime, UntilOptions } from './cluster-time.ts';
+import { ClusterUsageError } from './errors.ts';
+import { ResourceFinder } from './resource-finder.ts';
+
+/** Waits until an object, named as `deployment/web`, is as the predicate wants it, and gives it. */
+export async function untilObject(
+  time: ClusterTime,
+  client: Client,
+  named: string,
+  predicate: (object: ApiObject) => unknown,
+  { namespace = 'default', ...options }: UntilOptions & { readonly namespace?: string },
+): Promise<ApiObject> {
+  const [resource = '', name = '', ...more] = named.split('/');
+  if (resource === '' || name === '' || more.length > 0)
+    throw new ClusterUsageError(`"${named}" names no object; write it as "deployment/web"`);
+  const ref = await new ResourceFinder(client).byName(resource);
+  const of = ref.namespaced ? client.resource(ref).namespace(namespace) : client.resource(ref);
+  let last: ApiObject | undefined;
+  const holds = async () => {
+    const object = (await of.get(name)) as ApiObject;
+    last = object;
+    try {
+      return (await predicate(object)) && object;
+    } catch (error) {
+      // `d.status.availableReplicas` before there is a status.
+      if (error instanceof TypeError) return undefined;
+      throw error;
+    }
+  };
+  const told = () => {
+    if (!last) return 'it never was there';
+    return `status ${JSON.stringify((last as { status?: unknown }).status ?? null)}`;
+  };
+  return (await time.until(holds, {
+    what: `${named} in namespace ${namespace} as wanted`,
+    ...options,
+    told,
+  })) as ApiObject;
+}
