@@ -131,7 +131,7 @@ class Node implements RunningNode {
       await removeKubeProxy({ host, clock, serviceCidrs: networks.serviceCidrs });
     }
     if (cri) {
-      await removePodNetwork(machine);
+      await removePodNetwork(machine, networks.podCidrs);
       await removeLeftovers(machine, this.#settings);
     }
   }

@@ -8,6 +8,7 @@ import type { Live } from '../../libs/kind/object.ts';
 import { applyNetwork, removeNetwork } from '../../node/cni/network.ts';
 import type { NetworkNode } from '../../node/cni/plan.ts';
 import type { Machine } from './apiserver.ts';
+import { letPodsPass, stopPodsPassing } from './forwarding.ts';
 
 export interface PodNetworkSettings {
   readonly nodeName: string;
@@ -30,7 +31,9 @@ export function startPodNetwork(machine: Machine, settings: PodNetworkSettings):
 }
 
 /** Takes the network away again, once no pod uses it. A configuration of somebody else stays. Idempotent. */
-export async function removePodNetwork({ host, clock }: Machine): Promise<void> {
+export async function removePodNetwork(machine: Machine, clusterCidrs: readonly string[]): Promise<void> {
+  const { host, clock } = machine;
+  await stopPodsPassing(machine, clusterCidrs);
   const ours = (await host.files.readTextIfExists('/etc/cni/net.d/10-tutti.conflist')) !== undefined;
   await removeNetwork({ host, clock });
   if (!ours || !existsSync(`/sys/class/net/${BRIDGE}`)) return;
@@ -90,6 +93,7 @@ class Follower implements PodNetwork {
       const self = all.find(({ name }) => name === nodeName)!;
       try {
         await passBridgedPackets(this.#machine);
+        await letPodsPass(this.#machine, clusterCidrs);
         const result = await applyNetwork({ host, clock, self, nodes: all, clusterCidrs });
         if (result.kind === 'foreign') log.info('a network of somebody else is used', { file: result.file });
         else
