@@ -46,6 +46,9 @@ export interface Strategy<T extends ApiObject = ApiObject> {
   /** Decides for `count` whether a change counts, where the general rule does not fit (EndpointSlice: labels too). */
   generationChanged?(draft: DeepReadonly<T>, old: DeepReadonly<T>): boolean;
 
+  /** Finalizers may be plain words, as those of custom resources may. Default: only the standard ones may. */
+  readonly plainFinalizers?: boolean;
+
   /** PUT to a name that does not exist creates it. Default false: 404. */
   readonly allowCreateOnUpdate?: boolean;
   /** PUT without resourceVersion is accepted. Default true. */
@@ -58,6 +61,8 @@ export interface Strategy<T extends ApiObject = ApiObject> {
   readonly gracefulDelete?: GracefulDelete<T>;
   /** What DELETE does with dependents when it does not say: Jobs and ReplicationControllers orphan theirs. Default background. */
   readonly defaultDeletePropagation?: 'orphan' | 'background';
+  /** What is said where dependents are orphaned because nobody said otherwise. */
+  readonly orphanWarning?: string;
   /** Something beyond `metadata.finalizers` holds a dying object (`spec.finalizers` of Namespaces). */
   heldBy?(object: DeepReadonly<T>): boolean;
   /** Refuses a deletion by throwing an `ApiError`. */

@@ -134,6 +134,11 @@ export function dns1123Label(text: string, prefix = false): Messages {
 /** Namespaces are DNS labels. */
 export const namespaceName: (text: string, prefix?: boolean) => Messages = dns1123Label;
 
+/** A DNS label as an object's own name: of one with dots nothing else is said. */
+export function labelName(text: string, prefix = false): Messages {
+  return text.includes('.') && !prefix ? ['must not contain dots'] : dns1123Label(text, prefix);
+}
+
 /** Most objects' names: labels joined by dots, up to 253. */
 export function dns1123Subdomain(text: string, prefix = false): Messages {
   return check(prefix ? completed(text) : text, 253, forms.subdomain);

@@ -1,6 +1,8 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { path } from '../../../libs/machinery/field-errors.ts';
+import { validateConditions } from '../../meta/conditions.ts';
 import type { ValidatingAdmissionPolicy } from '../../types/admissionregistration/v1.generated.ts';
 import { defaultMatchResources } from '../defaults.ts';
 import { validateValidatingAdmissionPolicy } from './validation.ts';
@@ -20,6 +22,7 @@ export const strategy: Strategy<ValidatingAdmissionPolicy> = {
 };
 
 export const statusStrategy: StatusSubresource<ValidatingAdmissionPolicy>['strategy'] = {
-  resetFields: ['spec'],
+  resetFields: ['spec', 'metadata'],
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  validateUpdate: ({ status }) => validateConditions(status?.conditions, path('status', 'conditions')),
 };

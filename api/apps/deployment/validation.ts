@@ -79,7 +79,7 @@ const OVER_REPLICAS = 'cannot be greater than status.replicas';
 function validateOrder(status: DeepReadonly<DeploymentStatus>, here: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
   const over = (name: 'updatedReplicas' | 'readyReplicas' | 'availableReplicas', most: number, detail: string) => {
-    if ((status[name] ?? 0) > most) errors.push(field.invalid(here.child(name), status[name], detail));
+    if ((status[name] ?? 0) > most) errors.push(field.invalid(here.child(name), status[name] ?? 0, detail));
   };
   const replicas = status.replicas ?? 0;
   over('updatedReplicas', replicas, OVER_REPLICAS);

@@ -43,7 +43,7 @@ export function validateReplicaCounts(status: ReplicaCounts, here: field.Path): 
   const replicas = status.replicas ?? 0;
   for (const name of counts.slice(1)) {
     if ((status[name] ?? 0) > replicas) {
-      errors.push(field.invalid(here.child(name), status[name], 'cannot be greater than status.replicas'));
+      errors.push(field.invalid(here.child(name), status[name] ?? 0, 'cannot be greater than status.replicas'));
     }
   }
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {

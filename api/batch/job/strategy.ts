@@ -13,6 +13,8 @@ import { jobWarnings, validateJob, validateJobUpdate } from './validation.ts';
 export const strategy: Strategy<Job> = {
   generation: 'count',
   defaultDeletePropagation: 'orphan',
+  orphanWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   resetFields: ['status'],
   defaults: defaultJob,
   validate: validateJob,

@@ -69,7 +69,7 @@ export function validateJobSpec(spec: Spec, here: field.Path): field.ErrorList {
     'maxFailedIndexes',
   ] as const;
   const errors = counts.flatMap((name) => notNegative(spec[name], here.child(name)));
-  errors.push(...validateIndexes(spec, here), ...validateManagedBy(spec.managedBy, here.child('managedBy')));
+  errors.push(...validateManagedBy(spec.managedBy, here.child('managedBy')), ...validateIndexes(spec, here));
   const { podFailurePolicy, successPolicy, podReplacementPolicy: replacement, template } = spec;
   if (podFailurePolicy) {
     errors.push(...validatePodFailurePolicy(spec, podFailurePolicy, here.child('podFailurePolicy')));

@@ -5,6 +5,7 @@ import { validateEvent, validateEventUpdate } from './validation.ts';
 
 export const strategy: Strategy<Event> = {
   allowCreateOnUpdate: true,
+  plainFinalizers: true,
   // Whatever can stand in a path: events are named after what they are about.
   validateName: pathSegmentName,
   validate: validateEvent,

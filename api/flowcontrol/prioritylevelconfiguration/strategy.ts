@@ -19,7 +19,7 @@ export const strategy: Strategy<PriorityLevelConfiguration> = {
 };
 
 export const statusStrategy: StatusSubresource<PriorityLevelConfiguration>['strategy'] = {
-  resetFields: ['spec'],
+  resetFields: ['spec', 'metadata'],
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
   validateUpdate: ({ status }) => validateConditions(status?.conditions),
 };

@@ -62,10 +62,13 @@ export function readConfiguration(r: ResourceRequest, repeated: string[] = []): 
     repeated.push(...duplicates);
     value = decodeAny(json);
   } catch (error) {
-    throw error instanceof DecodeError ? badRequest(`error decoding YAML: ${error.message}`) : error;
+    throw error instanceof DecodeError
+      ? badRequest(`error decoding YAML: error converting YAML to JSON: ${error.message}`)
+      : error;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const type = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
+    if (value === null) throw badRequest('invalid object type: /, Kind=');
+    const type = Array.isArray(value) ? 'array' : typeof value;
     throw badRequest(
       `error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ${type} into Go value of type map[string]interface {}`,
     );

@@ -143,7 +143,12 @@ function checkKind(meta: TypeMeta, expected: ExpectedBody): TypeMeta {
 
 /** Whether the data is of the same kind, in a version that is known and not the path's: that could be converted. */
 function isOtherVersion(group: string, version: string, kind: string, expected: ExpectedBody): boolean {
-  return kind === expected.kind && builtinTypeOf(group, version, kind) !== undefined;
+  if (kind !== expected.kind) return false;
+  if (builtinTypeOf(group, version, kind) !== undefined) return true;
+  // Kinds had other versions once, some of them in a group of their own.
+  return (
+    /^v\d+(alpha|beta)\d+$/.test(version) && [parseApiVersion(expected.apiVersion).group, 'extensions'].includes(group)
+  );
 }
 
 /** `core`, `apps`: how messages name where a group's kinds are. */

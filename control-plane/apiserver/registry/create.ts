@@ -1,6 +1,12 @@
 import type { ApiObject } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import { alreadyExists, badRequest, generateNameConflict, invalid } from '../../../libs/machinery/errors.ts';
+import {
+  alreadyExists,
+  alreadyExistsDeleting,
+  badRequest,
+  generateNameConflict,
+  invalid,
+} from '../../../libs/machinery/errors.ts';
 import { generateName } from '../../../libs/machinery/names.ts';
 import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
 import type { Entry } from '../../store/store.ts';
@@ -107,7 +113,10 @@ async function insert(engine: Engine, ctx: RequestContext, target: Target, draft
     } else {
       const result = await putObject(engine.store, key, prepared, 'absent', kind.expireAfterSeconds);
       if (result.ok) return cache.encode(result.entry as Entry);
+      taken = result.actual;
     }
+    if (taken && !generated && cache.encode(taken).object().metadata?.deletionTimestamp)
+      throw alreadyExistsDeleting(kind, name);
     if (!generated || !name.startsWith(generated.slice(0, 58))) throw alreadyExists(kind, name);
     if (tries >= GENERATED_NAME_TRIES) throw generateNameConflict(kind, name);
     draft.metadata.name = generateName(generated, engine.random);

@@ -97,7 +97,7 @@ export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject
     errors.push(field.forbidden(at.child('namespace'), 'not allowed on this type'));
   }
   errors.push(...validateCommonMetadata(metadata, at));
-  if (!custom) errors.push(...validateFinalizerNames(metadata, at));
+  if (!custom && !kind.strategy.plainFinalizers) errors.push(...validateFinalizerNames(metadata, at));
   return errors;
 }
 

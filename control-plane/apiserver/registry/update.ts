@@ -4,8 +4,16 @@ import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { conflict, invalid, modified, notFound, uidPrecondition } from '../../../libs/machinery/errors.ts';
+import {
+  conflict,
+  invalid,
+  modified,
+  notFound,
+  uidPrecondition,
+  unclassified,
+} from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
+import { quote } from '../../../libs/machinery/quote.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { applyDefaults } from '../../../libs/machinery/schema/defaults.ts';
 import type { Entry } from '../../store/store.ts';
@@ -119,6 +127,7 @@ async function tryChange(
   // A PUT says which object it means; to a patch a uid is a field like others, and must not change.
   if (ctx.attributes.verb !== 'patch') checkUid(target, draft.metadata.uid, before.metadata?.uid);
   const wanted = draft.metadata.resourceVersion ?? '';
+  if (!/^\d*$/.test(wanted)) throw unclassified(`strconv.ParseUint: parsing ${quote(wanted)}: invalid syntax`);
   if (wanted !== '' && wanted !== '0' && wanted !== String(old.revision)) {
     // The cache may be behind the writer's own last write: only the store's newest decides.
     const newestEntry = await engine.store.get(key);

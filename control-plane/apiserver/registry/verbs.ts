@@ -178,9 +178,14 @@ export function nameMustMatch(object: ApiObject, name: string): void {
     throw badRequest(`the name of the object (${given}) does not match the name on the URL (${name})`);
 }
 
+const saysPropagation = (options: ApiObject): boolean =>
+  Object.hasOwn(options, 'propagationPolicy') || Object.hasOwn(options, 'orphanDependents');
+
 async function remove(r: ResourceRequest): Promise<ApiResponse> {
   const { kind } = r.target.resource;
   const { parameters, dryRun } = decodeDeleteOptions(r);
+  if (kind.strategy.orphanWarning && !saysPropagation(parameters.options))
+    r.ctx.warnings.add(kind.strategy.orphanWarning);
   const { encoded, gone } = await deleteObject(r.engine, { ...r.ctx, dryRun }, r.target, parameters);
   if (!gone || kind.strategy.deleteReturnsObject) return presentObject(r, encoded, 200);
   const details = {
@@ -241,8 +246,6 @@ async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiRe
     apiVersion,
   });
   action.strategy?.defaults?.(body);
-  const errors = action.strategy?.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
-  if (errors.length > 0) throw invalid(action.gvk, body.metadata?.name ?? '', errors);
   body.metadata ??= {};
   if (action.asCreated) {
     body.metadata.uid = r.engine.random.uuid();
@@ -252,10 +255,13 @@ async function act(r: ResourceRequest, action: ActionSubresource): Promise<ApiRe
   const form = { gvk: action.gvk, type: action.type };
   const request = admissionRequest('CREATE', r.target, r.subresource, body, undefined, options, form);
   await runAdmit(r.engine, ctx, request);
+  const admitted = request.object as ApiObject;
+  const errors = action.strategy?.validate?.(admitted as DeepReadonly<ApiObject>, ctx) ?? [];
+  if (errors.length > 0) throw invalid(action.gvk, admitted.metadata?.name ?? '', errors);
   const reserved = await runValidate(r.engine, ctx, request);
   let value: ApiObject;
   try {
-    value = await action.run(ctx, r.engine.registry, request.object as ApiObject);
+    value = await action.run(ctx, r.engine.registry, admitted);
   } catch (error) {
     await reserved.rollback();
     throw error;
