@@ -313,6 +313,10 @@ class SimulatedCluster implements Cluster {
     const settings = {
       rootAuthorityPem: authority.certificatePem,
       signing: { authority },
+      serviceAccountTokens: {
+        signingKey: await this.#keys.generateKey('service accounts'),
+        rootAuthorityPem: authority.certificatePem,
+      },
       servingApproval: { reservedCidrs: ['10.96.0.0/12', ...(this.#clusterCidrs ?? [])] },
       ...(this.#clusterCidrs ? { nodeIpam: { clusterCidrs: this.#clusterCidrs } } : {}),
     };

@@ -83,6 +83,10 @@ export async function startControllers(around: Around, networks: ClusterNetworks
       balanceOnNodes: true,
       nodeIpam: { clusterCidrs: networks.podCidrs, reservedCidrs: networks.serviceCidrs },
       signing: { authority: around.pki.ca },
+      serviceAccountTokens: {
+        signingKey: around.pki.serviceAccountKey,
+        rootAuthorityPem: around.pki.ca.certificatePem,
+      },
       servingApproval: { reservedCidrs: [...networks.serviceCidrs, ...networks.podCidrs] },
     },
   });

@@ -4,6 +4,7 @@ import { replicaSetController } from '../../api/apps/replicaset/controller/contr
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
 import { cronJobController } from '../../api/batch/cronjob/controller/controller.ts';
 import { jobController } from '../../api/batch/job/controller/controller.ts';
+import { orphanedJobPodsController } from '../../api/batch/job/controller/orphaned-pods.ts';
 import { ttlAfterFinishedController } from '../../api/batch/job/controller/ttl-after-finished.ts';
 import { csrApprovingController } from '../../api/certificates/certificatesigningrequest/controller/approving.ts';
 import { csrCleanerController } from '../../api/certificates/certificatesigningrequest/controller/cleaning.ts';
@@ -31,6 +32,7 @@ import { bootstrapSignerController } from '../../api/core/secret/controller/boot
 import { tokenCleanerController } from '../../api/core/secret/controller/token-cleaner.ts';
 import { loadBalancerController } from '../../api/core/service/controller/load-balancer.ts';
 import { serviceAccountController } from '../../api/core/serviceaccount/controller/controller.ts';
+import { type TokensSettings, tokensController } from '../../api/core/serviceaccount/controller/tokens.ts';
 import {
   endpointSliceController,
   endpointSliceMirroringController,
@@ -48,7 +50,7 @@ export interface CatalogEntry {
   readonly name: string;
   /** Makes it; it does nothing before `start`. */
   make(env: ControllerEnvironment): RunningController & { start(): void };
-  /** Its service account in `kube-system`, whose role says what it may do. */
+  /** Its service account in `kube-system`, whose role says what it may do; '' for the manager itself. */
   readonly account: string;
   /** Who its events say they are from; default: the account. */
   readonly source?: string;
@@ -75,6 +77,8 @@ export interface ManagerSettings {
   readonly nodeIpam?: IpamSettings;
   /** Services of type LoadBalancer get the nodes' addresses. Without it somebody else gives them theirs. */
   readonly balanceOnNodes?: boolean;
+  /** Fills Secrets of service accounts with tokens. Without it they stay empty. */
+  readonly serviceAccountTokens?: TokensSettings;
   /** Signs what is approved for Kubernetes' own signers. Without it nothing is signed. */
   readonly signing?: SigningSettings;
   /** Approves serving certificates of kubelets. Without it that is an administrator's, as upstream. */
@@ -90,6 +94,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(daemonSetController, 'daemon-set-controller', 'daemonset-controller'),
     entry(statefulSetController, 'statefulset-controller'),
     entry(jobController, 'job-controller'),
+    entry(orphanedJobPodsController, 'job-controller'),
     entry(cronJobController, 'cronjob-controller'),
     entry(ttlAfterFinishedController, 'ttl-after-finished-controller'),
     {
@@ -121,6 +126,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(pvcProtectionController, 'pvc-protection-controller'),
     entry(ephemeralVolumeController, 'ephemeral-volume-controller', 'ephemeral_volume'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
+    ...(settings.serviceAccountTokens ? [entry(tokensController(settings.serviceAccountTokens), '')] : []),
     entry(bootstrapSignerController, 'bootstrap-signer'),
     entry(tokenCleanerController, 'token-cleaner'),
     entry(csrApprovingController, 'certificate-controller'),

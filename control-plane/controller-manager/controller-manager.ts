@@ -94,8 +94,8 @@ class Manager implements RunningControllerManager {
 
   #run(): void {
     const { client, informers, clock, random, keys, featureGates } = this.#options;
-    for (const { name, make, account, source = account } of this.#entries) {
-      const own = this.#options.clientOf?.(account) ?? client;
+    for (const { name, make, account, source = account || 'kube-controller-manager' } of this.#entries) {
+      const own = account === '' ? client : (this.#options.clientOf?.(account) ?? client);
       const log = this.#options.log.child(name);
       const events = createEventRecorder({ client: own, clock, log, component: source });
       this.#recorders.push(events);

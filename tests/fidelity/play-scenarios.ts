@@ -82,6 +82,7 @@ function startControllers(around: Parameters<typeof clientOf>[0]): AsyncDisposab
     settings: {
       rootAuthorityPem: pki.ca.certificatePem,
       signing: { authority: pki.ca },
+      serviceAccountTokens: { signingKey: pki.serviceAccountKey, rootAuthorityPem: pki.ca.certificatePem },
       nodeMonitorGraceMs: NODE_MONITOR_GRACE_MS,
       nodeIpam: { clusterCidrs: networks.podCidrs, reservedCidrs: networks.serviceCidrs },
     },

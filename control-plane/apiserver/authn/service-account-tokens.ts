@@ -84,20 +84,26 @@ export class ServiceAccountTokens {
         problem: `token audiences ${goList(read.audiences)} is invalid for the target audiences ${goList(audiences)}`,
       };
     }
-    const problem = await this.#bindingProblem(read, registry);
+    const problem = await this.#bindingProblem(token, read, registry);
     if (problem) return { problem };
     const { username, uid, groups, extra } = userOf(read);
     return { user: { name: username, uid, groups, extra }, audiences: shared };
   }
 
-  async #bindingProblem(token: ServiceAccountToken, registry: Registry): Promise<string | undefined> {
-    const { namespace, serviceAccount, pod, node, secret } = token;
+  async #bindingProblem(text: string, token: ServiceAccountToken, registry: Registry): Promise<string | undefined> {
+    const { kind, namespace, serviceAccount, pod, node, secret } = token;
     const same = async (ref: ResourceRef, where: string, object: ObjectRef) => {
       const found = await registry.get(ref, where, object.name);
       return found !== undefined && found.metadata.uid === object.uid;
     };
     if (!(await same(serviceAccounts, namespace, serviceAccount))) return 'service account token has been invalidated';
     if (pod && !(await same(pods, namespace, pod))) return 'service account token has been invalidated';
+    if (kind === 'legacy') {
+      // It names its secret by name alone: what is in there must be the very token.
+      const found = await registry.get(secrets, namespace, secret?.name ?? '');
+      const holds = found && !found.metadata.deletionTimestamp && found.data?.['token'] === btoa(text);
+      return holds ? undefined : 'service account token has been invalidated';
+    }
     if (secret && !(await same(secrets, namespace, secret))) return 'service account token has been invalidated';
     if (node && !pod && !(await same(nodes, '', node))) return 'service account token has been invalidated';
     return undefined;
