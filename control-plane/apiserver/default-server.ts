@@ -25,12 +25,13 @@ import type { RequestAttributes, UserInfo } from '../../libs/kind/request.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
 import type { Store } from '../store/store.ts';
 import { standardAdmission } from './admission/standard.ts';
+import { Aggregator, NO_AGGREGATION, type ProxyTransport } from './aggregation/aggregator.ts';
 import type { StoredServices } from './allocators/node-ports.ts';
 import { serviceAllocator } from './allocators/service-allocator.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { bootstrapTokenAuthenticator, bootstrapUser } from './authn/bootstrap-tokens.ts';
 import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
-import { impersonate } from './authn/impersonation.ts';
+import { impersonation } from './authn/impersonation.ts';
 import { type RequestHeaderTrust, requestHeaderAuthenticator } from './authn/request-header.ts';
 import { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { type Authorizer, authorizeInTurn, decideAtOnce } from './authz/authorizer.ts';
@@ -107,6 +108,8 @@ export interface DefaultServerOptions {
   readonly connector?: Connector;
   /** How admission and conversion webhooks are called. Default: all fail. */
   readonly webhooks?: WebhookTransport;
+  /** How extension API servers are reached (APIServices with a Service). Default: they are never available. */
+  readonly aggregation?: ProxyTransport;
   readonly healthChecks?: readonly HealthCheck[];
   /** What `kubectl get componentstatuses` asks beside the store. */
   readonly componentChecks?: readonly ComponentCheck[];
@@ -160,6 +163,13 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     objects: flowObjects,
     ask: (...question) => server.asItself(...question),
   });
+  const aggregator = new Aggregator({
+    transport: options.aggregation ?? NO_AGGREGATION,
+    clock,
+    log,
+    caches: () => server.engine.caches,
+    ask: (...question) => server.asItself(...question),
+  });
   const server: ApiServer = new ApiServer({
     store,
     clock,
@@ -180,10 +190,11 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       bootstrapTokenAuthenticator({ keys, clock }, () => server.engine.registry),
       tokens.authenticator(() => server.engine.registry),
     ],
-    impersonate: (request, user) => impersonate(request, user, authorize),
+    impersonate: impersonation(authorize),
     authorizers,
     fairness,
     observed,
+    aggregator,
     admission: [
       ...standardAdmission({
         random: random.fork('admission'),
@@ -228,7 +239,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     openIdEndpoint(issuer, options.serverAddress, [options.serviceAccountKey]),
     indexEndpoint(kinds, [...PATHS, ...checks.flatMap(({ name, paths }) => paths.map((path) => `/${path}/${name}`))]),
     versionEndpoint(versionInfo(options.platform, options.runtime)),
-    discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256 }),
+    discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256, remote: () => aggregator.groups }),
     openApiEndpoint({ kinds, schema, typeOf: builtinTypeOf, version: 'v1.36.2', describe: options.describe, sha256 }),
   );
   return server;

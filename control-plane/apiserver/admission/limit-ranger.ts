@@ -21,10 +21,11 @@ interface Resources {
   readonly limits: List;
 }
 
-export const limitRanger: AdmissionPlugin = {
+/** `some`: whether there are limit ranges at all. */
+export const limitRanger = (some: () => boolean): AdmissionPlugin => ({
   name: 'LimitRanger',
   handles({ operation, kind, subresource, oldObject, object }) {
-    if (kind.group !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return false;
+    if (kind.group !== '' || !some() || (operation !== 'CREATE' && operation !== 'UPDATE')) return false;
     if (operation === 'UPDATE' && oldObject && object?.metadata?.deletionTimestamp) return false;
     if (kind.resource === 'pods') return operation === 'CREATE' ? subresource === '' : subresource === 'resize';
     return kind.resource === 'persistentvolumeclaims' && subresource === '';
@@ -42,7 +43,7 @@ export const limitRanger: AdmissionPlugin = {
       }
     }
   },
-};
+});
 
 /** Fills in what containers do not say, and notes it in an annotation. */
 function fill(request: AdmissionRequest, range: DeepReadonly<LimitRange>): void {

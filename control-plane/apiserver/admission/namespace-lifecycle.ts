@@ -10,9 +10,9 @@ const PERMANENT: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-
  */
 export const namespaceLifecycle: AdmissionPlugin = {
   name: 'NamespaceLifecycle',
-  handles: ({ operation, kind, namespace, subresource }) => {
+  handles: ({ operation, kind, namespace }) => {
     if (kind.resource === 'namespaces' && kind.group === '') return operation === 'DELETE';
-    return operation === 'CREATE' && subresource === '' && namespace !== '' && !kind.virtual;
+    return operation === 'CREATE' && namespace !== '' && !kind.virtual;
   },
   async admit(_ctx, request, registry) {
     const { operation, kind, namespace, name } = request;
@@ -23,7 +23,7 @@ export const namespaceLifecycle: AdmissionPlugin = {
     const found = await registry.get(namespaces, '', namespace);
     if (!found) throw notFound(namespaces, namespace);
     if (found.metadata.deletionTimestamp || found.status?.phase === 'Terminating') {
-      throw namespaceTerminating(kind, name, namespace);
+      throw namespaceTerminating(kind, name || request.object?.metadata?.name || '', namespace);
     }
   },
 };

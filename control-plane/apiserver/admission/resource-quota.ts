@@ -35,8 +35,8 @@ export interface LimitedResource {
 /** How often a quota is read anew because others were faster. */
 const TRIES = 100;
 
-/** `limited`: default nothing. */
-export function resourceQuota(limited: readonly LimitedResource[] = []): AdmissionPlugin {
+/** `some`: whether there are quotas at all. `limited`: default nothing. */
+export function resourceQuota(some: () => boolean, limited: readonly LimitedResource[] = []): AdmissionPlugin {
   // One writer at a time in a namespace: they would only be in each other's way.
   const queues = new Map<string, Promise<void>>();
   async function inTurn(namespace: string, work: () => Promise<void>): Promise<void> {
@@ -54,7 +54,7 @@ export function resourceQuota(limited: readonly LimitedResource[] = []): Admissi
   return {
     name: 'ResourceQuota',
     handles({ operation, kind, namespace, subresource }) {
-      if (namespace === '' || kind.virtual) return false;
+      if (namespace === '' || kind.virtual || (limited.length === 0 && !some())) return false;
       const evaluator = evaluatorOf(kind);
       if (!evaluator) return false;
       if (operation === 'CREATE') return subresource === '';

@@ -4,9 +4,12 @@ import { mutatingWebhookConfiguration } from '../../../api/admissionregistration
 import { validatingAdmissionPolicy } from '../../../api/admissionregistration/validatingadmissionpolicy/kind.ts';
 import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistration/validatingadmissionpolicybinding/kind.ts';
 import { validatingWebhookConfiguration } from '../../../api/admissionregistration/validatingwebhookconfiguration/kind.ts';
+import { limitRange } from '../../../api/core/limitrange/kind.ts';
+import { resourceQuota as quota } from '../../../api/core/resourcequota/kind.ts';
 import type { Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
+import type { Kind } from '../../../libs/kind/kind.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Caches } from '../cache/caches.ts';
 import type { KindSet } from '../registry/kind-set.ts';
@@ -55,9 +58,11 @@ export interface AdmissionOptions {
 export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] {
   const { random, keys, kinds, schema, caches, decide, webhookClient: client } = options;
   const webhooks = { kinds, client, random: random.fork('webhooks'), decide };
+  // What most clusters have none of is not looked for with every write.
+  const some = (kind: object) => () => caches().resource(kind as Kind).size > 0;
   return [
     namespaceLifecycle,
-    limitRanger,
+    limitRanger(some(limitRange)),
     serviceAccountAdmission(random),
     nodeRestriction,
     podSecurity,
@@ -89,6 +94,6 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
       bindings: cachedSource(caches, validatingAdmissionPolicyBinding),
     }),
     validatingWebhooks({ ...webhooks, configurations: cachedSource(caches, validatingWebhookConfiguration) }),
-    resourceQuota(),
+    resourceQuota(some(quota)),
   ];
 }

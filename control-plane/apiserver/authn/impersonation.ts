@@ -8,21 +8,83 @@ import { forbiddenTo } from '../authz/forbidden.ts';
 export type Authorize = (user: UserInfo, attributes: RequestAttributes) => Promise<Verdict>;
 
 const EXTRA_PREFIX = 'impersonate-extra-';
+const NODE = /^system:node:(.+)$/;
 const ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
+/** Whose right to impersonate was found where is remembered for this many users. */
+const REMEMBERED_MAX = 1024;
+
 /**
- * Acting as somebody else (API concept "User impersonation"): each thing that is claimed (name, groups, uid, extra) wants
- * the right to impersonate just that. Gives the claimed user, or the request's own where nothing is claimed.
+ * Acting as somebody else (API concept "User impersonation"): gives the claimed user, or the request's own where nothing is
+ * claimed. There are several ways to have the right, tried in turn. The constrained ones want the right to do what is asked
+ * for in that way (`impersonate-on:user-info:list`) and the right to be that identity (`impersonate:user-info`); the
+ * unconstrained one wants just the right to impersonate each thing that is claimed: name, groups, uid, extra.
+ *
+ * Where none is enough, the refusal of the first is told; first comes the way by which the same user came through last.
  */
-export async function impersonate(request: ApiRequest, user: UserInfo, authorize: Authorize): Promise<UserInfo> {
-  const claim = claimOf(request);
-  if (!claim) return user;
-  for (const wanted of wantedRights(claim)) {
-    const attributes = impersonating(wanted);
+export function impersonation(
+  authorize: Authorize,
+): (request: ApiRequest, user: UserInfo, attributes: RequestAttributes) => Promise<UserInfo> {
+  const lastWays = new Map<string, string>();
+  return async (request, user, attributes) => {
+    const claim = claimOf(request);
+    if (!claim) return user;
+    const last = lastWays.get(user.name);
+    const ways = waysOf(claim);
+    const sorted = [...ways.filter((way) => way === last), ...ways.filter((way) => way !== last)];
+    let first: Error | undefined;
+    for (const way of sorted) {
+      const refusal = await tryWay(way, claim, user, attributes, authorize);
+      if (refusal) {
+        first ??= refusal;
+        continue;
+      }
+      lastWays.delete(user.name);
+      lastWays.set(user.name, way);
+      if (lastWays.size > REMEMBERED_MAX) lastWays.delete(lastWays.keys().next().value as string);
+      return claimedUser(claim);
+    }
+    throw first ?? forbiddenTo({ user, attributes }, '');
+  };
+}
+
+const UNCONSTRAINED = 'impersonate';
+
+/** The ways that fit who is claimed, in their order. */
+function waysOf({ name }: Claim): readonly string[] {
+  const constrained = ACCOUNT.test(name) ? 'serviceaccount' : NODE.test(name) ? 'arbitrary-node' : 'user-info';
+  return [constrained, UNCONSTRAINED];
+}
+
+/** Undefined where the user may; otherwise the refusal. */
+async function tryWay(
+  way: string,
+  claim: Claim,
+  user: UserInfo,
+  request: RequestAttributes,
+  authorize: Authorize,
+): Promise<Error | undefined> {
+  const wanted =
+    way === UNCONSTRAINED
+      ? [...wantedRights(claim)].map((right) => impersonating(UNCONSTRAINED, right))
+      : [
+          { ...request, verb: `impersonate-on:${way}:${request.verb}` },
+          ...[...constrainedRights(way, claim)].map((right) => impersonating(`impersonate:${way}`, right)),
+        ];
+  for (const attributes of wanted) {
     const verdict = await authorize(user, attributes);
-    if (verdict.decision !== 'allow') throw forbiddenTo({ user, attributes }, verdict.reason ?? '');
+    if (verdict.decision !== 'allow') return forbiddenTo({ user, attributes }, verdict.reason ?? '');
   }
-  return claimedUser(claim);
+  return undefined;
+}
+
+function* constrainedRights(way: string, claim: Claim): Generator<WantedRight> {
+  const group = 'authentication.k8s.io';
+  const node = way === 'arbitrary-node' ? NODE.exec(claim.name)?.[1] : undefined;
+  if (node !== undefined) yield { group, resource: 'nodes', name: node };
+  for (const right of wantedRights(claim)) {
+    if (node === undefined || right.resource !== 'users') yield { ...right, group };
+  }
 }
 
 interface Claim {
@@ -87,9 +149,12 @@ function* wantedRights({ name, uid, groups, extra }: Claim): Generator<WantedRig
   if (uid !== '') yield { group: 'authentication.k8s.io', resource: 'uids', name: uid };
 }
 
-function impersonating({ group, resource, subresource = '', namespace = '', name }: WantedRight): RequestAttributes {
+function impersonating(
+  verb: string,
+  { group, resource, subresource = '', namespace = '', name }: WantedRight,
+): RequestAttributes {
   return {
-    verb: 'impersonate',
+    verb,
     isResourceRequest: true,
     path: '',
     group,

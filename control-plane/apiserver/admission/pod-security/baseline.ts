@@ -5,6 +5,7 @@ import {
   type Check,
   containers,
   containersOf,
+  isRelaxed,
   namesWhere,
   plural,
   quoted,
@@ -55,7 +56,7 @@ const SELINUX_TYPES: ReadonlyMap<string, number> = new Map([
 const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 
 const allowed = (table: ReadonlyMap<string, number>, value: string, minor: number): boolean =>
-  (table.get(value) ?? Number.POSITIVE_INFINITY) <= minor;
+  table.has(value) && (table.get(value) as number) <= minor;
 
 const appArmorProfile: Check = {
   id: 'appArmorProfile',
@@ -183,7 +184,8 @@ const procMount: Check = {
   id: 'procMount',
   level: 'baseline',
   since: 0,
-  check({ spec }) {
+  check({ spec }, minor) {
+    if (isRelaxed(spec, minor)) return undefined;
     const mountOf = ({ securityContext }: AnyContainer) => securityContext?.procMount ?? 'Default';
     const names = namesWhere(spec, (container) => mountOf(container) !== 'Default');
     if (names.length === 0) return undefined;

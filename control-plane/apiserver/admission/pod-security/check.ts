@@ -58,3 +58,9 @@ export function setters(pod: boolean, names: readonly string[]): string {
 export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort();
 
 export const isWindows = (spec: DeepReadonly<PodSpec>): boolean => spec.os?.name === 'windows';
+
+/** Since this version, root in a user namespace of its own is nobody outside of it. */
+const USER_NAMESPACES_SINCE = 35;
+
+export const isRelaxed = (spec: DeepReadonly<PodSpec>, minor: number): boolean =>
+  minor >= USER_NAMESPACES_SINCE && spec.hostUsers === false;

@@ -6,6 +6,7 @@ import {
   type Check,
   containers,
   containersOf,
+  isRelaxed,
   isWindows,
   namesWhere,
   plural,
@@ -90,7 +91,8 @@ const runAsNonRoot: Check = {
   id: 'runAsNonRoot',
   level: 'restricted',
   since: 0,
-  check({ spec }) {
+  check({ spec }, minor) {
+    if (isRelaxed(spec, minor)) return undefined;
     const reason = 'runAsNonRoot != true';
     const pod = spec.securityContext?.runAsNonRoot;
     const explicit = namesWhere(spec, ({ securityContext }) => securityContext?.runAsNonRoot === false);
@@ -112,7 +114,8 @@ const runAsUser: Check = {
   id: 'runAsUser',
   level: 'restricted',
   since: 23,
-  check({ spec }) {
+  check({ spec }, minor) {
+    if (isRelaxed(spec, minor)) return undefined;
     const isRoot = (user: number | bigint | undefined) => user !== undefined && Number(user) === 0;
     const pod = isRoot(spec.securityContext?.runAsUser);
     const names = namesWhere(spec, ({ securityContext }) => isRoot(securityContext?.runAsUser));
