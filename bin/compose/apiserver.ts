@@ -2,6 +2,7 @@
 
 import process from 'node:process';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
+import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregation-transport.ts';
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
 import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
@@ -112,6 +113,13 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     describe: publishedDescriptions(),
     connector: settings.connectorOver?.(connector) ?? connector,
     webhooks: httpsWebhooks(host.sockets),
+    aggregation: httpsAggregation({
+      sockets: host.sockets,
+      identity: () => ({
+        certificatePem: pki.frontProxyClient.certificatePem,
+        privateKeyPem: pki.frontProxyClient.key.privateKeyPem(),
+      }),
+    }),
   });
   await server.start();
   const handle = server.handle.bind(server);

@@ -17,6 +17,7 @@ import {
 import { ApiError, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Store } from '../store/store.ts';
+import type { Aggregator } from './aggregation/aggregator.ts';
 import type { ApiRequest, ApiResponse } from './api.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
@@ -61,6 +62,8 @@ export interface ApiServerOptions {
   ) => Promise<UserInfo> | UserInfo;
   /** Decides who may run now and who waits; without it nobody does. */
   readonly fairness?: Fairness;
+  /** Knows which groups others serve, and asks them. */
+  readonly aggregator?: Aggregator;
   /** Counts what is answered. */
   readonly observed?: Observed;
   /** Asked in turn; what none of them allows is forbidden. */
@@ -143,6 +146,7 @@ export class ApiServer {
 
   /** Ends all watches. Requests under way come to their end. */
   async stop(): Promise<void> {
+    this.#options.aggregator?.stop();
     this.engine.caches.stop();
   }
 
@@ -308,6 +312,11 @@ export class ApiServer {
     query: URLSearchParams,
     form: Representation,
   ): Promise<ApiResponse> {
+    const { aggregator } = this.#options;
+    if (aggregator && !aggregator.empty) {
+      const answer = await aggregator.answer(ctx, request);
+      if (answer) return answer;
+    }
     if (!routed.attributes.isResourceRequest) {
       for (const endpoint of this.#options.endpoints) {
         const answer = await endpoint.handle(this, ctx, request, form);

@@ -51,6 +51,8 @@ export interface DiscoveryOptions {
   readonly kinds: KindSet;
   /** `host:port` that clients inside the cluster use. */
   readonly serverAddress: string;
+  /** The groups that others serve, best first. */
+  readonly remote?: () => readonly GroupDescription[];
   /** Of a storage version's name, for `storageVersionHash`. */
   sha256(text: string): Uint8Array;
 }
@@ -66,7 +68,7 @@ export function discoveryEndpoint(options: DiscoveryOptions): Endpoint {
   });
   const all = () => {
     groups ??= describeGroups(kinds.served, sha256);
-    return groups;
+    return withRemote(groups, options.remote?.() ?? []);
   };
   const addresses = [{ clientCIDR: '0.0.0.0/0', serverAddress }];
 
@@ -117,6 +119,23 @@ const json = (form: Representation): Representation => ({ ...form, media: form.m
 function document(request: ApiRequest, form: Representation, value: object): ApiResponse {
   if (request.method !== 'GET') throw methodNotAllowed();
   return respond(200, wholeBody({ value }, json(form)));
+}
+
+/** Own groups with those of others behind them; a group that both serve has the versions of both. */
+function withRemote(
+  own: readonly GroupDescription[],
+  remote: readonly GroupDescription[],
+): readonly GroupDescription[] {
+  if (remote.length === 0) return own;
+  const more = new Map(remote.map((group) => [group.name, group]));
+  const merged = own.map((group) => {
+    const versions = (more.get(group.name)?.versions ?? []).filter(
+      ({ version }) => !group.versions.some((one) => one.version === version),
+    );
+    more.delete(group.name);
+    return versions.length === 0 ? group : { ...group, versions: [...group.versions, ...versions] };
+  });
+  return [...merged, ...more.values()];
 }
 
 /** Groups, versions and resources in the order of discovery. */
