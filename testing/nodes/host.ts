@@ -5,7 +5,8 @@ import type { SimulatedLogs } from '../../node/cri/fake/log-files.ts';
 /** Containers' logs on the disk of a simulated machine: its kubelet reads, rotates and removes them there. */
 export class MachineLogs implements SimulatedLogs {
   readonly #files: MemoryFiles;
-  readonly #folders = new Set<string>();
+  readonly #made = new Set<string>();
+  readonly #making = new Map<string, Promise<void>>();
 
   constructor(files: MemoryFiles) {
     this.#files = files;
@@ -13,12 +14,20 @@ export class MachineLogs implements SimulatedLogs {
 
   append(path: string, data: Uint8Array): void {
     const folder = path.slice(0, path.lastIndexOf('/'));
-    const made = this.#folders.has(folder) ? undefined : this.#files.makeDirectory(folder, { mode: 0o755 });
-    this.#folders.add(folder);
     // A disk that is full, or a folder that went with its pod, loses lines, as on any machine.
-    const lost = () => void this.#folders.delete(folder);
-    if (made) made.then(() => this.#files.append(path, data)).catch(lost);
-    else this.#files.append(path, data).catch(lost);
+    const lost = () => void this.#made.delete(folder);
+    if (this.#made.has(folder)) return void this.#files.append(path, data).catch(lost);
+    // Lines keep their order: those that come while the folder is made follow one another.
+    const before = this.#making.get(folder) ?? this.#files.makeDirectory(folder, { mode: 0o755 });
+    const written: Promise<void> = before
+      .then(() => this.#files.append(path, data))
+      .catch(lost)
+      .finally(() => {
+        if (this.#making.get(folder) !== written) return;
+        this.#making.delete(folder);
+        this.#made.add(folder);
+      });
+    this.#making.set(folder, written);
   }
 }
 
