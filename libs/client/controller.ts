@@ -89,11 +89,12 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
 
   async #run(): Promise<void> {
     const { watches, concurrency = CONCURRENCY } = this.#reconciler;
-    for (const { ref, keys } of watches) {
+    for (const { ref, keys, delayMs = 0 } of watches) {
+      const add = (key: string) => (delayMs > 0 ? this.#queue.addAfter(key, delayMs) : this.#queue.add(key));
       this.#handlers.push(
         this.#env.informers.informer(ref).on((object, previous) => {
-          if (object) for (const key of keys(object, this.#env)) this.#queue.add(key);
-          if (previous) for (const key of keys(previous, this.#env)) this.#queue.add(key);
+          if (object) for (const key of keys(object, this.#env)) add(key);
+          if (previous) for (const key of keys(previous, this.#env)) add(key);
         }),
       );
     }

@@ -55,13 +55,16 @@ export interface Watching {
   readonly ref: ResourceRef;
   /** Which keys to look at when `object` (now, or as it was) changes. */
   keys(object: Live<ApiObject>, env: ControllerEnvironment): readonly string[];
+  /** Changes come in bursts: look only so long after the first of them. Default 0. */
+  readonly delayMs?: number;
 }
 
 export function watching<T extends ApiObject>(
   ref: ResourceRef<T>,
   keys: (object: Live<T>, env: ControllerEnvironment) => readonly string[],
+  delayMs = 0,
 ): Watching {
-  return { ref, keys: keys as unknown as Watching['keys'] };
+  return { ref, keys: keys as unknown as Watching['keys'], delayMs };
 }
 
 export interface Written {

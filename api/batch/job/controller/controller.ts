@@ -13,7 +13,11 @@ import { jobs, pods } from '../../../resources.ts';
 import type { Job } from '../../../types/batch/v1.generated.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
 import { INDEX } from './indexes.ts';
-import { type Action, type Observed, plan, TRACKING } from './plan.ts';
+import { failureAnnotations } from './per-index.ts';
+import { type Action, type NewPod, type Observed, plan, TRACKING } from './plan.ts';
+
+/** Pods of a Job often end together; they are counted together too. */
+const BATCH_MS = 1000;
 
 const selectorOf = (job: Live<Job>) => labelSelectorOf(job.spec?.selector as never);
 
@@ -22,10 +26,13 @@ export const jobController: Reconciler<Observed, Action> = {
   name: 'job',
   watches: [
     watching(jobs, (job) => [keyOf(job)]),
-    watching(pods, (pod, env) =>
-      keysOfController(pod as Live<ApiObject>, jobs, env, (job, object) =>
-        selectorOf(job).matches(object.metadata.labels as Record<string, string> | undefined),
-      ),
+    watching(
+      pods,
+      (pod, env) =>
+        keysOfController(pod as Live<ApiObject>, jobs, env, (job, object) =>
+          selectorOf(job).matches(object.metadata.labels as Record<string, string> | undefined),
+        ),
+      BATCH_MS,
     ),
   ],
   observe({ informers }, key) {
@@ -47,7 +54,7 @@ export const jobController: Reconciler<Observed, Action> = {
         await createPods(
           env,
           job,
-          action.indexes.map((index) => podOf(job, index)),
+          action.pods.map((pod) => podOf(job, pod)),
           written,
         );
         return written;
@@ -85,7 +92,7 @@ async function release(env: ControllerEnvironment, { metadata }: Live<Pod>, writ
 }
 
 /** The Job's pod; one with an index knows it by its name, its environment, and what it is marked with. */
-function podOf(job: Live<Job>, index: number | undefined): Pod {
+function podOf(job: Live<Job>, { index, after }: NewPod): Pod {
   const pod = podFromTemplate(job.spec?.template ?? { spec: { containers: [] } }, jobs, job);
   const metadata = { ...pod.metadata, finalizers: [...(pod.metadata?.finalizers ?? []), TRACKING] };
   if (index === undefined) return { ...pod, metadata };
@@ -101,7 +108,8 @@ function podOf(job: Live<Job>, index: number | undefined): Pod {
   }
   spec.hostname = name;
   metadata.generateName = `${name}-`;
-  metadata.annotations = { ...metadata.annotations, [INDEX]: String(index) };
+  const failures = job.spec?.backoffLimitPerIndex === undefined ? {} : failureAnnotations(job, after);
+  metadata.annotations = { ...metadata.annotations, [INDEX]: String(index), ...failures };
   metadata.labels = { ...metadata.labels, [INDEX]: String(index) };
   return { ...pod, metadata, spec };
 }

@@ -7,13 +7,13 @@ import type { Claim } from '../../../core/pod/controller/ownership.ts';
 import { isActive, isReady, isTerminating, restarts } from '../../../core/pod/controller/pod-state.ts';
 import type { Job, JobCondition, JobStatus } from '../../../types/batch/v1.generated.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
+import { backoffMs } from './backoff.ts';
 import { verdictOf } from './failure-policy.ts';
 import { formatIndexes, indexOf, parseIndexes } from './indexes.ts';
+import { awaitingSuccessor, endsIndex, successorWaitMs } from './per-index.ts';
 
 /** Keeps a pod until its end has been counted. */
 export const TRACKING = 'batch.kubernetes.io/job-tracking';
-const FIRST_BACKOFF_MS = 10_000;
-const BACKOFF_MAX_MS = 600_000;
 
 export interface Observed {
   readonly job: Live<Job>;
@@ -22,12 +22,18 @@ export interface Observed {
 
 export type Action = { readonly reason: string } & (
   | { readonly type: 'claim' }
-  | { readonly type: 'create'; readonly indexes: readonly (number | undefined)[] }
+  | { readonly type: 'create'; readonly pods: readonly NewPod[] }
   /** Pods that the Job wants no more do not count as failed: their finalizers go before them. */
   | { readonly type: 'delete'; readonly pods: readonly Live<Pod>[]; readonly counts: boolean }
   | { readonly type: 'release'; readonly pods: readonly Live<Pod>[] }
   | { readonly type: 'status'; readonly status: JobStatus; readonly events: readonly JobEvent[] }
 );
+
+/** A pod to make: of which index, and after which failed one. */
+export interface NewPod {
+  readonly index?: number;
+  readonly after?: Live<Pod> | undefined;
+}
 
 export type JobEvent = readonly [type: 'Normal' | 'Warning', reason: string, message: string];
 interface End {
@@ -67,16 +73,23 @@ export function plan({ job, pods }: Observed, nowMs: number): Plan<Action> {
     failed: before.uncountedTerminatedPods?.failed ?? [],
   };
   const counted = new Set([...noted.succeeded, ...noted.failed]);
-  const ended = pods.owned.filter((pod) => isTracked(pod) && !counted.has(pod.metadata.uid));
-  const verdicts = new Map(ended.filter(hasFailed).map((pod) => [pod, verdictOf(job, pod)]));
-  const newSucceeded = ended.filter((pod) => pod.status?.phase === 'Succeeded');
-  const newFailed = [...verdicts.keys()];
-  const failedThatCount = newFailed.filter((pod) => verdicts.get(pod)?.action !== 'Ignore');
   const inRange = (pod: Live<Pod>) => !isIndexed || (indexOf(pod) >= 0 && indexOf(pod) < (completions ?? 0));
   const completed = isIndexed ? parseIndexes(before.completedIndexes, completions ?? 0) : new Set<number>();
   if (isIndexed)
     for (const pod of pods.owned) if (pod.status?.phase === 'Succeeded' && inRange(pod)) completed.add(indexOf(pod));
-  const failedIndexes = failedIndexesOf(job, pods.owned, hasFailed, completed);
+  const uncountedFailed = pods.owned.filter((pod) => isTracked(pod) && hasFailed(pod));
+  const failedIndexes = failedIndexesOf(job, uncountedFailed, completed);
+  const running = new Set(active.map(indexOf));
+  const isOpen = (index: number) => !running.has(index) && !completed.has(index) && !failedIndexes?.has(index);
+  const waiting =
+    failedIndexes && !before.conditions?.some(isEnding) ? awaitingSuccessor(uncountedFailed, isOpen) : new Map();
+  const ended = pods.owned.filter(
+    (pod) => isTracked(pod) && !counted.has(pod.metadata.uid) && waiting.get(indexOf(pod)) !== pod,
+  );
+  const verdicts = new Map(ended.filter(hasFailed).map((pod) => [pod, verdictOf(job, pod)]));
+  const newSucceeded = ended.filter((pod) => pod.status?.phase === 'Succeeded');
+  const newFailed = [...verdicts.keys()];
+  const failedThatCount = newFailed.filter((pod) => verdicts.get(pod)?.action !== 'Ignore');
   let succeeded = (before.succeeded ?? 0) + noted.succeeded.length;
   const failed = (before.failed ?? 0) + noted.failed.length;
   if (isIndexed) succeeded = completed.size;
@@ -178,21 +191,23 @@ export function plan({ job, pods }: Observed, nowMs: number): Plan<Action> {
     const wanted = Math.max(0, Math.min(parallelism, left));
     if (active.length > wanted) removed = surplus(active, active.length - wanted, completed);
     else if (busy < wanted && !metadata.deletionTimestamp) {
-      const waitMs = backoffMs(pods.owned, hasFailed, nowMs);
-      if (waitMs > 0) againAfterMs = Math.min(againAfterMs ?? waitMs, waitMs);
-      else {
-        const taken = new Set([
-          ...completed,
-          ...(failedIndexes ?? []),
-          ...active.map(indexOf),
-          ...(onlyFailed ? terminating.map(indexOf) : []),
-        ]);
-        const free = isIndexed
-          ? firstFree(completions ?? 0, taken, wanted - busy)
-          : Array.from({ length: wanted - busy }, () => undefined);
-        created = free.length;
-        if (created > 0) actions.push({ type: 'create', indexes: free, reason: 'pods are missing' });
-      }
+      const taken = new Set([
+        ...completed,
+        ...(failedIndexes ?? []),
+        ...running,
+        ...(onlyFailed ? terminating.map(indexOf) : []),
+      ]);
+      const counting = pods.owned.filter((pod) => hasFailed(pod) && isCounted(pod));
+      const waitMs = failedIndexes ? 0 : backoffMs(pods.owned, counting, nowMs);
+      const free = isIndexed
+        ? firstFree(completions ?? 0, taken, wanted - busy).map((index) => ({ index, after: waiting.get(index) }))
+        : Array.from({ length: wanted - busy }, () => ({}));
+      // Each index waits for itself, where failures count for each.
+      const waitsMs = free.map((one: NewPod) => (one.after ? successorWaitMs(one.after, nowMs) : waitMs));
+      const ready = free.filter((_, i) => waitsMs[i] === 0);
+      created = ready.length;
+      if (created > 0) actions.push({ type: 'create', pods: ready, reason: 'pods are missing' });
+      for (const oneMs of waitsMs) if (oneMs > 0) againAfterMs = Math.min(againAfterMs ?? oneMs, oneMs);
     }
   }
   if (removed.length > 0)
@@ -233,31 +248,33 @@ export function plan({ job, pods }: Observed, nowMs: number): Plan<Action> {
 const countsOf = (counts: Readonly<Record<string, number>>) =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 
+/** What was deleted without being counted was not wanted any more, and says nothing about the next. */
+const isCounted = ({ metadata }: Live<Pod>): boolean =>
+  !metadata.deletionTimestamp || (metadata.finalizers?.includes(TRACKING) ?? false);
+
 function releaseAll(pods: readonly Live<Pod>[]): Action[] {
   const held = pods.filter(({ metadata }) => metadata.finalizers?.includes(TRACKING));
   return held.length > 0 ? [{ type: 'release', pods: held, reason: 'the job is over' }] : [];
 }
 
-/** With a limit for each index: those that have failed for good. */
+/** With a limit for each index: those that have failed for good. `failed`: what has not been counted yet. */
 function failedIndexesOf(
   job: Live<Job>,
-  pods: readonly Live<Pod>[],
-  hasFailed: (pod: Live<Pod>) => boolean,
+  failed: readonly Live<Pod>[],
   completed: ReadonlySet<number>,
 ): Set<number> | undefined {
-  const limit = job.spec?.backoffLimitPerIndex;
-  if (limit === undefined) return undefined;
-  const indexes = parseIndexes(job.status?.failedIndexes, job.spec?.completions ?? 0);
-  const failures = new Map<number, number>();
-  for (const pod of pods.filter(hasFailed)) {
-    const verdict = verdictOf(job, pod);
+  if (job.spec?.backoffLimitPerIndex === undefined) return undefined;
+  const completions = job.spec.completions ?? 0;
+  const indexes = parseIndexes(job.status?.failedIndexes, completions);
+  for (const pod of failed) {
     const index = indexOf(pod);
-    if (verdict.action === 'FailIndex') indexes.add(index);
-    if (verdict.action !== 'Ignore') failures.set(index, (failures.get(index) ?? 0) + 1);
+    if (index >= 0 && index < completions && !completed.has(index) && endsIndex(job, pod)) indexes.add(index);
   }
-  for (const [index, count] of failures) if (count > limit && !completed.has(index)) indexes.add(index);
   return indexes;
 }
+
+const isEnding = ({ type, status }: { readonly type: string; readonly status: string }): boolean =>
+  status === 'True' && (type === 'FailureTarget' || type === 'SuccessCriteriaMet');
 
 /** Those not ready first, then the higher indexes. */
 function surplus(active: readonly Live<Pod>[], count: number, completed: ReadonlySet<number>): readonly Live<Pod>[] {
@@ -275,24 +292,4 @@ function firstFree(completions: number, taken: ReadonlySet<number>, count: numbe
   const free: number[] = [];
   for (let index = 0; index < completions && free.length < count; index++) if (!taken.has(index)) free.push(index);
   return free;
-}
-
-/** How long to wait for the next attempt: longer with each failure since the last success. */
-function backoffMs(pods: readonly Live<Pod>[], hasFailed: (pod: Live<Pod>) => boolean, nowMs: number): number {
-  const endMs = (pod: Live<Pod>) => {
-    const times = (pod.status?.containerStatuses ?? []).map(({ state }) => epochMs(state?.terminated?.finishedAt) ?? 0);
-    return (
-      Math.max(0, ...times) || (epochMs(pod.metadata.deletionTimestamp) ?? epochMs(pod.metadata.creationTimestamp) ?? 0)
-    );
-  };
-  const lastSuccessMs = Math.max(0, ...pods.filter(({ status }) => status?.phase === 'Succeeded').map(endMs));
-  // What was deleted without being counted was not wanted any more, and says nothing about the next.
-  const isCounted = ({ metadata }: Live<Pod>) => !metadata.deletionTimestamp || metadata.finalizers?.includes(TRACKING);
-  const failuresMs = pods
-    .filter((pod) => hasFailed(pod) && isCounted(pod))
-    .map(endMs)
-    .filter((timeMs) => timeMs > lastSuccessMs);
-  if (failuresMs.length === 0) return 0;
-  const delayMs = Math.min(FIRST_BACKOFF_MS * 2 ** (failuresMs.length - 1), BACKOFF_MAX_MS);
-  return Math.max(0, Math.max(...failuresMs) + delayMs - nowMs);
 }
