@@ -58,7 +58,11 @@ test('errors name file, document and line', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'manifests-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const cases: [string, string, RegExp][] = [
-    ['no yaml', 'apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\napiVersion: v1\nkind: [\n', /a\.yaml, document 2, line \d+: /],
+    [
+      'no yaml',
+      'apiVersion: v1\nkind: A\nmetadata: {name: a}\n---\napiVersion: v1\nkind: [\n',
+      /a\.yaml, document 2, line \d+: /,
+    ],
     ['no kind', 'apiVersion: v1\n', /a\.yaml \(line 1\): kind is missing/],
     ['no name', 'apiVersion: v1\nkind: Pod\n', /a\.yaml \(line 1\): Pod has no metadata.name/],
     ['unknown kind', 'apiVersion: v2\nkind: Pod\nmetadata: {name: a}\n', /the cluster has no kind Pod in v2/],
