@@ -98,8 +98,9 @@ test('a pod with a claim gets a folder on its node, which goes with the claim', 
   await addNode(cluster, 'n');
   const kubelet = await cluster.clientAs({ name: 'system:node:n', groups: ['system:nodes'] });
   const host = createNodeHost();
-  const folders = await startLocalPathFolders({ ...around, client: kubelet, host, nodeName: 'n', directory });
+  const folders = startLocalPathFolders({ ...around, client: kubelet, host, nodeName: 'n', directory });
   try {
+    await folders.started;
     const [own = ''] = await readdir(directory);
     const claims = cluster.client.resource(persistentVolumeClaims).namespace('default');
     const inDefault = cluster.client.resource(pods).namespace('default');
@@ -154,17 +155,31 @@ test('volumes that went while the node was down leave nothing', async () => {
   const client = await cluster.clientAs({ name: 'system:node:n', groups: ['system:nodes'] });
   const start = () => startLocalPathFolders({ ...around, client, host: createNodeHost(), nodeName: 'n', directory });
   try {
-    await (await start()).stop();
+    const first = start();
+    await first.started;
+    await first.stop();
     const [own = ''] = await readdir(directory);
     await mkdir(join(directory, own, 'pvc-gone'));
     await mkdir(join(directory, 'another-cluster', 'pvc-x'), { recursive: true });
-    const folders = await start();
+    const folders = start();
     await cluster.until(async () => (await readdir(join(directory, own))).length === 0);
     assert.deepEqual(await readdir(join(directory, 'another-cluster')), ['pvc-x']);
     await folders.stop();
   } finally {
     await rm(directory, { recursive: true });
   }
+});
+
+test('a node that is stopped before it is known has begun nothing', async () => {
+  await using cluster = await createCluster({ seed: 'early', components: [] });
+  const around = { clock: cluster.clock, random: new SeededRandom('x'), keys: new FixedKeys('x'), log: silentLogger };
+  const client = await cluster.clientAs({ name: 'system:node:n', groups: ['system:nodes'] });
+  const directory = await mkdtemp(join(tmpdir(), 'local-path-'));
+  const folders = startLocalPathFolders({ ...around, client, host: createNodeHost(), nodeName: 'n', directory });
+  const started = assert.rejects(folders.started, /no longer kept/);
+  await folders.stop();
+  await started;
+  await rm(directory, { recursive: true });
 });
 
 test('the class is made once, and stays as it was changed', async () => {

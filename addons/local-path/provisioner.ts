@@ -3,7 +3,7 @@ import type { PersistentVolumeClaim } from '../../api/types/core/v1.generated.ts
 import { Controller } from '../../libs/client/controller.ts';
 import { createEventRecorder } from '../../libs/client/events.ts';
 import { createInformers } from '../../libs/client/informers.ts';
-import type { Client } from '../../libs/kind/client.ts';
+import type { Client, Informers } from '../../libs/kind/client.ts';
 import { keyOf } from '../../libs/kind/object.ts';
 import { type ControllerEnvironment, type Reconciler, type Written, watching } from '../../libs/kind/reconciler.ts';
 import { isAlreadyExists, isNotFound } from '../../libs/machinery/errors.ts';
@@ -18,6 +18,8 @@ export interface LocalPathOptions extends Pick<ControllerEnvironment, 'clock' | 
   readonly client: Client;
   /** Where volumes lie on nodes that do not say it themselves: those that are simulated. */
   readonly directory: string;
+  /** Shared ones, that may see claims, volumes, classes and nodes; they belong to the caller. */
+  readonly informers?: Informers;
 }
 
 /** Makes volumes of folders on nodes. Keys are `claim namespace/name` and `volume name`. */
@@ -104,7 +106,8 @@ export async function startLocalPath(options: LocalPathOptions): Promise<{ stop(
     .catch((error: unknown) => {
       if (!isAlreadyExists(error)) throw error;
     });
-  const informers = createInformers({ client, clock, random, log });
+  const own = options.informers ? undefined : createInformers({ client, clock, random, log });
+  const informers = options.informers ?? (own as Informers);
   const events = createEventRecorder({ client, clock, log, component: PROVISIONER });
   const featureGates = { enabled: () => true };
   const env = { client, informers, clock, random, keys, log, events, featureGates };
@@ -114,7 +117,7 @@ export async function startLocalPath(options: LocalPathOptions): Promise<{ stop(
     async stop() {
       await controller.stop();
       await events.stop();
-      await informers.stop();
+      await own?.stop();
     },
   };
 }
