@@ -160,7 +160,7 @@ export function plan({ job, pods }: Observed, nowMs: number): Plan<Action> {
       : undefined;
   })();
 
-  let againAfterMs = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - nowMs);
+  let againAfterMs = deadlineMs === undefined || end ? undefined : Math.max(0, deadlineMs - nowMs);
   let removed: readonly Live<Pod>[] = [];
   let created = 0;
   if (end) {
