@@ -1,7 +1,7 @@
 import { backoffMs } from '../../../libs/base/backoff.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
-import { legacyLogLink, podLogDirectory } from '../../cri/logs.ts';
+import { podLogDirectory } from '../../cri/logs.ts';
 import { StartError } from '../containers/errors.ts';
 import { hashContainer } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
@@ -433,9 +433,15 @@ export class PodWorker {
     const { host, config } = this.#env;
     const folder = config.containerLogsDirectory;
     if (folder === '' || !(await host.files.statIfExists(folder))) return;
-    const [namespace, pod] = [namespaceOf(this.#pod), nameOf(this.#pod)];
-    const links = this.#observed.containers.map(({ name, id }) => legacyLogLink(namespace, pod, name, id));
-    await Promise.all(links.map((link) => host.files.remove(`${folder}/${link}`)));
+    // By what they lead to: containers that the runtime has forgotten had links too.
+    const logs = podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid);
+    const prefix = `${nameOf(this.#pod)}_${namespaceOf(this.#pod)}_`;
+    for (const name of await host.files.list(folder)) {
+      if (!name.startsWith(prefix)) continue;
+      const link = `${folder}/${name}`;
+      const target = await host.files.readLink(link).catch(() => '');
+      if (target.startsWith(`${logs}/`)) await host.files.remove(link);
+    }
   }
 
   // ── What others see ──────────────────────────────────────────────────────────────────────────────────────────────
