@@ -4,7 +4,6 @@ import type { Ingress } from '../../../api/types/networking/v1.generated.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
 import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
-import { refused } from './refusal.ts';
 
 const IS_DEFAULT = 'storageclass.kubernetes.io/is-default-class';
 const IS_DEFAULT_BETA = 'storageclass.beta.kubernetes.io/is-default-class';
@@ -43,19 +42,14 @@ export const defaultStorageClass: AdmissionPlugin = {
   },
 };
 
-/** The same for Ingresses, of which there must be one default at most. */
+/** The same for Ingresses. */
 export const defaultIngressClass: AdmissionPlugin = {
   name: 'DefaultIngressClass',
   handles: creates('ingresses', 'networking.k8s.io'),
   async admit(_ctx, request, registry) {
     const { spec, metadata } = request.object as Ingress;
     if (!spec || spec.ingressClassName !== undefined || metadata?.annotations?.[INGRESS_CLASS] !== undefined) return;
-    const found = await defaults(registry, ingressClasses, [IS_DEFAULT_INGRESS]);
-    const first = found[0];
-    if (!first) return;
-    if (found.length > 1 && found[1]?.metadata.creationTimestamp === first.metadata.creationTimestamp) {
-      throw refused(request, `${found.length} default IngressClasses were found, only 1 allowed`);
-    }
-    spec.ingressClassName = first.metadata.name;
+    const [first] = await defaults(registry, ingressClasses, [IS_DEFAULT_INGRESS]);
+    if (first) spec.ingressClassName = first.metadata.name;
   },
 };

@@ -1,6 +1,9 @@
 import { nodes, pods } from '../../../api/resources.ts';
 import type { TokenRequest } from '../../../api/types/authentication/v1.generated.ts';
+import type { CertificateSigningRequest } from '../../../api/types/certificates/v1.generated.ts';
 import type { Node, Pod } from '../../../api/types/core/v1.generated.ts';
+import { decodeBase64 } from '../../../libs/base/base64.ts';
+import type { Keys } from '../../../libs/base/keys.ts';
 import type { AdmissionPlugin, DeepReadonlyAdmission } from '../../../libs/kind/admission.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
@@ -31,10 +34,12 @@ type Refuse = (why: string) => Error;
  * Holds a kubelet to its own node, its own pods and its own lease (API concept "NodeRestriction"): what the Node
  * authorizer cannot see because it stands in the object.
  */
-export const nodeRestriction: AdmissionPlugin = {
+export const nodeRestriction = (keys: Keys): AdmissionPlugin => ({
   name: 'NodeRestriction',
   handles: ({ kind }) =>
-    ['pods', 'nodes', 'serviceaccounts', 'leases', 'csinodes', 'resourceslices'].includes(kind.resource),
+    ['pods', 'nodes', 'serviceaccounts', 'leases', 'csinodes', 'resourceslices', 'certificatesigningrequests'].includes(
+      kind.resource,
+    ),
   async validate(ctx, request, registry) {
     const node = nodeOf(ctx.user);
     if (node === undefined) return;
@@ -55,11 +60,13 @@ export const nodeRestriction: AdmissionPlugin = {
       case 'csinodes':
         if (request.name !== node) throw refuse('can only access CSINode with the same name as the requesting node');
         return;
+      case 'certificatesigningrequests':
+        return checkSigningRequest(keys, ctx.user.name, request, refuse);
       default:
         checkSlice(node, request, refuse);
     }
   },
-};
+});
 
 async function checkPod(
   node: string,
@@ -183,4 +190,29 @@ function checkSlice(node: string, { object, oldObject, operation }: DeepReadonly
     throw refuse(
       `can only ${operation === 'DELETE' ? 'delete' : 'update'} ResourceSlice with the same NodeName as the requesting node`,
     );
+}
+
+const NODE_SIGNERS: ReadonlySet<string> = new Set([
+  'kubernetes.io/kubelet-serving',
+  'kubernetes.io/kube-apiserver-client-kubelet',
+]);
+
+/** A node asks the signers of nodes for certificates of its own only. */
+async function checkSigningRequest(
+  keys: Keys,
+  user: string,
+  request: DeepReadonlyAdmission,
+  refuse: Refuse,
+): Promise<void> {
+  if (request.operation !== 'CREATE' || request.subresource !== '') return;
+  const { spec } = request.object as DeepReadonly<CertificateSigningRequest>;
+  if (!NODE_SIGNERS.has(spec?.signerName ?? '')) return;
+  const bytes = decodeBase64(String(spec?.request ?? ''));
+  let name: string | undefined;
+  try {
+    name = (await keys.parseCertificateSigningRequest(new TextDecoder().decode(bytes))).subject.commonName;
+  } catch (error) {
+    throw refuse(`unable to parse csr: ${(error as Error).message}`);
+  }
+  if (name !== user) throw refuse(`can only create a node CSR with CN=${user}`);
 }

@@ -64,7 +64,7 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
     namespaceLifecycle,
     limitRanger(some(limitRange)),
     serviceAccountAdmission(random),
-    nodeRestriction,
+    nodeRestriction(keys),
     podSecurity,
     priority,
     defaultTolerationSeconds,
