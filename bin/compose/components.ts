@@ -1,5 +1,7 @@
 // The components that are clients of the API server, each as its own user, over the transport of the same process.
 
+import { ACCOUNT as LOCAL_PATH_ACCOUNT } from '../../addons/local-path/names.ts';
+import { startLocalPath } from '../../addons/local-path/provisioner.ts';
 import { type HeldTokens, serviceAccountUser } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { inProcessTransport } from '../../control-plane/apiserver/in-process.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -90,8 +92,22 @@ export async function startControllers(around: Around, networks: ClusterNetworks
       servingApproval: { reservedCidrs: [...networks.serviceCidrs, ...networks.podCidrs] },
     },
   });
+  // Without it only claims without a volume of their own wait: no reason to stop here.
+  const localPath = await startLocalPath({
+    client: accountClient(around, LOCAL_PATH_ACCOUNT, LOCAL_PATH_ACCOUNT),
+    informers,
+    clock,
+    random: random.fork('local-path'),
+    keys,
+    log: log.child('local-path'),
+    directory: '/var/lib/tutti/volumes',
+  }).catch((error: unknown) => {
+    log.warn('claims get no volumes: the provisioner did not start', { error });
+    return undefined;
+  });
   return {
     async [Symbol.asyncDispose]() {
+      await localPath?.stop();
       await running.stop();
       await informers.stop();
     },

@@ -1,5 +1,6 @@
 // A node on this machine: container runtime, pod network, kubelet with its server, kube-proxy, DNS.
 
+import { startLocalPathFolders } from '../../addons/local-path/folders.ts';
 import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
@@ -180,6 +181,18 @@ class Node implements RunningNode {
       },
     });
     this.#first.use(kubelet);
+    const folders = startLocalPathFolders({
+      client,
+      informers,
+      host,
+      nodeName,
+      clock,
+      random: random.fork('local-path'),
+      keys,
+      log: log.child('local-path'),
+      directory: `${dataDir}/volumes`,
+    });
+    this.#first.defer(() => folders.stop());
     const { port } = kubelet.env.config;
     const serving = startKubeletServer({
       kubelet,
