@@ -50,12 +50,17 @@ export async function up(args: readonly string[]): Promise<number> {
   } catch (error) {
     throw explainStartError(error, { dataDir, port, listenHost });
   } finally {
-    const late = machine.clock.setTimer(() => process.exit(1), STOP_MS, { keepAlive: true });
+    const late = machine.clock.setTimer(giveUp, STOP_MS, { keepAlive: true });
     await cluster.stop();
     late.cancel();
   }
   step('stopped', options.keepPods && hasNode ? 'pods go on running' : '');
   return 0;
+}
+
+function giveUp(): void {
+  process.stderr.write('tutti: not everything ended in time; the next start looks after what is left.\n');
+  process.exit(1);
 }
 
 /** A runtime without a node: containers that run go on, and nobody looks after them. */

@@ -5,8 +5,11 @@ import type { CriClient } from '../../node/cri/cri.ts';
 import { LABEL } from '../../node/kubelet/containers/labels.ts';
 import type { Machine } from './apiserver.ts';
 
-/** How long containers may take to end after SIGTERM, in seconds: all of the stop has ten. */
-const GRACE_SECONDS = 4;
+/**
+ * How long containers may take to end after SIGTERM, in seconds. All of the stop has ten, and many pods need some of them
+ * for their networks.
+ */
+const graceSeconds = (pods: number): number => Math.max(1, 4 - Math.floor(pods / 25));
 
 /** Whether a pod of a kubelet runs; false where the runtime does not say. */
 export async function hasPods(cri: CriClient): Promise<boolean> {
@@ -22,16 +25,14 @@ export async function endPods({ log }: Machine, cri: CriClient): Promise<void> {
   try {
     const [{ items }, { containers }] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
     const sandboxes = items.filter(({ labels }) => labels[LABEL.podUid] && labels[LABEL.podName]);
+    const grace = graceSeconds(sandboxes.filter(({ state }) => state === 'SANDBOX_READY').length);
     await Promise.all(
       sandboxes.map(async ({ id, labels }) => {
         try {
           const mine = containers.filter((one) => one.podSandboxId === id && one.state === 'CONTAINER_RUNNING');
           await Promise.all(
             mine.map((one) =>
-              cri.stopContainer(
-                { containerId: one.id, timeout: GRACE_SECONDS },
-                { timeoutMs: (GRACE_SECONDS + 3) * 1_000 },
-              ),
+              cri.stopContainer({ containerId: one.id, timeout: grace }, { timeoutMs: (grace + 3) * 1_000 }),
             ),
           );
           await cri.stopPodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
