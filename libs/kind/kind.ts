@@ -45,6 +45,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly versions: readonly ServedVersion<T>[];
   /** The one of `versions` that is stored; default the first. */
   readonly storageVersion: ServedVersion<T>;
+  /** The version that discovery's `storageVersionHash` is of, where upstream still stores an older one. */
+  readonly hashedVersion?: string;
   readonly strategy: Strategy<T>;
   /** `get` as a table; default name and age. */
   readonly columns: readonly Column<T>[];
@@ -141,6 +143,8 @@ export interface ConnectSubresource {
   readonly optionsType: TypeName;
   /** A path may follow the subresource's name (`proxy/some/path`). */
   readonly takesPath?: boolean;
+  /** Not a stream but plain text (`log`). */
+  readonly answersText?: boolean;
   /** Where to connect: throws `ApiError` when it cannot be said. */
   locate(ctx: RequestContext, registry: Registry, options: ConnectOptions): Promise<ConnectTarget>;
 }

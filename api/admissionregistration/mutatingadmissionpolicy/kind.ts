@@ -11,6 +11,7 @@ export const mutatingAdmissionPolicy = defineKind<MutatingAdmissionPolicy>({
   namespaced: false,
   categories: ['api-extensions'],
   versions: [{ version: 'v1', type: 'admissionregistration.v1.MutatingAdmissionPolicy' }],
+  hashedVersion: 'v1beta1',
   strategy,
   columns: [
     nameColumn,

@@ -11,6 +11,7 @@ export const mutatingAdmissionPolicyBinding = defineKind<MutatingAdmissionPolicy
   namespaced: false,
   categories: ['api-extensions'],
   versions: [{ version: 'v1', type: 'admissionregistration.v1.MutatingAdmissionPolicyBinding' }],
+  hashedVersion: 'v1beta1',
   strategy,
   columns: [
     nameColumn,

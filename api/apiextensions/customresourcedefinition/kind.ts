@@ -11,6 +11,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   shortNames: ['crd', 'crds'],
   categories: ['api-extensions'],
   versions: [{ version: 'v1', type: 'apiextensions.v1.CustomResourceDefinition' }],
+  hashedVersion: 'v1beta1',
   strategy,
   subresources: { status: { form: 'status', strategy: statusStrategy } },
   columns: [

@@ -74,6 +74,7 @@ const LOG_OPTIONS = [
 
 export const log: ConnectSubresource = {
   form: 'connect',
+  answersText: true,
   verbs: ['get'],
   gvk: { group: '', version: 'v1', kind: 'PodLogOptions' },
   optionsType: 'core.v1.PodLogOptions',

@@ -7,10 +7,10 @@ import {
   apiVersions,
   type GroupDescription,
   type ResourceDescription,
-  type SubresourceDescription,
 } from '../../../libs/machinery/discovery/discovery.ts';
 import { methodNotAllowed, notAcceptable, unknownPath } from '../../../libs/machinery/errors.ts';
 import { compareVersions } from '../../../libs/machinery/gvk.ts';
+import type { OpenApiResource, OpenApiSubresource } from '../../../libs/machinery/openapi/operations.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, type Representation } from '../negotiation.ts';
@@ -169,13 +169,15 @@ function inOrder<T>(group: string, versions: ReadonlyMap<string, T>): [string, T
   return GROUP_ORDER.includes(group) ? all : all.sort(([a], [b]) => compareVersions(a, b));
 }
 
-function describe({ kind, schema, served }: ServedResource, sha256: (text: string) => Uint8Array): ResourceDescription {
+/** With what OpenAPI wants to know besides; discovery does not look at that. */
+function describe({ kind, schema, served }: ServedResource, sha256: (text: string) => Uint8Array): OpenApiResource {
   const custom = schema.get(served.type).custom === true;
   const subresources = Object.entries(kind.subresources).map(([name, subresource]) =>
     describeSubresource(kind, name, subresource),
   );
   const stored = kind.storageVersion;
-  const hash = sha256(`${stored.group ?? kind.group}/${stored.version}/${kind.kind}`).subarray(0, 8);
+  const version = kind.hashedVersion ?? stored.version;
+  const hash = sha256(`${stored.group ?? kind.group}/${version}/${kind.kind}`).subarray(0, 8);
   return {
     name: kind.resource,
     singular: kind.singular,
@@ -185,13 +187,20 @@ function describe({ kind, schema, served }: ServedResource, sha256: (text: strin
     shortNames: kind.shortNames,
     categories: kind.categories,
     ...(kind.virtual ? {} : { storageVersionHash: btoa(String.fromCharCode(...hash)) }),
+    ...(kind.strategy.deleteReturnsObject ? { deleteAnswersObject: true } : {}),
     subresources: custom ? subresources : subresources.sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
-function describeSubresource(kind: Kind, name: string, subresource: Subresource): SubresourceDescription {
+function describeSubresource(kind: Kind, name: string, subresource: Subresource): OpenApiSubresource {
   if (subresource.form === 'status') {
     return { name, kind: kind.kind, verbs: [...(subresource.verbs ?? ['get', 'patch', 'update'])].sort() };
+  }
+  if (subresource.form === 'connect') {
+    const { gvk, optionsType, takesPath = false, answersText = false, verbs } = subresource;
+    const what = { optionsType, ...(takesPath ? { takesPath } : {}), ...(answersText ? { text: true } : {}) };
+    // What is text is told as part of its object, what is a stream by its options.
+    return { name, kind: answersText ? kind.kind : gvk.kind, verbs: [...verbs].sort(), ...what };
   }
   const { gvk } = subresource;
   const verbs = subresource.verbs ?? (subresource.form === 'action' ? ['create'] : ['get', 'patch', 'update']);
