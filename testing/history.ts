@@ -48,9 +48,12 @@ export class HistoryRecorder {
   /** How many writes there were that are no heartbeats. */
   deeds = 0;
 
-  request({ ctx, code, timeMs }: AuditRecord): void {
+  request({ ctx, code, timeMs, response, failure }: AuditRecord): void {
+    // Once a request: when there is an answer.
+    if (code === undefined || !(response ?? failure)) return;
     const { verb, path } = ctx.attributes;
-    if (READING.has(verb)) return;
+    // Told when it came, too: then there is no code yet.
+    if (code === undefined || READING.has(verb)) return;
     const cause = ctx.cause && `${ctx.cause.component}: ${ctx.cause.step}`;
     this.#add({ type: 'request', timeMs, user: ctx.user.name, verb, path, ...(cause ? { cause } : {}), code });
   }

@@ -41,6 +41,9 @@ usage: tutti up [options]
                          where to ask for images of a registry first (docker.io=http://10.0.0.5:5000;
                          *=URL: of every registry); may be repeated; for our own containerd
   --cgroup-root PATH     the cgroup below which pods have theirs (default ${DEFAULT_CGROUP_ROOT})
+  --audit-policy-file FILE
+                         with --audit-log-path: which requests are written down, and how much of each
+  --audit-log-path FILE  where they are written, one event a line
   --keep-pods            leave pods running when this stops: the next start takes them over
   --detach               return once the cluster runs, and leave it running
   --config FILE          read options from a YAML file: the names above without dashes before,
@@ -73,6 +76,8 @@ const OPTIONS = {
   'cri-endpoint': { type: 'string' },
   'registry-mirror': { type: 'string', multiple: true },
   'cgroup-root': { type: 'string' },
+  'audit-policy-file': { type: 'string' },
+  'audit-log-path': { type: 'string' },
   'keep-pods': { type: 'boolean' },
   detach: { type: 'boolean' },
   config: { type: 'string' },
@@ -89,6 +94,7 @@ export interface UpOptions {
   readonly listenHost: string;
   readonly store: string;
   readonly etcdTls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  readonly audit?: { readonly policyFile: string; readonly logPath: string };
   readonly wanted: ReadonlySet<ComponentName>;
   /** How many nodes to simulate; undefined: none. */
   readonly simulate?: number;
@@ -127,6 +133,7 @@ export function upOptions(args: readonly string[]): UpOptions | 'help' {
     listenHost: values.listen ?? (node ? '0.0.0.0' : '127.0.0.1'),
     store: storeOf(values.store ?? 'lmdb'),
     ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
+    ...auditOf(values['audit-policy-file'], values['audit-log-path']),
     wanted,
     ...(simulate !== undefined && { simulate }),
     nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
@@ -140,6 +147,12 @@ export function upOptions(args: readonly string[]): UpOptions | 'help' {
     mergeKubeconfig: !values['no-merge-kubeconfig'],
     verbose: values.verbose ?? false,
   };
+}
+
+function auditOf(policyFile?: string, logPath?: string) {
+  if (policyFile && logPath) return { audit: { policyFile: resolve(policyFile), logPath: resolve(logPath) } };
+  if (policyFile || logPath) throw new CommandError('--audit-policy-file and --audit-log-path go together.', 2);
+  return {};
 }
 
 function parse(args: readonly string[]): Values {

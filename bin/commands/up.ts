@@ -97,7 +97,7 @@ class Cluster {
   }
 
   async #start(): Promise<void> {
-    const { wanted, dataDir, networks, nodeName, store, etcdTls, listenHost, port } = this.#options;
+    const { wanted, dataDir, networks, nodeName, store, etcdTls, audit, listenHost, port } = this.#options;
     const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
     if (this.#options.simulate !== undefined) {
       this.#simulation = new (await import('../compose/simulation.ts')).Simulation();
@@ -120,6 +120,7 @@ class Cluster {
       dataDir,
       store,
       ...(etcdTls && { etcdTls }),
+      ...(audit && { audit }),
       listenHost,
       port,
       networks,

@@ -1,6 +1,9 @@
 // Puts the API server together: store, credentials, the server, its sockets.
 
 import process from 'node:process';
+import { AuditLog } from '../../control-plane/apiserver/audit/audit-log.ts';
+import { auditLines } from '../../control-plane/apiserver/audit/events.ts';
+import { parseAuditPolicy } from '../../control-plane/apiserver/audit/policy.ts';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregation-transport.ts';
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
@@ -54,6 +57,8 @@ export interface ApiServerSettings {
   readonly nodeSockets?: Pick<Sockets, 'connect'>;
   /** What reaches nodes, pods and services, over what carries their streams; default: that alone. */
   readonly connectorOver?: (upgrades: Connector) => Connector;
+  /** Which requests are told of, by an audit policy in YAML, and in which file. */
+  readonly audit?: { readonly policyFile: string; readonly logPath: string };
 }
 
 export interface RunningApiServer extends AsyncDisposable {
@@ -95,7 +100,16 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     log: log.child('connect'),
     ...(settings.nodeSockets && { sockets: settings.nodeSockets }),
   });
+  const { audit } = settings;
+  const auditLog = audit && new AuditLog(host.files, audit.logPath, log.child('audit'));
   const server = createDefaultServer({
+    ...(audit && auditLog
+      ? {
+          audit: auditLines(parseAuditPolicy(await host.files.readText(audit.policyFile)), (line) =>
+            auditLog.write(line),
+          ),
+        }
+      : {}),
     store,
     clock,
     random,
@@ -166,6 +180,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       keeping[Symbol.dispose]();
       await serving.close(5000);
       await server.stop();
+      await auditLog?.close();
       await store.close();
     },
   };

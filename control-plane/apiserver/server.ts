@@ -14,11 +14,11 @@ import {
   type RequestContext,
   type UserInfo,
 } from '../../libs/kind/request.ts';
-import { ApiError, statusOf } from '../../libs/machinery/errors.ts';
+import { ApiError, type Status, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
-import type { ApiRequest, ApiResponse } from './api.ts';
+import type { ApiRequest, ApiResponse, WatchHandle } from './api.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
@@ -80,12 +80,21 @@ export interface ApiServerOptions {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** What happened with one request, told when its answer is ready (for a watch: when it begins). */
+/**
+ * What happened with one request: that it came (`RequestReceived`), that a watch or a stream began (`ResponseStarted`),
+ * that it was answered (`ResponseComplete`).
+ */
 export interface AuditRecord {
-  /** Wall time of the answer. */
+  /** Wall time of the stage. */
   readonly timeMs: number;
   readonly ctx: RequestContext;
-  readonly code: number;
+  readonly stage: 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete';
+  readonly request: ApiRequest;
+  /** Not before there is an answer. */
+  readonly code?: number;
+  readonly response?: ApiResponse;
+  /** Of a request that failed. */
+  readonly failure?: Status;
 }
 
 /** Something served under a path that is no resource. undefined: not mine. */
@@ -179,7 +188,7 @@ export class ApiServer {
           deadline?.signal ?? request.signal,
           longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
         );
-        const response = await this.#audited(ctx, async () => {
+        const response = await this.#audited(ctx, request, async () => {
           admitted = await this.#admit(ctx, routed, query, longRunning);
           if (admitted) headers = flowHeaders(admitted);
           await this.#authorize(ctx);
@@ -248,16 +257,27 @@ export class ApiServer {
     return response;
   }
 
-  async #audited(ctx: RequestContext, answer: () => Promise<ApiResponse>): Promise<ApiResponse> {
+  async #audited(ctx: RequestContext, request: ApiRequest, answer: () => Promise<ApiResponse>): Promise<ApiResponse> {
     const { audit } = this.#options;
     if (!audit) return answer();
-    const tell = (code: number) => audit({ timeMs: this.engine.clock.now(), ctx, code });
+    const tell = (stage: AuditRecord['stage'], more: Partial<AuditRecord> = {}) =>
+      audit({ timeMs: this.engine.clock.now(), ctx, request, stage, ...more });
+    tell('RequestReceived');
     try {
       const response = await answer();
-      tell(response.code);
-      return response;
+      const { code, body } = response;
+      if (body.form !== 'watch') {
+        tell('ResponseComplete', { code, response });
+        return response;
+      }
+      tell('ResponseStarted', { code, response });
+      return {
+        ...response,
+        body: { ...body, open: (sink) => ended(body.open(sink), () => tell('ResponseComplete', { code })) },
+      };
     } catch (error) {
-      tell(statusOf(error).code ?? 500);
+      const failure = statusOf(error);
+      tell('ResponseComplete', { code: failure.code ?? 500, failure });
       throw error;
     }
   }
@@ -326,6 +346,18 @@ export class ApiServer {
     }
     return handleResource(this.engine, ctx, request, routed, query, form.pretty);
   }
+}
+
+/** A watch that tells once when it is over. */
+function ended(handle: WatchHandle, over: () => void): WatchHandle {
+  let told = false;
+  return {
+    close() {
+      handle.close();
+      if (!told) over();
+      told = true;
+    },
+  };
 }
 
 /** By which schema and at which level a request ran. */

@@ -83,7 +83,6 @@ async function ask(method: string, target: string, body?: unknown, more: ApiRequ
     peer: { address: '' },
     signal: new AbortController().signal,
   });
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into
   return { code: response.code, value: (response.body.form === 'whole' ? response.body.value() : undefined) as any };
 }
 

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  newAuditAnnotations,
+  type RequestAttributes,
+  type RequestContext,
+  type UserInfo,
+} from '../../../libs/kind/request.ts';
+import { forbidden } from '../../../libs/machinery/errors.ts';
+import { respond, wholeBody } from '../responses.ts';
+import type { AuditRecord } from '../server.ts';
+import { auditLines } from './events.ts';
+import { decide, parseAuditPolicy } from './policy.ts';
+
+const policy = parseAuditPolicy(`
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: None
+  users: [system:kube-proxy]
+  verbs: [watch]
+  resources: [{group: "", resources: [endpoints, services]}]
+- level: Metadata
+  resources: [{group: "", resources: [secrets, pods/log, "*/exec"]}]
+- level: None
+  nonResourceURLs: ["/healthz*", /version]
+- level: RequestResponse
+  namespaces: [kube-system]
+  omitManagedFields: true
+- level: Request
+  userGroups: [watched]
+`);
+
+const user = (name: string, ...groups: string[]): UserInfo => ({ name, groups, extra: {} });
+const on = (verb: string, resource: string, more: Partial<RequestAttributes> = {}): RequestAttributes => ({
+  verb,
+  isResourceRequest: true,
+  path: '',
+  group: '',
+  version: 'v1',
+  resource,
+  subresource: '',
+  namespace: 'default',
+  name: '',
+  ...more,
+});
+const path = (at: string) => on('get', '', { isResourceRequest: false, path: at, namespace: '' });
+
+describe('an audit policy', () => {
+  for (const [who, what, level] of [
+    [user('system:kube-proxy'), on('watch', 'services'), 'None'],
+    [user('system:kube-proxy', 'watched'), on('list', 'services'), 'Request'],
+    [user('jane', 'watched'), on('get', 'secrets'), 'Metadata'],
+    [user('jane', 'watched'), on('get', 'pods', { subresource: 'log' }), 'Metadata'],
+    [user('jane', 'watched'), on('get', 'pods', { subresource: 'exec' }), 'Metadata'],
+    [user('jane', 'watched'), on('get', 'pods'), 'Request'],
+    [user('jane', 'watched'), on('get', 'secrets', { group: 'example.com' }), 'Request'],
+    [user('jane', 'watched'), path('/healthz/etcd'), 'None'],
+    [user('jane', 'watched'), path('/version/x'), 'Request'],
+    [user('jane'), on('update', 'configmaps', { namespace: 'kube-system' }), 'RequestResponse'],
+    [user('jane'), on('update', 'configmaps'), 'None'],
+  ] as const) {
+    it(`${who.name} ${what.verb} ${what.resource || what.path} ${what.subresource}: ${level}`, () =>
+      assert.equal(decide(policy, who, what).level, level));
+  }
+
+  for (const [why, text] of [
+    ['of another kind', 'apiVersion: v1\nkind: Policy\nrules: [{level: None}]'],
+    ['without rules', 'apiVersion: audit.k8s.io/v1\nkind: Policy'],
+    ['with an unknown level', 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: All}]'],
+    [
+      'for paths and resources',
+      'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None, nonResourceURLs: [/x], namespaces: [a]}]',
+    ],
+  ] as const) {
+    it(`${why} is refused`, () => assert.throws(() => parseAuditPolicy(text)));
+  }
+});
+
+describe('audit events', () => {
+  const record = (what: RequestAttributes, more: Partial<AuditRecord> = {}, who = user('jane', 'watched')) => {
+    const lines: string[] = [];
+    const audit = newAuditAnnotations();
+    const object = { kind: 'X', metadata: { name: 'x', managedFields: [{}] }, data: { password: 'hidden' } };
+    auditLines(policy, (line) => lines.push(line))({
+      timeMs: 1000,
+      stage: 'ResponseComplete',
+      ctx: { user: who, attributes: what, audit, trace: 't', nowMs: 0 } as unknown as RequestContext,
+      request: {
+        method: 'PUT',
+        path: '/p',
+        query: 'a=b',
+        headers: { 'audit-id': 'id', 'user-agent': 'test' },
+        body: { value: object },
+        peer: { address: '10.0.0.1' },
+        signal: new AbortController().signal,
+      },
+      code: 200,
+      response: respond(200, wholeBody({ value: object })),
+      ...more,
+    });
+    return lines.map((line) => JSON.parse(line));
+  };
+
+  it('of metadata have no objects: no secret', () => {
+    const [event] = record(on('update', 'secrets', { name: 'x' }));
+    assert.deepEqual(
+      [event.level, event.auditID, event.requestURI, event.sourceIPs, event.user.username, event.responseStatus.code],
+      ['Metadata', 'id', '/p?a=b', ['10.0.0.1'], 'jane', 200],
+    );
+    assert.deepEqual(event.objectRef, { resource: 'secrets', namespace: 'default', name: 'x', apiVersion: 'v1' });
+    assert.ok(!JSON.stringify(event).includes('hidden'));
+  });
+
+  it('of requests have what was sent, and of responses what was answered', () => {
+    const [request] = record(on('update', 'configmaps'));
+    assert.deepEqual([request.requestObject.data.password, request.responseObject], ['hidden', undefined]);
+    const [both] = record(on('update', 'configmaps', { namespace: 'kube-system' }));
+    assert.equal(both.responseObject.data.password, 'hidden');
+    assert.equal(both.responseObject.metadata.managedFields, undefined);
+  });
+
+  it('of failures have the reason', () => {
+    const failure = forbidden({ group: '', resource: 'pods' }, 'x', 'no').status;
+    const [event] = record(on('get', 'pods'), { code: 403, response: undefined, failure });
+    assert.deepEqual([event.responseStatus.code, event.responseStatus.reason], [403, 'Forbidden']);
+  });
+
+  it('of stages that are left out are not written', () => {
+    assert.deepEqual(record(on('get', 'pods'), { stage: 'RequestReceived' }), []);
+    assert.equal(record(on('get', 'pods'), { stage: 'ResponseStarted' })[0].stage, 'ResponseStarted');
+  });
+});
