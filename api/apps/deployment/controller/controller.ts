@@ -101,6 +101,11 @@ export const deploymentController: Reconciler<Observed, Action> = {
           throw error;
         }
       }
+      case 'rollback': {
+        const updated = await env.client.resource(deployments).namespace(namespace).update(action.deployment);
+        env.events.event(deployment, ...action.event);
+        return [{ ref: deployments, resourceVersion: updated.metadata.resourceVersion }];
+      }
       case 'status':
         return [await writeStatus(action.status, action.annotations)];
     }

@@ -12,6 +12,7 @@ import type {
 } from '../../../types/apps/v1.generated.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
 import { templateHash } from '../../controllerrevision/controller/template-hash.ts';
+import { type Rollback, rollback, rollbackRevision } from './rollback.ts';
 import {
   type Bounds,
   boundsOf,
@@ -19,6 +20,7 @@ import {
   inProportion,
   MAX_REPLICAS,
   newSetReplicas,
+  OWN_ANNOTATIONS,
   REVISION,
   REVISION_HISTORY,
   revisionOf,
@@ -51,6 +53,7 @@ export type Action = { readonly reason: string } & (
       readonly scaled?: { readonly from: number; readonly to: number };
     }
   | { readonly type: 'delete'; readonly name: string; readonly uid: string }
+  | Rollback
   | {
       readonly type: 'status';
       readonly status: DeploymentStatus;
@@ -58,15 +61,6 @@ export type Action = { readonly reason: string } & (
     }
 );
 
-/** Annotations that belong to one object alone, and are not handed down. */
-const OWN_ANNOTATIONS: ReadonlySet<string> = new Set([
-  'kubectl.kubernetes.io/last-applied-configuration',
-  'deprecated.deployment.rollback.to',
-  REVISION,
-  REVISION_HISTORY,
-  DESIRED_REPLICAS,
-  MAX_REPLICAS,
-]);
 const HISTORY_LENGTH_MAX = 2000;
 
 /** Moves the Deployment one step on: what a ReplicaSet gains, another loses, as far as the strategy allows. */
@@ -115,6 +109,13 @@ class Turn {
       this.#actions.push({ type: 'claim', reason: 'adopt and release replica sets' });
     if (this.#deployment.metadata.deletionTimestamp) return this.#counts();
     this.#tellPaused();
+    const back = this.#spec.paused ? undefined : rollbackRevision(this.#deployment);
+    if (back !== undefined) {
+      const isSame = ({ live }: Set) => live !== undefined && sameTemplate(live, this.#spec.template);
+      this.#actions.push(rollback(this.#deployment, this.#all, isSame, back));
+      // Everything else is for the next look, at what the Deployment is then.
+      return this.#deployment.status ?? {};
+    }
     const scaledSince = this.#all.some(
       (set) =>
         set.replicas > 0 && Number(valueIn(set.annotations, DESIRED_REPLICAS) ?? this.#replicas) !== this.#replicas,

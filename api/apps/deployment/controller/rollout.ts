@@ -9,6 +9,17 @@ export const DESIRED_REPLICAS = 'deployment.kubernetes.io/desired-replicas';
 export const MAX_REPLICAS = 'deployment.kubernetes.io/max-replicas';
 export const REVISION = 'deployment.kubernetes.io/revision';
 export const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history';
+export const ROLLBACK_TO = 'deprecated.deployment.rollback.to';
+
+/** Annotations that belong to one object alone, and are not handed down. */
+export const OWN_ANNOTATIONS: ReadonlySet<string> = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  ROLLBACK_TO,
+  REVISION,
+  REVISION_HISTORY,
+  DESIRED_REPLICAS,
+  MAX_REPLICAS,
+]);
 
 /** A ReplicaSet as the plan goes on: what has been decided is in it already. */
 export interface Set {
