@@ -99,15 +99,17 @@ function atRoot(
   addresses: readonly { clientCIDR: string; serverAddress: string }[],
 ): ApiResponse {
   const mine = groups.filter((group) => (group.name === '') === (root === 'api'));
-  const accept = (header(request, 'accept') ?? '').replace(/\s+/g, '');
-  for (const clause of accept.split(',')) {
-    if (!AGGREGATED.test(clause) || !clause.includes('g=apidiscovery.k8s.io')) continue;
-    const version = clause.includes('v=v2beta1') ? 'v2beta1' : clause.includes('v=v2') ? 'v2' : undefined;
-    if (!version) continue;
-    const body = wholeBody({ value: aggregatedDiscovery(mine, version) });
-    const contentType = `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`;
+  const clauses = (header(request, 'accept') ?? '').replace(/\s+/g, '').split(',');
+  for (const clause of clauses) {
+    // The first that can be served counts: a plain form before the aggregated one does too.
+    if (!clause.includes('as=')) break;
+    if (!AGGREGATED.test(clause) || !/;g=apidiscovery\.k8s\.io(;|$)/.test(clause) || !/;v=v2(;|$)/.test(clause))
+      continue;
+    const body = wholeBody({ value: aggregatedDiscovery(mine, 'v2') });
+    const contentType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
     return respond(200, { ...body, contentType }, [], { vary: 'Accept' });
   }
+  if (clauses.every((clause) => clause.includes('as='))) throw notAcceptable(Object.values(CONTENT_TYPES));
   if (root === 'apis') return respond(200, wholeBody({ value: apiGroupList(groups) }, json(form)));
   const core = mine[0];
   if (!core) throw notAcceptable(Object.values(CONTENT_TYPES));
