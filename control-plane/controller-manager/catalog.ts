@@ -21,6 +21,7 @@ import { endpointsController, orphanedEndpointsController } from '../../api/core
 import { type IpamSettings, nodeIpamController } from '../../api/core/node/controller/ipam.ts';
 import { nodeLifecycleController } from '../../api/core/node/controller/lifecycle.ts';
 import { taintEvictionController } from '../../api/core/node/controller/taint-eviction.ts';
+import { nodeTtlController } from '../../api/core/node/controller/ttl.ts';
 import { persistentVolumeBinder } from '../../api/core/persistentvolume/controller/bind.ts';
 import { pvProtectionController } from '../../api/core/persistentvolume/controller/protection.ts';
 import { ephemeralVolumeController } from '../../api/core/persistentvolumeclaim/controller/ephemeral.ts';
@@ -121,6 +122,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       source: 'garbage-collector-controller',
     },
     entry(serviceAccountController, 'service-account-controller'),
+    entry(nodeTtlController(), 'ttl-controller'),
     entry(persistentVolumeBinder, 'persistent-volume-binder', 'persistentvolume-controller'),
     entry(pvProtectionController, 'pv-protection-controller'),
     entry(pvcProtectionController, 'pvc-protection-controller'),
