@@ -150,12 +150,16 @@ export class PodWorker {
     }
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#round = this.#run().finally(() => {
-      this.#round = undefined;
-      if (!this.#again) return;
-      this.#again = false;
-      this.poke();
-    });
+    // What is told at one time is looked at once.
+    this.#round = this.#env.clock
+      .yield()
+      .then(() => this.#run())
+      .finally(() => {
+        this.#round = undefined;
+        if (!this.#again) return;
+        this.#again = false;
+        this.poke();
+      });
   }
 
   /** Lets go: nothing is ended, what runs goes on running. */
