@@ -102,6 +102,11 @@ export class NodeStatusReporter {
     try {
       const status = await this.#status();
       if (!this.#node) await this.#register(status);
+      else {
+        // Others write to it too: controllers that have not heard of it for a while, and people.
+        const { client } = this.#env;
+        this.#node = await client.resource(nodes).get(nodeName, { resourceVersion: '0', signal: this.#stopped.signal });
+      }
       await this.#patch(status);
       await this.#tellPodCidr();
     } catch (error) {
