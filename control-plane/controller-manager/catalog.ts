@@ -124,7 +124,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(serviceAccountController, 'service-account-controller'),
     entry(nodeTtlController(), 'ttl-controller'),
     entry(persistentVolumeBinder, 'persistent-volume-binder', 'persistentvolume-controller'),
-    entry(pvProtectionController, 'pv-protection-controller'),
+    entry(pvProtectionController(), 'pv-protection-controller'),
     entry(pvcProtectionController, 'pvc-protection-controller'),
     entry(ephemeralVolumeController, 'ephemeral-volume-controller', 'ephemeral_volume'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),

@@ -50,9 +50,11 @@ test('a volume goes when no claim has it', () => {
   const volume = (metadata: object, phase: string) =>
     ({ metadata: { name: 'v', ...metadata }, status: { phase } }) as unknown as Volume;
   const PV = { finalizers: ['kubernetes.io/pv-protection'] };
-  const finalizers = (one: Volume) => planVolume(one).actions[0]?.finalizers;
+  const finalizers = (one: Volume, bareMs = 500) =>
+    planVolume({ volume: one, bareSinceMs: 1000 - bareMs }, 1000).actions[0]?.finalizers;
   assert.equal(finalizers(volume(PV, 'Bound')), undefined);
   assert.deepEqual(finalizers(volume({}, 'Available')), PV.finalizers);
+  assert.equal(finalizers(volume({}, 'Available'), 499), undefined, 'it may be deleted next');
   assert.equal(finalizers(volume({ ...PV, ...GOING }, 'Bound')), undefined);
   assert.deepEqual(finalizers(volume({ ...PV, ...GOING }, 'Released')), []);
 });
