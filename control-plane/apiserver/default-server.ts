@@ -124,8 +124,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const kinds = new KindSet();
   const endpoints: Endpoint[] = [];
   const authorizers: Authorizer[] = [];
-  const customResources = new CustomResources(schema);
   const webhookClient = new WebhookClient({ clock, transport: options.webhooks ?? NO_WEBHOOKS });
+  const customResources = new CustomResources(schema, { client: webhookClient, random: random.fork('conversion') });
   const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
   const tokens = new ServiceAccountTokens({
     keys,

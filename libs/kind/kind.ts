@@ -85,6 +85,14 @@ export interface ServedVersion<T extends ApiObject = ApiObject> {
   /** Takes and may reuse its argument. */
   toStorage?(object: ApiObject): T;
   fromStorage?(object: DeepReadonly<T>): ApiObject;
+  /**
+   * Where conversion takes time (a webhook): asked about objects before they are handed to the two above, which then know
+   * the answer for as long as somebody holds the object. Throws `ApiError`.
+   */
+  readonly prepare?: {
+    toStorage(object: ApiObject, signal: AbortSignal): Promise<void>;
+    fromStorage(objects: readonly DeepReadonly<ApiObject>[], signal: AbortSignal): Promise<void>;
+  };
 }
 
 export type Subresource<T extends ApiObject = ApiObject> =
@@ -145,8 +153,8 @@ export interface ConnectSubresource {
   readonly takesPath?: boolean;
   /** Not a stream but plain text (`log`). */
   readonly answersText?: boolean;
-  /** Where to connect: throws `ApiError` when it cannot be said. */
-  locate(ctx: RequestContext, registry: Registry, options: ConnectOptions): Promise<ConnectTarget>;
+  /** Where to connect: throws `ApiError` when it cannot be said. undefined: there is nothing yet, which is an answer too. */
+  locate(ctx: RequestContext, registry: Registry, options: ConnectOptions): Promise<ConnectTarget | undefined>;
 }
 
 export interface ConnectOptions {

@@ -10,6 +10,7 @@ import { withTypes } from '../../../libs/machinery/schema/set.ts';
 import type { Schema } from '../../../libs/structural-schema/schema.ts';
 import { listTypeOf, structTypeOf } from '../../../libs/structural-schema/struct-type.ts';
 import { columnsOf } from './columns.ts';
+import { type Converter, webhookConversion } from './conversion.ts';
 import { rulesOfVersion, type VersionRules } from './rules.ts';
 import { scaleOf } from './scale.ts';
 import { selectableFieldsOf } from './selectable-fields.ts';
@@ -58,7 +59,7 @@ const typeNameOf = (definition: Definition, version: DefinitionVersion): TypeNam
   `${definition.spec.group}.${version.name}.${namesOf(definition).kind}`;
 
 /** Compiles a definition. `builtin` holds the types that every resource refers to (`meta.v1.ObjectMeta`). */
-export function customResourceOf(definition: Definition, builtin: SchemaSet): CustomResource {
+export function customResourceOf(definition: Definition, builtin: SchemaSet, converter?: Converter): CustomResource {
   const { group, scope, versions } = definition.spec;
   const names = namesOf(definition);
   const schema = withTypes(
@@ -74,7 +75,7 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet): Cu
   const compiled = new Map(
     versions.map((version) => [
       version,
-      versionOf(definition, version, storage, schema, rules.get(version) as VersionRules),
+      versionOf(definition, version, storage, schema, rules.get(version) as VersionRules, converter),
     ]),
   );
   const common = {
@@ -132,6 +133,7 @@ function versionOf(
   storage: DefinitionVersion,
   schema: SchemaSet,
   rules: VersionRules,
+  converter: Converter | undefined,
 ): ServedVersion {
   const { group } = definition.spec;
   const type = typeNameOf(definition, version);
@@ -144,15 +146,19 @@ function versionOf(
     ...(version.deprecated ? { deprecationWarning: deprecationOf(definition, version) } : {}),
     ...(version === storage
       ? {}
-      : {
-          toStorage(object: ApiObject) {
-            rules.defaults(object);
-            return Object.assign(object, { apiVersion: storedAs });
-          },
-          fromStorage(object: DeepReadonly<ApiObject>) {
-            return Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion });
-          },
-        }),
+      : converter
+        ? webhookConversion(converter, { apiVersion, storedAs }, (object) =>
+            Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion }),
+          )
+        : {
+            toStorage(object: ApiObject) {
+              rules.defaults(object);
+              return Object.assign(object, { apiVersion: storedAs });
+            },
+            fromStorage(object: DeepReadonly<ApiObject>) {
+              return Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion });
+            },
+          }),
   });
 }
 

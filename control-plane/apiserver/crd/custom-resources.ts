@@ -10,6 +10,7 @@ import { selectionOf } from '../cache/selection.ts';
 import type { Engine } from '../registry/engine.ts';
 import { systemContext } from '../system-context.ts';
 import { conditionApproval } from './approval.ts';
+import { type ConversionOptions, type Converter, converterOf } from './conversion.ts';
 import { type CustomResource, customResourceOf, type Definition } from './custom-kind.ts';
 import { finishTerminating, removeInstances } from './finalize.ts';
 import { decideNames, isTrue, setCondition } from './names.ts';
@@ -32,13 +33,14 @@ interface Served extends CustomResource {
  * discovery and OpenAPI change in the same moment. Several servers on one store do this side by side: each serves what is
  * established, whoever of them wrote it.
  *
- *     const resources = new CustomResources(schema);
+ *     const resources = new CustomResources(schema, { client, random });
  *     resources.start(engine);      // serves what is established; the engine's caches have been started
  *
  * It ends when the engine's caches do.
  */
 export class CustomResources {
   readonly #schema: SchemaSet;
+  readonly #webhooks: Pick<ConversionOptions, 'client' | 'random'>;
   readonly #definitions = new Map<string, Definition>();
   readonly #served = new Map<string, Served>();
   /** Definitions to look at, each at most once. */
@@ -46,9 +48,14 @@ export class CustomResources {
   #engine: Engine | undefined;
   #working = false;
 
-  /** `schema` has the built-in types. */
-  constructor(schema: SchemaSet) {
+  /** `schema` has the built-in types; `webhooks` calls webhooks that convert. */
+  constructor(schema: SchemaSet, webhooks: Pick<ConversionOptions, 'client' | 'random'>) {
     this.#schema = schema;
+    this.#webhooks = webhooks;
+  }
+
+  #converter(definition: Definition): Converter | undefined {
+    return converterOf(definition, { ...this.#webhooks, registry: () => this.#running.registry });
   }
 
   start(engine: Engine): void {
@@ -127,7 +134,7 @@ export class CustomResources {
     const { kinds, caches, log } = this.#running;
     let compiled: CustomResource;
     try {
-      compiled = customResourceOf(definition, this.#schema);
+      compiled = customResourceOf(definition, this.#schema, this.#converter(definition));
     } catch (error) {
       log.error('a definition cannot be served', { name, error });
       return;

@@ -20,6 +20,8 @@ import { changeObject } from './update.ts';
  */
 export class RegistryAccess implements Registry {
   readonly #engine: Engine;
+  /** Reads of the server itself wait as long as a webhook may take. */
+  readonly #never = new AbortController().signal;
 
   constructor(engine: Omit<Engine, 'registry'>) {
     this.#engine = { ...engine, registry: this, admission: [] };
@@ -29,6 +31,7 @@ export class RegistryAccess implements Registry {
     const resource = this.#find(ref);
     await this.#engine.caches.fresh();
     const found = this.#engine.caches.resource(resource.kind).get(objectKey(resource.kind, namespace, name));
+    if (found) await resource.served.prepare?.fromStorage([found.object()], this.#never);
     return found && this.#live<T>(resource, found);
   }
 
@@ -36,6 +39,8 @@ export class RegistryAccess implements Registry {
     const resource = this.#find(ref);
     await this.#engine.caches.fresh();
     const page = await this.#engine.caches.resource(resource.kind).list({ selection: selectionOf(namespace) });
+    const held = resource.served.prepare ? page.objects().map((encoded) => encoded.object()) : [];
+    await resource.served.prepare?.fromStorage(held, this.#never);
     return Object.freeze(page.objects().map((encoded) => this.#live<T>(resource, encoded)));
   }
 

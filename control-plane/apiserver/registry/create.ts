@@ -13,7 +13,15 @@ import type { Entry } from '../../store/store.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { reserve } from './allocation.ts';
-import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
+import {
+  admissionRequest,
+  type Engine,
+  runAdmit,
+  runValidate,
+  storedResource,
+  type Target,
+  toStorage,
+} from './engine.ts';
 import { KindSet } from './kind-set.ts';
 import { ownOnCreate } from './managed-fields.ts';
 import { type Draft, fillCreateMetadata, validateCreateMetadata, wipeCreateMetadata } from './metadata.ts';
@@ -36,6 +44,13 @@ export async function createObject(
 ): Promise<CachedObject> {
   const { resource } = target;
   const { kind, schema } = resource;
+  const { prepare } = resource.served;
+  if (prepare) {
+    checkAsSent(ctx, target, submitted);
+    await prepare.toStorage(submitted, ctx.signal);
+    const stored = { ...target, resource: storedResource(engine, resource) };
+    return createObject(engine, ctx, stored, toStorage(resource, submitted), options, ownership);
+  }
   const draft = toStorage(resource, submitted) as Draft;
   draft.metadata ??= {};
   matchNamespace(draft, kind.namespaced, target.namespace);
@@ -88,6 +103,14 @@ export function matchNamespace(draft: Draft, namespaced: boolean, namespace: str
   else if (draft.metadata.namespace !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
+}
+
+/** What a webhook shall convert must be valid in the version that it was sent in. */
+function checkAsSent(ctx: RequestContext, { resource }: Target, submitted: ApiObject): void {
+  const { kind } = resource;
+  kind.strategy.defaults?.(submitted);
+  const errors = kind.strategy.validate?.(submitted, ctx) ?? [];
+  if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, submitted.metadata?.name ?? '', errors);
 }
 
 function validateNew(ctx: RequestContext, target: Target, draft: Draft): void {

@@ -11,7 +11,7 @@ import type {
 } from '../../../libs/kind/admission.ts';
 import type { Allocator } from '../../../libs/kind/allocator.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
-import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestAttributes, RequestContext } from '../../../libs/kind/request.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
@@ -141,4 +141,14 @@ export function toStorage(resource: ServedResource, object: ApiObject): ApiObjec
 /** The object as the resource's version shows it. */
 export function fromStorage(resource: ServedResource, object: DeepReadonly<ApiObject>): DeepReadonly<ApiObject> {
   return resource.served.fromStorage ? (resource.served.fromStorage(object) as DeepReadonly<ApiObject>) : object;
+}
+
+/** The resource in the version that it is stored in, for writes that a webhook has converted. */
+export function storedResource(engine: Engine, resource: ServedResource): ServedResource {
+  const { kind, group } = resource;
+  const { storageVersion } = kind;
+  const found = engine.kinds.find(group, storageVersion.version, kind.resource);
+  if (found) return found;
+  const { version } = storageVersion;
+  return { ...resource, served: storageVersion, version, apiVersion: apiVersionOf({ group, version }) };
 }

@@ -28,6 +28,7 @@ import {
 import { prettyText, respond } from '../responses.ts';
 import { isTrue } from '../router.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
+import { convertingSink } from './converting-sink.ts';
 import { KindSet, type ServedResource } from './kind-set.ts';
 import type { ResourceRequest } from './verbs.ts';
 
@@ -65,16 +66,27 @@ async function waitFor(r: ResourceRequest, revision: number | undefined): Promis
 }
 
 /** An object as the answer, in the form that the request asks for. */
-export function presentObject(r: ResourceRequest, encoded: Encoded, code: number): ApiResponse {
+export function presentObject(r: ResourceRequest, encoded: Encoded, code: number): ApiResponse | Promise<ApiResponse> {
+  const { prepare } = r.target.resource.served;
+  if (!prepare || r.form.as === 'metadata') return objectResponse(r, encoded, code, undefined);
+  const held = encoded.object();
+  return prepare.fromStorage([held], r.ctx.signal).then(() => objectResponse(r, encoded, code, held));
+}
+
+/** `held`: what was converted for this answer, kept until it is written. */
+function objectResponse(r: ResourceRequest, encoded: Encoded, code: number, held: unknown): ApiResponse {
   const form = formOf(r, false);
   const body: WholeBody = {
     form: 'whole',
     contentType: CONTENT_TYPES[r.form.media],
     bytes: () => [isPretty(r) ? encoder.encode(prettyText(encoded.value(form))) : encoded.bytes(form)],
-    value: () => encoded.value(form),
+    value: () => keeping(held, encoded.value(form)),
   };
   return respond(code, body, r.ctx.warnings.all);
 }
+
+/** The value; who may still be asked for it holds what it is made from. */
+const keeping = <T>(_held: unknown, value: T): T => value;
 
 const isPretty = (r: ResourceRequest) => r.form.pretty && r.form.media === 'json';
 
@@ -173,7 +185,14 @@ function listError(error: unknown, parameters: ListParameters, current: number):
 }
 
 /** A list as the answer. */
-export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
+export function presentList(r: ResourceRequest, page: ListPage): ApiResponse | Promise<ApiResponse> {
+  const { prepare } = r.target.resource.served;
+  if (!prepare || r.form.as === 'metadata') return listResponse(r, page, undefined);
+  const held = page.objects().map((encoded) => encoded.object());
+  return prepare.fromStorage(held, r.ctx.signal).then(() => listResponse(r, page, held));
+}
+
+function listResponse(r: ResourceRequest, page: ListPage, held: unknown): ApiResponse {
   const form = formOf(r, true);
   const metadata: ListMetadata = {
     resourceVersion: String(page.revision),
@@ -184,7 +203,7 @@ export function presentList(r: ResourceRequest, page: ListPage): ApiResponse {
     form: 'whole',
     contentType: CONTENT_TYPES[r.form.media],
     bytes: () => (isPretty(r) ? [prettyBytes(page.pieces(form, metadata))] : page.pieces(form, metadata)),
-    value: () => page.value(form, metadata),
+    value: () => keeping(held, page.value(form, metadata)),
   };
   return respond(200, body, r.ctx.warnings.all);
 }
@@ -238,7 +257,9 @@ async function openWatch(r: ResourceRequest, parameters: ListParameters, selecti
   const revision = resourceVersionOrInternal(parameters.resourceVersion);
   await waitFor(r, revision);
   const initial = parameters.sendInitialEvents === true;
-  const cache = engine.caches.resource(r.target.resource.kind);
+  const { kind, served } = r.target.resource;
+  const { prepare } = served;
+  const cache = engine.caches.resource(kind);
   const form = formOf(r, r.form.asList ?? false);
   const seconds = parameters.timeoutSeconds || Math.round(WATCH_SECONDS_MIN * (1 + engine.random.next()));
   if (seconds < 0) throw timeout('the watch is over before it began');
@@ -255,7 +276,7 @@ async function openWatch(r: ResourceRequest, parameters: ListParameters, selecti
           bookmarks: parameters.allowWatchBookmarks,
           timeoutMs: seconds * 1000,
         },
-        sink,
+        prepare && form.as !== 'metadata' ? convertingSink(sink, prepare, r.ctx.signal) : sink,
       ),
   };
   return { code: 200, headers: {}, warnings: r.ctx.warnings.all, body };

@@ -21,11 +21,21 @@ import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { release, reserve } from './allocation.ts';
 import { createObject, matchNamespace } from './create.ts';
-import { admissionRequest, type Engine, runAdmit, runValidate, type Target, toStorage } from './engine.ts';
+import {
+  admissionRequest,
+  type Engine,
+  runAdmit,
+  runValidate,
+  storedResource,
+  type Target,
+  toStorage,
+} from './engine.ts';
+import type { ServedResource } from './kind-set.ts';
 import { KindSet } from './kind-set.ts';
 import { ownOnUpdate } from './managed-fields.ts';
 import { type Draft, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
 import { isUnchanged, prepareObject, pretendedEntry, putObject } from './object-store.ts';
+import { rulesOf } from './rules.ts';
 
 /** How often a change is made anew because somebody else was faster. Patches only: a PUT says which state it is about. */
 const CONFLICT_TRIES = 5;
@@ -69,7 +79,8 @@ export async function changeObject(
   target: Target,
   change: Change,
 ): Promise<Changed> {
-  const { kind } = target.resource;
+  const { kind, served } = target.resource;
+  if (served.prepare) return changeConverted(engine, ctx, target, change, served.prepare);
   const cache = engine.caches.resource(kind);
   const key = objectKey(kind, target.namespace, target.name);
   let old = cache.get(key);
@@ -84,6 +95,34 @@ export async function changeObject(
     if (tries >= CONFLICT_TRIES || (!change.retry && !outcome.stale)) throw modified(kind, target.name);
     old = outcome.actual ? cache.encode(outcome.actual) : undefined;
   }
+}
+
+/** The same where a webhook converts: the change is made in the version that was asked for, and stored as converted. */
+function changeConverted(
+  engine: Engine,
+  ctx: RequestContext,
+  target: Target,
+  change: Change,
+  prepare: NonNullable<ServedResource['served']['prepare']>,
+): Promise<Changed> {
+  const { resource } = target;
+  const stored = storedResource(engine, resource);
+  return changeObject(
+    engine,
+    ctx,
+    { ...target, resource: stored },
+    {
+      ...change,
+      rules: rulesOf(stored.kind, change.subresource),
+      async next(old) {
+        const before = old?.object();
+        if (before) await prepare.fromStorage([before], ctx.signal);
+        const { object, ...rest } = await change.next(old);
+        await prepare.toStorage(object, ctx.signal);
+        return { ...rest, object: toStorage(resource, object) };
+      },
+    },
+  );
 }
 
 async function newest(engine: Engine, target: Target, key: string): Promise<CachedObject | undefined> {
