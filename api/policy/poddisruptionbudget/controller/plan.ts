@@ -119,7 +119,7 @@ function disruptedPods({ status }: Live<PodDisruptionBudget>, pods: readonly Liv
     if (leftMs < 0) stuck.push(pod);
     else {
       disrupted[name] = since;
-      againAfterMs = Math.min(againAfterMs ?? leftMs, leftMs) + 1;
+      againAfterMs = Math.min(againAfterMs ?? Number.POSITIVE_INFINITY, leftMs + 1);
     }
   }
   return { disrupted, stuck, againAfterMs };
