@@ -2,7 +2,8 @@ import type { ConnectOptions, ConnectSubresource, ConnectTarget } from '../../..
 import type { Live } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
-import { badRequest, notFound } from '../../../libs/machinery/errors.ts';
+import { badRequest, invalid, notFound } from '../../../libs/machinery/errors.ts';
+import * as field from '../../../libs/machinery/field-errors.ts';
 import { nodes, pods } from '../../resources.ts';
 import type { Node, Pod } from '../../types/core/v1.generated.ts';
 
@@ -61,16 +62,25 @@ const isTrue = (text: string): boolean => text === 'true' || text === '1';
 const encode = (...parts: readonly (string | undefined)[]): string =>
   parts.map((part) => encodeURIComponent(part ?? '')).join('/');
 
-const LOG_OPTIONS = [
-  'follow',
-  'previous',
-  'timestamps',
-  'sinceSeconds',
-  'sinceTime',
-  'tailLines',
-  'limitBytes',
-  'stream',
-];
+const LOG_OPTIONS = ['follow', 'previous', 'timestamps', 'sinceSeconds', 'sinceTime', 'tailLines', 'limitBytes'];
+
+function logOptionErrors(options: ConnectOptions): field.ErrorList {
+  const errors: field.ErrorList = [];
+  const least = (name: string, min: 0 | 1) => {
+    const text = first(options, name);
+    if (text === '' || !/^-?\d+$/.test(text) || Number(text) >= min) return;
+    const why = min === 0 ? 'must be greater than or equal to 0' : 'must be greater than 0';
+    errors.push(field.invalid(name, Number(text), why));
+  };
+  least('tailLines', 0);
+  least('limitBytes', 1);
+  if (first(options, 'sinceSeconds') !== '' && first(options, 'sinceTime') !== '') {
+    errors.push(field.forbidden('', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+  } else least('sinceSeconds', 1);
+  // One stream of the two alone: off by default in this version.
+  if (first(options, 'stream') !== '') errors.push(field.forbidden('stream', 'may not be specified'));
+  return errors;
+}
 
 export const log: ConnectSubresource = {
   form: 'connect',
@@ -79,8 +89,11 @@ export const log: ConnectSubresource = {
   gvk: { group: '', version: 'v1', kind: 'PodLogOptions' },
   optionsType: 'core.v1.PodLogOptions',
   async locate(ctx, registry, options) {
+    const errors = logOptionErrors(options);
+    if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, ctx.attributes.name, errors);
     const pod = await podOf(ctx, registry);
     const container = chooseContainer(pod, first(options, 'container'));
+    if (!pod.spec?.nodeName) return undefined;
     const query = new URLSearchParams();
     for (const name of LOG_OPTIONS) {
       const value = first(options, name);

@@ -4,6 +4,13 @@ import type { ApiResponse } from '../api.ts';
 import { admissionRequest, runAdmit, runValidate } from './engine.ts';
 import type { ResourceRequest } from './verbs.ts';
 
+const NOTHING_YET: ApiResponse = Object.freeze<ApiResponse>({
+  code: 204,
+  headers: {},
+  warnings: [],
+  body: { form: 'whole', contentType: '', bytes: () => [], value: () => undefined },
+});
+
 /** exec, attach, log, port-forward, proxy: asks the kind where to, admission whether, and hands the request on. */
 export async function connect(r: ResourceRequest, subresource: ConnectSubresource): Promise<ApiResponse> {
   if (r.route.rest !== '' && !subresource.takesPath) throw unknownPath();
@@ -21,6 +28,7 @@ export async function connect(r: ResourceRequest, subresource: ConnectSubresourc
   await runAdmit(r.engine, r.ctx, request);
   await runValidate(r.engine, r.ctx, request);
   const target = await subresource.locate(r.ctx, r.engine.registry, { query, path: r.route.rest });
+  if (!target) return NOTHING_YET;
   const { connector } = r.engine;
   if (!connector) throw serviceUnavailable('this API server was started without a way to reach nodes');
   return connector.connect(r.ctx, r.request, target);
