@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { describeFailure, fuzz } from './run.ts';
+import { fuzzWire } from './wire.ts';
 
 const COUNT = Number(process.env['TUTTI_FUZZ_COUNT'] ?? 20_000);
 const SEED = process.env['TUTTI_FUZZ_SEED'] ?? 'steady';
@@ -26,5 +27,11 @@ describe('requests made from the schema', () => {
     });
     if (failure) assert.fail(describeFailure(failure));
     if (globalThis.gc) assert.ok(last - first < GROWTH_BYTES_MAX, `memory grew by ${(last - first) / MIB} MiB`);
+  });
+
+  it('a slice of them is answered the same over TLS', { timeout: 120_000 }, async () => {
+    const { problem, asked } = await fuzzWire(`${SEED}/wire`, Math.min(500, COUNT));
+    assert.equal(problem, undefined);
+    assert.equal(asked, Math.min(500, COUNT));
   });
 });

@@ -149,7 +149,7 @@ function apiRequest({ method, path, query, headers, body }: FuzzRequest, signal?
     path,
     query,
     headers: Object.fromEntries(
-      Object.entries(headers).map(([name, value]) => [name, name.startsWith('impersonate-') ? [value] : value]),
+      Object.entries(headers).map(([name, value]) => [name, name.startsWith('impersonate-') ? [value].flat() : value]),
     ),
     body: body === undefined ? undefined : { bytes: Buffer.from(body, 'latin1') },
     peer: { address: '127.0.0.1' },

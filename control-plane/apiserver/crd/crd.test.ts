@@ -85,7 +85,7 @@ describe('the names of a definition', () => {
     listKind: `${kind}List`,
     ...more,
   });
-  const verdict = (own: object, others: object[], accepted: object = {}) => {
+  const verdict = (own: object, others: object[], accepted: object = {}): Record<string, string | undefined> => {
     const { acceptedNames, conditions } = decideNames(definition(own, accepted), others as never);
     return {
       plural: acceptedNames.plural,
@@ -95,8 +95,8 @@ describe('the names of a definition', () => {
   };
 
   it('are taken where nobody has them', () => {
-    const { plural, kind, NamesAccepted } = verdict(names('things', 'Thing'), []);
-    assert.deepEqual([plural, kind, NamesAccepted], ['things', 'Thing', 'True NoConflicts']);
+    const told = verdict(names('things', 'Thing'), []);
+    assert.deepEqual([told['plural'], told['kind'], told['NamesAccepted']], ['things', 'Thing', 'True NoConflicts']);
   });
 
   for (const [why, own, other] of [
