@@ -296,7 +296,8 @@ class SimulatedCluster implements Cluster {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const component of this.#running.splice(0).reverse()) await component.stop();
+    // Some end what they are at first, which may take a moment of the cluster's time.
+    for (const component of this.#running.splice(0).reverse()) await this.#time.drive(component.stop());
     await (await this.#endpoint)?.close();
     await this.#plane.stop();
     this.#watch?.close();

@@ -87,6 +87,7 @@ export class PodWorker {
   #settled = false;
   #removed = false;
   #stopped = false;
+  readonly #ended = Promise.withResolvers<void>();
 
   constructor(options: PodWorkerOptions) {
     const { env, pod } = options;
@@ -151,8 +152,8 @@ export class PodWorker {
     this.#timer?.cancel();
     this.#timer = undefined;
     // What is told at one time is looked at once.
-    this.#round = this.#env.clock
-      .yield()
+    this.#round = Promise.race([this.#env.clock.yield(), this.#ended.promise])
+
       .then(() => this.#run())
       .finally(() => {
         this.#round = undefined;
@@ -168,6 +169,7 @@ export class PodWorker {
     this.#timer?.cancel();
     this.#refresh?.cancel();
     this.#probes.stop();
+    this.#ended.resolve();
     const reason = new Error('the kubelet stops');
     this.#job?.abort.abort(reason);
     for (const { abort } of this.#kills.values()) abort.abort(reason);
@@ -181,6 +183,8 @@ export class PodWorker {
 
   async #run(): Promise<void> {
     const { clock, log } = this.#env;
+    // Stopped while it waited for its turn.
+    if (this.#stopped) return;
     try {
       await this.#look();
     } catch (error) {
