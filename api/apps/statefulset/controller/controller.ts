@@ -16,6 +16,7 @@ import {
 } from '../../../core/pod/controller/ownership.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../../resources.ts';
 import type { StatefulSet } from '../../../types/apps/v1.generated.ts';
+import type { PersistentVolumeClaim } from '../../../types/core/v1.generated.ts';
 import { ordinalOf } from './identity.ts';
 import { type Action, type Observed, plan } from './plan.ts';
 
@@ -70,9 +71,12 @@ export const statefulSetController: Reconciler<Observed, Action> = {
         await revisions.delete(action.name).catch(goneAlready);
         return [];
       case 'claim owners': {
-        const metadata = { uid: action.uid, ownerReferences: action.owners };
-        const patched = await claims.patch(action.name, { metadata }, { type: 'merge' }).catch(goneAlready);
-        return patched ? [{ ref: persistentVolumeClaims, resourceVersion: patched.metadata.resourceVersion }] : [];
+        // Its role lets it update claims, not patch them.
+        const fresh = await claims.get(action.name).catch(goneAlready);
+        if (fresh?.metadata.uid !== action.uid) return [];
+        const metadata = { ...fresh.metadata, ownerReferences: action.owners };
+        const updated = await claims.update({ ...fresh, metadata } as Live<PersistentVolumeClaim>);
+        return [{ ref: persistentVolumeClaims, resourceVersion: updated.metadata.resourceVersion }];
       }
       case 'create': {
         const written: Written[] = [];
