@@ -46,6 +46,8 @@ export function check(source: string, expr: Expr, environment: Environment): Che
 
 class Checker {
   readonly issues: Issue[] = [];
+  /** Literals whose parts may be of several types: what is formatted. */
+  readonly #mixed = new Set<Expr>();
   readonly #environment: Environment;
   readonly #types = new Map<Expr, Type>();
   readonly #overloads = new Map<Expr, readonly Overload[]>();
@@ -164,6 +166,7 @@ class Checker {
       return this.#overload(expr, full, false, expr.args);
     }
     if (expr.fn === '_?._') return this.#optionalSelect(expr);
+    if (expr.fn === 'format') for (const arg of expr.args) this.#mixed.add(arg);
     return this.#overload(expr, expr.fn, target !== undefined, target ? [target, ...expr.args] : expr.args);
   }
 
@@ -231,6 +234,13 @@ class Checker {
 
   #list(expr: Extract<Expr, { k: 'list' }>): Type {
     let item: Type | undefined;
+    if (this.#mixed.has(expr)) {
+      for (const one of expr.items) {
+        this.#mixed.add(one);
+        this.check(one);
+      }
+      return listOf(DYN);
+    }
     expr.items.forEach((one, i) => {
       const type = this.#unwrap(this.#resolve(this.check(one)), expr.optional.has(i), one.at);
       item = this.#common(item, type, one.at);
@@ -241,6 +251,15 @@ class Checker {
   #map(expr: Extract<Expr, { k: 'map' }>): Type {
     let key: Type | undefined;
     let value: Type | undefined;
+    if (this.#mixed.has(expr)) {
+      for (const entry of expr.entries) {
+        for (const one of [entry.key, entry.value]) {
+          this.#mixed.add(one);
+          this.check(one);
+        }
+      }
+      return mapOf(DYN, DYN);
+    }
     for (const entry of expr.entries) {
       key = this.#common(key, this.#resolve(this.check(entry.key)), entry.key.at);
       const type = this.#unwrap(this.#resolve(this.check(entry.value)), entry.optional, entry.value.at);
