@@ -36,7 +36,7 @@ export function strategiesOf(rules: VersionRules, hasStatus: boolean): CustomStr
     validate: (draft, ctx) => told(check(draft, undefined, 'all'), ctx.warnings),
     // Upstream checks the metadata of custom resources twice, and tells what it finds as often.
     validateUpdate: (draft, old, ctx) => [
-      ...validateUpdateMetadata(draft, old),
+      ...validateUpdateMetadata(draft, old, true),
       ...told(check(draft, old, 'all'), ctx.warnings),
     ],
   };

@@ -85,6 +85,15 @@ export function viewResponse(r: ResourceRequest, view: ObjectSubresource, encode
   return respond(200, wholeBody({ value: table }, r.form), warnings);
 }
 
+/** The view, or no more than its metadata where the object says too little for one: a PUT brings the rest. */
+function viewOrBare(view: ObjectSubresource, object: DeepReadonly<ApiObject>): ApiObject {
+  try {
+    return viewOf(view, object);
+  } catch {
+    return viewOf({ ...view, view: () => ({}) }, object);
+  }
+}
+
 /** PUT and PATCH of a view: the submitted view is checked, then written into the object. Gives the changed object. */
 export async function updateView(r: ResourceRequest, view: ObjectSubresource): Promise<Encoded> {
   const { kind, group, version } = view.gvk;
@@ -116,7 +125,7 @@ export async function updateView(r: ResourceRequest, view: ObjectSubresource): P
       assert(old, 'a view is of something that is there');
       const owners = ownership(r.target.resource, view);
       const parent = old.object().metadata?.managedFields as ManagedFieldsEntry[] | undefined;
-      const live = viewOf(view, old.object());
+      const live = submitted ? viewOrBare(view, old.object()) : viewOf(view, old.object());
       const managedFields = scaleManagedFields(parent, owners);
       if (managedFields) Object.assign(live.metadata ?? {}, { managedFields });
       const by = { manager: ctx.fieldManager, nowMs: r.engine.clock.now() };
