@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { configMaps, nodes, pods, secrets } from '../../api/resources.ts';
@@ -281,6 +281,81 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     const { info } = await fixture.cri.containerStatus({ containerId: id, verbose: true });
     return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
   };
+
+  test('attach reaches the process itself', requires('kubectl'), async () => {
+    const cat = {
+      name: 'main',
+      image: BEHAVE,
+      imagePullPolicy: 'IfNotPresent',
+      command: ['cat'],
+      stdin: true,
+      stdinOnce: true,
+    };
+    await create('listens', [], { restartPolicy: 'Never', containers: [cat] });
+    await ready('listens');
+    const said = await kubectl('attach -i listens', 'to and fro\n');
+    assert.match(said.stdout, /^to and fro$/m);
+    const pod = await until('its input has ended, and so has it', async () => {
+      const found = await get('listens');
+      return found.status?.phase === 'Succeeded' && found;
+    });
+    assert.equal(pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode, 0);
+    await inDefault().delete('listens');
+    await gone('listens');
+  });
+
+  test('what goes wrong in containers is said as it is', async () => {
+    const one = (args: string[], more: object = {}) => [
+      { name: 'main', image: BEHAVE, imagePullPolicy: 'IfNotPresent', args, ...more },
+    ];
+    const limits = { memory: '30Mi', cpu: '500m' };
+    await Promise.all([
+      create('hungry', [], { restartPolicy: 'Never', containers: one(['memory', '200'], { resources: { limits } }) }),
+      create('wrong', [], { containers: one([], { command: ['/nope'] }) }),
+      create('forks', [], { containers: one(['fork', '60']) }),
+      create('missing', [], { containers: one(['stay'], { image: 'docker.io/library/none:1' }) }),
+    ]);
+    const state = async (name: string) => (await get(name)).status?.containerStatuses?.[0]?.state;
+    const ended = await until('it was ended', async () => (await state('hungry'))?.terminated, { timeoutMs: 20_000 });
+    assert.deepEqual([ended.reason, ended.exitCode], ['OOMKilled', 137]);
+    assert.equal((await get('hungry')).status?.phase, 'Failed');
+    const waiting = await until('it could not be started', async () => {
+      const found = (await state('wrong'))?.waiting;
+      return /RunContainerError|CrashLoopBackOff/.test(found?.reason ?? '') && found;
+    });
+    if (waiting.reason === 'RunContainerError') assert.match(waiting.message ?? '', /\/nope.*no such file/);
+    await until('the image is missing', async () =>
+      /ErrImagePull|ImagePullBackOff/.test((await state('missing'))?.waiting?.reason ?? ''),
+    );
+    await until('it forks', async () => isReady(await get('forks')));
+    const all = ['hungry', 'wrong', 'forks', 'missing'];
+    await Promise.all(all.map((name) => inDefault().delete(name)));
+    await Promise.all(all.map(gone));
+  });
+
+  test('a container gets more while it runs', async () => {
+    const resources = (cpu: string, memory: string) => ({ requests: { cpu, memory }, limits: { cpu, memory } });
+    const main = { name: 'main', image: BEHAVE, imagePullPolicy: 'IfNotPresent', args: ['stay'] };
+    await create('grows', [], { containers: [{ ...main, resources: resources('200m', '32Mi') }] });
+    const { metadata } = await ready('grows');
+    const patch = { spec: { containers: [{ name: 'main', resources: resources('400m', '64Mi') }] } };
+    await inDefault().subresource('resize').patch('grows', patch, { type: 'strategic' });
+    const pod = await until('it has more', async () => {
+      const found = await get('grows');
+      return found.status?.containerStatuses?.[0]?.resources?.limits?.['cpu'] === '400m' && found;
+    });
+    assert.equal(pod.status?.containerStatuses?.[0]?.restartCount, 0);
+    const folder = (root: string) => join(root, containerd.host.cgroupParent, 'kubepods', `pod${metadata.uid}`);
+    const values = cgroupRoots().flatMap(({ path }) =>
+      ['cpu.cfs_quota_us', 'memory.limit_in_bytes', 'cpu.max', 'memory.max']
+        .map((file) => join(folder(path), file))
+        .filter(existsSync)
+        .map((file) => readFileSync(file, 'utf8').trim().split(' ')[0]),
+    );
+    assert.deepEqual(values.sort(), ['40000', String(64 * 2 ** 20)]);
+    await inDefault().delete('grows');
+    await gone('grows');
+  });
 
   test('what the node and its pods use', async () => {
     await create('busy', ['stay']);
