@@ -73,7 +73,8 @@ export const persistentVolumeBinder: Reconciler<Observed, Action> = {
       volumes: volumes.list(),
       storageClass: classes.get(classNameOf(claim)),
       defaultClass: defaults[0]?.metadata.name,
-      waitingPods: waitingPods(env, claim),
+      // Only said of claims that wait: going through pods is not for every look at a bound one.
+      waitingPods: isBound(claim) ? [] : waitingPods(env, claim),
     };
   },
   plan,
@@ -90,6 +91,8 @@ export const persistentVolumeBinder: Reconciler<Observed, Action> = {
       : changeVolume(env, action, observed.volume);
   },
 };
+
+const isBound = ({ metadata }: Claim): boolean => Object.hasOwn(metadata.annotations ?? {}, BIND_COMPLETED);
 
 type Informers = ControllerEnvironment['informers'];
 
@@ -108,7 +111,7 @@ function openClaims(informers: Informers, wanted: (claim: Claim) => boolean): st
   return informers
     .informer(persistentVolumeClaims)
     .list()
-    .filter((claim) => !Object.hasOwn(claim.metadata.annotations ?? {}, BIND_COMPLETED) && wanted(claim))
+    .filter((claim) => !isBound(claim) && wanted(claim))
     .map((claim) => CLAIM + keyOf(claim));
 }
 
@@ -141,8 +144,7 @@ async function bind({ client }: ControllerEnvironment, claim: Claim, volume: Vol
     written.push({ ref: persistentVolumes, resourceVersion: boundTo.metadata.resourceVersion });
   }
   let bound = claim;
-  const isMarked = Object.hasOwn(claim.metadata.annotations ?? {}, BIND_COMPLETED);
-  if (claim.spec?.volumeName !== volume.metadata.name || !isMarked) {
+  if (claim.spec?.volumeName !== volume.metadata.name || !isBound(claim)) {
     bound = await claimClient.update(withVolume(claim, volume));
     written.push({ ref: persistentVolumeClaims, resourceVersion: bound.metadata.resourceVersion });
   }
