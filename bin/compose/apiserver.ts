@@ -9,6 +9,7 @@ import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregat
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
 import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
+import { keepIdentityLease } from '../../control-plane/apiserver/identity-lease.ts';
 import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
 import { type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -61,6 +62,12 @@ export interface ApiServerSettings {
   readonly audit?: { readonly policyFile: string; readonly logPath: string };
 }
 
+/**
+ * Who may run is for priority and fairness to say, which lets requests wait; these bound what waits with its body in
+ * memory.
+ */
+const LIMITS = { mutatingInFlightMax: 1000, readingInFlightMax: 4000 };
+
 export interface RunningApiServer extends AsyncDisposable {
   readonly server: ApiServer;
   readonly serving: Serving;
@@ -93,8 +100,13 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
   const heldTokens = new HeldTokens(keys);
   const connector = new NodeConnector({
     kubeletClient: {
-      certificatePem: pki.apiserverKubeletClient.certificatePem,
-      privateKeyPem: pki.apiserverKubeletClient.key.privateKeyPem(),
+      // Asked for at each connection: it is renewed while the process runs.
+      get certificatePem() {
+        return pki.apiserverKubeletClient.certificatePem;
+      },
+      get privateKeyPem() {
+        return pki.apiserverKubeletClient.key.privateKeyPem();
+      },
     },
     kubeletAuthorityPem: pki.ca.certificatePem,
     log: log.child('connect'),
@@ -144,6 +156,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     clock,
     random,
     log: log.child('serve'),
+    limits: LIMITS,
     handle,
     upgrade: connector.upgradeHook(handle),
   });
@@ -155,6 +168,14 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     return host.files.write(kubeconfigPath, text);
   };
   await writeKubeconfig();
+  const identity = keepIdentityLease({
+    server,
+    clock,
+    log: log.child('identity'),
+    name: `apiserver-${hexOf(keys.digest('sha256', `${host.facts.hostname}:${serving.port}`)).slice(0, 26)}`,
+    holder: `apiserver_${random.uuid()}`,
+    hostname: host.facts.hostname,
+  });
   const keeping = keepRenewed({
     files: host.files,
     keys,
@@ -178,6 +199,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     kubeconfigPath,
     async [Symbol.asyncDispose]() {
       keeping[Symbol.dispose]();
+      identity[Symbol.dispose]();
       await serving.close(5000);
       await server.stop();
       await auditLog?.close();
@@ -185,6 +207,8 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     },
   };
 }
+
+const hexOf = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 function tlsOf({ apiserver, ca, frontProxyCa }: ClusterPki): TlsMaterial {
   return {
