@@ -62,6 +62,7 @@ function warningsOf(
     ...duplicateWarnings(spec, at),
     ...(spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, at.child('volumes').index(i))),
     ...containerWarnings(spec, at),
+    ...fractionalIn(spec.overhead, at.child('overhead')),
     ...portNameWarnings(spec, at),
     ...graceWarnings(spec, at),
     ...(spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) =>
@@ -125,8 +126,17 @@ const SECCOMP_CONTAINER = 'container.seccomp.security.alpha.kubernetes.io/';
 const SECCOMP_GONE = 'non-functional in v1.27+; use the "seccompProfile" field instead';
 const APP_ARMOR_OLD = 'deprecated since v1.30; use the "appArmorProfile" field instead';
 
+const WITHOUT_EFFECT: Readonly<Record<string, string>> = Object.freeze({
+  'scheduler.alpha.kubernetes.io/critical-pod': 'non-functional in v1.16+; use the "priorityClassName" field instead',
+  'security.alpha.kubernetes.io/sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+  'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
+});
+
 function annotationWarnings(spec: Spec, annotations: Readonly<Record<string, string>>, at: Path): string[] {
   const warnings: string[] = [];
+  for (const [key, why] of Object.entries(WITHOUT_EFFECT)) {
+    if (Object.hasOwn(annotations, key)) warnings.push(`${at.key(key)}: ${why}`);
+  }
   if (Object.hasOwn(annotations, SECCOMP_POD) && !spec.securityContext?.seccompProfile) {
     warnings.push(`${at.key(SECCOMP_POD)}: ${SECCOMP_GONE}`);
   }
@@ -220,16 +230,15 @@ function containerWarnings(spec: Spec, at: Path): string[] {
 }
 
 function fractionalBytes({ resources }: DeepReadonly<Container>, at: Path): string[] {
-  const warnings: string[] = [];
-  for (const kind of ['limits', 'requests'] as const) {
-    for (const name of ['memory', 'ephemeral-storage']) {
-      const text = resources?.[kind]?.[name];
-      if (text === undefined || isMultipleOf(mustParseQuantity(text), 0)) continue;
-      const place = at.child(kind).key(name);
-      warnings.push(`${place}: fractional byte value ${quote(text)} is invalid, must be an integer`);
-    }
-  }
-  return warnings;
+  return (['limits', 'requests'] as const).flatMap((kind) => fractionalIn(resources?.[kind], at.child(kind)));
+}
+
+function fractionalIn(list: Readonly<Record<string, string>> | undefined, at: Path): string[] {
+  return ['memory', 'ephemeral-storage'].flatMap((name) => {
+    const text = list?.[name];
+    if (text === undefined || isMultipleOf(mustParseQuantity(text), 0)) return [];
+    return [`${at.key(name)}: fractional byte value ${quote(text)} is invalid, must be an integer`];
+  });
 }
 
 /** A port's name finds one port only, and a port needs saying once. */
