@@ -35,7 +35,7 @@ export interface ClusterOptions {
 
 export type ClusterComponent = 'controller-manager' | 'scheduler';
 
-/** What a user of a cluster is: client certificates say it, as on any cluster. */
+/** What a user of a cluster is: a name and groups, as client certificates say it on any cluster. */
 export interface ClusterUser {
   readonly name: string;
   readonly groups?: readonly string[];

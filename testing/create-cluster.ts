@@ -188,7 +188,7 @@ class SimulatedCluster implements Cluster {
 
   async #clientAs(user: ClusterUser, clock: Clock): Promise<Client> {
     this.#mustLive();
-    return createClient(await this.#plane.transportAs(user), { userAgent: user.name, clock });
+    return createClient(this.#plane.transportAs(user), { userAgent: user.name, clock });
   }
 
   // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -340,7 +340,7 @@ class SimulatedCluster implements Cluster {
     const { startSimulatedNodes } = await import('./simulated-nodes.ts');
     const simulated = await startSimulatedNodes({
       nodes: this.#nodeSpecs,
-      transportAs: (user) => this.#plane.transportAs(user),
+      transportAs: async (user) => this.#plane.transportAs(user),
       clock: this.clock,
       random: this.#random,
       keys: this.#keys,
