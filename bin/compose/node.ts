@@ -1,6 +1,7 @@
 // A node on this machine: container runtime, pod network, kubelet with its server, kube-proxy, DNS.
 
 import { startLocalPathFolders } from '../../addons/local-path/folders.ts';
+import type { Timer } from '../../libs/base/clock.ts';
 import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
@@ -8,7 +9,7 @@ import { connectCri } from '../../node/cri/dial/connect.ts';
 import { removeKubeProxy, startKubeProxy } from '../../node/kube-proxy/kube-proxy.ts';
 import { connectionsOf } from '../../node/kubelet/dial/connections.ts';
 import { startKubelet } from '../../node/kubelet/kubelet.ts';
-import { startKubeletServer } from '../../node/kubelet/server/server.ts';
+import { type KubeletServer, startKubeletServer } from '../../node/kubelet/server/server.ts';
 import { CommandError } from '../errors.ts';
 import type { ClusterNetworks } from './cluster-network.ts';
 import { type Around, accountClient, type ComponentName, clientOf } from './components.ts';
@@ -85,6 +86,9 @@ export async function startNode(
   return node;
 }
 
+const SERVING_RENEWAL_MS = 240 * 86_400_000;
+const SERVING_RETRY_MS = 3_600_000;
+
 class Node implements RunningNode {
   readonly #around: Around;
   readonly #runtime: Runtime | undefined;
@@ -150,9 +154,9 @@ class Node implements RunningNode {
     const { nodeName, nodeIp, networks, dataDir, cgroupRoot, wanted } = this.#settings;
     const { host, clock, random, keys, log } = machine;
     const cri = this.#runtime!.cri;
-    const client = clientOf(this.#around, pki.kubelet!.certificatePem, 'kubelet');
+    const client = clientOf(this.#around, () => pki.kubelet!.certificatePem, 'kubelet');
     const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
-    const proxyClient = clientOf(this.#around, pki.kubeProxy.certificatePem, 'kube-proxy');
+    const proxyClient = clientOf(this.#around, () => pki.kubeProxy.certificatePem, 'kube-proxy');
     this.#last.use(
       startPodNetwork(machine, {
         nodeName,
@@ -200,7 +204,7 @@ class Node implements RunningNode {
       port,
       tls: await kubeletTls(this.#around, nodeName, nodeIp),
     });
-    this.#first.use(
+    const server = this.#first.use(
       await serving.catch((error: unknown) => {
         if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
         throw new CommandError(
@@ -208,13 +212,34 @@ class Node implements RunningNode {
         );
       }),
     );
+    this.#keepServingCertificate(server);
     return `node ${nodeName} (${nodeIp})`;
+  }
+
+  /** What the kubelet's server shows is made anew long before it ends. */
+  #keepServingCertificate(server: KubeletServer): void {
+    const { nodeName, nodeIp } = this.#settings;
+    const { clock, log } = this.#around.machine;
+    let timer: Timer | undefined;
+    const again = (delayMs: number) => {
+      timer = clock.setTimer(async () => {
+        try {
+          server.renew(await kubeletTls(this.#around, nodeName, nodeIp));
+          again(SERVING_RENEWAL_MS);
+        } catch (error) {
+          log.error('the kubelet’s serving certificate could not be renewed', { error });
+          again(SERVING_RETRY_MS);
+        }
+      }, delayMs);
+    };
+    again(SERVING_RENEWAL_MS);
+    this.#first.defer(() => timer?.cancel());
   }
 
   async #startKubeProxy(): Promise<void> {
     const { machine, pki } = this.#around;
     const { nodeName, nodeIp, networks } = this.#settings;
-    const client = clientOf(this.#around, pki.kubeProxy.certificatePem, 'kube-proxy');
+    const client = clientOf(this.#around, () => pki.kubeProxy.certificatePem, 'kube-proxy');
     this.#last.use(
       await startKubeProxy({
         informers: this.#informersOf(client, 'kube-proxy'),

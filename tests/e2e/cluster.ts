@@ -88,7 +88,7 @@ export class E2eCluster implements AsyncDisposable {
   }
 
   /** The body of an answer, asked for from the host until there is one. */
-  async bodyOf(url: string, timeoutMs = 10_000): Promise<string> {
+  async bodyOf(url: string, timeoutMs = 30_000): Promise<string> {
     return until(`${url} answers`, async () => (await this.host.fetch(url).catch(() => undefined))?.body, {
       timeoutMs,
     });
