@@ -124,7 +124,7 @@ export type Expression =
   | { readonly compiled: Compiled; readonly error?: undefined }
   | { readonly compiled?: undefined; readonly error: string };
 
-/** Types that an expression may come to, as messages name them; none: any. */
+/** Types that an expression may come to, as messages name them. */
 export type Wanted = readonly string[];
 
 export const CONDITION: Wanted = ['bool'];
@@ -132,9 +132,9 @@ export const MESSAGE: Wanted = ['string'];
 export const ANNOTATION: Wanted = ['string', 'null_type'];
 export const APPLY_CONFIGURATION: Wanted = ['Object'];
 export const JSON_PATCHES: Wanted = ['list(JSONPatch)'];
-export const ANYTHING: Wanted = [];
 
-export function compileExpression(source: string, scope: Scope, wanted: Wanted): Expression {
+/** Compiles an expression; whatever it comes to is fine where nothing is `wanted`. */
+export function compileExpression(source: string, scope: Scope, wanted?: Wanted): Expression {
   let compiled: Compiled;
   try {
     compiled = compile(environmentOf(scope), source);
@@ -143,7 +143,7 @@ export function compileExpression(source: string, scope: Scope, wanted: Wanted):
     return { error: `compilation failed: ${error.message}` };
   }
   const found = formatType(compiled.type).replace(/^null$/, 'null_type');
-  if (wanted.length === 0 || wanted.includes(found)) return { compiled };
+  if (!wanted || wanted.includes(found)) return { compiled };
   const names = wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`;
   return { error: `must evaluate to ${names} but got ${found}` };
 }
@@ -156,7 +156,7 @@ export function compileVariables(
   const types = new Map<string, Type>();
   const expressions = new Map<string, Expression>();
   for (const { name = '', expression = '' } of variables) {
-    const one = compileExpression(expression, { ...scope, variables: new Map(types) }, ANYTHING);
+    const one = compileExpression(expression, { ...scope, variables: new Map(types) });
     expressions.set(name, one);
     types.set(name, one.compiled?.type ?? DYN);
   }
