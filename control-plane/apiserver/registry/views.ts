@@ -22,7 +22,7 @@ import { respond, wholeBody } from '../responses.ts';
 import { decodeMerged, readConfiguration } from './apply.ts';
 import { decodeBody } from './body.ts';
 import { fromStorage } from './engine.ts';
-import type { ServedResource } from './kind-set.ts';
+import { KindSet, type ServedResource } from './kind-set.ts';
 import { viewManager } from './managed-fields.ts';
 import { patcherOf } from './patch.ts';
 import { includeObjectOf } from './read.ts';
@@ -66,6 +66,11 @@ const COLUMNS: readonly Column<ApiObject & Scale>[] = [
   ageColumn as Column<ApiObject & Scale>,
 ];
 
+/** Tables of custom resources name their first column and know that the last is a time; views upon them do too. */
+const CUSTOM_COLUMNS: readonly Column<ApiObject & Scale>[] = COLUMNS.map((column) =>
+  column.name === 'Name' ? { ...column, format: 'name' } : column.name === 'Age' ? { ...column, type: 'date' } : column,
+);
+
 /** A view as the answer. */
 export function viewResponse(r: ResourceRequest, view: ObjectSubresource, encoded: Encoded): ApiResponse {
   const shown = deepFreeze(viewOf(view, encoded.object()));
@@ -74,7 +79,8 @@ export function viewResponse(r: ResourceRequest, view: ObjectSubresource, encode
   const warnings = r.ctx.warnings.all;
   if (as === 'object') return respond(200, wholeBody({ value: shown, type: view.type, schema }, r.form), warnings);
   if (as === 'metadata') return respond(200, wholeBody({ value: partialMetadata(shown, asVersion) }, r.form), warnings);
-  const table = tableOf({ columns: COLUMNS as readonly Column[] }, [{ stored: shown, shown }], {
+  const columns = (KindSet.isCustom(r.target.resource) ? CUSTOM_COLUMNS : COLUMNS) as readonly Column[];
+  const table = tableOf({ columns }, [{ stored: shown, shown }], {
     asVersion,
     includeObject: includeObjectOf(r) || 'Metadata',
     columns: true,
