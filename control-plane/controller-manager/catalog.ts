@@ -113,7 +113,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(nodeLifecycleController(settings.nodeMonitorGraceMs), 'node-controller'),
     ...(settings.nodeIpam ? [entry(nodeIpamController(settings.nodeIpam), 'node-controller', 'cidrAllocator')] : []),
     ...(settings.balanceOnNodes ? [entry(loadBalancerController, 'service-controller')] : []),
-    entry(taintEvictionController, 'node-controller', 'taint-eviction-controller'),
+    entry(taintEvictionController(), 'node-controller', 'taint-eviction-controller'),
     entry(namespaceController, 'namespace-controller'),
     {
       name: 'garbage-collector',

@@ -1,7 +1,14 @@
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
+import {
+  type ControllerEnvironment,
+  type Reconciler,
+  type Written,
+  watching,
+} from '../../../../libs/kind/reconciler.ts';
 import { isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
+import { controllerOf } from '../../../../libs/machinery/meta.ts';
+import { podsOnNode } from '../../../core/pod/controller/by-node.ts';
 import {
   candidatesOf,
   claim,
@@ -12,11 +19,23 @@ import {
 import { createPods, deletePod, podFromTemplate } from '../../../core/pod/controller/pod-control.ts';
 import { controllerRevisions, daemonSets, nodes, pods } from '../../../resources.ts';
 import type { DaemonSet } from '../../../types/apps/v1.generated.ts';
-import type { Pod } from '../../../types/core/v1.generated.ts';
-import { daemonTolerations } from './nodes.ts';
+import type { Node, Pod } from '../../../types/core/v1.generated.ts';
+import { daemonTolerations, fitOf } from './nodes.ts';
 import { type Action, GENERATION_LABEL, HASH_LABEL, type Observed, plan } from './plan.ts';
 
 const selectorOf = (set: Live<DaemonSet>) => labelSelectorOf(set.spec?.selector as never);
+
+/** The sets for which a node, as it is or was, has a pod missing or one too many. */
+function keysOfNode(node: Live<Node>, { informers }: ControllerEnvironment): readonly string[] {
+  const here = podsOnNode(informers, node.metadata.name);
+  const isGone = informers.informer(nodes).get(node.metadata.name) === undefined;
+  const concerned = (set: Live<DaemonSet>): boolean => {
+    const hasPod = here.some((pod) => controllerOf(pod as ApiObject)?.uid === set.metadata.uid);
+    const { run, stay } = fitOf(set.spec?.template.spec ?? { containers: [] }, node);
+    return isGone || (hasPod ? !stay : run);
+  };
+  return informers.informer(daemonSets).list().filter(concerned).map(keyOf);
+}
 
 /** Keeps one pod of each DaemonSet on every node that fits. */
 export const daemonSetController: Reconciler<Observed, Action> = {
@@ -30,7 +49,7 @@ export const daemonSetController: Reconciler<Observed, Action> = {
       ),
     ),
     watching(controllerRevisions, (revision, env) => keysOfController(revision as Live<ApiObject>, daemonSets, env)),
-    watching(nodes, (_, { informers }) => informers.informer(daemonSets).list().map(keyOf)),
+    watching(nodes, keysOfNode),
   ],
   observe({ informers }, key) {
     const set = informers.informer(daemonSets).get(key);

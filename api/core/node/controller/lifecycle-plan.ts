@@ -6,6 +6,8 @@ import type { Lease } from '../../../types/coordination/v1.generated.ts';
 import type { Node, NodeCondition, Taint } from '../../../types/core/v1.generated.ts';
 
 const MONITOR_MS = 5000;
+/** A node that has never said anything may take this long to begin. */
+const STARTUP_GRACE_MS = 60_000;
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
 
@@ -35,10 +37,11 @@ const NO_SCHEDULE_KEYS = new Set([...CONDITION_TAINTS.map(([, , key]) => key), '
 const OWN_CONDITIONS = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
 
 /** A node that is not heard of becomes Unknown; what its conditions say becomes taints. */
-export function plan({ node, heardMs, graceMs }: Observed, nowMs: number): Plan<Action> {
+export function plan({ node, heardMs, graceMs: ofReady }: Observed, nowMs: number): Plan<Action> {
   const actions: Action[] = [];
   const now = formatTime(nowMs);
   let conditions = (node.status?.conditions ?? []) as NodeCondition[];
+  const graceMs = conditions.some(({ type }) => type === 'Ready') ? ofReady : STARTUP_GRACE_MS;
   if (nowMs - heardMs > graceMs) {
     const unknown = lost(conditions, node.metadata.creationTimestamp, now);
     if (!sameValue(unknown, conditions)) {
@@ -88,8 +91,9 @@ function lost(conditions: readonly NodeCondition[], createdTime: string, now: st
 function taintsOf(node: Live<Node>, conditions: readonly NodeCondition[], now: string): Taint[] {
   const before = (node.spec?.taints ?? []) as Taint[];
   const wanted: Taint[] = [];
-  for (const [type, status, key] of CONDITION_TAINTS) {
-    if (!conditions.some((condition) => condition.type === type && condition.status === status)) continue;
+  for (const { type, status } of conditions) {
+    const [, , key] = CONDITION_TAINTS.find(([one, when]) => one === type && when === status) ?? [];
+    if (key === undefined) continue;
     wanted.push({ key, effect: 'NoSchedule' });
     if (type === 'Ready') wanted.push({ key, effect: 'NoExecute' });
   }

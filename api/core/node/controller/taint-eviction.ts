@@ -11,6 +11,7 @@ import { tolerates } from '../placement.ts';
 export interface Observed {
   readonly pod: Live<Pod>;
   readonly node: Live<Node>;
+  /** Since when the pod is seen beside such taints; for those that do not say since when they are there. */
   readonly seenMs: number;
 }
 
@@ -38,38 +39,57 @@ export function plan({ pod, node, seenMs }: Observed, nowMs: number): Plan<Actio
 }
 
 /** Evicts pods by the NoExecute taints of their nodes. */
-export const taintEvictionController: Reconciler<Observed, Action> = {
-  name: 'taint-eviction',
-  concurrency: 8,
-  watches: [
-    watching(pods, (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : [])),
-    watching(nodes, (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf)),
-  ],
-  observe({ informers, clock }, key) {
-    const pod = informers.informer(pods).get(key);
-    const node = pod?.spec?.nodeName ? informers.informer(nodes).get(pod.spec.nodeName) : undefined;
-    return pod && node && !pod.metadata.deletionTimestamp ? { pod, node, seenMs: clock.now() } : undefined;
-  },
-  plan,
-  async apply({ client, events, clock }, _, { pod }) {
-    const { namespace = '', name, uid } = pod.metadata;
-    const inNamespace = client.resource(pods).namespace(namespace);
-    events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`);
-    const condition = {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'DeletionByTaintManager',
-      message: 'Taint manager: deleting due to NoExecute taint',
-      lastTransitionTime: formatTime(clock.now()),
-    };
-    const conditions = [...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget'), condition];
-    try {
-      await inNamespace
-        .subresource('status')
-        .patch(name, { metadata: { uid }, status: { conditions } }, { type: 'merge' });
-      await inNamespace.delete(name, { preconditions: { uid } });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  },
-};
+export function taintEvictionController(): Reconciler<Observed, Action> {
+  /** By pod: since when it is seen beside NoExecute taints. */
+  const seen = new Map<string, number>();
+  return {
+    name: 'taint-eviction',
+    concurrency: 8,
+    watches: [
+      watching(pods, (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : [])),
+      watching(nodes, (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf)),
+    ],
+    observe({ informers, clock }, key) {
+      const pod = informers.informer(pods).get(key);
+      const node = pod?.spec?.nodeName ? informers.informer(nodes).get(pod.spec.nodeName) : undefined;
+      if (
+        !pod ||
+        !node ||
+        pod.metadata.deletionTimestamp ||
+        !node.spec?.taints?.some(({ effect }) => effect === 'NoExecute')
+      ) {
+        seen.delete(key);
+        return undefined;
+      }
+      const seenMs = seen.get(key) ?? clock.now();
+      seen.set(key, seenMs);
+      return { pod, node, seenMs };
+    },
+    plan,
+    async apply({ client, events, clock }, _, { pod }) {
+      const { namespace = '', name, uid } = pod.metadata;
+      const inNamespace = client.resource(pods).namespace(namespace);
+      events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${namespace}/${name}`);
+      const condition = {
+        type: 'DisruptionTarget',
+        status: 'True',
+        reason: 'DeletionByTaintManager',
+        message: 'Taint manager: deleting due to NoExecute taint',
+        ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+        lastTransitionTime: formatTime(clock.now()),
+      };
+      const conditions = [
+        ...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget'),
+        condition,
+      ];
+      try {
+        await inNamespace
+          .subresource('status')
+          .patch(name, { metadata: { uid }, status: { conditions } }, { type: 'merge' });
+        await inNamespace.delete(name, { preconditions: { uid } });
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    },
+  };
+}

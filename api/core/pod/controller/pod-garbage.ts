@@ -135,6 +135,7 @@ async function remove({ client, clock }: ControllerEnvironment, pod: Live<Pod>, 
     status: 'True',
     reason: 'DeletionByPodGC',
     message: 'PodGC: node no longer exists',
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     lastTransitionTime: formatTime(clock.now()),
   };
   try {
