@@ -136,6 +136,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     serviceCidrs: networks.serviceCidrs,
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
+    process: processFigures,
     describe: publishedDescriptions(),
     connector: settings.connectorOver?.(connector) ?? connector,
     webhooks: httpsWebhooks(host.sockets),
@@ -205,6 +206,15 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       await auditLog?.close();
       await store.close();
     },
+  };
+}
+
+function processFigures() {
+  const { user, system } = process.cpuUsage();
+  return {
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: process.memoryUsage.rss(),
+    startSeconds: Math.round(Date.now() / 1000 - process.uptime()),
   };
 }
 

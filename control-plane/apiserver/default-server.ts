@@ -52,7 +52,7 @@ import { openApiEndpoint } from './endpoints/openapi.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
 import { ConfigStatus } from './fairness/config-status.ts';
 import { Fairness, type FairnessObjects } from './fairness/fairness.ts';
-import { Observed } from './observed.ts';
+import { Observed, type ProcessFigures } from './observed.ts';
 import type { Connector } from './registry/engine.ts';
 import { KindSet } from './registry/kind-set.ts';
 import { accessReviewKinds } from './reviews/access-reviews.ts';
@@ -110,6 +110,8 @@ export interface DefaultServerOptions {
   readonly webhooks?: WebhookTransport;
   /** How extension API servers are reached (APIServices with a Service). Default: they are never available. */
   readonly aggregation?: ProxyTransport;
+  /** What the process takes of its machine, for `/metrics`. */
+  readonly process?: () => ProcessFigures;
   readonly healthChecks?: readonly HealthCheck[];
   /** What `kubectl get componentstatuses` asks beside the store. */
   readonly componentChecks?: readonly ComponentCheck[];
@@ -232,6 +234,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const sha256 = (text: string) => keys.digest('sha256', text);
   observed.watchStorage(kinds, caches);
   observed.watchFairness(fairness);
+  if (options.process) observed.watchProcess(options.process);
   const checks = [...standardChecks(caches, store), ...(options.healthChecks ?? [])];
   endpoints.push(
     healthEndpoint(checks, (name, error) => log.warn('a health check failed', { check: name, error })),

@@ -15,6 +15,12 @@ export interface ObservedRequest {
   readonly known: boolean;
 }
 
+export interface ProcessFigures {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly startSeconds: number;
+}
+
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 const WAIT_SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const VERBS: ReadonlySet<string> = new Set(
@@ -102,6 +108,16 @@ export class Observed {
 
   rejected(level: string, schema: string, reason: RejectReason): void {
     this.#rejected.add(1, level, schema, reason);
+  }
+
+  /** Tells what the process takes of its machine. */
+  watchProcess(read: () => ProcessFigures): void {
+    const { metrics } = this;
+    const tell = (name: string, help: string, of: (figures: ProcessFigures) => number) =>
+      metrics.gauge(name, help, [], (set) => set(of(read())));
+    tell('process_cpu_seconds_total', 'Time of processors that was used.', ({ cpuSeconds }) => cpuSeconds);
+    tell('process_resident_memory_bytes', 'Memory that is held.', ({ residentBytes }) => residentBytes);
+    tell('process_start_time_seconds', 'When the process began, since 1970.', ({ startSeconds }) => startSeconds);
   }
 
   /** Tells what priority levels have and use. */

@@ -18,7 +18,7 @@ import { ApiError, type Status, statusOf } from '../../libs/machinery/errors.ts'
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
-import type { ApiRequest, ApiResponse, WatchHandle } from './api.ts';
+import type { ApiRequest, ApiResponse, WatchBody, WatchHandle } from './api.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
@@ -194,7 +194,7 @@ export class ApiServer {
           await this.#authorize(ctx);
           return this.#dispatch(ctx, request, routed, query, form);
         });
-        return this.#told(withHeaders(response, headers), routed.attributes, query, beganMs);
+        return this.#followed(this.#told(withHeaders(response, headers), routed.attributes, query, beganMs), routed);
       } finally {
         admitted?.end();
         finished?.();
@@ -242,6 +242,18 @@ export class ApiServer {
     const { caches, kinds } = this.engine;
     const width = attributes.verb === 'list' ? listWidth(kinds, caches, attributes, query.get('limit')) : 1;
     return fairness.admit({ user: ctx.user, attributes, width, signal: ctx.signal });
+  }
+
+  /** A watch counts among what is open as long as it is. */
+  #followed(response: ApiResponse, { attributes }: Route): ApiResponse {
+    const { observed } = this.#options;
+    const { body } = response;
+    if (!observed || body.form !== 'watch') return response;
+    const open: WatchBody['open'] = (sink) => {
+      observed.longRunning(attributes, 1);
+      return ended(body.open(sink), () => observed.longRunning(attributes, -1));
+    };
+    return { ...response, body: { ...body, open } };
   }
 
   #told(response: ApiResponse, attributes: RequestAttributes, query: URLSearchParams, beganMs: number): ApiResponse {

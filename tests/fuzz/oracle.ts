@@ -14,6 +14,7 @@ const UPSTREAMS_OWN_500 = [
   /^failed to create typed patch object/,
   /^failed to create typed live object/,
   /failed to create RequestInfo: /,
+  /^Internal error occurred: the spec replicas field ".*" does not exist$/,
   /^duplicate nodePort:/,
   /^failed to allocate /,
   // Bindings tell of what is wrong in them so.

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { ask, startSubject } from '../../tests/fuzz/run.ts';
+
+const admin = { authorization: 'Bearer admin' };
+
+it('/metrics counts requests by what they asked for, and is not for everybody', async () => {
+  await using subject = await startSubject('observed');
+  const get = (path: string, query = '', headers: Record<string, string> = admin) =>
+    ask(subject, { method: 'GET', path, query, headers });
+  const text = async () => {
+    const answer = await get('/metrics');
+    assert.ok(answer?.body.form === 'whole' && answer.code === 200);
+    assert.match(answer.body.contentType, /^text\/plain; version=0\.0\.4/);
+    return String(answer.body.value());
+  };
+  assert.equal((await get('/metrics', '', {}))?.code, 403);
+  await get('/api/v1/namespaces/default/configmaps', 'limit=1');
+  await get('/api/v1/namespaces/default/made-up-by-somebody');
+  const metrics = await text();
+  const line = (start: string) => metrics.split('\n').find((one) => one.startsWith(start)) ?? '';
+  assert.match(
+    line('apiserver_request_total{verb="LIST",dry_run="",group="",version="v1",resource="configmaps"'),
+    /scope="namespace",component="apiserver",code="200"} 1$/,
+  );
+  assert.ok(!metrics.includes('made-up-by-somebody'), 'names that were made up are no rows');
+  assert.equal(
+    line('apiserver_storage_objects{resource="flowschemas.'),
+    'apiserver_storage_objects{resource="flowschemas.flowcontrol.apiserver.k8s.io"} 11',
+  );
+  assert.match(line('apiserver_current_inflight_requests{request_kind="readOnly"'), / 1$/);
+  assert.match(line('apiserver_flowcontrol_nominal_limit_seats{priority_level="workload-low"'), / 245$/);
+
+  const watch = await get('/api/v1/configmaps', 'watch=1');
+  assert.ok(watch?.body.form === 'watch');
+  const handle = watch.body.open({ event: () => true, end() {} });
+  const open = /^apiserver_longrunning_requests\{verb="WATCH".*resource="configmaps".*\} (\d)$/m;
+  assert.equal(open.exec(await text())?.[1], '1');
+  handle.close();
+  assert.equal(open.exec(await text())?.[1], '0');
+  const slis = await get('/metrics/slis');
+  assert.match(
+    String(slis?.body.form === 'whole' && slis.body.value()),
+    /kubernetes_healthcheck\{name="etcd",type="readyz"\} 1/,
+  );
+});
