@@ -4,8 +4,8 @@ import type { Kind } from '../../libs/kind/kind.ts';
 import type { StructType, TypeRef } from '../../libs/machinery/schema/ir.ts';
 
 /**
- * Kinds whose published rules are all there, on create and on update, defaults and validation: this is a promise, and
- * the recorded cases are its proof. Of all others the schema is checked, and the rules that the table says.
+ * Kinds that are meant to have all published rules, for defaults, create and update: a rule that is missing is a bug. Of
+ * all others the schema is checked, and the rules that are there.
  */
 export const WHOLE: readonly string[] = Object.freeze([
   'Pod',
