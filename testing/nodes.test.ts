@@ -146,7 +146,7 @@ test('a node that is cut off, or stands still, is given up and comes back', asyn
 });
 
 test('one seed gives one history in two processes, with nodes and faults', () => {
-  const program = fileURLToPath(new URL('fixtures/history.ts', import.meta.url));
+  const program = fileURLToPath(new URL('../tests/fixtures/cluster-history.ts', import.meta.url));
   const run = (seed: string) => execFileSync(process.execPath, [program, seed], { encoding: 'utf8' });
   const [first, second, other] = [run('5'), run('5'), run('6')];
   assert.match(first, /^[0-9a-f]{64} \d{3,} entries$/m);
