@@ -61,7 +61,11 @@ export class Cgroups {
     }
   }
 
-  /** Removes the pod's cgroups, once nothing runs in them. `uid` alone is enough, as after a restart. */
+  /**
+   * Removes the pod's cgroups, once the runtime has nothing of it any more. `uid` alone is enough, as after a restart.
+   * What still runs there is nobody's: a runtime that was killed while it made a sandbox does not know of it. It is
+   * killed, and the call rejects with `EBUSY`: the next one finds it gone.
+   */
   async remove(uid: string): Promise<void> {
     const { files } = this.#host;
     await Promise.all(
@@ -70,14 +74,28 @@ export class Cgroups {
           const folder = `${path}${this.#root}/kubepods${qos}/pod${uid}`;
           if (!(await files.statIfExists(folder))) return;
           // A container's own cgroup below it may be left by a runtime that was killed.
+          const inside: string[] = [];
           for (const name of await files.list(folder)) {
-            const inside = await files.statIfExists(`${folder}/${name}`);
-            if (inside?.kind === 'directory') await files.removeDirectory(`${folder}/${name}`);
+            const below = `${folder}/${name}`;
+            if ((await files.statIfExists(below))?.kind === 'directory') inside.push(below);
           }
-          await files.removeDirectory(folder);
+          try {
+            for (const below of [...inside, folder]) await files.removeDirectory(below);
+          } catch (error) {
+            if ((error as { code?: string }).code === 'EBUSY') await this.#kill([...inside, folder]);
+            throw error;
+          }
         }),
       ),
     );
+  }
+
+  async #kill(folders: readonly string[]): Promise<void> {
+    const { files, processes } = this.#host;
+    for (const folder of folders) {
+      const text = (await files.readTextIfExists(`${folder}/cgroup.procs`).catch(() => undefined)) ?? '';
+      for (const pid of text.split('\n').map(Number)) if (pid > 1) processes.signal(pid, 'SIGKILL');
+    }
   }
 
   /** The uids of all pods that have a cgroup here. */

@@ -59,8 +59,13 @@ export class Housekeeping {
     if (await host.files.statIfExists(folder)) for (const name of await host.files.list(folder)) uids.add(name);
     for (const uid of uids) {
       if (isKnown(uid) || this.#stopped) continue;
-      await volumes.remove(uid);
-      await cgroups.remove(uid);
+      try {
+        await volumes.remove(uid);
+        await cgroups.remove(uid);
+      } catch (error) {
+        // One that cannot go yet does not keep the others; it is tried again.
+        env.log.warn('what is left of a pod could not be removed', { uid, error });
+      }
     }
   }
 
