@@ -59,9 +59,10 @@ export function startLocalPathFolders(options: LocalPathFoldersOptions): LocalPa
   const stopped = new AbortController();
   const running = run(options, stopped.signal);
   // Whoever waits for it hears of a failure; it is logged for who does not.
-  running.catch(() => {});
+  const started = running.then(() => {});
+  started.catch(() => {});
   return {
-    started: running.then(() => {}),
+    started,
     async stop() {
       stopped.abort(new Error('the folders of volumes are no longer kept'));
       const stop = await running.catch(() => undefined);
