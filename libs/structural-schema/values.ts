@@ -6,7 +6,9 @@
  *     check(object);                       // spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"
  *     check(object, { old });              // what was wrong before and has not changed is let through ("ratcheting")
  */
+
 import { RE2JS } from 're2js';
+import { stringify } from '../machinery/codec/json.ts';
 import * as field from '../machinery/field-errors.ts';
 import { float } from '../machinery/quote.ts';
 import { correlateItems } from './correlate.ts';
@@ -324,7 +326,7 @@ function listCheck(schema: Schema): Check | undefined {
 function enumCheck(schema: Schema): Check | undefined {
   const allowed = schema.enum;
   if (!allowed || allowed.length === 0) return undefined;
-  const texts = allowed.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
+  const texts = allowed.map((value) => (typeof value === 'string' ? value : stringify(value)));
   return (value, _old, where, found) => {
     found.matched++;
     if (value !== null && allowed.some((one) => sameJson(one, value))) return;

@@ -1,4 +1,5 @@
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import { stringify } from '../../../libs/machinery/codec/json.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { compileDefaults } from '../../../libs/structural-schema/defaults.ts';
 import { compileEmbedded } from '../../../libs/structural-schema/embedded.ts';
@@ -83,7 +84,7 @@ function scaleCheck(version: DefinitionVersion): (object: unknown, part: 'all' |
     const value = valueAt(object, fieldsOf(path));
     if (value === undefined) return [];
     if (typeof value !== 'bigint' && !Number.isInteger(value)) {
-      const shown = typeof value === 'object' ? JSON.stringify(value) : String(value);
+      const shown = typeof value === 'object' ? stringify(value) : String(value);
       return [
         field.invalid(path, 0, `${path} accessor error: ${shown} is of the type ${goTypeOf(value)}, expected int64`),
       ];
@@ -99,7 +100,7 @@ function scaleCheck(version: DefinitionVersion): (object: unknown, part: 'all' |
     if (!scale.labelSelectorPath) return [];
     const value = valueAt(object, fieldsOf(scale.labelSelectorPath));
     if (value === undefined || typeof value === 'string') return [];
-    const text = `${scale.labelSelectorPath} accessor error: ${JSON.stringify(value)} is of the type ${goTypeOf(value)}, expected string`;
+    const text = `${scale.labelSelectorPath} accessor error: ${stringify(value)} is of the type ${goTypeOf(value)}, expected string`;
     return [field.invalid(scale.labelSelectorPath, value, text)];
   };
   return (object, part) => [
