@@ -95,7 +95,8 @@ function nextDay(timeMs: number, at: WallTime, wallTime: (timeMs: number) => Wal
 /** The clock on the wall of a time zone. */
 function wallTimeIn(timeZone: string): (timeMs: number) => WallTime {
   if (['UTC', 'Etc/UTC', 'GMT'].includes(timeZone)) return (timeMs) => fieldsOf(new Date(timeMs));
-  const format = new Intl.DateTimeFormat('en-US', {
+  // Of a given time in a given zone: nothing of this machine comes in.
+  const form = {
     timeZone,
     hourCycle: 'h23',
     year: 'numeric',
@@ -103,10 +104,10 @@ function wallTimeIn(timeZone: string): (timeMs: number) => WallTime {
     day: 'numeric',
     hour: 'numeric',
     minute: 'numeric',
-  });
+  } as const;
   return (timeMs) => {
-    const parts = Object.fromEntries(format.formatToParts(timeMs).map(({ type, value }) => [type, Number(value)]));
-    const { year = 0, month = 1, day = 1, hour = 0, minute = 0 } = parts;
+    const shown = new Date(timeMs).toLocaleString('en-US', form);
+    const [month = 1, day = 1, year = 1970, hour = 0, minute = 0] = (shown.match(/\d+/g) ?? []).map(Number);
     return fieldsOf(new Date(Date.UTC(year, month - 1, day, hour, minute)));
   };
 }
@@ -143,10 +144,8 @@ function parseField(text: string, least: number, most: number, names: readonly s
 
 /** A time as RFC 3339 writes it in a time zone: `2026-07-01T08:00:00+02:00`. */
 export function formatInZone(timeMs: number, timeZone: string): string {
-  const part = new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' })
-    .formatToParts(timeMs)
-    .find(({ type }) => type === 'timeZoneName');
-  const offset = /([+-])(\d\d):(\d\d)/.exec(part?.value ?? '');
+  const shown = new Date(timeMs).toLocaleString('en-US', { timeZone, timeZoneName: 'longOffset' });
+  const offset = /([+-])(\d\d):(\d\d)$/.exec(shown);
   const text = (ms: number): string => new Date(ms).toISOString().slice(0, 19);
   if (!offset || (offset[2] === '00' && offset[3] === '00')) return `${text(timeMs)}Z`;
   const shiftMs = (Number(offset[2]) * 60 + Number(offset[3])) * MINUTE_MS * (offset[1] === '-' ? -1 : 1);
