@@ -11,6 +11,7 @@ import { type Machine, startApiServer } from '../compose/apiserver.ts';
 import { ownAddress } from '../compose/cluster-network.ts';
 import { type Around, clientOf, startControllers, startSchedulerComponent } from '../compose/components.ts';
 import { type RunningNode, type Runtime, startNode, startRuntime } from '../compose/node.ts';
+import { localAccess } from '../compose/node-access.ts';
 import type { Simulation } from '../compose/simulation.ts';
 import { lockDataDir } from '../data-lock.ts';
 import { CommandError, explainStartError } from '../errors.ts';
@@ -162,9 +163,10 @@ class Cluster {
   async #startNode(around: Around, runtime: ReturnType<typeof startRuntime> | undefined, nodeIp: string) {
     const { wanted, dataDir, networks, nodeName, cgroupRoot } = this.#options;
     const settings = { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot };
-    this.#node = await startNode(around, await runtime, settings, this.#step);
+    const access = localAccess(around, { nodeName, nodeIp, dnsIp: networks.dnsIp });
+    this.#node = await startNode(access, await runtime, settings, this.#step);
     if (!wanted.has('kubelet') || !wanted.has('controller-manager')) return;
-    const admin = clientOf(around, around.pki.admin.certificatePem, 'tutti');
+    const admin = clientOf(around, () => around.pki.admin.certificatePem, 'tutti');
     const { clock } = this.#machine;
     const end = clock.monotonic() + READY_MS;
     for (;;) {

@@ -30,12 +30,12 @@ export interface Around {
 /** Upstream's stable gates are on; none that Tutti knows is off. */
 const featureGates: FeatureGates = { enabled: () => true };
 
-/** A client of the server in this process, with a certificate as on the wire: one, or who says which it is now. */
-export function clientOf({ machine, server }: Around, certificate: string | (() => string), userAgent: string): Client {
+/** A client of the server in this process, with a certificate as on the wire; `certificate` says which it is now, in PEM. */
+export function clientOf({ machine, server }: Around, certificate: () => string, userAgent: string): Client {
   let known = { pem: '', der: undefined as Uint8Array | undefined };
   // Looked up each time: it is renewed while the process runs.
   const certificateDer = () => {
-    const pem = typeof certificate === 'string' ? certificate : certificate();
+    const pem = certificate();
     if (pem !== known.pem) known = { pem, der: decodePem(pem)[0]?.der };
     return known.der;
   };

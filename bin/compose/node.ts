@@ -1,7 +1,6 @@
 // A node on this machine: container runtime, pod network, kubelet with its server, kube-proxy, DNS.
 
 import { startLocalPathFolders } from '../../addons/local-path/folders.ts';
-import type { Timer } from '../../libs/base/clock.ts';
 import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
@@ -9,14 +8,15 @@ import { connectCri } from '../../node/cri/dial/connect.ts';
 import { removeKubeProxy, startKubeProxy } from '../../node/kube-proxy/kube-proxy.ts';
 import { connectionsOf } from '../../node/kubelet/dial/connections.ts';
 import { startKubelet } from '../../node/kubelet/kubelet.ts';
-import { type KubeletServer, startKubeletServer } from '../../node/kubelet/server/server.ts';
+import { type KubeletServer, type KubeletTls, startKubeletServer } from '../../node/kubelet/server/server.ts';
 import { CommandError } from '../errors.ts';
+import type { Machine } from './apiserver.ts';
 import type { ClusterNetworks } from './cluster-network.ts';
-import { type Around, accountClient, type ComponentName, clientOf } from './components.ts';
+import type { ComponentName } from './components.ts';
 import { type OwnContainerd, startContainerd } from './containerd.ts';
-import { DNS_ACCOUNT, ensureDnsAccount, startClusterDns } from './dns.ts';
+import { startNodeDns } from './dns.ts';
 import { endPods, hasPods, removeLeftovers } from './end-pods.ts';
-import { kubeletTls } from './kubelet-tls.ts';
+import type { NodeAccess } from './node-access.ts';
 import { removePodNetwork, startPodNetwork } from './pod-network.ts';
 
 export interface NodeSettings {
@@ -48,10 +48,10 @@ export interface RunningNode {
 }
 
 /** Begins with the container runtime: it takes longest, and needs nothing of the cluster. */
-export async function startRuntime(around: Around['machine'], settings: RuntimeSettings): Promise<Runtime> {
-  const { clock } = around;
+export async function startRuntime(machine: Machine, settings: RuntimeSettings): Promise<Runtime> {
+  const { clock } = machine;
   if (settings.criEndpoint === undefined) {
-    const own = await startContainerd(around, {
+    const own = await startContainerd(machine, {
       directory: `${settings.dataDir}/containerd`,
       mirrors: settings.mirrors,
     });
@@ -69,12 +69,12 @@ export async function startRuntime(around: Around['machine'], settings: RuntimeS
 
 /** Starts the parts in their order; `told` hears of each. What was started is stopped again where one fails. */
 export async function startNode(
-  around: Around,
+  access: NodeAccess,
   runtime: Runtime | undefined,
   settings: NodeSettings,
   told: (part: ComponentName, detail: string) => void,
 ): Promise<RunningNode> {
-  const node = new Node(around, runtime, settings);
+  const node = new Node(access, runtime, settings);
   try {
     await node.start(told);
   } catch (error) {
@@ -86,11 +86,20 @@ export async function startNode(
   return node;
 }
 
-const SERVING_RENEWAL_MS = 240 * 86_400_000;
-const SERVING_RETRY_MS = 3_600_000;
+/** What a node leaves in the kernel and in folders of the machine. Nothing of it may run any more. Idempotent. */
+export async function removeNode(
+  machine: Machine,
+  { wanted, networks, dataDir, cgroupRoot }: Pick<NodeSettings, 'wanted' | 'networks' | 'dataDir' | 'cgroupRoot'>,
+): Promise<void> {
+  const { host, clock } = machine;
+  if (wanted.has('kube-proxy')) await removeKubeProxy({ host, clock, serviceCidrs: networks.serviceCidrs });
+  if (!wanted.has('kubelet')) return;
+  await removePodNetwork(machine, networks.podCidrs);
+  await removeLeftovers(machine, { dataDir, cgroupRoot });
+}
 
 class Node implements RunningNode {
-  readonly #around: Around;
+  readonly #access: NodeAccess;
   readonly #runtime: Runtime | undefined;
   readonly #settings: NodeSettings;
   readonly #informers: StoppableInformers[] = [];
@@ -99,8 +108,8 @@ class Node implements RunningNode {
   /** What pods may still need while they end. */
   readonly #last = new AsyncDisposableStack();
 
-  constructor(around: Around, runtime: Runtime | undefined, settings: NodeSettings) {
-    this.#around = around;
+  constructor(access: NodeAccess, runtime: Runtime | undefined, settings: NodeSettings) {
+    this.#access = access;
     this.#runtime = runtime;
     this.#settings = settings;
   }
@@ -118,9 +127,7 @@ class Node implements RunningNode {
   }
 
   async stop(keepPods: boolean): Promise<void> {
-    const { machine } = this.#around;
-    const { networks } = this.#settings;
-    const { host, clock } = machine;
+    const { machine } = this.#access;
     const { cri, own } = this.#runtime ?? {};
     await this.#first.disposeAsync();
     if (!keepPods && cri) await endPods(machine, cri);
@@ -132,17 +139,11 @@ class Node implements RunningNode {
       return;
     }
     await own?.stop();
-    if (this.#settings.wanted.has('kube-proxy')) {
-      await removeKubeProxy({ host, clock, serviceCidrs: networks.serviceCidrs });
-    }
-    if (cri) {
-      await removePodNetwork(machine, networks.podCidrs);
-      await removeLeftovers(machine, this.#settings);
-    }
+    await removeNode(machine, this.#settings);
   }
 
   #informersOf(client: Client, component: string, fieldSelectors?: Record<string, string>): StoppableInformers {
-    const { clock, random, log } = this.#around.machine;
+    const { clock, random, log } = this.#access.machine;
     const options = { client, clock, random, log: log.child(component) };
     const informers = createInformers({ ...options, ...(fieldSelectors && { fieldSelectors }) });
     this.#informers.push(informers);
@@ -150,17 +151,15 @@ class Node implements RunningNode {
   }
 
   async #startKubelet(): Promise<string> {
-    const { machine, pki } = this.#around;
+    const { machine, kubelet: client, proxy } = this.#access;
     const { nodeName, nodeIp, networks, dataDir, cgroupRoot, wanted } = this.#settings;
     const { host, clock, random, keys, log } = machine;
     const cri = this.#runtime!.cri;
-    const client = clientOf(this.#around, () => pki.kubelet!.certificatePem, 'kubelet');
     const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
-    const proxyClient = clientOf(this.#around, () => pki.kubeProxy.certificatePem, 'kube-proxy');
     this.#last.use(
       startPodNetwork(machine, {
         nodeName,
-        informers: this.#informersOf(proxyClient, 'network'),
+        informers: this.#informersOf(proxy, 'network'),
         clusterCidrs: networks.podCidrs,
       }),
     );
@@ -198,51 +197,27 @@ class Node implements RunningNode {
     });
     this.#first.defer(() => folders.stop());
     const { port } = kubelet.env.config;
-    const serving = startKubeletServer({
-      kubelet,
-      host: '0.0.0.0',
-      port,
-      tls: await kubeletTls(this.#around, nodeName, nodeIp),
+    let server: KubeletServer | undefined;
+    const serve = async (tls: KubeletTls): Promise<void> => {
+      if (server) server.renew(tls);
+      else server = this.#first.use(await startKubeletServer({ kubelet, host: '0.0.0.0', port, tls }));
+    };
+    const serving = this.#access.keepServing(serve).catch((error: unknown) => {
+      if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
+      throw new CommandError(
+        `Port ${port}, the kubelet's, is in use: does another kubelet run on this machine? Stop it, or leave the node out with --only.`,
+      );
     });
-    const server = this.#first.use(
-      await serving.catch((error: unknown) => {
-        if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
-        throw new CommandError(
-          `Port ${port}, the kubelet's, is in use: does another kubelet run on this machine? Stop it, or leave the node out with --only.`,
-        );
-      }),
-    );
-    this.#keepServingCertificate(server);
+    this.#first.use(await serving);
     return `node ${nodeName} (${nodeIp})`;
   }
 
-  /** What the kubelet's server shows is made anew long before it ends. */
-  #keepServingCertificate(server: KubeletServer): void {
-    const { nodeName, nodeIp } = this.#settings;
-    const { clock, log } = this.#around.machine;
-    let timer: Timer | undefined;
-    const again = (delayMs: number) => {
-      timer = clock.setTimer(async () => {
-        try {
-          server.renew(await kubeletTls(this.#around, nodeName, nodeIp));
-          again(SERVING_RENEWAL_MS);
-        } catch (error) {
-          log.error('the kubelet’s serving certificate could not be renewed', { error });
-          again(SERVING_RETRY_MS);
-        }
-      }, delayMs);
-    };
-    again(SERVING_RENEWAL_MS);
-    this.#first.defer(() => timer?.cancel());
-  }
-
   async #startKubeProxy(): Promise<void> {
-    const { machine, pki } = this.#around;
+    const { machine, proxy } = this.#access;
     const { nodeName, nodeIp, networks } = this.#settings;
-    const client = clientOf(this.#around, () => pki.kubeProxy.certificatePem, 'kube-proxy');
     this.#last.use(
       await startKubeProxy({
-        informers: this.#informersOf(client, 'kube-proxy'),
+        informers: this.#informersOf(proxy, 'kube-proxy'),
         host: machine.host,
         clock: machine.clock,
         log: machine.log.child('kube-proxy'),
@@ -255,20 +230,14 @@ class Node implements RunningNode {
   }
 
   async #startDns(): Promise<void> {
-    const { machine, pki } = this.#around;
-    const { nodeName, nodeIp, networks } = this.#settings;
-    const admin = clientOf(this.#around, pki.admin.certificatePem, 'tutti');
-    await ensureDnsAccount(admin);
-    const client = accountClient(this.#around, DNS_ACCOUNT, 'tutti-dns');
-    this.#last.use(
-      await startClusterDns(machine, {
-        admin,
-        informers: this.#informersOf(client, 'dns'),
-        nodeName,
-        nodeIp,
-        dnsIp: networks.dnsIp,
-        podCidrs: networks.podCidrs,
-      }),
-    );
+    const { nodeIp, networks } = this.#settings;
+    const server = await startNodeDns(this.#access.machine, {
+      informers: this.#informersOf(await this.#access.dns(), 'dns'),
+      nodeIp,
+      dnsIp: networks.dnsIp,
+      podCidrs: networks.podCidrs,
+    });
+    this.#last.use(server);
+    await this.#access.tellDns(server.port);
   }
 }

@@ -68,7 +68,7 @@ function startControllers(around: Parameters<typeof clientOf>[0]): AsyncDisposab
   const { machine, pki } = around;
   const networks = clusterNetworks(DEFAULT_POD_CIDR, DEFAULT_SERVICE_CIDR);
   const { clock, random, keys, log } = machine;
-  const client = clientOf(around, pki.controllerManager.certificatePem, 'kube-controller-manager');
+  const client = clientOf(around, () => pki.controllerManager.certificatePem, 'kube-controller-manager');
   const informers = createInformers({ client, clock, random, log });
   const running = startControllerManager({
     client,
