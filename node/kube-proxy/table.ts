@@ -10,6 +10,12 @@ const EMPTY: ServiceRules = { chains: new Map(), sets: new Map(), elements: new 
 /** Bit 14 of a packet's mark, as kube-proxy has always used: this connection's sender becomes the node. */
 const MASQUERADE_MARK = '0x4000';
 
+/**
+ * From an address of the device that it leaves by: the sender is this node already, and to search for another port would
+ * cost a quarter of the connections a second.
+ */
+const SENT_BY_US = 'fib saddr . oif type local';
+
 /** Written anew, without any Service: maps, sets, and the chains that look things up in them. */
 export function baseTable({ clusterCidrs, serviceCidrs }: ProxyConfig): string {
   const ofFamily = (cidrs: readonly string[], family: 4 | 6): string =>
@@ -34,7 +40,7 @@ export function baseTable({ clusterCidrs, serviceCidrs }: ProxyConfig): string {
     ${here} fib daddr type local meta l4proto . th dport vmap @no-endpoints-nodeports${family}\n`,
       hairpin: `    ct status dnat ${ip} saddr . ${ip} daddr @hairpin${family} masquerade fully-random\n`,
       // What is still addressed to a cluster IP after translation is addressed to nobody.
-      unknown: services ? `    ${ip} daddr { ${services} } ct state new goto reject-it\n` : '',
+      unknown: services ? `    ${ip} daddr { ${services} } goto reject-it\n` : '',
     };
   });
   const both = (part: keyof (typeof families)[number]): string => families.map((one) => one[part]).join('');
@@ -44,7 +50,7 @@ export function baseTable({ clusterCidrs, serviceCidrs }: ProxyConfig): string {
   );
   const after = (['forward', 'output'] as const).map(
     (hook) => `
-  chain unknown-${hook} { type filter hook ${hook} priority -90; policy accept; jump unknown-service-addresses; }`,
+  chain unknown-${hook} { type filter hook ${hook} priority -90; policy accept; ct state new jump unknown-service-addresses; }`,
   );
   return `add table ${TABLE}
 delete table ${TABLE}
@@ -63,6 +69,7 @@ ${both('masquerade')}${both('dispatch')}  }
     type nat hook postrouting priority 100; policy accept;
 ${both('hairpin')}    meta mark and ${MASQUERADE_MARK} == 0 return
     meta mark set meta mark xor ${MASQUERADE_MARK}
+    ${SENT_BY_US} return
     masquerade fully-random
   }${hooks.join('')}${after.join('')}
 }
