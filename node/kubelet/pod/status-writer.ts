@@ -15,6 +15,8 @@ interface Entry {
   writing: Promise<void> | undefined;
 }
 
+/** What changes within so short a time is one write: a pod whose containers start at once is told of once. */
+const TOGETHER_MS = 1;
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 
@@ -70,6 +72,7 @@ export class StatusWriter {
   async #write(entry: Entry): Promise<void> {
     const { signal } = this.#stopped;
     for (let failures = 0; entry.wanted && !signal.aborted; ) {
+      if (failures === 0) await this.#clock.sleep(TOGETHER_MS, signal).catch(() => {});
       const status = entry.wanted;
       entry.wanted = undefined;
       const patch = statusPatch(entry.pod, status, jsonEqual);
