@@ -34,6 +34,9 @@ export class ClusterTime {
   readonly clock: Clock;
   readonly #options: ClusterTimeOptions;
   #advancing = false;
+  /** How many `advance`s wait for a step of `drive` to end. */
+  #waiting = 0;
+  #step: Promise<unknown> | undefined;
 
   constructor(options: ClusterTimeOptions) {
     this.#options = options;
@@ -44,8 +47,10 @@ export class ClusterTime {
     this.#options.mustLive();
     const byMs = durationMs(by);
     const { clock } = this;
-    if (clock instanceof VirtualClock) await this.#move(() => clock.advance(byMs));
-    else await clock.sleep(byMs);
+    if (clock instanceof VirtualClock) {
+      await this.#stepped();
+      await this.#move(() => clock.advance(byMs));
+    } else await clock.sleep(byMs);
   }
 
   /** Awaits work that may need virtual time: lets it pass in small steps until the work is done. */
@@ -59,9 +64,12 @@ export class ClusterTime {
     work.then(ended, ended);
     await clock.settle();
     // Where somebody else moves time already, they do it for this work too.
-    for (let step = 0; !done && !this.#advancing; step++) {
+    for (let step = 0; !done && !this.#advancing && this.#waiting === 0; step++) {
       if (step >= DRIVE_STEPS_MAX) throw await this.#never('what was begun did not end within 10m', undefined);
-      await this.#move(() => clock.advance(DRIVE_STEP_MS, () => done));
+      this.#step = this.#move(() => clock.advance(DRIVE_STEP_MS, () => done)).finally(() => {
+        this.#step = undefined;
+      });
+      await this.#step;
     }
     return work;
   }
@@ -89,6 +97,17 @@ export class ClusterTime {
           options.told ? options.told() : last,
         );
       await this.advance(STEP_MS);
+    }
+  }
+
+  /** Somebody's work in the background may be moving time by a step: whoever moves time from now on does it for them. */
+  async #stepped(): Promise<void> {
+    if (!this.#step) return;
+    this.#waiting++;
+    try {
+      await this.#step;
+    } finally {
+      this.#waiting--;
     }
   }
 

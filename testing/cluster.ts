@@ -25,9 +25,14 @@ export interface ClusterOptions {
   readonly nodes?: number | readonly NodeSpec[];
   /** What runs beside the API server. Default: the controllers, and with nodes the scheduler. */
   readonly components?: readonly ClusterComponent[];
+  /** Which controllers run, by upstream's names (`deployment`, `garbage-collector`). Default: all. */
+  readonly controllers?: readonly string[];
   /** Where nodes' pod networks come from: one network, or one of each family. Default with nodes: a part of `10.0.0.0/8`. */
   readonly clusterCidrs?: readonly string[];
-  /** Goes on from a snapshot: its store, time and nodes. `nodes`, `startMs`, `components` are then the snapshot's. */
+  /**
+   * Goes on from a snapshot: its store, time and nodes. `nodes`, `startMs`, `components` and `controllers` are then the
+   * snapshot's.
+   */
   readonly from?: ClusterSnapshot;
   /** What images do, as `cluster.image` says it; for snapshots whose containers run functions. */
   readonly images?: Readonly<Record<string, ContainerFunction | SimulatedImage>>;

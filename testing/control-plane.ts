@@ -24,6 +24,8 @@ export interface ControlPlaneOptions {
   readonly log: Logger;
   readonly connector: Connector;
   readonly ways: FaultyWays;
+  /** Puts something more between a user and the faults. */
+  readonly through?: ((transport: Transport, user: string) => Transport) | undefined;
   readonly audit: (record: AuditRecord) => void;
   /** When the cluster's authority was made: the same for all clusters of one snapshot. */
   readonly authorityMs: number;
@@ -93,7 +95,9 @@ export class SimulatedControlPlane {
   transportAs({ name, groups = [] }: ClusterUser): Transport {
     const token = this.#tokens.issue({ name, groups, extra: {} });
     const inner = inProcessTransport({ handle: this.handle, credentials: { token } });
-    return this.#options.ways.over(inner, name);
+    const { ways, through } = this.#options;
+    const transport = ways.over(inner, name);
+    return through ? through(transport, name) : transport;
   }
 
   /** A certificate of the cluster's authority. */

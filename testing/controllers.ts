@@ -7,6 +7,7 @@ import type { Random } from '../libs/base/random.ts';
 import { createInformers } from '../libs/client/informers.ts';
 import type { Client } from '../libs/kind/client.ts';
 import type { ClusterUser } from './cluster.ts';
+import { ClusterUsageError } from './errors.ts';
 
 const ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
 
@@ -17,14 +18,23 @@ export interface ControllersOptions {
   readonly keys: Keys;
   readonly log: Logger;
   readonly settings: ManagerSettings;
+  /** Names of the controllers to run; default all. */
+  readonly only?: readonly string[] | undefined;
 }
 
 /** The controllers of a simulated cluster, each as its own service account. */
 export async function runControllers(options: ControllersOptions): Promise<{ stop(): Promise<void> }> {
-  const { clientAs, clock, random, keys, log, settings } = options;
+  const { clientAs, clock, random, keys, log, settings, only } = options;
   const client = await clientAs({ name: 'system:kube-controller-manager' });
   const clients = new Map<string, Client>();
-  for (const account of new Set(controllersOf(settings).map((entry) => entry.account))) {
+  const all = controllersOf(settings);
+  for (const name of only ?? []) {
+    if (all.some((entry) => entry.name === name)) continue;
+    throw new ClusterUsageError(
+      `there is no controller "${name}"; there are ${all.map((entry) => entry.name).join(', ')}`,
+    );
+  }
+  for (const account of new Set(all.map((entry) => entry.account))) {
     const name = `system:serviceaccount:kube-system:${account}`;
     clients.set(account, await clientAs({ name, groups: ACCOUNT_GROUPS }));
   }
@@ -39,6 +49,7 @@ export async function runControllers(options: ControllersOptions): Promise<{ sto
     featureGates: { enabled: () => true },
     clientOf: (account) => clients.get(account) ?? client,
     settings,
+    ...(only ? { only } : {}),
   });
   return {
     async stop() {

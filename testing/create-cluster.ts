@@ -16,6 +16,7 @@ import { type ContainerFunction, type SimulatedImage, SimulatedImages } from '..
 import type { SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
 import type { ApplyOptions } from './apply.ts';
 import type { Cluster, ClusterComponent, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
+import type { ClusterHooks } from './cluster-hooks.ts';
 import { ClusterTime, type UntilOptions } from './cluster-time.ts';
 import { SimulatedControlPlane } from './control-plane.ts';
 import { type Duration, durationMs } from './duration.ts';
@@ -44,6 +45,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'log',
   'nodes',
   'components',
+  'controllers',
   'clusterCidrs',
   'from',
   'images',
@@ -61,13 +63,18 @@ const APPLY_WITHIN = '30s';
  *
  * Clusters of one process do not know of each other. One that is forgotten does not keep the process alive.
  */
-export async function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
+export function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  return createHookedCluster(options, {});
+}
+
+/** The same, for who looks on. */
+export async function createHookedCluster(options: ClusterOptions, hooks: ClusterHooks): Promise<Cluster> {
   for (const name of Object.keys(options)) {
     if (!KNOWN_OPTIONS.has(name)) {
       throw new ClusterUsageError(`createCluster has no option "${name}"; it knows ${[...KNOWN_OPTIONS].join(', ')}`);
     }
   }
-  const cluster = new SimulatedCluster(options);
+  const cluster = new SimulatedCluster(options, hooks);
   try {
     await cluster.start();
   } catch (error) {
@@ -81,6 +88,7 @@ class SimulatedCluster implements Cluster {
   readonly seed: string;
   readonly clock: Clock;
   readonly faults: ClusterFaults;
+  readonly #hooks: ClusterHooks;
   readonly #from: ClusterSnapshot | undefined;
   readonly #random: Random;
   readonly #keys: FixedKeys;
@@ -91,6 +99,7 @@ class SimulatedCluster implements Cluster {
   readonly #time: ClusterTime;
   readonly #plane: SimulatedControlPlane;
   readonly #components: readonly ClusterComponent[];
+  readonly #controllers: readonly string[] | undefined;
   readonly #nodeSpecs: readonly NodeSpec[];
   readonly #clusterCidrs: readonly string[] | undefined;
   readonly #images = new SimulatedImages();
@@ -105,7 +114,8 @@ class SimulatedCluster implements Cluster {
   /** Running components, in the order of their start; stopped in reverse. */
   readonly #running: { stop(): Promise<void> }[] = [];
 
-  constructor(options: ClusterOptions) {
+  constructor(options: ClusterOptions, hooks: ClusterHooks) {
+    this.#hooks = hooks;
     const from = options.from && mustBeSnapshot(options.from);
     const startMs = from?.nowMs ?? options.startMs;
     this.#from = from;
@@ -118,10 +128,13 @@ class SimulatedCluster implements Cluster {
     const hasNodes = this.#nodeSpecs.length > 0;
     this.#components =
       options.components ?? from?.components ?? (hasNodes ? DEFAULT_COMPONENTS_WITH_NODES : DEFAULT_COMPONENTS);
+    this.#controllers = options.controllers ?? from?.controllers;
     this.#clusterCidrs =
       options.clusterCidrs ?? from?.clusterCidrs ?? (hasNodes ? podNetworks(this.#nodeSpecs.length) : undefined);
     const virtual = options.time !== 'real';
-    this.clock = virtual ? new VirtualClock({ turn, ...(startMs === undefined ? {} : { startMs }) }) : new RealClock();
+    const shuffle = hooks.shuffleTimers ? this.#random.fork('timers') : undefined;
+    const started = startMs === undefined ? {} : { startMs };
+    this.clock = virtual ? new VirtualClock({ turn, shuffle, ...started }) : new RealClock();
     if (!virtual) this.#recorder.markUnrepeatable('the cluster runs on real time');
     this.#authorityMs = from?.authorityMs ?? this.clock.now();
     for (const [reference, image] of Object.entries(options.images ?? {})) this.#images.define(reference, image);
@@ -133,7 +146,10 @@ class SimulatedCluster implements Cluster {
     this.#time = new ClusterTime({
       clock: this.clock,
       seed: this.seed,
-      mustLive: () => this.#mustLive(),
+      mustLive: () => {
+        this.#mustLive();
+        hooks.mustGoOn?.();
+      },
       waiting: async () => (await import('./waiting.ts')).whoWaits(this.client, this.nodes, this.#images),
     });
     this.#plane = new SimulatedControlPlane({
@@ -144,6 +160,7 @@ class SimulatedCluster implements Cluster {
       log: this.#log,
       connector: { connect: async (...call) => (await this.#connect()).connect(...call) },
       ways,
+      through: hooks.transport && ((inner, user) => hooks.transport?.(inner, user, this.#time) ?? inner),
       audit: (record) => this.#recorder.request(record),
       authorityMs: this.#authorityMs,
     });
@@ -164,7 +181,12 @@ class SimulatedCluster implements Cluster {
 
   async start(): Promise<void> {
     this.#watch = await this.#store.watch('/registry/', await this.#store.currentRevision(), {
-      events: (batch) => batch.forEach((event) => this.#recorder.write(event, this.clock.now())),
+      events: (batch) => {
+        for (const event of batch) {
+          this.#recorder.write(event, this.clock.now());
+          this.#hooks.wrote?.(event, this.clock.now());
+        }
+      },
       progress() {},
       ended() {},
     });
@@ -282,6 +304,7 @@ class SimulatedCluster implements Cluster {
       store: this.#memory.snapshot(),
       nodes,
       components: this.#components,
+      ...(this.#controllers ? { controllers: this.#controllers } : {}),
       ...(this.#clusterCidrs ? { clusterCidrs: this.#clusterCidrs } : {}),
     });
   }
@@ -323,7 +346,9 @@ class SimulatedCluster implements Cluster {
     };
     const clock = this.#clockFor('controller-manager');
     const clientAs = (user: ClusterUser) => this.#clientAs(user, clock);
-    this.#running.push(await runControllers({ clientAs, clock, random, keys: this.#keys, log, settings }));
+    this.#running.push(
+      await runControllers({ clientAs, clock, random, keys: this.#keys, log, settings, only: this.#controllers }),
+    );
   }
 
   async #startScheduler(): Promise<void> {

@@ -22,6 +22,7 @@ export interface ClusterSnapshot {
   readonly store: StoreSnapshot;
   readonly nodes: readonly NodeSnapshot[];
   readonly components: readonly ClusterComponent[];
+  readonly controllers?: readonly string[];
   readonly clusterCidrs?: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 import { assert } from './assert.ts';
 import type { Clock, Timer } from './clock.ts';
+import type { Random } from './random.ts';
 
 /** Runs after everything that is ready now (microtasks included). The real one is a macrotask of the platform. */
 export type Turn = () => Promise<void>;
@@ -11,6 +12,11 @@ export interface VirtualClockOptions {
   turn: Turn;
   /** How many timers may run at one instant before the clock says that the instant never ends. Default 1,000,000. */
   timersPerInstantMax?: number;
+  /**
+   * Draws the order of timers that fall due at one instant, to find what depends on it. Those without a delay keep theirs
+   * among themselves, as on any platform. Default: the order in which they were set.
+   */
+  shuffle?: Random | undefined;
 }
 
 /** A run that cannot go on: an instant that never ends. `setBy` says where the last timers of it were set. */
@@ -31,6 +37,8 @@ const TOLD_TIMERS = 8;
 
 interface Entry extends Timer {
   readonly at: number;
+  /** Before the order of their setting; 0.5 unless it is drawn. */
+  readonly rank: number;
   readonly order: number;
   run: (() => void) | undefined;
 }
@@ -48,6 +56,7 @@ interface Entry extends Timer {
 export class VirtualClock implements Clock {
   readonly #turn: Turn;
   readonly #timersPerInstantMax: number;
+  readonly #shuffle: Random | undefined;
   readonly #holds = new Map<number, string>();
   #holdsReleased: (() => void)[] = [];
   #nextHold = 0;
@@ -64,6 +73,7 @@ export class VirtualClock implements Clock {
   constructor(options: VirtualClockOptions) {
     this.#startMs = this.#nowMs = options.startMs ?? Date.UTC(2026, 0, 1);
     this.#turn = options.turn;
+    this.#shuffle = options.shuffle;
     this.#timersPerInstantMax = options.timersPerInstantMax ?? 1_000_000;
   }
 
@@ -84,6 +94,7 @@ export class VirtualClock implements Clock {
     assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
     const entry: Entry = {
       at: this.#nowMs + Math.max(0, delayMs),
+      rank: this.#shuffle && delayMs > 0 ? this.#shuffle.next() : 0.5,
       order: this.#nextOrder++,
       run,
       cancel: () => {
@@ -207,7 +218,7 @@ export class VirtualClock implements Clock {
   #sweep(): void {
     const live = this.#heap.filter((entry) => entry.run !== undefined);
     // A sorted array is a heap.
-    this.#heap = live.sort((a, b) => a.at - b.at || a.order - b.order);
+    this.#heap = live.sort((a, b) => a.at - b.at || a.rank - b.rank || a.order - b.order);
   }
 
   #dropCancelled(): void {
@@ -244,7 +255,8 @@ export class VirtualClock implements Clock {
   }
 }
 
-const before = (a: Entry, b: Entry) => a.at < b.at || (a.at === b.at && a.order < b.order);
+const before = (a: Entry, b: Entry) =>
+  a.at < b.at || (a.at === b.at && (a.rank < b.rank || (a.rank === b.rank && a.order < b.order)));
 
 /** The two frames above `below` on the stack, as `name (file:line)`. */
 function caller(below: (...args: never[]) => unknown): string {

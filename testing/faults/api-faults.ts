@@ -33,6 +33,8 @@ export interface ApiFault {
   readonly namespaces?: readonly string[];
   /** The share of those requests, 0 to 1. Default 1. */
   readonly share?: number;
+  /** How many of those requests are let through before. Default 0. */
+  readonly after?: number;
   /** How often at most. Default: until it is taken away. */
   readonly times?: number;
   readonly code?: 401 | 403 | 404 | 409 | 429 | 500 | 503 | 504;
@@ -57,6 +59,8 @@ export interface RequestFacts {
 class Active implements ActiveFault {
   readonly fault: ApiFault;
   readonly #end: (fault: Active) => void;
+  /** How many requests it fitted. */
+  seen = 0;
   count = 0;
 
   constructor(fault: ApiFault, end: (fault: Active) => void) {
@@ -126,6 +130,7 @@ export class ApiFaults {
       const { fault } = active;
       if (fault.times !== undefined && active.count >= fault.times) continue;
       if (!fits(fault, facts) || !suits(fault.fault, facts.verb)) continue;
+      if (active.seen++ < (fault.after ?? 0)) continue;
       if (fault.share !== undefined && this.#random.next() >= fault.share) continue;
       active.count++;
       this.count(fault.fault);
