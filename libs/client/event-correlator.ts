@@ -5,6 +5,8 @@ import { TokenBucket } from './token-bucket.ts';
 export interface EventFacts {
   /** Who is spoken of: kind, namespace, name, uid, apiVersion. */
   readonly about: string;
+  /** The part that is meant, empty for the whole: equal words about two parts are two events. */
+  readonly fieldPath?: string;
   readonly type: string;
   readonly reason: string;
   readonly message: string;
@@ -75,7 +77,7 @@ export class EventCorrelator {
   decide(facts: EventFacts): Correlated {
     const { message, combined } = this.#combine(facts);
     const kind = JSON.stringify([facts.about, facts.type, facts.reason]);
-    const id = combined ? kind : `${kind} ${facts.message}`;
+    const id = combined ? kind : `${kind} ${facts.fieldPath ?? ''} ${facts.message}`;
     const known = this.#written.peek(id);
     // Counted also when nothing is written: the next one that is tells of all.
     if (known) known.count++;

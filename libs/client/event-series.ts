@@ -68,10 +68,18 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
     reason: string,
     message: string,
     action = '',
+    fieldPath?: string,
   ): void {
     if (this.#stopped.signal.aborted) return;
     const { clock, log } = this.#options;
-    const recorded = { about: referenceTo(about), type, reason, note: cut(message), action, nowMs: clock.now() };
+    const recorded = {
+      about: referenceTo(about, fieldPath),
+      type,
+      reason,
+      note: cut(message),
+      action,
+      nowMs: clock.now(),
+    };
     if (!this.#queue.offer(recorded)) log.warn('too many events: one was dropped', { reason, message });
     this.#working ??= this.#work();
   }

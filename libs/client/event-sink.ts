@@ -36,9 +36,10 @@ export interface ObjectReference {
   readonly uid?: string;
   readonly apiVersion: string;
   readonly resourceVersion?: string;
+  readonly fieldPath?: string;
 }
 
-export function referenceTo(about: ApiObject | Live<ApiObject>): ObjectReference {
+export function referenceTo(about: ApiObject | Live<ApiObject>, fieldPath = ''): ObjectReference {
   const { kind = '', apiVersion = '', metadata = {} } = about as ApiObject;
   const { namespace, name = '', uid, resourceVersion } = metadata;
   return {
@@ -48,6 +49,7 @@ export function referenceTo(about: ApiObject | Live<ApiObject>): ObjectReference
     ...(uid ? { uid } : {}),
     apiVersion,
     ...(resourceVersion ? { resourceVersion } : {}),
+    ...(fieldPath ? { fieldPath } : {}),
   };
 }
 

@@ -6,7 +6,7 @@ import { VirtualClock } from '../base/virtual-clock.ts';
 import { TransportError } from '../kind/client.ts';
 import type { ApiObject } from '../kind/object.ts';
 import { createClient } from './client.ts';
-import { EventNames } from './event-sink.ts';
+import { EventNames, type ObjectReference } from './event-sink.ts';
 import { createEventRecorder, createSeriesEventRecorder } from './events.ts';
 import { FakeApi } from './fakes.ts';
 
@@ -75,6 +75,22 @@ describe('events of the core group', () => {
     assert.deepEqual(
       api.requests.filter(({ method }) => method !== 'GET').map(({ method }) => method),
       ['POST', 'PATCH', 'PATCH', 'POST'],
+    );
+    await recorder.stop();
+  });
+
+  it('are told apart by the part of the object that they are about', async () => {
+    const { recorder, written } = setUp();
+    for (const name of ['init', 'web', 'web']) {
+      recorder.event(pod, 'Normal', 'Created', 'Container created', undefined, `spec.containers{${name}}`);
+    }
+    await recorder.flushed();
+    assert.deepEqual(
+      (await written()).map(({ involvedObject, count }) => [(involvedObject as ObjectReference).fieldPath, count]),
+      [
+        ['spec.containers{init}', 1],
+        ['spec.containers{web}', 2],
+      ],
     );
     await recorder.stop();
   });

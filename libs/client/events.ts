@@ -62,10 +62,23 @@ class CoreEventRecorder implements StoppableEventRecorder {
     this.#names = new EventNames(options.clock, options.component);
   }
 
-  event(about: ApiObject | Live<ApiObject>, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  event(
+    about: ApiObject | Live<ApiObject>,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    _action?: string,
+    fieldPath?: string,
+  ): void {
     if (this.#stopped.signal.aborted) return;
     const { clock, log } = this.#options;
-    const recorded = { about: referenceTo(about), type, reason, message, timestamp: formatTime(clock.now()) };
+    const recorded = {
+      about: referenceTo(about, fieldPath),
+      type,
+      reason,
+      message,
+      timestamp: formatTime(clock.now()),
+    };
     if (!this.#queue.offer(recorded)) log.warn('too many events: one was dropped', { reason, message });
     this.#working ??= this.#work();
   }
@@ -97,9 +110,10 @@ class CoreEventRecorder implements StoppableEventRecorder {
 
   async #write(recorded: Recorded): Promise<void> {
     const { about, type, reason, timestamp } = recorded;
-    const { kind, namespace = '', name, uid = '', apiVersion } = about;
+    const { kind, namespace = '', name, uid = '', apiVersion, fieldPath = '' } = about;
     const decided = this.#correlator.decide({
       about: JSON.stringify([kind, namespace, name, uid, apiVersion]),
+      fieldPath,
       type,
       reason,
       message: recorded.message,

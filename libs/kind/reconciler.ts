@@ -92,6 +92,8 @@ export interface EventRecorder {
     reason: string,
     message: string,
     action?: string,
+    /** The part of the object that is meant: `spec.containers{web}`. */
+    fieldPath?: string,
   ): void;
 }
 

@@ -5,6 +5,7 @@ import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { type NodeHealth, nodeConditions } from './conditions.ts';
+import { NodeEvents } from './events.ts';
 import {
   allocatableOf,
   capacityOf,
@@ -46,11 +47,13 @@ export class NodeStatusReporter {
   #ready = false;
   #startedMs = 0;
   readonly #repeated: Repeated;
+  readonly #events: NodeEvents;
 
   constructor(options: NodeStatusOptions) {
     this.#options = options;
     this.#env = options.env;
-    const { clock, config } = options.env;
+    const { clock, config, events, nodeName } = options.env;
+    this.#events = new NodeEvents(events, nodeName);
     this.#repeated = new Repeated(clock, {
       run: () => this.#report(),
       delayMs: () => {
@@ -84,6 +87,7 @@ export class NodeStatusReporter {
 
   /** Begins to report; the first report is under way when it returns. */
   start(): void {
+    this.#events.starting();
     this.#repeated.poke();
   }
 
@@ -101,13 +105,17 @@ export class NodeStatusReporter {
     const { log, nodeName } = this.#env;
     try {
       const status = await this.#status();
-      if (!this.#node) await this.#register(status);
+      let made = false;
+      if (!this.#node) made = await this.#register(status);
       else {
         // Others write to it too: controllers that have not heard of it for a while, and people.
         const { client } = this.#env;
         this.#node = await client.resource(nodes).get(nodeName, { resourceVersion: '0', signal: this.#stopped.signal });
       }
+      const before = made ? [] : (this.#node?.status?.conditions ?? []);
       await this.#patch(status);
+      this.#events.conditions(before, status.conditions ?? []);
+      this.#events.schedulable(this.#node?.spec?.unschedulable === true);
       await this.#tellPodCidr();
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
@@ -117,7 +125,8 @@ export class NodeStatusReporter {
     }
   }
 
-  async #register(status: NodeStatus): Promise<void> {
+  /** Whether the node was not there before. */
+  async #register(status: NodeStatus): Promise<boolean> {
     const { client, nodeName, config, host } = this.#env;
     const { signal } = this.#stopped;
     const { platform, architecture } = host.facts;
@@ -131,7 +140,7 @@ export class NodeStatusReporter {
     };
     if (!config.registerNode) {
       this.#node = await client.resource(nodes).get(nodeName, { signal });
-      return;
+      return false;
     }
     const wanted: Node = {
       metadata: { name: nodeName, labels },
@@ -145,6 +154,7 @@ export class NodeStatusReporter {
     };
     try {
       this.#node = await client.resource(nodes).create(wanted, { signal });
+      return true;
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
       const found = await client.resource(nodes).get(nodeName, { signal });
@@ -155,6 +165,7 @@ export class NodeStatusReporter {
           : await client
               .resource(nodes)
               .patch(nodeName, { metadata: { labels: Object.fromEntries(missing) } }, { type: 'merge', signal });
+      return false;
     }
   }
 

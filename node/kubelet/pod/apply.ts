@@ -14,7 +14,16 @@ import type { KubeletEnvironment } from '../environment.ts';
 import { runHook } from '../lifecycle/hooks.ts';
 import { volumeMounts } from '../volumes/mounts.ts';
 import type { PreparedVolume } from '../volumes/volumes.ts';
-import { describePod, findContainer, type NodePod, nameOf, namespaceOf, type PodContainer, uidOf } from './objects.ts';
+import {
+  containerFieldPath,
+  describePod,
+  findContainer,
+  type NodePod,
+  nameOf,
+  namespaceOf,
+  type PodContainer,
+  uidOf,
+} from './objects.ts';
 import type { PodAction } from './plan.ts';
 import type { ObservedContainer, ObservedSandbox } from './state.ts';
 
@@ -80,7 +89,7 @@ export class PodApplier {
     const container = findContainer(pod, action.name)?.container;
     if (!container) return;
     const tell = (type: 'Normal' | 'Warning', reason: string, message: string) =>
-      this.#tell(pod, type, reason, message);
+      this.#tell(pod, container.name, type, reason, message);
     const { imageRef, image } = await puller.ensure(container, await this.#pullSecrets(pod), tell, options.signal);
     options.signal.throwIfAborted();
 
@@ -167,7 +176,7 @@ export class PodApplier {
         await Promise.race([runHook(preStop, context), clock.sleep(graceMs, options.signal)]);
       } catch (error) {
         if (options.signal.aborted) return;
-        this.#tell(pod, 'Warning', 'FailedPreStopHook', `PreStopHook failed`);
+        this.#tell(pod, container.name, 'Warning', 'FailedPreStopHook', `PreStopHook failed`);
         this.#env.log.debug('a pre-stop hook failed', { pod: describePod(pod), container: container.name, error });
       }
       // Who spent it all on the hook still has a moment to end by itself.
@@ -192,8 +201,9 @@ export class PodApplier {
 
   // ── Within ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #tell(pod: NodePod, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#env.events.event(pod as Live<ApiObject>, type, reason, message);
+  #tell(pod: NodePod, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    const fieldPath = containerFieldPath(pod, container);
+    this.#env.events.event(pod as Live<ApiObject>, type, reason, message, undefined, fieldPath);
   }
 
   #hookContext(container: PodContainer, containerId: string, podIp: string, timeoutMs: number) {
@@ -278,7 +288,7 @@ export class PodApplier {
       return await make();
     } catch (error) {
       const message = (error as Error).message;
-      this.#tell(pod, 'Warning', 'Failed', `Error: ${message}`);
+      this.#tell(pod, container.name, 'Warning', 'Failed', `Error: ${message}`);
       if (!(error instanceof ConfigError)) {
         this.#env.log.debug('a container could not be configured', { container: container.name, error });
       }

@@ -44,6 +44,14 @@ export function findContainer(pod: NodePod, name: string): SpecContainer | undef
   return containersOf(pod).find(({ container }) => container.name === name);
 }
 
+const CONTAINER_LIST = { init: 'initContainers', main: 'containers', ephemeral: 'ephemeralContainers' } as const;
+
+/** How events name one container of a pod: `spec.containers{web}`; empty where the pod has none of that name. */
+export function containerFieldPath(pod: NodePod, name: string): string {
+  const kind = findContainer(pod, name)?.kind;
+  return kind === undefined ? '' : `spec.${CONTAINER_LIST[kind]}{${name}}`;
+}
+
 /** The port that a probe or hook names: a number, or the name of one of the container's ports; undefined: no such port. */
 export function resolvePort(port: number | string, container: PodContainer): number | undefined {
   const byName =

@@ -2,7 +2,7 @@ import type { ApiObject, Live } from '../../../libs/kind/object.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { firstResults, hasProbes, Prober } from '../probes/prober.ts';
 import { runProbe } from '../probes/run.ts';
-import { findContainer, type NodePod } from './objects.ts';
+import { containerFieldPath, findContainer, type NodePod } from './objects.ts';
 import { isAlive, type ObservedPod, type PodMemory } from './state.ts';
 
 const WORDS = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' } as const;
@@ -53,7 +53,9 @@ export class PodProbes {
         },
         failed: (kind, output, error) => {
           const text = error ? ' probe errored and resulted in unknown state: ' : ' probe failed: ';
-          this.#env.events.event(pod as Live<ApiObject>, 'Warning', 'Unhealthy', WORDS[kind] + text + output);
+          const fieldPath = containerFieldPath(pod, spec.name);
+          const message = WORDS[kind] + text + output;
+          this.#env.events.event(pod as Live<ApiObject>, 'Warning', 'Unhealthy', message, undefined, fieldPath);
         },
       });
       this.#probers.set(container.id, prober);

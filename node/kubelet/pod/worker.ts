@@ -7,7 +7,16 @@ import { hashContainer } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { VolumeError } from '../volumes/errors.ts';
 import { PodApplier } from './apply.ts';
-import { describePod, findContainer, gracePeriodMs, type NodePod, nameOf, namespaceOf, uidOf } from './objects.ts';
+import {
+  containerFieldPath,
+  describePod,
+  findContainer,
+  gracePeriodMs,
+  type NodePod,
+  nameOf,
+  namespaceOf,
+  uidOf,
+} from './objects.ts';
 import { PodObserver } from './observer.ts';
 import { type PodAction, planPod, terminationOrder } from './plan.ts';
 import { PodProbes } from './probes.ts';
@@ -337,7 +346,7 @@ export class PodWorker {
         this.#imageFailures.set(name, count + 1);
         const untilMs = monotonicMs + backoffMs(IMAGE_BACKOFF, count);
         failures.set(name, { reason, message, untilMs, backOffFromMs: monotonicMs + PULL_ERROR_SHOWN_MS });
-        this.#tell('Warning', 'Failed', `Error: ${reason}`);
+        this.#tell('Warning', 'Failed', `Error: ${reason}`, name);
       } else if (reason === 'RunContainerError') {
         // The runtime has an exited container for it, whose restarts are counted as of any other.
         failures.set(name, { reason, message, untilMs: monotonicMs + PULL_ERROR_SHOWN_MS });
@@ -356,7 +365,7 @@ export class PodWorker {
     const under = this.#kills.get(container.id);
     if (under && under.deadlineMs <= deadlineMs + 1_000) return;
     under?.abort.abort(new Error('it is to end sooner'));
-    if (!under && message !== undefined) this.#tell('Normal', 'Killing', message);
+    if (!under && message !== undefined) this.#tell('Normal', 'Killing', message, container.name);
     const abort = new AbortController();
     const kill = { deadlineMs, abort };
     this.#kills.set(container.id, kill);
@@ -396,7 +405,7 @@ export class PodWorker {
     const groups = terminationOrder(this.#pod, this.#observed);
     if (groups[0] && this.#unwanted && this.#kills.size === 0) {
       // Deleted by force: the sandbox's end is the end of all that is in it.
-      for (const container of groups.flat()) this.#tell('Normal', 'Killing', `Stopping container ${container.name}`);
+      for (const { name } of groups.flat()) this.#tell('Normal', 'Killing', `Stopping container ${name}`, name);
     } else if (groups[0]) {
       if (!this.#unwanted) this.#showStatus();
       const totalMs = this.#unwanted ? 0 : Math.min(this.#graceMsMax, gracePeriodMs(this.#pod));
@@ -489,8 +498,9 @@ export class PodWorker {
     return { phase: well ? 'Succeeded' : 'Failed' };
   }
 
-  #tell(type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.#env.events.event(this.#pod as Live<ApiObject>, type, reason, message);
+  #tell(type: 'Normal' | 'Warning', reason: string, message: string, container = ''): void {
+    const fieldPath = containerFieldPath(this.#pod, container);
+    this.#env.events.event(this.#pod as Live<ApiObject>, type, reason, message, undefined, fieldPath);
   }
 
   #tellBackOff({ container, message }: Extract<PodAction, { type: 'tellBackOff' }>): void {
@@ -499,6 +509,7 @@ export class PodWorker {
       'Warning',
       'BackOff',
       `Back-off restarting failed container ${container.name} in pod ${describePod(this.#pod)}`,
+      container.name,
     );
     this.#env.log.debug(message);
   }
@@ -514,8 +525,8 @@ export class PodWorker {
       untilMs: failure.untilMs,
       backOffFromMs: 0,
     });
-    this.#tell('Normal', 'BackOff', message);
-    this.#tell('Warning', 'Failed', 'Error: ImagePullBackOff');
+    this.#tell('Normal', 'BackOff', message, name);
+    this.#tell('Warning', 'Failed', 'Error: ImagePullBackOff', name);
     this.#lookAgain(failure.untilMs);
   }
 

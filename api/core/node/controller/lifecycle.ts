@@ -19,7 +19,7 @@ export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, 
       watching(leases, ({ metadata }) => (metadata.namespace === LEASES_NAMESPACE ? [metadata.name] : [])),
       watching(pods, () => []),
     ],
-    observe({ informers, clock }, name) {
+    observe({ informers, clock, events }, name) {
       const node = informers.informer(nodes).get(name);
       if (!node) {
         heard.delete(name);
@@ -29,6 +29,8 @@ export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, 
       const beat = node.status?.conditions?.find(({ type }) => type === 'Ready')?.lastHeartbeatTime;
       const sign = `${node.metadata.uid} ${lease?.spec?.renewTime ?? ''} ${beat ?? ''}`;
       const last = heard.get(name);
+      if (!last)
+        events.event(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
       if (last?.sign !== sign) heard.set(name, { sign, atMs: clock.now() });
       return { node, lease, heardMs: heard.get(name)?.atMs ?? clock.now(), graceMs };
     },
