@@ -49,6 +49,11 @@ export class HealthChecks implements AsyncDisposable {
     this.#checks.set(service, check);
   }
 
+  /** Resolves when all that were asked for so far listen, or cannot. */
+  async idle(): Promise<void> {
+    await Promise.all(Array.from(this.#checks.values(), ({ listener }) => listener));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const all = [...this.#checks.values()];
     this.#checks.clear();

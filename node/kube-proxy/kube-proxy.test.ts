@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { endpointSlices, services } from '../../api/resources.ts';
+import { endpointSlices, nodes, services } from '../../api/resources.ts';
 import type { ServiceSpec } from '../../api/types/core/v1.generated.ts';
 import { silentLogger } from '../../libs/base/log.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
@@ -13,6 +13,8 @@ import { hostOf } from '../../tests/harness/host.ts';
 import { createNetwork, type Network, type NetworkHost } from '../../tests/harness/namespace.ts';
 import { requires } from '../../tests/harness/requirements.ts';
 import { type KubeProxy, removeKubeProxy, startKubeProxy } from './kube-proxy.ts';
+
+const ZONE = 'topology.kubernetes.io/zone';
 
 /**
  * node-1 has the proxy; node-2 and node-3 are endpoints, and outsiders where a test needs one. A server answers with its
@@ -152,6 +154,23 @@ describe('kube-proxy in a kernel', requires('root', 'nft'), () => {
     await of.slices.update(sliceOf('asked', ['172.30.0.12']));
     await settled();
     assert.deepEqual(await ask(), [503, 0]);
+  });
+
+  test('traffic stays in the zone that the node’s label says, also when that changes', async () => {
+    await client.resource(nodes).create({ metadata: { name: 'node-1', labels: { [ZONE]: 'east' } }, spec: {} });
+    await service('near', '10.96.0.9', { trafficDistribution: 'PreferSameZone' }, ['172.30.0.12', '172.30.0.13']);
+    const slice = sliceOf('near', ['172.30.0.12', '172.30.0.13']);
+    const hints = [{ forZones: [{ name: 'east' }] }, { forZones: [{ name: 'west' }] }];
+    const endpoints = slice.endpoints.map((endpoint, index) => ({ ...endpoint, hints: hints[index] }));
+    await of.slices.update({ ...slice, endpoints });
+    await settled();
+    assert.deepEqual(await names(one, '10.96.0.9', 6), ['node-2']);
+    const { metadata } = await client
+      .resource(nodes)
+      .update({ metadata: { name: 'node-1', labels: { [ZONE]: 'west' } }, spec: {} });
+    await informers.informer(nodes).caughtUp(metadata.resourceVersion);
+    await proxy.idle();
+    assert.deepEqual(await names(one, '10.96.0.9', 6), ['node-3']);
   });
 
   test('an endpoint reaches itself', async () => {

@@ -1,5 +1,5 @@
-import { endpointSlices, services } from '../../api/resources.ts';
-import type { Service } from '../../api/types/core/v1.generated.ts';
+import { endpointSlices, nodes, services } from '../../api/resources.ts';
+import type { Node, Service } from '../../api/types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../api/types/discovery/v1.generated.ts';
 import { Backoff } from '../../libs/base/backoff.ts';
 import type { Clock } from '../../libs/base/clock.ts';
@@ -20,6 +20,7 @@ import { baseTable, REMOVAL, TableState } from './table.ts';
  * further changes wait and go together.
  */
 export interface KubeProxyOptions extends ProxyConfig {
+  /** Asked for Services, EndpointSlices, and nodes, of which this one is enough: where no zone is given, it says which. */
   readonly informers: Informers;
   readonly host: Host;
   readonly clock: Clock;
@@ -43,6 +44,7 @@ export interface KubeProxy extends AsyncDisposable {
 
 /** Marks our routes; a number that no routing program has in iproute2's list. */
 const ROUTE_PROTOCOL = '75';
+const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 
 /** Resolves when the first state is in the kernel; throws where nft cannot be run or refuses it. */
@@ -79,6 +81,7 @@ class NodeProxy implements KubeProxy {
   readonly #healthChecks: HealthChecks;
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
+  readonly #nodes: Informer<Node>;
   /** Services to look at again; bounded by their number. */
   readonly #dirty = new Set<string>();
   readonly #backoff = new Backoff(BACKOFF);
@@ -97,6 +100,7 @@ class NodeProxy implements KubeProxy {
     this.#healthChecks = new HealthChecks(options);
     this.#services = options.informers.informer(services);
     this.#slices = options.informers.informer(endpointSlices);
+    this.#nodes = options.informers.informer(nodes);
     this.#slices.index('kube-proxy/service', servicesOf);
   }
 
@@ -116,12 +120,19 @@ class NodeProxy implements KubeProxy {
       this.#slices.on((object, previous) => {
         for (const slice of [object, previous]) for (const key of slice ? servicesOf(slice) : []) this.#touch(key);
       }),
+      this.#nodes.on((node, previous) => {
+        if ((node ?? previous)!.metadata.name !== this.#options.nodeName) return;
+        // Which endpoints are near may be otherwise for every Service.
+        if (node?.metadata.labels?.[ZONE_LABEL] !== previous?.metadata.labels?.[ZONE_LABEL])
+          for (const service of this.#services.list()) this.#touch(keyOf(service));
+      }),
     ];
     this.#options.log.info('Services are in the kernel', { services: this.#state.size });
   }
 
   async idle(): Promise<void> {
     while (this.#running) await this.#running;
+    await this.#healthChecks.idle();
   }
 
   /** Leaves the table as it is: connections go on while nobody looks after them. */
@@ -156,9 +167,16 @@ class NodeProxy implements KubeProxy {
     }
   }
 
+  #config(): ProxyConfig {
+    const { nodeName } = this.#options;
+    const zone = this.#options.zone ?? this.#nodes.get(nodeName)?.metadata.labels?.[ZONE_LABEL];
+    return { ...this.#options, ...(zone !== undefined && { zone }) };
+  }
+
   /** After a failure nobody knows what the table has (somebody may have flushed it): all of it again. */
   async #apply(): Promise<void> {
     const whole = this.#whole;
+    const config = this.#config();
     const keys = new Set([...this.#dirty, ...(whole ? this.#services.list().map(keyOf) : [])]);
     this.#dirty.clear();
     const state = whole ? new TableState() : this.#state;
@@ -167,8 +185,8 @@ class NodeProxy implements KubeProxy {
     for (const key of keys) {
       const service = this.#services.get(key);
       const slices = this.#slices.by('kube-proxy/service', key);
-      const wanted = service && plan(service, slices, this.#options);
-      this.#healthChecks.set(key, service && healthCheckOf(service, slices, this.#options));
+      const wanted = service && plan(service, slices, config);
+      this.#healthChecks.set(key, service && healthCheckOf(service, slices, config));
       for (const address of this.#state.get(key)?.udpAddresses ?? []) {
         if (!wanted?.udpAddresses.has(address)) departed.add(address);
       }
