@@ -2,45 +2,27 @@
 // The `tutti` command: finds the subcommand and leaves the rest to it.
 
 import process from 'node:process';
-import metadata from '../package.json' with { type: 'json' };
+import { COMMANDS, usage } from './commands/commands.ts';
 import { CommandError } from './errors.ts';
 
 const EXIT_MS = 500;
 
-const USAGE = `tutti ${metadata.version}: Kubernetes in TypeScript
-
-usage:
-  tutti up          start a cluster on this machine ("tutti up --help")
-  tutti dev         the same from a clone's sources, started anew on every save
-  tutti version     print the version
-  tutti --help      print this text
-`;
-
 /** Runs one command line (without the program's name); resolves with the exit code. */
 async function run(args: readonly string[]): Promise<number> {
-  const [command, ...rest] = args;
-  switch (command) {
-    case 'up': {
-      const { up } = await import('./commands/up.ts');
-      return up(rest);
-    }
-    case 'dev': {
-      const { dev } = await import('./commands/dev.ts');
-      return dev(rest);
-    }
-    case 'version':
-    case '--version':
-      process.stdout.write(`${metadata.version}\n`);
-      return 0;
-    case undefined:
-    case 'help':
-    case '--help':
-    case '-h':
-      process.stdout.write(USAGE);
-      return 0;
-    default:
-      throw new CommandError(`There is no command "${command}"; "tutti --help" lists the commands.`, 2);
+  const [word, ...rest] = args;
+  if (word === undefined || word === 'help' || word === '--help' || word === '-h') {
+    const named = word === 'help' ? rest[0] : undefined;
+    if (named !== undefined) return run([named, '--help']);
+    process.stdout.write(usage());
+    return 0;
   }
+  const name = word === '--version' ? 'version' : word;
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    throw new CommandError(`There is no command "${word}"; "tutti --help" lists the commands.`, 2);
+  }
+  const { run: start } = await command.load();
+  return start(rest);
 }
 
 /** Errors of users get one sentence, those of the program their stack. */

@@ -1,22 +1,25 @@
-// `tutti up --detach`: the same command, as a process that stays when this one has ended.
+// `--detach`: the same command, as a process that stays when this one has ended.
 
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from '../errors.ts';
-import type { UpOptions } from './up-options.ts';
 
 const LOOK_MS = 50;
 
-/** Resolves once the cluster runs, with what it printed. Throws `CommandError` with its last words where it ended. */
-export async function detach({ dataDir }: UpOptions, args: readonly string[]): Promise<number> {
+/** Resolves once it runs, with what it printed. Throws `CommandError` with its last words where it ended. */
+export async function detach(
+  command: 'up' | 'server' | 'agent',
+  { dataDir }: { readonly dataDir: string },
+  args: readonly string[],
+): Promise<number> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const logFile = `${dataDir}/log`;
   const log = openSync(logFile, 'a', 0o600);
   const from = statSync(logFile).size;
   const rest = args.filter((word) => word !== '--detach');
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, 'up', ...rest], {
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1]!, command, ...rest], {
     detached: true,
     stdio: ['ignore', log, log],
   });
@@ -28,8 +31,8 @@ export async function detach({ dataDir }: UpOptions, args: readonly string[]): P
   for (;;) {
     await sleep(LOOK_MS);
     const text = readFileSync(logFile).subarray(from).toString();
-    if (text.includes('\nkubeconfig: ')) {
-      process.stdout.write(text.replace('Ctrl-C stops it', `kill ${child.pid} stops it`));
+    if (text.includes('\nCtrl-C stops it')) {
+      process.stdout.write(text.replace('Ctrl-C stops it', `"tutti stop" or kill ${child.pid} stops it`));
       child.unref();
       return 0;
     }

@@ -1,11 +1,7 @@
 // The options of `tutti up`, from the command line and from a file, made into settings or refused in a sentence.
 
-import { readFileSync } from 'node:fs';
-import { homedir, hostname } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { load } from 'js-yaml';
-import { parseIp } from '../../libs/machinery/ip.ts';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import {
   type ClusterNetworks,
   clusterNetworks,
@@ -15,6 +11,18 @@ import {
 import { COMPONENTS, type ComponentName } from '../compose/components.ts';
 import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
 import { CommandError } from '../errors.ts';
+import {
+  cgroupRootOf,
+  dataDirOf,
+  manifestPathOf,
+  mirrorsOf,
+  nodeIpOf,
+  nodeNameOf,
+  type Parsed,
+  parseOptions,
+  portOf,
+  readConfig,
+} from './options.ts';
 
 export const USAGE = `tutti up: start a cluster on this machine, in the foreground
 
@@ -35,12 +43,15 @@ usage: tutti up [options]
   --node-ip ADDRESS      by which others reach this machine (default: its own)
   --pod-cidr CIDR        where pods' addresses come from (default ${DEFAULT_POD_CIDR})
   --service-cidr CIDR    where Services' addresses come from (default ${DEFAULT_SERVICE_CIDR})
+  --tls-san NAME,…       further names and addresses by which nodes and users reach the API server
   --cri-endpoint URL     use a container runtime of yours (unix:///run/containerd/containerd.sock)
                          instead of starting containerd
   --registry-mirror REGISTRY=URL
                          where to ask for images of a registry first (docker.io=http://10.0.0.5:5000;
                          *=URL: of every registry); may be repeated; for our own containerd
   --cgroup-root PATH     the cgroup below which pods have theirs (default ${DEFAULT_CGROUP_ROOT})
+  --pod-manifest-path DIR
+                         run the pods whose manifests are in this folder, whatever becomes of the cluster
   --audit-policy-file FILE
                          with --audit-log-path: which requests are written down, and how much of each
   --audit-log-path FILE  where they are written, one event a line
@@ -71,11 +82,13 @@ const OPTIONS = {
   simulate: { type: 'string' },
   'node-name': { type: 'string' },
   'node-ip': { type: 'string' },
+  'tls-san': { type: 'string', multiple: true },
   'pod-cidr': { type: 'string' },
   'service-cidr': { type: 'string' },
   'cri-endpoint': { type: 'string' },
   'registry-mirror': { type: 'string', multiple: true },
   'cgroup-root': { type: 'string' },
+  'pod-manifest-path': { type: 'string' },
   'audit-policy-file': { type: 'string' },
   'audit-log-path': { type: 'string' },
   'keep-pods': { type: 'boolean' },
@@ -86,7 +99,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+type Values = Parsed<typeof OPTIONS>['values'];
 
 export interface UpOptions {
   readonly dataDir: string;
@@ -100,10 +113,14 @@ export interface UpOptions {
   readonly simulate?: number;
   readonly nodeName: string;
   readonly nodeIp?: string;
+  /** Further names and addresses of the API server, in its certificate. */
+  readonly tlsSans: readonly string[];
   readonly networks: ClusterNetworks;
   readonly criEndpoint?: string;
   readonly mirrors: ReadonlyMap<string, string>;
   readonly cgroupRoot: string;
+  /** The folder of static pods; '' for none. */
+  readonly staticPodPath: string;
   readonly keepPods: boolean;
   readonly detach: boolean;
   readonly mergeKubeconfig: boolean;
@@ -115,33 +132,46 @@ const SIMULATED_MAX = 10_000;
 /** The components that make this machine a node. */
 export const NODE_COMPONENTS: readonly ComponentName[] = ['kubelet', 'kube-proxy', 'dns'];
 
+/** How commands of one set of options differ. */
+export interface CommandDefaults {
+  readonly command: 'up' | 'server';
+  readonly components: readonly ComponentName[];
+  /** Undefined: by whether pods must reach it. */
+  readonly listenHost?: string;
+}
+
+const UP: CommandDefaults = { command: 'up', components: COMPONENTS };
+
 /** `help`, or settings that are complete. Throws `CommandError`. */
-export function upOptions(args: readonly string[]): UpOptions | 'help' {
-  const given = parse(args);
+export function upOptions(args: readonly string[], as: CommandDefaults = UP): UpOptions | 'help' {
+  const { command } = as;
+  const { values: given } = parseOptions(command, args, OPTIONS);
   if (given.help) return 'help';
-  const values: Values = { ...(given.config === undefined ? {} : readConfig(given.config)), ...given };
+  const values: Values = {
+    ...(given.config === undefined ? {} : readConfig(command, given.config, OPTIONS)),
+    ...given,
+  };
   const simulate = simulateOf(values.simulate);
-  const wanted = componentsOf(values.only, simulate !== undefined);
+  const wanted = componentsOf(values.only, simulate !== undefined, as.components);
   const node = NODE_COMPONENTS.some((name) => wanted.has(name));
-  const { 'node-ip': nodeIp, 'cri-endpoint': criEndpoint } = values;
-  if (nodeIp !== undefined && !parseIp(nodeIp)) {
-    throw new CommandError(`--node-ip wants an address of this machine, not "${nodeIp}".`, 2);
-  }
+  const { 'cri-endpoint': criEndpoint } = values;
   return {
-    dataDir: resolve(values['data-dir'] ?? join(homedir(), '.tutti')),
+    dataDir: dataDirOf(values['data-dir']),
     port: portOf(values.port ?? '6443'),
-    listenHost: values.listen ?? (node ? '0.0.0.0' : '127.0.0.1'),
+    listenHost: values.listen ?? as.listenHost ?? (node ? '0.0.0.0' : '127.0.0.1'),
     store: storeOf(values.store ?? 'lmdb'),
     ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
     ...auditOf(values['audit-policy-file'], values['audit-log-path']),
     wanted,
     ...(simulate !== undefined && { simulate }),
     nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
-    ...(nodeIp !== undefined && { nodeIp }),
+    ...nodeIpOf(values['node-ip']),
+    tlsSans: (values['tls-san'] ?? []).flatMap((text) => text.split(',')).filter((text) => text !== ''),
     networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
     ...(criEndpoint !== undefined && { criEndpoint }),
     mirrors: mirrorsOf(values['registry-mirror'] ?? []),
-    cgroupRoot: `/${(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT).replace(/^\/+|\/+$/g, '')}`,
+    cgroupRoot: cgroupRootOf(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT),
+    staticPodPath: manifestPathOf(values['pod-manifest-path']),
     keepPods: values['keep-pods'] ?? false,
     detach: values.detach ?? false,
     mergeKubeconfig: !values['no-merge-kubeconfig'],
@@ -153,54 +183,6 @@ function auditOf(policyFile?: string, logPath?: string) {
   if (policyFile && logPath) return { audit: { policyFile: resolve(policyFile), logPath: resolve(logPath) } };
   if (policyFile || logPath) throw new CommandError('--audit-policy-file and --audit-log-path go together.', 2);
   return {};
-}
-
-function parse(args: readonly string[]): Values {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    throw new CommandError(`${(error as Error).message}. "tutti up --help" lists the options.`, 2);
-  }
-}
-
-/** The same names as on the command line, with values of YAML. */
-function readConfig(file: string): Values {
-  let content: unknown;
-  try {
-    content = load(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    const why = code === 'ENOENT' ? 'there is no such file' : message.split('\n')[0];
-    throw new CommandError(`--config ${file} cannot be read: ${why}.`, 2);
-  }
-  if (content === null || content === undefined) return {};
-  if (typeof content !== 'object' || Array.isArray(content)) {
-    throw new CommandError(`--config ${file} must hold options with values, as "port: 7443".`, 2);
-  }
-  const values: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(content)) {
-    if (!Object.hasOwn(OPTIONS, name) || name === 'config' || name === 'help') {
-      throw new CommandError(`--config ${file}: there is no option "${name}"; "tutti up --help" lists them.`, 2);
-    }
-    const option: { type: string; multiple?: boolean } = OPTIONS[name as keyof typeof OPTIONS];
-    if (option.type === 'boolean') {
-      if (typeof value !== 'boolean') throw new CommandError(`--config ${file}: ${name} wants true or false.`, 2);
-      values[name] = value;
-      continue;
-    }
-    const all = Array.isArray(value) ? value : [value];
-    if (all.some((one) => typeof one !== 'string' && typeof one !== 'number') || (!option.multiple && all.length > 1)) {
-      throw new CommandError(`--config ${file}: ${name} wants ${option.multiple ? 'words' : 'one word'}.`, 2);
-    }
-    values[name] = option.multiple ? all.map(String) : String(all[0]);
-  }
-  return values as Values;
-}
-
-function portOf(text: string): number {
-  const port = Number(text);
-  if (text !== '' && Number.isInteger(port) && port >= 0 && port <= 65535) return port;
-  throw new CommandError(`--port wants a number from 0 to 65535, not "${text}".`, 2);
 }
 
 function storeOf(text: string): string {
@@ -222,28 +204,14 @@ function simulateOf(text: string | undefined): number | undefined {
   throw new CommandError(`--simulate wants a number of nodes from 0 to ${SIMULATED_MAX}, not "${text}".`, 2);
 }
 
-function componentsOf(only: readonly string[] | undefined, simulates: boolean): ReadonlySet<ComponentName> {
-  const all = simulates ? COMPONENTS.filter((name) => !NODE_COMPONENTS.includes(name)) : COMPONENTS;
+function componentsOf(
+  only: readonly string[] | undefined,
+  simulates: boolean,
+  usual: readonly ComponentName[],
+): ReadonlySet<ComponentName> {
+  const all = simulates ? usual.filter((name) => !NODE_COMPONENTS.includes(name)) : usual;
   const names = only?.flatMap((text) => text.split(',')).filter((text) => text !== '') ?? all;
   const unknown = names.find((name) => !(COMPONENTS as readonly string[]).includes(name));
   if (unknown !== undefined) throw new CommandError(`--only knows ${COMPONENTS.join(', ')}, not "${unknown}".`, 2);
   return new Set(['apiserver', ...names] as ComponentName[]);
-}
-
-function nodeNameOf(text: string): string {
-  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
-  throw new CommandError(
-    `"${text}" is no name for a node; give one of small letters, digits and dashes with --node-name.`,
-    2,
-  );
-}
-
-function mirrorsOf(all: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(
-    all.map((text): [string, string] => {
-      const [, registry, url] = /^([^=/]+)=(https?:\/\/[^/]+.*)$/.exec(text) ?? [];
-      if (registry && url) return [registry, url];
-      throw new CommandError(`--registry-mirror wants docker.io=http://10.0.0.5:5000, not "${text}".`, 2);
-    }),
-  );
 }

@@ -13,12 +13,14 @@ import { keepIdentityLease } from '../../control-plane/apiserver/identity-lease.
 import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
 import { type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
+import type { ServiceRouting } from '../../control-plane/apiserver/service-resolver.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Host, Sockets } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
+import { parseIp } from '../../libs/machinery/ip.ts';
 import { type ClusterPki, type ClusterPkiOptions, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
 import { keepRenewed } from '../../libs/pki/keep-renewed.ts';
 import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
@@ -54,8 +56,12 @@ export interface ApiServerSettings {
   readonly nodeName?: string;
   /** The address at which nodes and pods reach this machine; default: its own. */
   readonly advertiseAddress?: string;
+  /** Further names and addresses by which it is reached. */
+  readonly tlsSans?: readonly string[];
   /** Where connections to nodes are made; default: this machine's network. */
   readonly nodeSockets?: Pick<Sockets, 'connect'>;
+  /** How webhooks and extension servers are reached; default `clusterIP`: a kube-proxy runs on this machine. */
+  readonly serviceRouting?: ServiceRouting;
   /** What reaches nodes, pods and services, over what carries their streams; default: that alone. */
   readonly connectorOver?: (upgrades: Connector) => Connector;
   /** Which requests are told of, by an audit policy in YAML, and in which file. */
@@ -82,13 +88,16 @@ export interface RunningApiServer extends AsyncDisposable {
 /** Starts it; resolves when it answers. Disposing stops it: watches end, requests finish, the store closes. */
 export async function startApiServer(machine: Machine, settings: ApiServerSettings): Promise<RunningApiServer> {
   const { host, clock, random, keys, log } = machine;
-  const { networks = clusterNetworks(DEFAULT_POD_CIDR, DEFAULT_SERVICE_CIDR) } = settings;
+  const { tlsSans: sans = [], networks = clusterNetworks(DEFAULT_POD_CIDR, DEFAULT_SERVICE_CIDR) } = settings;
   await host.files.makeDirectory(settings.dataDir);
   const port = settings.port || (await freePort(host, settings.listenHost));
   const addresses = [...new Set(host.facts.addresses().map(({ address }) => address))].filter((a) => !a.includes('%'));
   const wanted: ClusterPkiOptions = {
     dir: settings.dataDir,
-    names: { dns: [host.facts.hostname], ip: addresses },
+    names: {
+      dns: [host.facts.hostname, ...sans.filter((text) => !parseIp(text))],
+      ip: [...new Set([...addresses, ...sans.filter((text) => parseIp(text))])],
+    },
     serviceIps: [networks.apiServerIp],
     ...(settings.nodeName ? { nodeName: settings.nodeName } : {}),
   };
@@ -140,8 +149,10 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     describe: publishedDescriptions(),
     connector: settings.connectorOver?.(connector) ?? connector,
     webhooks: httpsWebhooks(host.sockets),
+    serviceRouting: settings.serviceRouting ?? 'clusterIP',
     aggregation: httpsAggregation({
       sockets: host.sockets,
+      upgrades: connector.upgrades,
       identity: () => ({
         certificatePem: pki.frontProxyClient.certificatePem,
         privateKeyPem: pki.frontProxyClient.key.privateKeyPem(),
@@ -159,7 +170,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     log: log.child('serve'),
     limits: LIMITS,
     handle,
-    upgrade: connector.upgradeHook(handle),
+    upgrade: connector.upgradeHook(handle, (path) => server.isElsewhere(path)),
   });
   const url = `https://${advertised}:${serving.port}`;
   const kubeconfigPath = `${settings.dataDir}/admin.kubeconfig`;

@@ -1,4 +1,4 @@
-// The cluster's DNS as an addon: the Service that pods know, and the server behind it.
+// The cluster's DNS as an addon: the Service that pods know, and the servers behind it, one on each node.
 
 import { type DnsServer, startDns } from '../../addons/dns/dns.ts';
 import { clusterRoleBindings, clusterRoles, endpointSlices, serviceAccounts, services } from '../../api/resources.ts';
@@ -8,11 +8,8 @@ import { isAlreadyExists, isNotFound } from '../../libs/machinery/errors.ts';
 import type { Machine } from './apiserver.ts';
 
 export interface DnsSettings {
-  /** As an administrator: makes the addon's objects. */
-  readonly admin: Client;
-  /** As `DNS_ACCOUNT`. */
+  /** As `DNS_ACCOUNT`, or as a node that joined. */
   readonly informers: Informers;
-  readonly nodeName: string;
   readonly nodeIp: string;
   /** The cluster IP of the Service `kube-dns`. */
   readonly dnsIp: string;
@@ -44,39 +41,60 @@ export async function ensureDnsAccount(admin: Client): Promise<void> {
   ]);
 }
 
-/** Starts to answer, and tells the cluster where. */
-export async function startClusterDns(machine: Machine, settings: DnsSettings): Promise<AsyncDisposable> {
-  const { admin, nodeName, nodeIp, dnsIp, informers } = settings;
-  const server = await listen(machine, settings, informers);
+/** Where a node's DNS answers. */
+export interface DnsEndpoint {
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  readonly port: number;
+  /** Default true. */
+  readonly ready?: boolean;
+}
+
+/** Makes the Service that pods know, and the node's endpoint of it. `admin` may do so. */
+export async function publishDns(admin: Client, endpoint: DnsEndpoint & { readonly dnsIp: string }): Promise<void> {
+  await ensureDnsService(admin, endpoint.dnsIp);
+  await publishDnsEndpoint(admin, endpoint);
+}
+
+/** A slice for each node: none has to know of the others. Pods ask their own node first. */
+export async function publishDnsEndpoint(
+  admin: Client,
+  { nodeName, nodeIp, port, ready = true }: DnsEndpoint,
+): Promise<void> {
   const slices = admin.resource(endpointSlices).namespace(NAMESPACE);
-  const sliceName = `${SERVICE}-${nodeName}`;
-  await ensureService(admin, dnsIp);
+  const name = `${SERVICE}-${nodeName}`;
   const ports = (['UDP', 'TCP'] as const).map((protocol) => ({
     name: protocol === 'UDP' ? 'dns' : 'dns-tcp',
     protocol,
-    port: server.port,
+    port,
   }));
+  const conditions = { ready, serving: ready, terminating: false };
+  const endpoints = [{ addresses: [nodeIp], nodeName, conditions, hints: { forNodes: [{ name: nodeName }] } }];
   const slice = {
     metadata: {
-      name: sliceName,
+      name,
       namespace: NAMESPACE,
       labels: { 'kubernetes.io/service-name': SERVICE, 'endpointslice.kubernetes.io/managed-by': 'tutti' },
     },
     addressType: nodeIp.includes(':') ? 'IPv6' : 'IPv4',
-    endpoints: [{ addresses: [nodeIp], nodeName, conditions: { ready: true, serving: true, terminating: false } }],
+    endpoints,
     ports,
   };
-  const found = await slices.get(sliceName).catch(absent);
-  if (found?.addressType !== undefined && found.addressType !== slice.addressType) await slices.delete(sliceName);
-  if (found?.addressType === slice.addressType) {
-    await slices.patch(sliceName, { endpoints: slice.endpoints, ports }, { type: 'merge' });
-  } else await slices.create(slice);
-  return server;
+  const found = await slices.get(name).catch(absent);
+  if (found?.addressType !== undefined && found.addressType !== slice.addressType) await slices.delete(name);
+  if (found?.addressType === slice.addressType) await slices.patch(name, { endpoints, ports }, { type: 'merge' });
+  else await slices.create(slice);
 }
 
-async function listen(machine: Machine, settings: DnsSettings, informers: Informers): Promise<DnsServer> {
+/** Takes a node's endpoint away. */
+export async function removeDnsEndpoint(admin: Client, nodeName: string): Promise<void> {
+  await admin.resource(endpointSlices).namespace(NAMESPACE).delete(`${SERVICE}-${nodeName}`).catch(absent);
+}
+
+/** Starts to answer. */
+export async function startNodeDns(machine: Machine, settings: DnsSettings): Promise<DnsServer> {
   const { host, clock, random } = machine;
-  const { nodeIp, dnsIp, podCidrs } = settings;
+  const { informers, nodeIp, dnsIp, podCidrs } = settings;
   const log = machine.log.child('dns');
   const start = (port: number) =>
     startDns({
@@ -98,7 +116,8 @@ async function listen(machine: Machine, settings: DnsSettings, informers: Inform
   }
 }
 
-async function ensureService(admin: Client, dnsIp: string): Promise<void> {
+/** The Service behind the address that pods ask. */
+export async function ensureDnsService(admin: Client, dnsIp: string): Promise<void> {
   const client = admin.resource(services).namespace(NAMESPACE);
   const found = await client.get(SERVICE).catch(absent);
   if (found?.spec?.clusterIP === dnsIp) return;

@@ -28,6 +28,8 @@ export interface NodeSettings {
   readonly wanted: ReadonlySet<ComponentName>;
   /** The cgroup below which pods have theirs. */
   readonly cgroupRoot: string;
+  /** Manifests of pods that run without an API server; '' for none. */
+  readonly staticPodPath: string;
 }
 
 export interface RuntimeSettings {
@@ -41,6 +43,9 @@ export interface Runtime {
   readonly cri: CriClient;
   readonly own: OwnContainerd | undefined;
 }
+
+/** Tells what was done. */
+export type Step = (what: string, detail: string) => void;
 
 export interface RunningNode {
   /** Ends it. Pods go on running where they are to be kept. */
@@ -67,12 +72,18 @@ export async function startRuntime(machine: Machine, settings: RuntimeSettings):
   return { cri, own: undefined };
 }
 
+/** A runtime without a node: containers that run go on, and nobody looks after them. */
+export async function endRuntime({ cri, own }: Runtime): Promise<void> {
+  await cri.close();
+  await own?.stop();
+}
+
 /** Starts the parts in their order; `told` hears of each. What was started is stopped again where one fails. */
 export async function startNode(
   access: NodeAccess,
   runtime: Runtime | undefined,
   settings: NodeSettings,
-  told: (part: ComponentName, detail: string) => void,
+  told: Step,
 ): Promise<RunningNode> {
   const node = new Node(access, runtime, settings);
   try {
@@ -114,7 +125,7 @@ class Node implements RunningNode {
     this.#settings = settings;
   }
 
-  async start(told: (part: ComponentName, detail: string) => void): Promise<void> {
+  async start(told: Step): Promise<void> {
     const { wanted } = this.#settings;
     const parts: Promise<void>[] = [];
     if (wanted.has('kubelet')) parts.push(this.#startKubelet().then((detail) => told('kubelet', detail)));
@@ -152,7 +163,7 @@ class Node implements RunningNode {
 
   async #startKubelet(): Promise<string> {
     const { machine, kubelet: client, proxy } = this.#access;
-    const { nodeName, nodeIp, networks, dataDir, cgroupRoot, wanted } = this.#settings;
+    const { nodeName, nodeIp, networks, dataDir, cgroupRoot, staticPodPath, wanted } = this.#settings;
     const { host, clock, random, keys, log } = machine;
     const cri = this.#runtime!.cri;
     const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
@@ -179,6 +190,7 @@ class Node implements RunningNode {
         podLogsDirectory: `${dataDir}/logs/pods`,
         containerLogsDirectory: `${dataDir}/logs/containers`,
         cgroupRoot,
+        staticPodPath,
         nodeIps: [nodeIp],
         ...(wanted.has('dns') && { clusterDNS: [networks.dnsIp] }),
       },
@@ -217,7 +229,7 @@ class Node implements RunningNode {
     const { nodeName, nodeIp, networks } = this.#settings;
     this.#last.use(
       await startKubeProxy({
-        informers: this.#informersOf(proxy, 'kube-proxy'),
+        informers: this.#informersOf(proxy, 'kube-proxy', { nodes: `metadata.name=${nodeName}` }),
         host: machine.host,
         clock: machine.clock,
         log: machine.log.child('kube-proxy'),

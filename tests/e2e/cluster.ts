@@ -1,10 +1,13 @@
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import process from 'node:process';
+import { after, afterEach, before, type TestContext } from 'node:test';
 import { buildImages, type TestImage } from '../harness/images.ts';
 import { Kubectl } from '../harness/kubectl.ts';
 import { createNetwork, type Network, type NetworkHost } from '../harness/namespace.ts';
-import { type RunningProgram, until } from '../harness/process.ts';
+import { type RunningProgram, type RunResult, until } from '../harness/process.ts';
 import { type Registry, startRegistry } from '../harness/registry.ts';
+import { findContainerd } from '../harness/requirements.ts';
 
 /**
  * The real `tutti up` on a host of the harness: containerd and kubectl are the machine's, images come from the harness's
@@ -87,11 +90,57 @@ export class E2eCluster implements AsyncDisposable {
     await this.#program!.wait();
   }
 
+  /** Another command of `tutti`, run to its end where the cluster runs. */
+  tutti(command: string, options: { input?: string; check?: boolean; timeoutMs?: number } = {}): Promise<RunResult> {
+    const words = command.split(' ').filter((word) => word !== '');
+    return this.host.exec([process.execPath, TUTTI, ...words, '--data-dir', this.dataDir], options);
+  }
+
+  /** The command line of `tutti agent` on another host. */
+  agentCommand(host: NetworkHost, ...args: readonly string[]): string[] {
+    const options = ['--data-dir', join(host.folder, 'tutti'), '--registry-mirror', `*=${this.registry.url}`];
+    return [process.execPath, TUTTI, 'agent', ...options, '--cgroup-root', host.cgroupParent, ...args];
+  }
+
+  /** Makes another host a node; resolves when it says that it is ready. */
+  async join(host: NetworkHost): Promise<RunningProgram> {
+    const token = (await this.tutti('token create --quiet')).stdout.trim();
+    const server = `https://${this.host.address}:6443`;
+    const program = host.spawn(this.agentCommand(host, '--server', server, '--token', token), {
+      logFile: join(host.folder, 'tutti.log'),
+    });
+    await program.waitFor(' is ready\n', 60_000);
+    return program;
+  }
+
   /** The body of an answer, asked for from the host until there is one. */
   async bodyOf(url: string, timeoutMs = 30_000): Promise<string> {
     return until(`${url} answers`, async () => (await this.host.fetch(url).catch(() => undefined))?.body, {
       timeoutMs,
     });
+  }
+
+  /** The node's own tool for containers, beside the cluster's back. */
+  ctr(...args: readonly string[]): Promise<RunResult> {
+    const socket = join(this.dataDir, 'containerd/containerd.sock');
+    return this.host.exec([join(findContainerd()!, 'ctr'), '--address', socket, '--namespace', 'k8s.io', ...args]);
+  }
+
+  /** Ends one container as the runtime's own tool does; resolves with its id. */
+  async killContainer(pod: string, container = 0): Promise<string> {
+    const path = `{.status.containerStatuses[${container}].containerID}`;
+    const id = (await this.kubectl.text(`get pod ${pod} -o jsonpath=${path}`)).replace(/^.*\/\//, '');
+    await this.ctr('task', 'kill', '--signal', 'SIGKILL', id);
+    return id;
+  }
+
+  /** What one wants to know when a test has failed: pods, the newest events and words of the cluster. */
+  async describe(): Promise<string> {
+    const parts = ['get all,pvc -A -o wide', 'get events -A --sort-by=.lastTimestamp'].map(async (args) => {
+      const { stdout, stderr } = await this.kubectl.run(args, { check: false, timeoutMs: 10_000 });
+      return `$ kubectl ${args}\n${(stderr + stdout).split('\n').slice(-60).join('\n')}`;
+    });
+    return [...(await Promise.all(parts)), this.output.slice(-4_000)].join('\n');
   }
 
   async dispose(): Promise<void> {
@@ -103,6 +152,46 @@ export class E2eCluster implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+/**
+ * One cluster for all tests of the suite that calls this; a test that fails shows how the cluster was.
+ *
+ *     describe('…', requires(...CLUSTER_NEEDS), () => {
+ *       const { kubectl } = clusterOfSuite();
+ */
+export function clusterOfSuite(options: ClusterOptions = {}) {
+  let cluster: E2eCluster | undefined;
+  before(
+    async () => {
+      cluster = await startCluster(options);
+    },
+    { timeout: 240_000 },
+  );
+  afterEach(async (context) => {
+    if (cluster !== undefined && (context as TestContext).passed === false) {
+      (context as TestContext).diagnostic(await cluster.describe());
+    }
+  });
+  after(() => cluster?.dispose());
+  return {
+    get cluster(): E2eCluster {
+      return cluster!;
+    },
+    /** Runs kubectl; resolves with what it prints, rejects with its words when it fails. */
+    kubectl(args: string | readonly string[], input?: string | object): Promise<string> {
+      const text = typeof input === 'object' ? JSON.stringify(input) : input;
+      return cluster!.kubectl.text(args, { timeoutMs: 60_000, ...(text !== undefined && { input: text }) });
+    },
+    /** The words of a kubectl that must fail. */
+    async refused(args: string | readonly string[], input?: string | object): Promise<string> {
+      const text = typeof input === 'object' ? JSON.stringify(input) : input;
+      const options = { check: false, timeoutMs: 60_000, ...(text !== undefined && { input: text }) };
+      const { code, stdout, stderr } = await cluster!.kubectl.run(args, options);
+      assert.notEqual(code, 0, `kubectl ${args} was to fail: ${stdout}`);
+      return stderr;
+    },
+  };
 }
 
 /** Makes the hosts, the registry and the command, without starting it. */

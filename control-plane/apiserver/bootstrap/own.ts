@@ -32,6 +32,10 @@ export const ownClusterRoles: readonly BootstrapRole[] = [
     name: 'tutti:local-path-node',
     rules: ['list watch | core | persistentvolumes', 'get | core | namespaces | kube-system'],
   },
+  {
+    name: 'tutti:node-dns',
+    rules: ['list watch | core | namespaces services', 'list watch | discovery.k8s.io | endpointslices'],
+  },
 ];
 
 export const ownClusterRoleBindings: readonly BootstrapBinding[] = [
@@ -63,10 +67,14 @@ export const ownClusterRoleBindings: readonly BootstrapBinding[] = [
     subjects: ['sa kube-system/local-path-provisioner'],
   },
   { name: 'tutti:local-path-node', role: 'tutti:local-path-node', subjects: ['group system:nodes'] },
+  // Nodes that joined bring Services and DNS along as themselves.
+  { name: 'tutti:node-proxier', role: 'system:node-proxier', subjects: ['group system:nodes'] },
+  { name: 'tutti:node-dns', role: 'tutti:node-dns', subjects: ['group system:nodes'] },
 ];
 
 export const ownRoles: readonly BootstrapRole[] = [
   { name: 'tutti:cluster-info', namespace: 'kube-public', rules: ['get | core | configmaps | cluster-info'] },
+  { name: 'tutti:node-config', namespace: 'kube-system', rules: ['get | core | configmaps | tutti-node-config'] },
 ];
 
 export const ownRoleBindings: readonly BootstrapBinding[] = [
@@ -75,6 +83,12 @@ export const ownRoleBindings: readonly BootstrapBinding[] = [
     namespace: 'kube-public',
     role: 'role/tutti:cluster-info',
     subjects: ['user system:anonymous'],
+  },
+  {
+    name: 'tutti:node-config',
+    namespace: 'kube-system',
+    role: 'role/tutti:node-config',
+    subjects: ['group system:nodes', `group ${JOINING_GROUP}`],
   },
 ];
 

@@ -1,0 +1,233 @@
+// `tutti agent`: this machine as a node of a cluster elsewhere, in the foreground.
+
+import { hostname } from 'node:os';
+import process from 'node:process';
+import { nodes } from '../../api/resources.ts';
+import type { Machine } from '../compose/apiserver.ts';
+import { ownAddress } from '../compose/cluster-network.ts';
+import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
+import { type Joined, joinCluster } from '../compose/join.ts';
+import { endRuntime, type RunningNode, type Runtime, type Step, startNode, startRuntime } from '../compose/node.ts';
+import { lockDataDir } from '../data-lock.ts';
+import { CommandError, explainStartError } from '../errors.ts';
+import { type JoinToken, parseJoinToken } from '../join-token.ts';
+import { requireNodeMachine } from '../node-machine.ts';
+import { detach } from './detach.ts';
+import { runUntilSignal } from './foreground.ts';
+import {
+  cgroupRootOf,
+  dataDirOf,
+  manifestPathOf,
+  mirrorsOf,
+  nodeIpOf,
+  nodeNameOf,
+  type Parsed,
+  parseOptions,
+  readConfig,
+} from './options.ts';
+import { NODE_COMPONENTS } from './up-options.ts';
+
+export const USAGE = `tutti agent: make this machine a node of a cluster, in the foreground
+usage: tutti agent --server URL --token TOKEN [options]
+"tutti token create" on the server prints the command to run here. Who joined once comes back without a token.
+  --server URL           of the cluster's API server (https://10.0.0.1:6443)
+  --token TOKEN          as "tutti token create" prints it; it also says which cluster is the right one
+  --data-dir DIR         where the node's part lives (default: ~/.tutti)
+  --node-name NAME       of this machine in the cluster (default: its host name)
+  --node-ip ADDRESS      by which others reach this machine (default: its own)
+  --cri-endpoint URL     use a container runtime of yours instead of starting containerd
+  --registry-mirror REGISTRY=URL
+                         where to ask for images of a registry first; may be repeated
+  --cgroup-root PATH     the cgroup below which pods have theirs (default ${DEFAULT_CGROUP_ROOT})
+  --pod-manifest-path DIR
+                         run the pods whose manifests are in this folder, whatever becomes of the cluster
+  --keep-pods            leave pods running when this stops: the next start takes them over
+  --detach               return once the node runs, and leave it running
+  --config FILE          read options from a YAML file; what the command line says counts more
+  --verbose              log more
+  --help                 print this text
+examples:
+  tutti agent --server https://10.0.0.1:6443 --token abcdef.0123456789abcdef.…
+  tutti agent
+`;
+
+const OPTIONS = {
+  server: { type: 'string' },
+  token: { type: 'string' },
+  'data-dir': { type: 'string' },
+  'node-name': { type: 'string' },
+  'node-ip': { type: 'string' },
+  'cri-endpoint': { type: 'string' },
+  'registry-mirror': { type: 'string', multiple: true },
+  'cgroup-root': { type: 'string' },
+  'pod-manifest-path': { type: 'string' },
+  'keep-pods': { type: 'boolean' },
+  detach: { type: 'boolean' },
+  config: { type: 'string' },
+  verbose: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export interface AgentOptions {
+  readonly server?: string;
+  readonly token?: JoinToken;
+  readonly dataDir: string;
+  readonly nodeName: string;
+  readonly nodeIp?: string;
+  readonly criEndpoint?: string;
+  readonly mirrors: ReadonlyMap<string, string>;
+  readonly cgroupRoot: string;
+  /** The folder of static pods; '' for none. */
+  readonly staticPodPath: string;
+  readonly keepPods: boolean;
+  readonly detach: boolean;
+  readonly verbose: boolean;
+}
+
+/** `help`, or settings that are complete. Throws `CommandError`. */
+export function agentOptions(args: readonly string[]): AgentOptions | 'help' {
+  const { values: given } = parseOptions('agent', args, OPTIONS);
+  if (given.help) return 'help';
+  const values: Parsed<typeof OPTIONS>['values'] = {
+    ...(given.config === undefined ? {} : readConfig('agent', given.config, OPTIONS)),
+    ...given,
+  };
+  const { 'cri-endpoint': criEndpoint } = values;
+  return {
+    ...(values.server !== undefined && { server: serverOf(values.server) }),
+    ...(values.token !== undefined && { token: parseJoinToken(values.token) }),
+    dataDir: dataDirOf(values['data-dir']),
+    nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
+    ...nodeIpOf(values['node-ip']),
+    ...(criEndpoint !== undefined && { criEndpoint }),
+    mirrors: mirrorsOf(values['registry-mirror'] ?? []),
+    cgroupRoot: cgroupRootOf(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT),
+    staticPodPath: manifestPathOf(values['pod-manifest-path']),
+    keepPods: values['keep-pods'] ?? false,
+    detach: values.detach ?? false,
+    verbose: values.verbose ?? false,
+  };
+}
+
+function serverOf(text: string): string {
+  if (URL.canParse(text) && new URL(text).protocol === 'https:') return text.replace(/\/$/, '');
+  throw new CommandError(`--server wants an address such as https://10.0.0.1:6443, not "${text}".`, 2);
+}
+
+/** Runs until a signal comes; resolves with the exit code. */
+export async function agent(args: readonly string[]): Promise<number> {
+  const options = agentOptions(args);
+  if (options === 'help') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (options.detach) return detach('agent', options, args);
+  return runUntilSignal(options, async (machine, step) => {
+    requireNodeMachine(options, (text) => step('set-up', text));
+    const { dataDir } = options;
+    const lock = await lockDataDir(machine.host, dataDir);
+    const running = new Agent(machine, options, step);
+    return {
+      start: () => running.start(),
+      explain: (error) => explainStartError(error, { dataDir, port: 10_250, listenHost: '0.0.0.0' }),
+      async stop() {
+        await running.stop();
+        await lock[Symbol.asyncDispose]();
+      },
+    };
+  });
+}
+
+class Agent {
+  readonly #machine: Machine;
+  readonly #options: AgentOptions;
+  readonly #step: Step;
+  readonly #stopping = new AbortController();
+  #starting: Promise<unknown> | undefined;
+  #runtime: Promise<Runtime> | undefined;
+  #joined: Joined | undefined;
+  #node: RunningNode | undefined;
+
+  constructor(machine: Machine, options: AgentOptions, step: Step) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#step = step;
+  }
+
+  start(): Promise<string> {
+    const starting = this.#start();
+    this.#starting = starting;
+    return starting;
+  }
+
+  async #start(): Promise<string> {
+    const { dataDir, nodeName, cgroupRoot, staticPodPath } = this.#options;
+    const { host } = this.#machine;
+    if (await host.files.statIfExists(`${dataDir}/pki/ca.key`)) {
+      throw new CommandError(
+        `${dataDir} holds a cluster of its own; choose another --data-dir for this node, or remove that cluster with "tutti reset".`,
+      );
+    }
+    const nodeIp = this.#options.nodeIp ?? ownAddress(host.facts);
+    if (nodeIp === undefined) {
+      throw new CommandError(
+        'This machine has no address besides loopback, so the cluster could not reach it; bring up a link, or give --node-ip.',
+      );
+    }
+    await host.files.makeDirectory(dataDir, { mode: 0o700 });
+    const { server, token } = this.#options;
+    this.#joined = await joinCluster(this.#machine, {
+      ...(server !== undefined && { server }),
+      ...(token !== undefined && { token }),
+      dataDir,
+      nodeName,
+      nodeIp,
+      signal: this.#stopping.signal,
+    });
+    const { networks, access } = this.#joined;
+    this.#step('cluster', this.#joined.server);
+    this.#runtime = startRuntime(this.#machine, this.#options);
+    const runtime = await this.#runtime;
+    if (runtime.own) this.#step('containerd', runtime.own.adopted ? 'taken over as it ran' : runtime.own.endpoint);
+    const wanted = new Set(NODE_COMPONENTS);
+    this.#node = await startNode(
+      access,
+      runtime,
+      { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath },
+      this.#step,
+    );
+    await this.#ready();
+    return `
+node: ${nodeName} of ${this.#joined.server}
+Ctrl-C stops it; the data stays.
+`;
+  }
+
+  /** Says when the cluster sees the node as ready; a node that takes long goes on by itself. */
+  async #ready(): Promise<void> {
+    const { clock } = this.#machine;
+    const { nodeName } = this.#options;
+    const end = clock.monotonic() + READY_MS;
+    while (clock.monotonic() < end && !this.#stopping.signal.aborted) {
+      const node = await this.#joined!.access.kubelet.resource(nodes)
+        .get(nodeName)
+        .catch(() => undefined);
+      if (node?.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True') {
+        this.#step('node', `${nodeName} is ready`);
+        return;
+      }
+      await clock.sleep(50);
+    }
+    this.#step('node', 'not ready yet');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('the node stops'));
+    await this.#starting?.catch(() => undefined);
+    if (!this.#node) await this.#runtime?.then(endRuntime, () => undefined);
+    await this.#node?.stop(this.#options.keepPods);
+    await this.#joined?.[Symbol.asyncDispose]();
+  }
+}
+
+const READY_MS = 30_000;

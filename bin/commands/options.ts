@@ -1,0 +1,135 @@
+// Options of commands: from the command line and from a file, and the words that several of them take.
+
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { load } from 'js-yaml';
+import { parseIp } from '../../libs/machinery/ip.ts';
+import { CommandError } from '../errors.ts';
+
+export interface Parsed<T extends ParseArgsOptionsConfig> {
+  readonly values: ReturnType<typeof parseArgs<{ options: T }>>['values'];
+  readonly words: readonly string[];
+}
+
+/**
+ * Reads a command line. `command` (`up`) is for the messages; `words`: how many words may stand besides options.
+ * Throws `CommandError` with exit code 2.
+ */
+export function parseOptions<const T extends ParseArgsOptionsConfig>(
+  command: string,
+  args: readonly string[],
+  options: T,
+  words: { readonly min?: number; readonly max?: number; readonly what?: string } = {},
+): Parsed<T> {
+  let parsed: ReturnType<typeof parseArgs<{ options: T; allowPositionals: true }>>;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    throw new CommandError(`${withoutDot((error as Error).message)}. "tutti ${command} --help" lists the options.`, 2);
+  }
+  const { values, positionals } = parsed;
+  const { min = 0, max = min, what = '' } = words;
+  if (positionals.length > max) {
+    throw new CommandError(`"tutti ${command}" does not take "${positionals[max]}"; see "tutti ${command} --help".`, 2);
+  }
+  if (positionals.length < min && !(values as { help?: boolean }).help) {
+    throw new CommandError(`"tutti ${command}" wants ${what}; see "tutti ${command} --help".`, 2);
+  }
+  return { values: values as Parsed<T>['values'], words: positionals };
+}
+
+const withoutDot = (text: string): string => text.replace(/\.$/, '');
+
+/** The same names as on the command line, with values of YAML. Throws `CommandError`. */
+export function readConfig<T extends ParseArgsOptionsConfig>(
+  command: string,
+  file: string,
+  options: T,
+): Parsed<T>['values'] {
+  let content: unknown;
+  try {
+    content = load(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const why = code === 'ENOENT' ? 'there is no such file' : message.split('\n')[0];
+    throw new CommandError(`--config ${file} cannot be read: ${why}.`, 2);
+  }
+  if (content === null || content === undefined) return {} as Parsed<T>['values'];
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    throw new CommandError(`--config ${file} must hold options with values, as "port: 7443".`, 2);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(content)) {
+    const option = Object.hasOwn(options, name) && name !== 'config' && name !== 'help' ? options[name] : undefined;
+    if (option === undefined) {
+      throw new CommandError(
+        `--config ${file}: there is no option "${name}"; "tutti ${command} --help" lists them.`,
+        2,
+      );
+    }
+    if (option.type === 'boolean') {
+      if (typeof value !== 'boolean') throw new CommandError(`--config ${file}: ${name} wants true or false.`, 2);
+      values[name] = value;
+      continue;
+    }
+    const all = Array.isArray(value) ? value : [value];
+    if (all.some((one) => typeof one !== 'string' && typeof one !== 'number') || (!option.multiple && all.length > 1)) {
+      throw new CommandError(`--config ${file}: ${name} wants ${option.multiple ? 'words' : 'one word'}.`, 2);
+    }
+    values[name] = option.multiple ? all.map(String) : String(all[0]);
+  }
+  return values as Parsed<T>['values'];
+}
+
+/** Where a cluster, or a node's part of one, lives. */
+export const dataDirOf = (text: string | undefined): string => resolve(text ?? join(homedir(), '.tutti'));
+
+/** The cgroup below which pods have theirs: one slash before, none behind. */
+/** A folder of pod manifests; '' where there is none. */
+export const manifestPathOf = (text: string | undefined): string => (text === undefined ? '' : resolve(text));
+
+export const cgroupRootOf = (text: string): string => `/${text.replace(/^\/+|\/+$/g, '')}`;
+
+export function nodeIpOf(text: string | undefined): { readonly nodeIp?: string } {
+  if (text === undefined) return {};
+  if (!parseIp(text)) throw new CommandError(`--node-ip wants an address of this machine, not "${text}".`, 2);
+  return { nodeIp: text };
+}
+
+export function portOf(text: string): number {
+  const port = Number(text);
+  if (text !== '' && Number.isInteger(port) && port >= 0 && port <= 65535) return port;
+  throw new CommandError(`--port wants a number from 0 to 65535, not "${text}".`, 2);
+}
+
+export function nodeNameOf(text: string): string {
+  if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
+  throw new CommandError(
+    `"${text}" is no name for a node; give one of small letters, digits and dashes with --node-name.`,
+    2,
+  );
+}
+
+export function mirrorsOf(all: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    all.map((text): [string, string] => {
+      const [, registry, url] = /^([^=/]+)=(https?:\/\/[^/]+.*)$/.exec(text) ?? [];
+      if (registry && url) return [registry, url];
+      throw new CommandError(`--registry-mirror wants docker.io=http://10.0.0.5:5000, not "${text}".`, 2);
+    }),
+  );
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90s`, `30m`, `1h30m`, `7d`, `0`: milliseconds. Throws `CommandError`. */
+export function durationOf(option: string, text: string): number {
+  if (text === '0') return 0;
+  const parts = [...text.matchAll(/(\d+)([smhd])/g)];
+  if (parts.length > 0 && parts.map(([part]) => part).join('') === text) {
+    return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS_MS[unit as string] as number), 0);
+  }
+  throw new CommandError(`${option} wants a duration such as 30m, 24h or 7d, not "${text}".`, 2);
+}

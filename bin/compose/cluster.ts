@@ -1,0 +1,179 @@
+// A control plane on this machine, and where it is wanted a node: everything that `tutti up` and `tutti server` run.
+
+import { nodes } from '../../api/resources.ts';
+import type { Client } from '../../libs/kind/client.ts';
+import { NODE_COMPONENTS, type UpOptions } from '../commands/up-options.ts';
+import { CommandError } from '../errors.ts';
+import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
+import { type Machine, startApiServer } from './apiserver.ts';
+import { ownAddress } from './cluster-network.ts';
+import { type Around, clientOf, startControllers, startSchedulerComponent } from './components.ts';
+import { startJoinedNodes } from './joined-nodes.ts';
+import { endRuntime, type RunningNode, type Runtime, type Step, startNode, startRuntime } from './node.ts';
+import { localAccess } from './node-access.ts';
+import type { Simulation } from './simulation.ts';
+
+const READY_MS = 60_000;
+
+/** Everything that one `tutti up` runs, from the first step to the last. */
+export class Cluster {
+  readonly #machine: Machine;
+  readonly #options: UpOptions;
+  readonly #step: Step;
+  readonly #server = new AsyncDisposableStack();
+  readonly #components = new AsyncDisposableStack();
+  readonly #stopping = new AbortController();
+  #starting: Promise<void> | undefined;
+  #runtime: Promise<Runtime> | undefined;
+  #node: RunningNode | undefined;
+  #simulation: Simulation | undefined;
+  #kubeconfigPath = '';
+
+  constructor(machine: Machine, options: UpOptions, step: Step) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#step = step;
+  }
+
+  /** Resolves with what a user can do next. */
+  async start(): Promise<string> {
+    this.#starting = this.#start();
+    await this.#starting;
+    return this.#hints();
+  }
+
+  async #start(): Promise<void> {
+    const { wanted, dataDir, networks, nodeName, store, etcdTls, audit, listenHost, port, tlsSans } = this.#options;
+    const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
+    if (this.#options.simulate !== undefined) {
+      this.#simulation = new (await import('./simulation.ts')).Simulation();
+    }
+    const simulation = this.#simulation;
+    const nodeIp = this.#options.nodeIp ?? ownAddress(this.#machine.host.facts);
+    if (hasNode && nodeIp === undefined) {
+      throw new CommandError(
+        'This machine has no address besides loopback, so pods could not reach it; bring up a link, or give --node-ip.',
+      );
+    }
+    // The runtime takes longest and needs nothing of the cluster: it starts beside the API server.
+    const runtime = wanted.has('kubelet') ? startRuntime(this.#machine, this.#options) : undefined;
+    this.#runtime = runtime;
+    runtime?.then(
+      ({ own }) => own && this.#step('containerd', own.adopted ? 'taken over as it ran' : own.endpoint),
+      () => undefined,
+    );
+    const running = await startApiServer(this.#machine, {
+      dataDir,
+      store,
+      ...(etcdTls && { etcdTls }),
+      ...(audit && { audit }),
+      listenHost,
+      port,
+      tlsSans,
+      networks,
+      serviceRouting: wanted.has('kube-proxy') ? 'clusterIP' : 'endpoint',
+      ...(hasNode && { nodeName }),
+      ...(nodeIp !== undefined && { advertiseAddress: nodeIp }),
+      ...(simulation && {
+        nodeSockets: simulation.sockets,
+        connectorOver: (upgrades) => simulation.connector(upgrades),
+      }),
+    });
+    this.#server.use(running);
+    this.#step('API server', `${running.url}, store in ${dataDir}`);
+    this.#kubeconfigPath = running.kubeconfigPath;
+    const around: Around = {
+      machine: this.#machine,
+      server: running.server,
+      pki: running.pki,
+      heldTokens: running.heldTokens,
+    };
+    if (wanted.has('controller-manager')) {
+      this.#components.use(await startControllers(around, networks));
+      this.#step('controllers', '');
+    }
+    if (wanted.has('scheduler')) {
+      this.#components.use(await startSchedulerComponent(around));
+      this.#step('scheduler', '');
+    }
+    if (simulation) {
+      await simulation.start(around, this.#options.simulate ?? 0);
+      this.#step('simulation', `${this.#options.simulate} nodes`);
+    }
+    const admin = clientOf(around, () => around.pki.admin.certificatePem, 'tutti');
+    if (wanted.has('controller-manager') && !simulation) {
+      this.#components.use(await startJoinedNodes(this.#machine, admin, networks));
+    }
+    if (hasNode) await this.#startNode(around, admin, runtime, nodeIp!);
+    if (this.#options.mergeKubeconfig) {
+      const merged = await mergeIntoUserKubeconfig(this.#machine.host, running.kubeconfigPath);
+      this.#step('kubeconfig', `context tutti in ${merged}`);
+    }
+  }
+
+  async #startNode(
+    around: Around,
+    admin: Client,
+    runtime: ReturnType<typeof startRuntime> | undefined,
+    nodeIp: string,
+  ): Promise<void> {
+    const { wanted, dataDir, networks, nodeName, cgroupRoot, staticPodPath } = this.#options;
+    const settings = { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath };
+    const access = localAccess(around, { nodeName, nodeIp, dnsIp: networks.dnsIp });
+    this.#node = await startNode(access, await runtime, settings, this.#step);
+    if (!wanted.has('kubelet') || !wanted.has('controller-manager')) return;
+    const { clock } = this.#machine;
+    const end = clock.monotonic() + READY_MS;
+    for (;;) {
+      const node = await admin
+        .resource(nodes)
+        .get(nodeName)
+        .catch(() => undefined);
+      const condition = node?.status?.conditions?.find(({ type }) => type === 'Ready');
+      if (condition?.status === 'True') break;
+      if (clock.monotonic() > end) {
+        this.#step('node', `not ready yet: ${condition?.message ?? 'it has not told its state'}`);
+        return;
+      }
+      if (this.#stopping.signal.aborted) return;
+      await clock.sleep(20);
+    }
+    this.#step('node', `${nodeName} is ready`);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#starting?.catch(() => undefined);
+    if (!this.#node) await this.#runtime?.then(endRuntime, () => undefined);
+    await Promise.all([
+      this.#node?.stop(this.#options.keepPods),
+      this.#simulation?.stop(),
+      this.#components.disposeAsync(),
+    ]);
+    await this.#server.disposeAsync();
+  }
+
+  #hints(): string {
+    const { wanted } = this.#options;
+    const all =
+      (wanted.has('kubelet') || this.#options.simulate) && wanted.has('scheduler') && wanted.has('controller-manager');
+    const commands = all
+      ? [
+          'kubectl get nodes -o wide',
+          'kubectl create deployment web --image=nginx --port=80',
+          this.#simulation
+            ? 'kubectl get pods -o wide --watch'
+            : 'kubectl expose deployment web --type=NodePort && kubectl get service web',
+        ]
+      : ['kubectl create configmap hello --from-literal=greeting=world', 'kubectl get configmaps --watch'];
+    return `
+kubeconfig: ${this.#kubeconfigPath}
+
+What runs: ${[...wanted].join(', ')}. Try:
+
+  export KUBECONFIG=${this.#kubeconfigPath}
+${commands.map((command) => `  ${command}\n`).join('')}
+Ctrl-C stops it; the data stays.
+`;
+  }
+}
