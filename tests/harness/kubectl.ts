@@ -68,6 +68,13 @@ export class Kubectl {
     return this.run(['apply', '--filename=-'], { input });
   }
 
+  /** Starts one that believes a person sits at a terminal: `exec -it`. What is written to its `stdin` is typed. */
+  spawnInTerminal(args: string | readonly string[]): RunningProgram {
+    const quoted = this.#argv(args).map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+    const words = ['script', '--quiet', '--return', '--command', quoted.join(' '), '/dev/null'];
+    return this.#host.spawn(words, { stdin: true, env: { ...this.#env, TERM: 'dumb' } });
+  }
+
   /** Starts one that stays: `port-forward`, `logs -f`, `get -w`. */
   spawn(args: string | readonly string[], options: { stdin?: boolean } = {}): RunningProgram {
     return this.#host.spawn(this.#argv(args), { ...options, env: this.#env });
