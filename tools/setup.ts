@@ -73,7 +73,7 @@ function setUpNode(say: (line: string) => void): Missing[] {
     }
   }
   return absent
-    .filter((need) => !need.isPresent())
+    .filter((need) => !need.optional && !need.isPresent())
     .map((need) => ({ name: need.name, advice: `${need.name} is missing: ${cause}.` }));
 }
 

@@ -9,6 +9,8 @@ export type Need = {
   readonly name: string;
   readonly package: string;
   readonly why: string;
+  /** A node runs without it, but not as well. */
+  readonly optional?: true;
   readonly isPresent: () => boolean;
 };
 
@@ -56,6 +58,7 @@ export const NODE_NEEDS: readonly Need[] = [
   ]),
   command('nft', 'nftables', 'programs Services'),
   command('ip', 'iproute2', 'makes links and routes'),
+  { ...command('conntrack', 'conntrack', 'ends flows of UDP to pods that have gone'), optional: true },
   file(
     'libatomic.so.1',
     'libatomic1',
