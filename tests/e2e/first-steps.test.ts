@@ -75,7 +75,12 @@ const UNHEALTHY = {
       {
         name: 'kubia',
         image: 'luksa/kubia-unhealthy',
-        livenessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 1 },
+        livenessProbe: {
+          httpGet: { path: '/', port: 8080 },
+          initialDelaySeconds: 1,
+          periodSeconds: 1,
+          failureThreshold: 2,
+        },
       },
     ],
   },
@@ -206,15 +211,6 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
     assert.match(await kubectl('get pod kubia-manual'), /^kubia-manual +0\/1 +CrashLoopBackOff +1 \(\ds ago\)/m);
     assert.equal(await restarts(), '1');
     assert.match(await kubectl('logs kubia-manual --previous'), /Kubia server starting/);
-    await kubectl('wait pod/kubia-manual --for=condition=Ready --timeout=30s');
-    assert.equal(await restarts(), '2');
-    const described = await kubectl('describe pod kubia-manual');
-    assert.match(described, /Last State: +Terminated\n +Reason: +Error\n +Exit Code: +137/);
-    assert.match(
-      described,
-      /^ +Warning +BackOff .*Back-off restarting failed container kubia in pod kubia-manual_default/m,
-    );
-    assert.match(described, /^ +Normal +Started +.*\(x3 over /m);
   });
 
   test('a deleted pod is replaced', async () => {
@@ -255,11 +251,28 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
 
   test('a failing liveness probe restarts a container', async () => {
     await kubectl('create -f -', UNHEALTHY);
+    await kubectl('wait pod/unhealthy --for=condition=Ready --timeout=30s');
+    const ip = await kubectl('get pod unhealthy -o jsonpath={.status.podIP}');
+    // It answers five times.
+    for (let n = 0; n < 5; n++) await suite.cluster.bodyOf(`http://${ip}:8080/`);
     const restarted = async () =>
       Number(await kubectl('get pod unhealthy -o jsonpath={.status.containerStatuses[0].restartCount}')) > 0;
     await until('it is restarted', restarted, { timeoutMs: 40_000, everyMs: 200 });
     const described = await kubectl('describe pod unhealthy');
     assert.match(described, /Warning +Unhealthy .*Liveness probe failed: HTTP probe failed with statuscode: 500/);
     assert.match(described, /Normal +Killing .*Container kubia failed liveness probe, will be restarted/);
+  });
+
+  test('the container that waited runs again, and its pod tells the story', async () => {
+    await kubectl('wait pod/kubia-manual --for=condition=Ready --timeout=30s');
+    const { status } = await suite.cluster.kubectl.json('get pod kubia-manual');
+    assert.equal(status.containerStatuses[0].restartCount, 2);
+    const described = await kubectl('describe pod kubia-manual');
+    assert.match(described, /Last State: +Terminated\n +Reason: +Error\n +Exit Code: +137/);
+    assert.match(
+      described,
+      /^ +Warning +BackOff .*Back-off restarting failed container kubia in pod kubia-manual_default/m,
+    );
+    assert.match(described, /^ +Normal +Started +.*\(x3 over /m);
   });
 });
