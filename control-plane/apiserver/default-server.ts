@@ -38,6 +38,7 @@ import { type Authorizer, authorizeInTurn, decideAtOnce } from './authz/authoriz
 import { escalationCheck } from './authz/escalation.ts';
 import { NodeAuthorizer, type NodeGraph } from './authz/node.ts';
 import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
+import { readOnlyAuthorizer } from './authz/read-only.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
 import { objectKey } from './cache/keys.ts';
@@ -58,6 +59,7 @@ import { KindSet } from './registry/kind-set.ts';
 import { accessReviewKinds } from './reviews/access-reviews.ts';
 import { identityReviewKinds } from './reviews/identity-reviews.ts';
 import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
+import { type ServiceRouting, serviceResolver } from './service-resolver.ts';
 import { NO_WEBHOOKS, WebhookClient, type WebhookTransport } from './webhook/client.ts';
 
 /** What is served beside the groups. */
@@ -110,6 +112,8 @@ export interface DefaultServerOptions {
   readonly webhooks?: WebhookTransport;
   /** How extension API servers are reached (APIServices with a Service). Default: they are never available. */
   readonly aggregation?: ProxyTransport;
+  /** How webhooks and extension API servers that are Services are reached. Default `clusterIP`, as upstream. */
+  readonly serviceRouting?: ServiceRouting;
   /** What the process takes of its machine, for `/metrics`. */
   readonly process?: () => ProcessFigures;
   readonly healthChecks?: readonly HealthCheck[];
@@ -117,6 +121,8 @@ export interface DefaultServerOptions {
   readonly componentChecks?: readonly ComponentCheck[];
   /** Leave out the objects that are Tutti's own (`bootstrap/own.ts`). Default: they are made. */
   readonly upstreamOnly?: boolean;
+  /** Everybody may read and nobody may write, and this is why; nothing is made at the start. For stores that are the past. */
+  readonly readOnly?: string;
 }
 
 /** The API server as everyone runs it: the built-in kinds, client certificates, RBAC, health, discovery and OpenAPI. */
@@ -125,8 +131,9 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const schema = builtinSchema();
   const kinds = new KindSet();
   const endpoints: Endpoint[] = [];
-  const authorizers: Authorizer[] = [];
-  const webhookClient = new WebhookClient({ clock, transport: options.webhooks ?? NO_WEBHOOKS });
+  const authorizers: Authorizer[] = options.readOnly === undefined ? [] : [readOnlyAuthorizer(options.readOnly)];
+  const resolve = serviceResolver(options.serviceRouting ?? 'clusterIP', random.fork('services'));
+  const webhookClient = new WebhookClient({ clock, resolve, transport: options.webhooks ?? NO_WEBHOOKS });
   const customResources = new CustomResources(schema, { client: webhookClient, random: random.fork('conversion') });
   const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
   const tokens = new ServiceAccountTokens({
@@ -170,6 +177,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     clock,
     log,
     caches: () => server.engine.caches,
+    registry: () => server.engine.registry,
+    resolve,
     ask: (...question) => server.asItself(...question),
   });
   const server: ApiServer = new ApiServer({
@@ -215,6 +224,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ],
     async bootstrap(engine, ctx) {
       customResources.start(engine);
+      if (options.readOnly !== undefined) return;
       const { clientAuthorityPem, serviceCidrs = [DEFAULT_SERVICE_CIDR], advertiseAddress } = options;
       const port = Number(options.serverAddress.split(':').at(-1));
       await bootstrapCluster(engine, ctx, {
@@ -243,7 +253,15 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     indexEndpoint(kinds, [...PATHS, ...checks.flatMap(({ name, paths }) => paths.map((path) => `/${path}/${name}`))]),
     versionEndpoint(versionInfo(options.platform, options.runtime)),
     discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256, remote: () => aggregator.groups }),
-    openApiEndpoint({ kinds, schema, typeOf: builtinTypeOf, version: 'v1.36.2', describe: options.describe, sha256 }),
+    openApiEndpoint({
+      kinds,
+      schema,
+      typeOf: builtinTypeOf,
+      version: 'v1.36.2',
+      describe: options.describe,
+      sha256,
+      aggregator,
+    }),
   );
   return server;
 }

@@ -212,6 +212,11 @@ export class ApiServer {
     }
   }
 
+  /** Whether others serve what is at this path. */
+  isElsewhere(path: string): boolean {
+    return this.#options.aggregator?.serves(path) ?? false;
+  }
+
   /** Something that the server asks of itself, as a client would: neither identified, authorized nor limited. */
   async asItself(method: string, target: string, contentType: string, value: unknown): Promise<ApiResponse> {
     const [path = '', search = ''] = target.split('?', 2);

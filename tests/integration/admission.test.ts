@@ -165,7 +165,7 @@ suite('policies', () => {
 });
 
 suite('webhooks', () => {
-  type Review = { request: { uid: string; object?: { data?: Record<string, string> } } };
+  type Review = { request: { uid: string; object?: { kind?: string; data?: Record<string, string> } } };
 
   /** A transport that calls functions by their paths. */
   function functions(hooks: Record<string, (review: Review) => object>): WebhookTransport {
@@ -221,6 +221,23 @@ suite('webhooks', () => {
     assert.equal(code, 201, body.message);
     assert.deepEqual(calls, ['count', 'add', 'count']);
     assert.deepEqual(body.data, { added: 'yes', count: '3', k: 'v' });
+  });
+
+  test('reviews are shown too, though nothing of them is stored', async () => {
+    const kinds: string[] = [];
+    const note = ({ request }: Review) => {
+      kinds.push(String(request.object?.kind));
+      return {};
+    };
+    await using server = await startTestServer({ webhooks: functions({ '/note': note }) });
+    const all = { apiGroups: ['*'], apiVersions: ['*'], operations: ['CREATE'], resources: ['*'] };
+    const hooks = [hook('/note', { rules: [all], failurePolicy: 'Ignore' })];
+    const asked = configuration('ValidatingWebhookConfiguration', ...hooks);
+    await server.send('POST', `${ADMISSION}/validatingwebhookconfigurations`, asked);
+    const review = { spec: { user: 'jane', resourceAttributes: { verb: 'get', resource: 'pods' } } };
+    assert.equal((await server.send('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', review)).code, 201);
+    assert.equal((await server.send('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', {})).code, 201);
+    assert.deepEqual(kinds, ['SubjectAccessReview', 'SelfSubjectReview']);
   });
 
   const refusals: [title: string, more: object, answer: object | undefined, code: number, told: string][] = [

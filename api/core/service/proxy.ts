@@ -3,12 +3,10 @@ import type { ConnectSubresource } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { notFound, serviceUnavailable } from '../../../libs/machinery/errors.ts';
 import { quote } from '../../../libs/machinery/quote.ts';
-import { endpointSlices, services } from '../../resources.ts';
+import { services } from '../../resources.ts';
 import type { Service } from '../../types/core/v1.generated.ts';
-import type { EndpointSlice } from '../../types/discovery/v1.generated.ts';
 import { splitProxyName } from '../node/kubelet.ts';
-
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+import { placesOf, slicesOf } from './places.ts';
 
 export const proxy: ConnectSubresource = {
   form: 'connect',
@@ -22,11 +20,10 @@ export const proxy: ConnectSubresource = {
     const service = await registry.get(services, namespace, name);
     if (!service) throw notFound(services, name);
     const portName = portNameOf(service, name, port);
-    const all = await registry.list(endpointSlices, namespace);
-    const slices = all.filter(({ metadata }) => metadata.labels?.[SERVICE_NAME_LABEL] === name);
+    const slices = await slicesOf(registry, namespace, name);
     // Nobody has said yet where the service leads; the API tells of it as of a service that is not there.
     if (slices.length === 0) throw notFound(services, name);
-    const places = slices.flatMap((slice) => placesOf(slice, portName));
+    const places = placesOf(slices, portName);
     // Any will do; which one changes with time, so that none takes all.
     const place = places[Math.floor(ctx.nowMs) % Math.max(places.length, 1)];
     if (!place) throw serviceUnavailable(`no endpoints available for service ${quote(name)}`);
@@ -46,12 +43,4 @@ function portNameOf({ spec }: DeepReadonly<Service>, name: string, text: string)
   const found = ports.find((one) => one.port === number);
   if (!found) throw serviceUnavailable(`no service port ${number} found for service ${quote(name)}`);
   return found.name ?? '';
-}
-
-function placesOf(slice: DeepReadonly<EndpointSlice>, portName: string): { host: string; port: number }[] {
-  const port = (slice.ports ?? []).find(({ name }) => (name ?? '') === portName)?.port;
-  if (port === undefined) return [];
-  return (slice.endpoints ?? [])
-    .filter(({ conditions }) => conditions?.ready !== false)
-    .flatMap(({ addresses }) => (addresses ?? []).slice(0, 1).map((host) => ({ host, port })));
 }

@@ -3,7 +3,7 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { labelName } from '../../../libs/machinery/names.ts';
+import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { cidrWarnings, ipWarnings } from '../../meta/addresses.ts';
 import type { Service } from '../../types/core/v1.generated.ts';
 import { defaultService } from './defaults.ts';
@@ -18,7 +18,7 @@ export const strategy: Strategy<Service> = {
   allowCreateOnUpdate: true,
   deleteReturnsObject: true,
   resetFields: ['status'],
-  validateName: labelName,
+  validateName: dns1123Label,
   defaults: defaultService,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

@@ -12,7 +12,8 @@ export const namespaceLifecycle: AdmissionPlugin = {
   name: 'NamespaceLifecycle',
   handles: ({ operation, kind, namespace }) => {
     if (kind.resource === 'namespaces' && kind.group === '') return operation === 'DELETE';
-    return operation === 'CREATE' && namespace !== '' && !kind.virtual;
+    // Whether somebody may do something can be asked of any namespace.
+    return operation === 'CREATE' && namespace !== '' && !(kind.virtual && kind.group === 'authorization.k8s.io');
   },
   async admit(_ctx, request, registry) {
     const { operation, kind, namespace, name } = request;

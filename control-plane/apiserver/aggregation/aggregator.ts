@@ -9,14 +9,18 @@ import { formatTime, withTimeout } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestAttributes, RequestContext, UserInfo } from '../../../libs/kind/request.ts';
 import type { GroupDescription } from '../../../libs/machinery/discovery/discovery.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import { headersOf } from '../authn/request-header.ts';
 import type { Caches } from '../cache/caches.ts';
 import { objectKey } from '../cache/keys.ts';
 import { textResponse } from '../responses.ts';
+import type { ServiceResolver } from '../service-resolver.ts';
 import { describeRemote, type RemoteResources } from './remote-discovery.ts';
+import { type RemoteOpenApi, urlInIndex } from './remote-openapi.ts';
 
 /** A request that is carried on to an extension API server, with the proxy's own client certificate. */
 export interface ProxyCall {
@@ -33,6 +37,8 @@ export interface ProxyCall {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Uint8Array | undefined;
   readonly signal: AbortSignal;
+  /** What is carried on; undefined where the server asks for itself. */
+  readonly request?: ApiRequest;
 }
 
 /** Carries such a request. Rejects with an Error that says why there is no answer. */
@@ -50,6 +56,9 @@ export interface AggregatorOptions {
   readonly clock: Clock;
   readonly log: Logger;
   caches(): Caches;
+  registry(): Registry;
+  /** Where Services lead. */
+  readonly resolve: ServiceResolver;
   /** Sends a request as the server itself. */
   ask(method: string, target: string, contentType: string, value: unknown): Promise<unknown>;
 }
@@ -78,7 +87,9 @@ const NOT_FORWARDED =
 export class Aggregator {
   readonly #options: AggregatorOptions;
   readonly #resources = new Map<string, RemoteResources>();
+  readonly #openApi = new Map<string, RemoteOpenApi>();
   #remotes = new Map<string, Remote>();
+  #toldOpenApi: readonly RemoteOpenApi[] | undefined;
   #version = -1;
   #timer: Timer | undefined;
   #checking = false;
@@ -95,10 +106,32 @@ export class Aggregator {
     return describeRemote([...this.#remotes.values()], this.#resources);
   }
 
+  /** What others tell of their groups in OpenAPI, as it was heard last; the same array until something changes. */
+  get openApi(): readonly RemoteOpenApi[] {
+    this.#refresh();
+    this.#toldOpenApi ??= [...this.#openApi.values()];
+    return this.#toldOpenApi;
+  }
+
+  /** The v3 document of a group and version that somebody else serves; undefined: nobody has told of one. */
+  async openApiPart(ctx: RequestContext, request: ApiRequest, groupVersion: string): Promise<ApiResponse | undefined> {
+    const [name, remote] = [...this.#remotes].find(([, one]) => groupVersionOf(one) === groupVersion) ?? [];
+    if (name === undefined || !remote || this.#openApi.get(name)?.v3Url === undefined) return undefined;
+    return this.#carry(remote, ctx, request);
+  }
+
   /** Whether anybody else serves anything. */
   get empty(): boolean {
     this.#refresh();
     return this.#remotes.size === 0;
+  }
+
+  /** Whether a path is of a group and version that somebody else serves. */
+  serves(path: string): boolean {
+    const match = /^\/apis\/([^/]+)\/([^/]+)(?:\/|$)/.exec(path);
+    if (!match) return false;
+    this.#refresh();
+    return this.#remotes.has(`${match[2]}.${match[1]}`);
   }
 
   /** The answer of who else serves this group and version; undefined: nobody else does. */
@@ -106,7 +139,10 @@ export class Aggregator {
     this.#refresh();
     const remote = this.#remotes.get(nameOf(ctx.attributes));
     if (!remote) return undefined;
-    if (!isAvailable(remote)) return textResponse(503, 'service unavailable\n');
+    return isAvailable(remote) ? this.#carry(remote, ctx, request) : textResponse(503, 'service unavailable\n');
+  }
+
+  async #carry(remote: Remote, ctx: RequestContext, request: ApiRequest): Promise<ApiResponse> {
     const headers = Object.entries(request.headers).flatMap(([name, value]): [string, string][] => {
       if (value === undefined || NOT_FORWARDED.test(name)) return [];
       return (typeof value === 'string' ? [value] : value).map((one): [string, string] => [name, one]);
@@ -121,6 +157,7 @@ export class Aggregator {
         headers,
         body: bytes,
         signal: ctx.signal,
+        request,
       });
     } catch (error) {
       const { message } = error as Error;
@@ -137,17 +174,14 @@ export class Aggregator {
   async #send(
     remote: Remote,
     user: UserInfo,
-    call: Pick<ProxyCall, 'method' | 'path' | 'headers' | 'body' | 'signal'>,
+    call: Pick<ProxyCall, 'method' | 'path' | 'headers' | 'body' | 'signal' | 'request'>,
   ): Promise<ApiResponse> {
     const { service, caBundle, insecureSkipTLSVerify = false } = remote.spec ?? {};
     const { name = '', namespace = '', port = 443 } = service ?? {};
-    const found = this.#service(namespace, name);
-    const host = found?.spec?.clusterIP;
-    if (!host || host === 'None') throw new Error(`service "${name}" in "${namespace}" has no cluster IP`);
-    return this.#options.transport.send({
+    const { transport, registry, resolve } = this.#options;
+    return transport.send({
       ...call,
-      host,
-      port,
+      ...(await resolve(registry(), namespace, name, port)),
       serverName: `${name}.${namespace}.svc`,
       authorityPem: caBundle ? new TextDecoder().decode(decodeBase64(caBundle)) : undefined,
       insecure: insecureSkipTLSVerify,
@@ -167,6 +201,9 @@ export class Aggregator {
       all.filter(({ spec }) => spec?.service).map((remote) => [remote.metadata.name ?? '', remote]),
     );
     for (const name of this.#resources.keys()) if (!this.#remotes.has(name)) this.#resources.delete(name);
+    for (const name of this.#openApi.keys()) {
+      if (!this.#remotes.has(name) && this.#openApi.delete(name)) this.#toldOpenApi = undefined;
+    }
     if (this.#remotes.size > 0) void this.check();
   }
 
@@ -237,22 +274,14 @@ export class Aggregator {
 
   /** Asks for its resources: who tells them is well. */
   async #discover(remote: Remote): Promise<Verdict> {
-    const { group = '', version = '' } = remote.spec ?? {};
-    const path = `/apis/${group}/${version}`;
+    const path = `/apis/${groupVersionOf(remote)}`;
     using deadline = withTimeout(this.#options.clock, CHECK_MS, new AbortController().signal);
     let why: string;
     try {
-      const headers = [['accept', 'application/json']] as const;
-      const { code, body } = await this.#send(remote, SELF, {
-        method: 'GET',
-        path,
-        headers,
-        body: undefined,
-        signal: deadline.signal,
-      });
-      const text = await textOf(body);
+      const { code, text } = await this.#get(remote, path, deadline.signal);
       if (code >= 200 && code < 300) {
         this.#resources.set(remote.metadata.name ?? '', JSON.parse(text) as RemoteResources);
+        await this.#readOpenApi(remote);
         return { status: 'True', reason: 'Passed', message: 'all checks passed' };
       }
       why = `bad status from ${path}: ${code}`;
@@ -260,6 +289,33 @@ export class Aggregator {
       why = (error as Error).message;
     }
     return { status: 'False', reason: 'FailedDiscoveryCheck', message: `failing or missing response: ${why}` };
+  }
+
+  /** What it does not tell in OpenAPI is left out; it is no less available. */
+  async #readOpenApi(remote: Remote): Promise<void> {
+    using deadline = withTimeout(this.#options.clock, CHECK_MS, new AbortController().signal);
+    const read = async (path: string): Promise<unknown> => {
+      try {
+        const { code, text } = await this.#get(remote, path, deadline.signal);
+        return code === 200 ? JSON.parse(text) : undefined;
+      } catch {
+        return undefined;
+      }
+    };
+    const groupVersion = groupVersionOf(remote);
+    const [v3, v2] = await Promise.all([read('/openapi/v3'), read('/openapi/v2')]);
+    const document = typeof v2 === 'object' && v2 !== null ? (v2 as RemoteOpenApi['v2']) : undefined;
+    const now: RemoteOpenApi = { groupVersion, v3Url: urlInIndex(v3, groupVersion), v2: document };
+    const name = remote.metadata.name ?? '';
+    if (sameValue(this.#openApi.get(name), now)) return;
+    this.#openApi.set(name, now);
+    this.#toldOpenApi = undefined;
+  }
+
+  async #get(remote: Remote, path: string, signal: AbortSignal): Promise<{ code: number; text: string }> {
+    const headers = [['accept', 'application/json']] as const;
+    const { code, body } = await this.#send(remote, SELF, { method: 'GET', path, headers, body: undefined, signal });
+    return { code, text: await textOf(body) };
   }
 
   #service(namespace: string, name: string): DeepReadonly<Service> | undefined {
@@ -271,6 +327,8 @@ export class Aggregator {
       ?.object() as DeepReadonly<Service> | undefined;
   }
 }
+
+const groupVersionOf = ({ spec }: Remote): string => `${spec?.group ?? ''}/${spec?.version ?? ''}`;
 
 /** `v1.example.com` of a resource's path, or of `/apis/example.com/v1`. */
 function nameOf({ isResourceRequest, group, version, path }: RequestAttributes): string {

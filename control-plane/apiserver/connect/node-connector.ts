@@ -7,12 +7,11 @@ import type { Logger } from '../../../libs/base/log.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { ApiError, badRequest, failure, internal, serviceUnavailable } from '../../../libs/machinery/errors.ts';
-import { dialUpgrade, UpgradeError } from '../../../libs/streaming/node/http.ts';
-import { acceptTunnel } from '../../../libs/streaming/node/upgrade.ts';
-import { joinDuplex } from '../../../libs/streaming/portforward.ts';
+import { UpgradeError } from '../../../libs/streaming/node/http.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Connector } from '../registry/engine.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
+import { Upgrades } from './upgrades.ts';
 
 export interface NodeConnectorOptions {
   /** As whom the API server speaks to kubelets, and who signs kubelets' certificates. */
@@ -21,12 +20,6 @@ export interface NodeConnectorOptions {
   readonly log: Logger;
   /** Where connections are made: this host's network, unless a test hands in another. */
   readonly sockets?: Pick<Sockets, 'connect'>;
-}
-
-interface Taken {
-  readonly socket: Duplex;
-  readonly head: Uint8Array;
-  tunnelled: boolean;
 }
 
 const CONNECT_MS = 30_000;
@@ -55,71 +48,44 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
  *     await serve({ …, handle: (request) => server.handle(request), upgrade: connector.upgradeHook((r) => server.handle(r)) });
  */
 export class NodeConnector implements Connector {
+  readonly upgrades = new Upgrades();
   readonly #options: NodeConnectorOptions;
-  /** Upgrades under way, by their request, until the engine has said where they lead. */
-  readonly #upgrades = new WeakMap<ApiRequest, Taken>();
 
   constructor(options: NodeConnectorOptions) {
     this.#options = options;
   }
 
   connect(_ctx: RequestContext, request: ApiRequest, target: ConnectTarget): Promise<ApiResponse> {
-    const upgrade = this.#upgrades.get(request);
-    if (upgrade) return this.#tunnel(request, target, upgrade);
+    if (this.upgrades.has(request)) return this.#tunnel(request, target);
     if (target.kind === 'node' && /^\/(exec|attach|portForward)\//.test(target.path)) {
       throw badRequest('Upgrade request required');
     }
     return this.#proxy(request, target);
   }
 
-  upgradeHook(handle: (request: ApiRequest) => Promise<ApiResponse>): UpgradeHook {
-    return {
-      accepts: ({ path, headers }) =>
-        /\/(exec|attach|portforward|proxy)(\/|$)/.test(path) &&
-        /websocket|spdy\/3\.1/i.test(String(headers['upgrade'] ?? '')),
-      handle: (request, socket, head) => {
-        const taken: Taken = { socket, head, tunnelled: false };
-        this.#upgrades.set(request, taken);
-        socket.on('error', () => socket.destroy());
-        handle(request).then(
-          (response) => {
-            if (!taken.tunnelled) void answerPlainly(socket, response);
-          },
-          () => socket.destroy(),
-        );
-      },
-    };
+  /** `alsoAt`: other paths that lead to servers which may agree to an upgrade. */
+  upgradeHook(
+    handle: (request: ApiRequest) => Promise<ApiResponse>,
+    alsoAt: (path: string) => boolean = () => false,
+  ): UpgradeHook {
+    const mine = (path: string) => /\/(exec|attach|portforward|proxy)(\/|$)/.test(path);
+    return this.upgrades.hook(handle, (path) => mine(path) || alsoAt(path));
   }
 
-  /** Resolves once the other end has agreed; the bytes go on by themselves. */
-  async #tunnel(request: ApiRequest, target: ConnectTarget, upgrade: Taken): Promise<ApiResponse> {
-    const protocol = String(request.headers['upgrade'] ?? '');
-    const headers = forwardedHeaders(request);
-    let answer: Awaited<ReturnType<typeof dialUpgrade>>;
+  async #tunnel(request: ApiRequest, target: ConnectTarget): Promise<ApiResponse> {
     try {
-      answer = await dialUpgrade(
-        {
-          url: urlOf(target),
-          method: request.method,
-          headers,
-          tls: this.#tls(target),
-          signal: request.signal,
-          ...this.#connectBy(target),
-        },
-        protocol,
-      );
+      const to = {
+        url: urlOf(target),
+        method: request.method,
+        tls: this.#tls(target),
+        signal: request.signal,
+        ...this.#connectBy(target),
+      };
+      return await this.upgrades.tunnel(request, to, forwardedHeaders(request));
     } catch (error) {
       if (error instanceof UpgradeError) throw refusal(error.code ?? 500, error.body || error.message);
       throw this.#unreachable(target, error);
     }
-    const { response, duplex } = answer;
-    upgrade.tunnelled = true;
-    const client = acceptTunnel({ request: undefined as never, socket: upgrade.socket, head: upgrade.head }, response);
-    void joinDuplex(client, duplex).then(() => {
-      client.destroy();
-      duplex.destroy();
-    });
-    return { code: 101, headers: {}, warnings: [], body: { form: 'empty' } };
   }
 
   async #proxy(request: ApiRequest, target: ConnectTarget): Promise<ApiResponse> {
@@ -224,25 +190,3 @@ function refusal(code: number, message: string): ApiError {
   if (code === 403) return new ApiError(failure(403, 'Forbidden', message));
   return internal(message);
 }
-
-/** An upgrade that leads nowhere is answered as if nobody had asked for one. */
-async function answerPlainly(socket: Duplex, response: ApiResponse): Promise<void> {
-  const { body, code } = response;
-  const pieces = body.form === 'whole' ? [...body.bytes()] : [];
-  const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const type = body.form === 'whole' ? `Content-Type: ${body.contentType}\r\n` : '';
-  socket.write(
-    `HTTP/1.1 ${code} ${REASONS[code] ?? 'Error'}\r\n${type}Content-Length: ${length}\r\nConnection: close\r\n\r\n`,
-  );
-  for (const piece of pieces) socket.write(piece);
-  socket.end();
-}
-
-const REASONS: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'Not Found',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
-};

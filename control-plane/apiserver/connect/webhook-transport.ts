@@ -41,7 +41,6 @@ function exchange(call: WebhookCall, socket: Duplex | undefined): Promise<Webhoo
         ...tls,
         path,
         method: 'POST',
-        agent: false,
         signal,
         headers: {
           host: `${serverName.includes(':') ? `[${serverName}]` : serverName}:${port}`,
@@ -49,7 +48,8 @@ function exchange(call: WebhookCall, socket: Duplex | undefined): Promise<Webhoo
           accept: 'application/json, */*',
           'content-length': String(Buffer.byteLength(body)),
         },
-        ...(socket ? { createConnection: () => tlsConnect({ ...tls, socket }) } : {}),
+        // With an agent, Node would connect by itself.
+        ...(socket ? { createConnection: () => tlsConnect({ ...tls, socket }) } : { agent: false }),
       },
       (response) => {
         const pieces: Buffer[] = [];

@@ -8,6 +8,8 @@ import { openApiV2Protobuf } from '../../../libs/machinery/openapi/protobuf-v2.t
 import type { Describe } from '../../../libs/machinery/openapi/schemas.ts';
 import type { SchemaSet, StructType, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import { withTypes } from '../../../libs/machinery/schema/set.ts';
+import type { Aggregator } from '../aggregation/aggregator.ts';
+import { type Document, mergeV2, type RemoteOpenApi } from '../aggregation/remote-openapi.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import type { KindSet } from '../registry/kind-set.ts';
@@ -22,23 +24,34 @@ export interface OpenApiEndpointOptions {
   readonly version: string;
   readonly describe?: Describe;
   sha256(text: string): Uint8Array;
+  /** Whose groups are others'. */
+  readonly aggregator?: Pick<Aggregator, 'openApi' | 'openApiPart'>;
 }
 
-const V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+// What clients ask for has an @ (spec.v2@v1.0), which is no media type: they could not read the answer under that name.
+const V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+
+const NOBODY: readonly RemoteOpenApi[] = [];
 
 /** `/openapi/v2` and `/openapi/v3`: made at the first question, and anew after kinds have come or gone. */
 export function openApiEndpoint(options: OpenApiEndpointOptions): Endpoint {
-  let documents = new Documents(options);
+  const { aggregator } = options;
+  const remotes = () => aggregator?.openApi ?? NOBODY;
+  let documents = new Documents(options, NOBODY);
   options.kinds.onChange(() => {
-    documents = new Documents(options);
+    documents = new Documents(options, remotes());
   });
   return {
-    handle(_server, _ctx, request) {
+    async handle(_server, ctx, request) {
       if (!request.path.startsWith('/openapi/')) return undefined;
       if (request.method !== 'GET') throw methodNotAllowed();
+      if (documents.remotes !== remotes()) documents = new Documents(options, remotes());
       if (request.path === '/openapi/v2') return v2(documents, request);
       if (request.path === '/openapi/v3' || request.path === '/openapi/v3/') return json(documents.v3Index);
-      const part = documents.v3.get(request.path.slice('/openapi/v3/'.length));
+      const place = request.path.slice('/openapi/v3/'.length);
+      const theirs = await aggregator?.openApiPart(ctx, request, place.replace(/^apis\//, ''));
+      if (theirs) return theirs;
+      const part = documents.v3.get(place);
       return part
         ? { ...json(part.bytes()), headers: { etag: `"${part.hash()}"` } }
         : textResponse(404, '404 page not found\n');
@@ -69,27 +82,40 @@ interface LazyPart {
 /** The documents of one set of kinds, each made once. */
 class Documents {
   readonly #options: OpenApiEndpointOptions;
+  readonly remotes: readonly RemoteOpenApi[];
   readonly #made = new Map<string, Uint8Array>();
   #parts: ReadonlyMap<string, LazyPart> | undefined;
 
-  constructor(options: OpenApiEndpointOptions) {
+  constructor(options: OpenApiEndpointOptions, remotes: readonly RemoteOpenApi[]) {
     this.#options = options;
+    this.remotes = remotes;
   }
 
   get v2(): Uint8Array {
-    return this.#once('v2', () => new TextEncoder().encode(stringify(this.#v2Document())));
+    return this.#once('v2', () => new TextEncoder().encode(stringify(this.#merged())));
   }
 
   get v2Protobuf(): Uint8Array {
-    return this.#once('v2 protobuf', () => openApiV2Protobuf(this.#v2Document()));
+    return this.#once('v2 protobuf', () => {
+      if (this.remotes.length > 0) {
+        try {
+          return openApiV2Protobuf(this.#merged());
+        } catch {
+          // Somebody else's document may have any form; without it the server's own can still be told.
+        }
+      }
+      return openApiV2Protobuf(this.#v2Document());
+    });
   }
 
   get v3Index(): Uint8Array {
     return this.#once('v3', () => {
-      const parts = this.#v3Parts();
-      return new TextEncoder().encode(
-        stringify(openApiV3Index(parts, (part) => this.v3.get(part.place)?.hash() ?? '')),
-      );
+      const index = openApiV3Index(this.#v3Parts(), (part) => this.v3.get(part.place)?.hash() ?? '');
+      const paths = { ...(index['paths'] as Record<string, unknown>) };
+      for (const { groupVersion, v3Url } of this.remotes) {
+        if (v3Url !== undefined) paths[`apis/${groupVersion}`] = { serverRelativeURL: v3Url };
+      }
+      return new TextEncoder().encode(stringify({ ...index, paths }));
     });
   }
 
@@ -110,6 +136,10 @@ class Documents {
   #v3Parts(): OpenApiV3Part[] {
     const { schema, typeOf } = this.#types();
     return openApiV3(schema, typeOf, this.#groups(), this.#documentOptions());
+  }
+
+  #merged(): Document {
+    return mergeV2(this.#v2Document(), this.remotes);
   }
 
   #v2Document() {

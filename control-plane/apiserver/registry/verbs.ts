@@ -280,15 +280,25 @@ async function handleVirtual(r: ResourceRequest): Promise<ApiResponse> {
     respond(code, wholeBody({ value, type, schema }, r.form), r.ctx.warnings.all);
   switch (r.route.attributes.verb) {
     case 'create': {
-      const { ctx } = writing(r, 'CreateOptions');
+      if (!virtual?.create) throw methodNotAllowed();
+      const { ctx, options } = writing(r, 'CreateOptions');
       const body = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
       kind.strategy.defaults?.(body);
-      const errors = kind.strategy.validate?.(body as DeepReadonly<ApiObject>, ctx) ?? [];
-      if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, body.metadata?.name ?? '', errors);
-      if (!virtual?.create) throw methodNotAllowed();
       body.metadata ??= {};
       ownOnCreate(r.engine, ctx, resource, body as Draft);
-      return answer(await virtual.create(ctx, r.engine.registry, body), served.type, 201);
+      const asked = { ...r.target, name: body.metadata.name ?? '' };
+      const request = admissionRequest('CREATE', asked, '', body, undefined, options);
+      await runAdmit(r.engine, ctx, request);
+      const admitted = request.object as ApiObject;
+      const errors = kind.strategy.validate?.(admitted as DeepReadonly<ApiObject>, ctx) ?? [];
+      if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, asked.name, errors);
+      // Nothing is stored, so nothing that plugins reserve is kept.
+      const reserved = await runValidate(r.engine, ctx, request);
+      try {
+        return answer(await virtual.create(ctx, r.engine.registry, admitted), served.type, 201);
+      } finally {
+        await reserved.rollback();
+      }
     }
     case 'get': {
       if (!virtual?.get) throw methodNotAllowed();

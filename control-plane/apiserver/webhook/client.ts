@@ -3,7 +3,6 @@
  * they may take, and what upstream says when they fail. How bytes get there is the transport's affair.
  */
 
-import { services } from '../../../api/resources.ts';
 import type { ServiceReference, WebhookClientConfig } from '../../../api/types/admissionregistration/v1.generated.ts';
 import { decodeBase64 } from '../../../libs/base/base64.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
@@ -11,6 +10,7 @@ import { withTimeout } from '../../../libs/base/clock.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import { stringify } from '../../../libs/machinery/codec/json.ts';
+import type { ServiceResolver } from '../service-resolver.ts';
 
 export interface WebhookCall {
   /** With the query. */
@@ -54,6 +54,8 @@ export type WebhookAddress = DeepReadonly<Pick<WebhookClientConfig, 'url' | 'caB
 export interface WebhookClientOptions {
   readonly transport: WebhookTransport;
   readonly clock: Clock;
+  /** Where Services lead. */
+  readonly resolve: ServiceResolver;
 }
 
 const HTTPS_PORT = 443;
@@ -83,11 +85,13 @@ export class WebhookClient {
     const limit = timeoutSeconds > 0 ? withTimeout(this.#options.clock, timeoutSeconds * 1000, signal) : undefined;
     let answer: WebhookAnswer;
     try {
-      const host = address.service ? await clusterAddress(address.service, registry) : target.host;
+      const { name = '', namespace = '' } = address.service ?? {};
+      const place = address.service
+        ? await this.#options.resolve(registry, namespace, name, target.port)
+        : { host: target.host, port: target.port };
       answer = await this.#options.transport.post({
         path: target.path,
-        host,
-        port: target.port,
+        ...place,
         serverName: target.host,
         ...(address.caBundle
           ? { authorityPem: new TextDecoder().decode(decodeBase64(address.caBundle) ?? new Uint8Array()) }
@@ -126,15 +130,6 @@ function targetOf({ url = '', service }: WebhookAddress, timeoutSeconds: number)
   const port = parts.port === '' ? HTTPS_PORT : Number(parts.port);
   const path = `${parts.pathname}${query}`;
   return { host, port, path, shown: `https://${parts.host}${path}` };
-}
-
-async function clusterAddress({ name = '', namespace = '' }: DeepReadonly<ServiceReference>, registry: Registry) {
-  const service = await registry.get(services, namespace, name);
-  if (!service) throw new Error(`service "${name}" not found`);
-  const { type, clusterIP, externalName } = service.spec ?? {};
-  if (type === 'ExternalName' && externalName) return externalName;
-  if (!clusterIP || clusterIP === 'None') throw new Error(`service "${name}" has no cluster IP`);
-  return clusterIP;
 }
 
 function parsed({ code, body }: WebhookAnswer): unknown {

@@ -116,9 +116,13 @@ const POLICY_KINDS: ReadonlySet<string> = new Set([
   'mutatingadmissionpolicybindings',
 ]);
 
-/** Policies say nothing about policies, so that a bad one can always be taken away. */
+/** Who somebody is and what they may do: a policy upon these could lock everybody out. */
+const REVIEW_GROUPS: ReadonlySet<string> = new Set(['authentication.k8s.io', 'authorization.k8s.io']);
+
+/** Policies say nothing about policies, so that a bad one can always be taken away, and nothing about reviews. */
 export function isExempt({ kind }: AdmissionRequest | DeepReadonlyAdmission): boolean {
-  return kind.group === 'admissionregistration.k8s.io' && POLICY_KINDS.has(kind.resource);
+  if (kind.group === 'admissionregistration.k8s.io') return POLICY_KINDS.has(kind.resource);
+  return kind.virtual !== undefined && REVIEW_GROUPS.has(kind.group);
 }
 
 /** One binding of a policy that a request meets. */
