@@ -88,6 +88,8 @@ export interface AuditRecord {
   /** Wall time of the stage. */
   readonly timeMs: number;
   readonly ctx: RequestContext;
+  /** Who asked; `ctx.user` is another one where they act as that one. */
+  readonly authenticated: UserInfo;
   readonly stage: 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete';
   readonly request: ApiRequest;
   /** Not before there is an answer. */
@@ -172,7 +174,15 @@ export class ApiServer {
     let headers: Readonly<Record<string, string>> | undefined;
     try {
       const routed = route(request.method, request.path, query);
-      const user = await this.#identify(request, routed);
+      const authenticated = await this.#authenticate(request);
+      let refusal: unknown;
+      let user = authenticated;
+      try {
+        user = (await this.#options.impersonate?.(request, authenticated, routed.attributes)) ?? authenticated;
+      } catch (error) {
+        // Told of like any other refusal.
+        refusal = error;
+      }
       const deadlineMs = REQUEST_TIMEOUT_MS;
       const longRunning = isLongRunning(routed);
       const deadline = longRunning ? undefined : withTimeout(this.engine.clock, deadlineMs, request.signal);
@@ -188,7 +198,8 @@ export class ApiServer {
           deadline?.signal ?? request.signal,
           longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
         );
-        const response = await this.#audited(ctx, request, async () => {
+        const response = await this.#audited(ctx, request, authenticated, async () => {
+          if (refusal !== undefined) throw refusal;
           admitted = await this.#admit(ctx, routed, query, longRunning);
           if (admitted) headers = flowHeaders(admitted);
           await this.#authorize(ctx);
@@ -274,11 +285,16 @@ export class ApiServer {
     return response;
   }
 
-  async #audited(ctx: RequestContext, request: ApiRequest, answer: () => Promise<ApiResponse>): Promise<ApiResponse> {
+  async #audited(
+    ctx: RequestContext,
+    request: ApiRequest,
+    authenticated: UserInfo,
+    answer: () => Promise<ApiResponse>,
+  ): Promise<ApiResponse> {
     const { audit } = this.#options;
     if (!audit) return answer();
     const tell = (stage: AuditRecord['stage'], more: Partial<AuditRecord> = {}) =>
-      audit({ timeMs: this.engine.clock.now(), ctx, request, stage, ...more });
+      audit({ timeMs: this.engine.clock.now(), ctx, authenticated, request, stage, ...more });
     tell('RequestReceived');
     try {
       const response = await answer();
@@ -299,15 +315,12 @@ export class ApiServer {
     }
   }
 
-  async #identify(request: ApiRequest, routed: Route): Promise<UserInfo> {
-    let user = ANONYMOUS;
+  async #authenticate(request: ApiRequest): Promise<UserInfo> {
     for (const authenticator of this.#options.authenticators) {
       const known = await authenticator.authenticate(request);
-      if (!known) continue;
-      user = withGroup(known, 'system:authenticated');
-      break;
+      if (known) return withGroup(known, 'system:authenticated');
     }
-    return this.#options.impersonate ? this.#options.impersonate(request, user, routed.attributes) : user;
+    return ANONYMOUS;
   }
 
   #context(

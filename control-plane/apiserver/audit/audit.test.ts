@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { builtinSchema } from '../../../api/schema/builtin.ts';
 import {
   newAuditAnnotations,
   type RequestAttributes,
   type RequestContext,
   type UserInfo,
 } from '../../../libs/kind/request.ts';
+import { encodeProtobuf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
 import { forbidden } from '../../../libs/machinery/errors.ts';
 import { respond, wholeBody } from '../responses.ts';
 import type { AuditRecord } from '../server.ts';
@@ -86,6 +88,7 @@ describe('audit events', () => {
     auditLines(policy, (line) => lines.push(line))({
       timeMs: 1000,
       stage: 'ResponseComplete',
+      authenticated: who,
       ctx: { user: who, attributes: what, audit, trace: 't', nowMs: 0 } as unknown as RequestContext,
       request: {
         method: 'PUT',
@@ -119,6 +122,41 @@ describe('audit events', () => {
     const [both] = record(on('update', 'configmaps', { namespace: 'kube-system' }));
     assert.equal(both.responseObject.data.password, 'hidden');
     assert.equal(both.responseObject.metadata.managedFields, undefined);
+  });
+
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  const configMapBytes = encodeProtobuf(builtinSchema(), 'core.v1.ConfigMap', {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    data: { a: 'b' },
+  });
+  for (const [type, bytes, told] of [
+    ['application/json', bytesOf('{"data":{"a":"b"}}'), { a: 'b' }],
+    ['application/yaml', bytesOf('data: {a: b}'), { a: 'b' }],
+    ['application/apply-patch+yaml', bytesOf('data: {a: b}'), { a: 'b' }],
+    ['application/vnd.kubernetes.protobuf', configMapBytes, { a: 'b' }],
+    ['application/vnd.kubernetes.protobuf', bytesOf('data'), undefined],
+    ['application/json', bytesOf('{"data"'), undefined],
+  ] as const) {
+    it(`tell what was sent as ${type}${told ? '' : ', unless it cannot be read'}`, () => {
+      const request = {
+        method: 'PUT',
+        path: '/p',
+        query: '',
+        headers: { 'content-type': type },
+        body: { bytes },
+        peer: { address: '' },
+        signal: new AbortController().signal,
+      };
+      assert.deepEqual(record(on('update', 'configmaps'), { request })[0].requestObject?.data, told);
+    });
+  }
+
+  it('tell who acts as somebody else; the policy is about the one who asked', () => {
+    const [event] = record(on('get', 'pods'), { authenticated: user('ann', 'watched') }, user('jane'));
+    assert.deepEqual([event.user.username, event.impersonatedUser.username, event.level], ['ann', 'jane', 'Request']);
+    assert.deepEqual(record(on('get', 'pods'), { authenticated: user('jane') }, user('ann', 'watched')), []);
+    assert.equal(record(on('get', 'pods'))[0].impersonatedUser, undefined);
   });
 
   it('of failures have the reason', () => {

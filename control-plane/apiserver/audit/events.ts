@@ -1,4 +1,8 @@
+import { builtinSchema, builtinTypeOf } from '../../../api/schema/builtin.ts';
 import { formatMicroTime } from '../../../libs/base/clock.ts';
+import type { UserInfo } from '../../../libs/kind/request.ts';
+import { decodeProtobuf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
+import { yamlToJson } from '../../../libs/machinery/codec/yaml.ts';
 import type { ApiRequest } from '../api.ts';
 import { header } from '../headers.ts';
 import type { AuditRecord } from '../server.ts';
@@ -12,15 +16,15 @@ const OBJECT_BYTES_MAX = 1024 * 1024;
  */
 export function auditLines(policy: AuditPolicy, write: (line: string) => void): (record: AuditRecord) => void {
   return (record) => {
-    const { ctx, stage } = record;
-    const { level, omitStages, omitManagedFields } = decide(policy, ctx.user, ctx.attributes);
+    const { ctx, stage, authenticated } = record;
+    const { level, omitStages, omitManagedFields } = decide(policy, authenticated, ctx.attributes);
     if (level !== 'None' && !omitStages.has(stage)) write(line(record, level, stage, omitManagedFields));
   };
 }
 
 function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitManagedFields: boolean): string {
-  const { ctx, request, response, code, timeMs, failure } = record;
-  const { attributes, user } = ctx;
+  const { ctx, authenticated, request, response, code, timeMs, failure } = record;
+  const { attributes } = ctx;
   const bodies = level === 'Request' || level === 'RequestResponse';
   const clean = (value: unknown) => (omitManagedFields ? withoutManagedFields(value) : value);
   const annotations = { ...ctx.audit.all };
@@ -32,7 +36,8 @@ function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitMan
     stage,
     requestURI: request.query === '' ? request.path : `${request.path}?${request.query}`,
     verb: attributes.verb,
-    user: { username: user.name, ...(user.uid ? { uid: user.uid } : {}), groups: user.groups, extra: user.extra },
+    user: userOf(authenticated),
+    ...(ctx.user === authenticated ? {} : { impersonatedUser: userOf(ctx.user) }),
     sourceIPs: request.peer.address === '' ? ['::1'] : [request.peer.address],
     userAgent: header(request, 'user-agent'),
     ...(attributes.isResourceRequest ? { objectRef: objectRef(record) } : {}),
@@ -51,6 +56,13 @@ function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitMan
   return JSON.stringify(event, (_key, value) => (typeof value === 'bigint' ? Number(value) : value));
 }
 
+const userOf = ({ name, uid, groups, extra }: UserInfo) => ({
+  username: name,
+  ...(uid ? { uid } : {}),
+  groups,
+  ...(Object.keys(extra).length > 0 ? { extra } : {}),
+});
+
 const present = (name: string, value: unknown) => (value === undefined ? {} : { [name]: value });
 
 function objectRef({ ctx: { attributes } }: AuditRecord) {
@@ -67,14 +79,18 @@ function wordsOf(answer: AuditRecord['response'] | AuditRecord['failure']): obje
   return { ...present('status', status), ...present('message', message), ...present('reason', reason) };
 }
 
-function requestObject({ body }: ApiRequest): unknown {
+function requestObject(request: ApiRequest): unknown {
+  const { body } = request;
   if (!body) return undefined;
   if ('value' in body) return body.value;
-  if (body.bytes.length > OBJECT_BYTES_MAX) return undefined;
+  const { bytes } = body;
+  if (bytes.length > OBJECT_BYTES_MAX) return undefined;
+  const type = header(request, 'content-type') ?? '';
   try {
-    return JSON.parse(new TextDecoder().decode(body.bytes));
+    if (type.includes('protobuf')) return decodeProtobuf(builtinSchema(), builtinTypeOf, bytes).object;
+    return JSON.parse(type.includes('yaml') ? yamlToJson(bytes).json : new TextDecoder().decode(bytes));
   } catch {
-    // YAML and protobuf are not told: the object that came of them is, at RequestResponse.
+    // What cannot be read is refused, and the refusal is told.
     return undefined;
   }
 }
