@@ -12,6 +12,9 @@ import type { History } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
 import type { NodeSpec, SimulatedNode } from './simulated-nodes.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
+import type { ClusterDiff } from './time-travel/diff.ts';
+import type { When } from './time-travel/past.ts';
+import type { PastCluster } from './time-travel/past-cluster.ts';
 
 export interface ClusterOptions {
   /** One seed, one history. Default: drawn, and told by errors and `cluster.seed`. */
@@ -109,6 +112,13 @@ export interface Cluster extends AsyncDisposable {
   /** The cluster as it is now, to go on from with `createCluster({ from })`. Not on real time. */
   snapshot(): Promise<ClusterSnapshot>;
   history(): History;
+  /**
+   * The cluster as it was at a revision or a time (a `Date`, `2026-01-01T00:05:00Z`, or `5m`: so long ago), to be read.
+   * Throws `ClusterUsageError` for a moment before the cluster began, or after now.
+   */
+  at(when: When): Promise<PastCluster>;
+  /** What changed between two moments, object by object and field by field; `to` is now by default. */
+  diff(from: When, to?: When): Promise<ClusterDiff>;
   /** Opens a real TLS endpoint on loopback and gives a kubeconfig for it. The history is then no longer repeatable. */
   kubeconfig(): Promise<string>;
 }

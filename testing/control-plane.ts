@@ -22,7 +22,10 @@ export interface ControlPlaneOptions {
   readonly random: Random;
   readonly keys: Keys;
   readonly log: Logger;
-  readonly connector: Connector;
+  /** How logs, exec and proxies get to nodes; without one they do not. */
+  readonly connector?: Connector;
+  /** Nobody may write, and why. */
+  readonly readOnly?: string;
   readonly ways: FaultyWays;
   /** Puts something more between a user and the faults. */
   readonly through?: ((transport: Transport, user: string) => Transport) | undefined;
@@ -52,7 +55,7 @@ export class SimulatedControlPlane {
   readonly handle: ApiServer['handle'] = async (request) => this.#running().handle(request);
 
   async start(): Promise<void> {
-    const { clock, random, keys, log, store, connector, audit, authorityMs } = this.#options;
+    const { clock, random, keys, log, store, connector, readOnly, audit, authorityMs } = this.#options;
     this.#authority ??= await this.#makeAuthority(authorityMs);
     const life = this.#starts++;
     const server = createDefaultServer({
@@ -66,7 +69,8 @@ export class SimulatedControlPlane {
       serverAddress: 'tutti.internal:443',
       platform: 'simulated/any',
       runtime: 'simulated',
-      connector,
+      ...(connector && { connector }),
+      ...(readOnly !== undefined && { readOnly }),
       authenticators: [this.#tokens.authenticator()],
       audit,
     });

@@ -32,6 +32,9 @@ import type { SimulatedConnector } from './nodes/connector.ts';
 import { NodeClock } from './nodes/node-clock.ts';
 import type { NodeSpec, SimulatedNodes } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
+import type { ClusterDiff } from './time-travel/diff.ts';
+import type { When } from './time-travel/past.ts';
+import type { PastCluster } from './time-travel/past-cluster.ts';
 
 export type { Cluster, ClusterComponent, ClusterOptions, ClusterUser } from './cluster.ts';
 
@@ -95,7 +98,7 @@ class SimulatedCluster implements Cluster {
   readonly #log: Logger;
   readonly #memory: MemoryStore;
   readonly #store: FaultyStore;
-  readonly #recorder = new HistoryRecorder();
+  readonly #recorder: HistoryRecorder;
   readonly #time: ClusterTime;
   readonly #plane: SimulatedControlPlane;
   readonly #components: readonly ClusterComponent[];
@@ -135,6 +138,7 @@ class SimulatedCluster implements Cluster {
     const shuffle = hooks.shuffleTimers ? this.#random.fork('timers') : undefined;
     const started = startMs === undefined ? {} : { startMs };
     this.clock = virtual ? new VirtualClock({ turn, shuffle, ...started }) : new RealClock();
+    this.#recorder = new HistoryRecorder(this.seed, this.clock);
     if (!virtual) this.#recorder.markUnrepeatable('the cluster runs on real time');
     this.#authorityMs = from?.authorityMs ?? this.clock.now();
     for (const [reference, image] of Object.entries(options.images ?? {})) this.#images.define(reference, image);
@@ -180,6 +184,7 @@ class SimulatedCluster implements Cluster {
   }
 
   async start(): Promise<void> {
+    this.#recorder.begin(this.#memory.snapshot());
     this.#watch = await this.#store.watch('/registry/', await this.#store.currentRevision(), {
       events: (batch) => {
         for (const event of batch) {
@@ -287,6 +292,22 @@ class SimulatedCluster implements Cluster {
 
   history(): History {
     return this.#recorder.history();
+  }
+
+  async at(when: When): Promise<PastCluster> {
+    this.#mustLive();
+    const [{ openPast }, { momentOf }] = await Promise.all([
+      import('./time-travel/past-cluster.ts'),
+      import('./time-travel/past.ts'),
+    ]);
+    const past = this.#recorder.past();
+    return openPast(past, momentOf(past, when));
+  }
+
+  async diff(from: When, to: When = new Date(this.clock.now())): Promise<ClusterDiff> {
+    this.#mustLive();
+    const { diffOf } = await import('./time-travel/diff.ts');
+    return diffOf(this.#recorder.past(), from, to);
   }
 
   async snapshot(): Promise<ClusterSnapshot> {

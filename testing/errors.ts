@@ -26,3 +26,11 @@ export class ManifestError extends Error {
     this.where = where;
   }
 }
+
+/** A file of a history cannot be read: it is none, is broken, or of another version. The message names file and line. */
+export class HistoryFileError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'HistoryFileError';
+  }
+}

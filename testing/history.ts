@@ -1,5 +1,8 @@
 import type { AuditRecord } from '../control-plane/apiserver/server.ts';
-import type { StoreEvent } from '../control-plane/store/store.ts';
+import { SortedMap } from '../control-plane/store/drivers/memory/sorted-map.ts';
+import type { Entry, StoreEvent } from '../control-plane/store/store.ts';
+import type { Clock } from '../libs/base/clock.ts';
+import type { Past, PastWrite } from './time-travel/past.ts';
 
 /** One thing that happened in a simulated cluster, in the order in which it happened. */
 export type HistoryEntry =
@@ -30,6 +33,16 @@ export interface History {
   readonly unrepeatable: readonly string[];
   /** One line of JSON an entry. Two runs are the same when their texts are. */
   toString(): string;
+  /** Writes it to a file, together with what was there before its first entry: `replayHistory(file)` reads it. */
+  save(path: string): Promise<void>;
+}
+
+/** A history with what it began from: what a file holds. */
+export interface RecordedHistory {
+  readonly seed: string;
+  readonly unrepeatable: readonly string[];
+  readonly entries: readonly HistoryEntry[];
+  readonly past: Past;
 }
 
 const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'options']);
@@ -39,29 +52,55 @@ const ENTRIES_MAX = 1_000_000;
 /** Leases are renewed, and nodes report, whatever happens. */
 const HEARTBEATS = /^\/registry\/[^/]+\/(?:leases|nodes)\//;
 
-/** Collects a history. */
+type Request = Extract<HistoryEntry, { type: 'request' }>;
+type Kept = Request | PastWrite;
+
+export interface HistoryStart {
+  readonly clusterId: string;
+  readonly revision: number;
+  readonly entries: SortedMap<Entry>;
+}
+
+/** Collects a history. Values stay the store's bytes until somebody wants their text. */
 export class HistoryRecorder {
-  readonly #entries: HistoryEntry[] = [];
+  readonly #seed: string;
+  readonly #clock: Pick<Clock, 'now'>;
   readonly #unrepeatable = new Set<string>();
-  readonly #decoder = new TextDecoder();
+  #kept: Kept[] = [];
+  #clusterId = '';
+  #base: SortedMap<Entry> = SortedMap.empty();
+  #baseRevision = 0;
+  #baseMs: number;
 
   /** How many writes there were that are no heartbeats. */
   deeds = 0;
 
+  constructor(seed: string, clock: Pick<Clock, 'now'>) {
+    this.#seed = seed;
+    this.#clock = clock;
+    this.#baseMs = clock.now();
+  }
+
+  /** What was there before the first write. */
+  begin({ clusterId, revision, entries }: HistoryStart): void {
+    this.#clusterId = clusterId;
+    this.#baseRevision = revision;
+    this.#base = entries;
+    this.#baseMs = this.#clock.now();
+  }
+
   request({ ctx, code, timeMs, response, failure }: AuditRecord): void {
-    // Once a request: when there is an answer.
+    // Once a request: when there is an answer. It is told of when it came, too.
     if (code === undefined || !(response ?? failure)) return;
     const { verb, path } = ctx.attributes;
-    // Told when it came, too: then there is no code yet.
-    if (code === undefined || READING.has(verb)) return;
+    if (READING.has(verb)) return;
     const cause = ctx.cause && `${ctx.cause.component}: ${ctx.cause.step}`;
     this.#add({ type: 'request', timeMs, user: ctx.user.name, verb, path, ...(cause ? { cause } : {}), code });
   }
 
   write(event: StoreEvent, timeMs: number): void {
-    const { type, revision, key, entry } = event;
-    if (!HEARTBEATS.test(key)) this.deeds++;
-    this.#add({ type, timeMs, revision, key, ...(entry ? { value: this.#decoder.decode(entry.value) } : {}) });
+    if (!HEARTBEATS.test(event.key)) this.deeds++;
+    this.#add({ event, timeMs });
   }
 
   /** From here on a second run may differ, and why. */
@@ -69,17 +108,71 @@ export class HistoryRecorder {
     this.#unrepeatable.add(why);
   }
 
-  history(): History {
-    const entries = Object.freeze([...this.#entries]);
+  /** What can be travelled to. */
+  past(): Past {
     return {
-      entries,
-      unrepeatable: Object.freeze([...this.#unrepeatable]),
-      toString: () => entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''),
+      clusterId: this.#clusterId,
+      base: this.#base,
+      baseRevision: this.#baseRevision,
+      baseMs: this.#baseMs,
+      writes: this.#kept.filter((one) => 'event' in one),
+      untilMs: this.#clock.now(),
     };
   }
 
-  #add(entry: HistoryEntry): void {
-    if (this.#entries.length >= ENTRIES_MAX) this.#entries.splice(0, ENTRIES_MAX / 10);
-    this.#entries.push(entry);
+  history(): History {
+    const kept = [...this.#kept];
+    const unrepeatable = Object.freeze([...this.#unrepeatable]);
+    const recorded = this.past();
+    const seed = this.#seed;
+    let entries: readonly HistoryEntry[] | undefined;
+    const all = () => {
+      entries ??= Object.freeze(textsOf(kept));
+      return entries;
+    };
+    return {
+      get entries() {
+        return all();
+      },
+      unrepeatable,
+      toString: () =>
+        all()
+          .map((entry) => `${JSON.stringify(entry)}\n`)
+          .join(''),
+      async save(path) {
+        const { saveHistory } = await import('./time-travel/history-file.ts');
+        await saveHistory(path, { seed, unrepeatable, entries: all(), past: recorded });
+      },
+    };
   }
+
+  #add(entry: Kept): void {
+    if (this.#kept.length >= ENTRIES_MAX) this.#forget(ENTRIES_MAX / 10);
+    this.#kept.push(entry);
+  }
+
+  /** What is forgotten has become part of what was there before. */
+  #forget(count: number): void {
+    const base = this.#base.fork();
+    for (const one of this.#kept.slice(0, count)) {
+      if (!('event' in one)) continue;
+      const { event, timeMs } = one;
+      if (event.entry) base.set(event.key, event.entry);
+      else base.delete(event.key);
+      this.#baseRevision = event.revision;
+      this.#baseMs = timeMs;
+    }
+    this.#base = base;
+    this.#kept = this.#kept.slice(count);
+  }
+}
+
+function textsOf(kept: readonly Kept[]): HistoryEntry[] {
+  const decoder = new TextDecoder();
+  return kept.map((one) => {
+    if (!('event' in one)) return one;
+    const { type, revision, key, entry } = one.event;
+    const value = entry ? { value: decoder.decode(entry.value) } : {};
+    return { type, timeMs: one.timeMs, revision, key, ...value };
+  });
 }

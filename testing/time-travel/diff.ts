@@ -1,0 +1,111 @@
+import type { Entry } from '../../control-plane/store/store.ts';
+import { entriesAt, momentOf, type Past, type When } from './past.ts';
+
+export interface FieldChange {
+  /** `spec.replicas`, `metadata.labels["app.kubernetes.io/name"]`, `spec.containers[0].image` */
+  readonly path: string;
+  /** Absent: there was none. */
+  readonly before?: unknown;
+  /** Absent: there is none any more. */
+  readonly after?: unknown;
+}
+
+/** What became of one object between two moments. */
+export interface ObjectDiff {
+  readonly change: 'created' | 'changed' | 'deleted';
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** Empty for what belongs to no namespace. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Which fields; empty for what was created or deleted. */
+  readonly fields: readonly FieldChange[];
+  /** The object before and after. */
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+/** The differences of two moments, by object; `String(diff)` is for people. */
+export interface ClusterDiff {
+  readonly objects: readonly ObjectDiff[];
+  toString(): string;
+}
+
+/** Fields that change with every write and say nothing that other fields do not. */
+const NOISE: ReadonlySet<string> = new Set(['metadata.resourceVersion', 'metadata.managedFields']);
+
+/**
+ * What changed between two moments of a past: only keys that were written in between are looked at. Objects whose
+ * differences are bookkeeping alone (`resourceVersion`, `managedFields`) are left out.
+ */
+export function diffOf(past: Past, from: When, to: When): ClusterDiff {
+  const [a, b] = [momentOf(past, from).revision, momentOf(past, to).revision];
+  const [first, last] = [Math.min(a, b), Math.max(a, b)];
+  const [before, after] = [entriesAt(past, a), entriesAt(past, b)];
+  const keys = new Set<string>();
+  for (const { event } of past.writes) if (event.revision > first && event.revision <= last) keys.add(event.key);
+  const objects: ObjectDiff[] = [];
+  for (const key of [...keys].sort()) {
+    const diff = objectDiff(objectOf(before.get(key)), objectOf(after.get(key)));
+    if (diff) objects.push(diff);
+  }
+  return { objects, toString: () => objects.map(told).join('') };
+}
+
+interface Stored {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly metadata?: { readonly name?: string; readonly namespace?: string; readonly uid?: string };
+}
+
+function objectDiff(before: Stored | undefined, after: Stored | undefined): ObjectDiff | undefined {
+  const named = after ?? before;
+  if (!named) return undefined;
+  const fields = before && after ? fieldsOf(before, after, '') : [];
+  if (before && after && fields.length === 0) return undefined;
+  return {
+    change: before && after ? 'changed' : after ? 'created' : 'deleted',
+    apiVersion: named.apiVersion ?? '',
+    kind: named.kind ?? '',
+    namespace: named.metadata?.namespace ?? '',
+    name: named.metadata?.name ?? '',
+    fields,
+    ...(before ? { before } : {}),
+    ...(after ? { after } : {}),
+  };
+}
+
+const decoder = () => new TextDecoder();
+const objectOf = (entry: Entry | undefined): Stored | undefined =>
+  entry && (JSON.parse(decoder().decode(entry.value)) as Stored);
+
+function fieldsOf(before: unknown, after: unknown, path: string): FieldChange[] {
+  if (NOISE.has(path) || Object.is(before, after)) return [];
+  if (Array.isArray(before) && Array.isArray(after)) {
+    const length = Math.max(before.length, after.length);
+    return Array.from({ length }, (_, at) => fieldsOf(before[at], after[at], `${path}[${at}]`)).flat();
+  }
+  if (isRecord(before) && isRecord(after)) {
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+    return names.flatMap((name) => fieldsOf(memberOf(before, name), memberOf(after, name), pathTo(path, name)));
+  }
+  return [{ path, ...(before === undefined ? {} : { before }), ...(after === undefined ? {} : { after }) }];
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const memberOf = (record: Record<string, unknown>, name: string) =>
+  Object.hasOwn(record, name) ? record[name] : undefined;
+const pathTo = (path: string, name: string) =>
+  /^[A-Za-z_][\w-]*$/.test(name) ? (path === '' ? name : `${path}.${name}`) : `${path}[${JSON.stringify(name)}]`;
+
+const SIGNS = { created: '+', changed: '~', deleted: '-' } as const;
+
+function told({ change, kind, namespace, name, fields }: ObjectDiff): string {
+  const where = namespace === '' ? name : `${namespace}/${name}`;
+  const lines = fields.map((field) => `    ${field.path}: ${shown(field, 'before')} → ${shown(field, 'after')}\n`);
+  return `${SIGNS[change]} ${kind} ${where}\n${lines.join('')}`;
+}
+
+const shown = (field: FieldChange, side: 'before' | 'after') =>
+  Object.hasOwn(field, side) ? JSON.stringify(field[side]) : '(none)';
