@@ -4,6 +4,7 @@ import type {
   ContainerStatus,
 } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import type { NodePod, SpecContainer } from './objects.ts';
 import { backOffMessage } from './plan.ts';
 import type { Resources } from './resize.ts';
@@ -47,7 +48,7 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
     const previous = all.slice(from).find(({ state }) => state === 'exited');
     if (previous) return { terminated: terminated(previous, idOf(previous)) };
     // What the runtime has forgotten the API still knows.
-    return structuredClone((told?.lastState ?? {}) as ContainerState);
+    return copyValue((told?.lastState ?? {}) as ContainerState);
   };
   const waiting = (reason: string, message: string | undefined, from: number, ran: boolean): ContainerStatus => ({
     ...base,
@@ -62,7 +63,7 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
   if (!newest || newest.state === 'created') {
     if (failure) return waiting(failure.reason, failure.message, 0, false);
     if (input.ending && told?.state?.terminated) {
-      return { ...(structuredClone(told) as ContainerStatus), ready: false, started: false };
+      return { ...(copyValue(told) as ContainerStatus), ready: false, started: false };
     }
     const initializing = one.kind !== 'ephemeral' && (pod.spec?.initContainers ?? []).length > 0;
     return waiting(initializing ? 'PodInitializing' : 'ContainerCreating', undefined, 0, false);
@@ -70,7 +71,7 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
   if (isAlive(newest)) {
     const probes = memory.probes.get(newest.id) ?? {};
     const started = (!container.startupProbe || probes.startup === true) && !memory.starting.has(newest.id);
-    const ready = started && (!container.readinessProbe || probes.readiness === true) && !input.ending;
+    const ready = started && (!container.readinessProbe || probes.readiness === true);
     return {
       ...base,
       state: { running: { startedAt: formatTime(newest.startedMs || newest.createdMs) } },

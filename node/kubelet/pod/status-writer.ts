@@ -13,6 +13,10 @@ interface Entry {
   /** The object as the API has it, as far as is known. */
   pod: NodePod;
   writing: Promise<void> | undefined;
+  /** The one write that is under way; never rejects. */
+  asked?: Promise<void> | undefined;
+  /** The revision that the last write made. */
+  madeRevision?: string | undefined;
 }
 
 /** What changes within so short a time is one write: a pod whose containers start at once is told of once. */
@@ -52,6 +56,13 @@ export class StatusWriter {
     return known && isNewer(known, pod) ? known : pod;
   }
 
+  /** Whether this revision of the pod is what a write of this node made. */
+  async wrote(pod: NodePod): Promise<boolean> {
+    const entry = this.#entries.get(uidOf(pod));
+    if (entry?.asked) await entry.asked;
+    return entry?.madeRevision !== undefined && entry.madeRevision === pod.metadata?.resourceVersion;
+  }
+
   /** Resolves when nothing waits to be written for the pod. */
   async flushed(uid: string): Promise<void> {
     await this.#entries.get(uid)?.writing;
@@ -79,11 +90,21 @@ export class StatusWriter {
       if (!patch) continue;
       try {
         const { pod } = entry;
-        entry.pod = await this.#client
+        const answer = this.#client
           .resource(pods)
           .namespace(namespaceOf(pod))
           .subresource('status')
           .patch(nameOf(pod), patch, { type: 'strategic', signal });
+        const written = (made: NodePod) => {
+          // A write that changed nothing made no revision: who did, did it for us to see.
+          if (made.metadata?.resourceVersion !== pod.metadata?.resourceVersion)
+            entry.madeRevision = made.metadata?.resourceVersion;
+          entry.asked = undefined;
+        };
+        entry.asked = answer.then(written, () => {
+          entry.asked = undefined;
+        });
+        entry.pod = await answer;
         failures = 0;
       } catch (error) {
         // Gone, or another pod under its name: nobody is left to be told.

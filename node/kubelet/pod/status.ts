@@ -1,6 +1,7 @@
 import { qosClassOf } from '../../../api/core/pod/resources.ts';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { containerStatus } from './container-status.ts';
 import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
 import type { Resources } from './resize.ts';
@@ -89,7 +90,7 @@ function rejectedStatus({ pod, startMs }: StatusInput, { phase, reason, message 
   const { conditions, startTime, qosClass } = pod.status ?? {};
   return {
     phase,
-    ...(conditions && { conditions: structuredClone(conditions) as PodCondition[] }),
+    ...(conditions && { conditions: copyValue(conditions) as PodCondition[] }),
     ...(reason && { reason }),
     ...(message && { message }),
     startTime: startTime ?? formatTime(startMs),
@@ -245,7 +246,7 @@ function mergeConditions(
     ({ type }) =>
       !WRITTEN_CONDITIONS.includes(type) || (type === 'DisruptionTarget' && passing.DisruptionTarget === undefined),
   );
-  return [...(structuredClone(others) as PodCondition[]), ...own];
+  return [...(copyValue(others) as PodCondition[]), ...own];
 }
 
 /**

@@ -1,6 +1,8 @@
 import { backoffMs } from '../../../libs/base/backoff.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
+import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
+import type { RuntimeChange } from '../../cri/changes.ts';
 import { podLogDirectory } from '../../cri/logs.ts';
 import { StartError } from '../containers/errors.ts';
 import { hashContainer } from '../containers/labels.ts';
@@ -90,6 +92,7 @@ export class PodWorker {
   /** `monotonic` at which the timer rings. */
   #timerMs = 0;
   #refresh: Timer | undefined;
+  #refreshVolumes: (() => void) | undefined;
   #terminatingSinceMs: number | undefined;
   /** The node ends it, and grants so long. */
   #graceMsMax = Number.POSITIVE_INFINITY;
@@ -130,10 +133,38 @@ export class PodWorker {
 
   /** Takes up a newer object; undefined: there is none any more. */
   update(pod: NodePod | undefined): void {
+    const before = this.#pod.metadata;
     if (pod) this.#pod = pod;
     else this.#unwanted = true;
+    // Volumes may show labels and annotations; and a pod that was touched is looked at whole.
+    const shown = [pod?.metadata?.labels, pod?.metadata?.annotations];
+    if (pod && !jsonEqual([before?.labels, before?.annotations], shown)) this.#refreshVolumes?.();
     if (this.#isEnding()) this.#job?.abort.abort(new Error('the pod is being ended'));
+    else if (pod) {
+      // What this node wrote itself comes back as news, often before the write’s own answer.
+      void this.#env.statuses.wrote(pod).then((own) => {
+        if (!own || this.#isEnding()) this.poke();
+      });
+      return;
+    }
     this.poke();
+  }
+
+  /** The runtime tells of changes: a round, unless this worker knows of them, or is at it this moment. */
+  changed(changes: readonly RuntimeChange[]): void {
+    if (!changes.every((change) => this.#knows(change))) this.poke();
+  }
+
+  #knows({ object, change, id }: RuntimeChange): boolean {
+    // What is being made is looked at when it is done.
+    if (this.#job && (change === 'created' || change === 'started')) return true;
+    if (object === 'sandbox') {
+      const known = this.#observed.sandboxes.find((one) => one.id === id);
+      return change === 'removed' ? !known : known !== undefined && known.ready === (change !== 'stopped');
+    }
+    const known = this.#observed.containers.find((one) => one.id === id);
+    if (change === 'removed' || change === 'created') return (known === undefined) === (change === 'removed');
+    return known?.state === (change === 'started' ? 'running' : 'exited');
   }
 
   /** It runs, or may come to run. */
@@ -534,20 +565,30 @@ export class PodWorker {
   #watchVolumes(): void {
     const { clock, config, volumes, log } = this.#env;
     if (this.#refresh || !volumes.changes(this.#pod)) return;
-    const again = () => {
-      this.#refresh = clock.setTimer(() => void refresh(), config.syncFrequencyMs);
+    let under = false;
+    let soon = false;
+    const again = (delayMs: number) => {
+      this.#refresh?.cancel();
+      this.#refresh = clock.setTimer(() => void refresh(), delayMs);
+    };
+    this.#refreshVolumes = () => {
+      if (under) soon = true;
+      else if (!this.#stopped && !this.#isEnding()) again(0);
     };
     const refresh = async () => {
       if (this.#stopped || this.#isEnding()) return;
       const ips = this.#observed.sandboxes[0]?.ips ?? [];
+      soon = false;
+      under = true;
       try {
         if (this.#observed.sandboxes[0]?.ready && !this.#job) await this.#applier.prepareVolumes(this.#pod, ips);
       } catch (error) {
         log.warn('mounted objects could not be brought up to date', { pod: describePod(this.#pod), error });
       }
-      if (!this.#stopped) again();
+      under = false;
+      if (!this.#stopped) again(soon ? 0 : config.syncFrequencyMs);
     };
-    again();
+    again(config.syncFrequencyMs);
   }
 }
 
