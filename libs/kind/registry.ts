@@ -15,7 +15,8 @@ export interface Registry {
   /**
    * Reads, changes, writes, and does it again when somebody was faster. `change` gets a copy of its own and returns false to
    * leave things as they are. Throws `ApiError` (404 where there is nothing). `subresource`: with that one's rules;
-   * `rules`: with these, where an action changes what no ordinary update may (a pod's node).
+   * `rules`: with these, where an action changes what no ordinary update may (a pod's node); `unowned`: nobody owns what
+   * changes, as always with `rules`.
    */
   update<T extends ApiObject>(
     ctx: RequestContext,
@@ -23,7 +24,7 @@ export interface Registry {
     namespace: string,
     name: string,
     change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
-    options?: { subresource?: string; rules?: StatusSubresource<T>['strategy'] },
+    options?: { subresource?: string; rules?: StatusSubresource<T>['strategy']; unowned?: boolean },
   ): Promise<Live<T>>;
   delete(
     ctx: RequestContext,

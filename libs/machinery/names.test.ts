@@ -14,7 +14,9 @@ test('which texts pass', () => {
       [
         ['', [/^a lowercase RFC 1123 label/]],
         ['A', [/label/]],
-        ['a.b', [/label/]],
+        ['a.b', [/^must not contain dots$/]],
+        ['a..b', [/label/]],
+        [`${long(64)}.b`, [/63 characters/, /dots/]],
         [long(64), [/^must be no more than 63 characters$/]],
         ['-a', [/label/]],
       ],

@@ -128,16 +128,15 @@ function completed(prefix: string): string {
 
 /** Namespaces, container names: up to 63 of a–z, 0–9 and `-`. */
 export function dns1123Label(text: string, prefix = false): Messages {
-  return check(prefix ? completed(text) : text, 63, forms.label);
+  const whole = prefix ? completed(text) : text;
+  const errors = check(whole, 63, forms.label);
+  // What would do but for its dots is told so, and spared the form.
+  if (!whole.includes('.') || !forms.subdomain.pattern.test(whole)) return errors;
+  return [...errors.filter((message) => message !== forms.label.message), 'must not contain dots'];
 }
 
 /** Namespaces are DNS labels. */
 export const namespaceName: (text: string, prefix?: boolean) => Messages = dns1123Label;
-
-/** A DNS label as an object's own name: of one with dots nothing else is said. */
-export function labelName(text: string, prefix = false): Messages {
-  return text.includes('.') && !prefix ? ['must not contain dots'] : dns1123Label(text, prefix);
-}
 
 /** Most objects' names: labels joined by dots, up to 253. */
 export function dns1123Subdomain(text: string, prefix = false): Messages {

@@ -1,7 +1,7 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
+import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
-import { labelWithoutDots } from '../../core/pod/validation/containers.ts';
 import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
 import { notNegative } from '../../meta/numbers.ts';
 import type { StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy } from '../../types/apps/v1.generated.ts';
@@ -12,7 +12,7 @@ const at = field.path('spec');
 const RETENTION = ['Delete', 'Retain'];
 
 /** Its name becomes the beginning of its pods' host names. */
-export const statefulSetName = (name: string): readonly string[] => labelWithoutDots(name);
+export const statefulSetName = (name: string): readonly string[] => dns1123Label(name);
 
 export function validateStatefulSet({ spec }: Seen): field.ErrorList {
   const { errors, compiled } = validateSelector(spec.selector, 'statefulset', at.child('selector'));

@@ -17,7 +17,8 @@ export const strategy: Strategy<CronJob> = {
     ...workloadWarnings(draft, old),
     ...templateWarnings(
       draft.spec.jobTemplate?.spec?.template,
-      old?.spec.jobTemplate?.spec?.template,
+      draft.spec,
+      old?.spec,
       path('spec', 'jobTemplate', 'spec', 'template'),
     ),
   ],

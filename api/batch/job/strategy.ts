@@ -8,7 +8,8 @@ import type { Job } from '../../types/batch/v1.generated.ts';
 import { defaultJob } from './defaults.ts';
 import { generateSelector } from './selector.ts';
 import { validateJobStatus } from './status.ts';
-import { jobWarnings, validateJob, validateJobUpdate } from './validation.ts';
+import { validateJobUpdate } from './update.ts';
+import { jobWarnings, validateJob } from './validation.ts';
 
 export const strategy: Strategy<Job> = {
   generation: 'count',
@@ -22,7 +23,7 @@ export const strategy: Strategy<Job> = {
   warnings: (draft, old) => [
     ...workloadWarnings(draft, old),
     ...jobWarnings(draft),
-    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+    ...templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
   ],
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

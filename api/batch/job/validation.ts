@@ -1,10 +1,9 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { domainPrefixedPath } from '../../../libs/machinery/names.ts';
+import { dns1123Label, domainPrefixedPath } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validatePodTemplate } from '../../core/pod/validation/pod.ts';
 import { compile, MISMATCH } from '../../core/podtemplate/workload.ts';
-import { IMMUTABLE } from '../../meta/immutable.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
 import { notNegative } from '../../meta/numbers.ts';
 import type { Job, JobSpec } from '../../types/batch/v1.generated.ts';
@@ -15,14 +14,21 @@ type Spec = DeepReadonly<JobSpec>;
 
 const MODES = ['NonIndexed', 'Indexed'];
 const INDEXES_MAX = 100000;
+const COMPLETIONS_SOFT_MAX = 100000;
+const PARALLELISM_SOFT_MAX = 10000;
+const FAILED_INDEXES_SOFT_MAX = 10000;
 const MANAGED_BY_BYTES_MAX = 63;
 const CONTROLLER_UID = 'batch.kubernetes.io/controller-uid';
 const REQUIRES_INDEXED = 'requires indexed completion mode';
 const at = field.path('spec');
 
 export function validateJob(job: Seen): field.ErrorList {
-  const { spec } = job;
-  const errors = validateGenerated(job);
+  return [...validateGenerated(job), ...validateSelecting(job.spec), ...validateHostnames(job)];
+}
+
+/** The spec of a job that is one, and so has a selector. */
+export function validateSelecting(spec: Spec): field.ErrorList {
+  const errors: field.ErrorList = [];
   const selectorAt = at.child('selector');
   if (!spec.selector) errors.push(field.required(selectorAt));
   else errors.push(...validateLabelSelector(spec.selector, selectorAt));
@@ -32,6 +38,16 @@ export function validateJob(job: Seen): field.ErrorList {
     errors.push(field.invalid(at.child('template', 'metadata', 'labels'), labels ?? null, MISMATCH));
   }
   return [...errors, ...validateJobSpec(spec, at)];
+}
+
+/** Pods of an indexed job are hosts called like it, with their index behind. */
+function validateHostnames({ metadata, spec }: Seen): field.ErrorList {
+  const { completionMode, completions = 0 } = spec;
+  if (completionMode !== 'Indexed' || completions <= 0) return [];
+  const name = metadata?.name ?? '';
+  const last = `${name}-${completions - 1}`;
+  const detail = `will not able to create pod with invalid DNS label: ${last}`;
+  return dns1123Label(last).length === 0 ? [] : [field.invalid(field.path('metadata', 'name'), name, detail)];
 }
 
 /** The labels and the selector that the server makes must be what it makes. */
@@ -126,6 +142,30 @@ function validateIndexes(spec: Spec, here: field.Path): field.ErrorList {
   if (completions !== undefined && maxFailedIndexes !== undefined && maxFailedIndexes > completions) {
     errors.push(field.invalid(maxAt, maxFailedIndexes, 'must be less than or equal to completions'));
   }
+  if (maxFailedIndexes !== undefined && maxFailedIndexes > INDEXES_MAX) {
+    errors.push(field.invalid(maxAt, maxFailedIndexes, `must be less than or equal to ${INDEXES_MAX}`));
+  }
+  if (completions !== undefined && completions > COMPLETIONS_SOFT_MAX && perIndex !== undefined) {
+    errors.push(...validateManyIndexes(spec, here));
+  }
+  return errors;
+}
+
+/** Where failures are counted by index, the status must have room for what may fail. */
+function validateManyIndexes({ parallelism, maxFailedIndexes }: Spec, here: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  const maxAt = here.child('maxFailedIndexes');
+  const tooMany = (most: number) =>
+    `must be less than or equal to ${most} when completions are above ${COMPLETIONS_SOFT_MAX} and used with backoff limit per index`;
+  if (maxFailedIndexes === undefined) {
+    errors.push(field.required(maxAt, `must be specified when completions is above ${COMPLETIONS_SOFT_MAX}`));
+  }
+  if (parallelism !== undefined && parallelism > PARALLELISM_SOFT_MAX) {
+    errors.push(field.invalid(here.child('parallelism'), parallelism, tooMany(PARALLELISM_SOFT_MAX)));
+  }
+  if (maxFailedIndexes !== undefined && maxFailedIndexes > FAILED_INDEXES_SOFT_MAX) {
+    errors.push(field.invalid(maxAt, maxFailedIndexes, tooMany(FAILED_INDEXES_SOFT_MAX)));
+  }
   return errors;
 }
 
@@ -138,55 +178,6 @@ function validateManagedBy(managedBy: string | undefined, here: field.Path): fie
   if (managedBy.length > MANAGED_BY_BYTES_MAX) errors.push(field.tooLong(here, MANAGED_BY_BYTES_MAX));
   return errors;
 }
-
-const FIXED = ['podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy', 'completionMode'] as const;
-
-export function validateJobUpdate(job: Seen, old: Seen): field.ErrorList {
-  const errors = validateJob(job);
-  const [spec, was] = [job.spec, old.spec];
-  const fixed = (name: keyof JobSpec, now: unknown, before: unknown) => {
-    if (!sameValue(now, before)) errors.push(field.invalid(at.child(name), now ?? null, IMMUTABLE));
-  };
-  if (spec.completions !== undefined || was.completions === undefined) {
-    if (!canScale(spec, was)) fixed('completions', spec.completions, was.completions);
-  } else if (was.completionMode !== 'Indexed') fixed('completions', spec.completions, was.completions);
-  fixed('selector', spec.selector, was.selector);
-  const suspended = was.suspend === true && isIdle(old);
-  fixed('template', comparable(spec, was, suspended), comparable(was, was, suspended));
-  for (const name of FIXED) fixed(name, spec[name], was[name]);
-  return errors;
-}
-
-/** An indexed job changes its completions together with its parallelism. */
-function canScale(spec: Spec, was: Spec): boolean {
-  if (was.completionMode !== 'Indexed' || spec.completionMode !== 'Indexed') return false;
-  return spec.completions !== undefined && spec.completions === spec.parallelism;
-}
-
-const isIdle = ({ status }: Seen): boolean => !status?.startTime && (status?.active ?? 0) === 0;
-
-/** The template; of a suspended job without what may still be decided about where and with what its pods run. */
-function comparable({ template }: Spec, was: Spec, suspended: boolean): unknown {
-  if (!suspended) return template;
-  const { metadata, spec } = template ?? {};
-  const resources = (list: Spec['template']['spec']['containers'] | undefined, old: typeof list) =>
-    list?.map((container, i) => ({ ...container, resources: old?.[i]?.resources }));
-  return {
-    metadata: { ...metadata, labels: undefined, annotations: undefined },
-    spec: {
-      ...spec,
-      nodeSelector: undefined,
-      tolerations: undefined,
-      affinity: undefined,
-      schedulingGates: undefined,
-      containers: resources(spec?.containers, was.template?.spec?.containers),
-      initContainers: resources(spec?.initContainers ?? [], was.template?.spec?.initContainers),
-    },
-  };
-}
-
-const COMPLETIONS_SOFT_MAX = 100000;
-const PARALLELISM_SOFT_MAX = 10000;
 
 export function jobWarnings({ spec }: Seen): string[] {
   const { completionMode, completions = 0, parallelism = 0 } = spec;

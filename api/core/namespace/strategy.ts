@@ -1,7 +1,7 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { labelName } from '../../../libs/machinery/names.ts';
+import { namespaceName } from '../../../libs/machinery/names.ts';
 import type { Namespace } from '../../types/core/v1.generated.ts';
 import { validateNamespace, validateNamespaceStatus } from './validation.ts';
 
@@ -10,7 +10,7 @@ const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 export const strategy: Strategy<Namespace> = {
   resetFields: ['status'],
-  validateName: labelName,
+  validateName: namespaceName,
   validate: validateNamespace,
   defaults: labelWithName,
   prepareForCreate(_ctx, draft) {

@@ -3,7 +3,7 @@ import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { Node } from '../../types/core/v1.generated.ts';
 import { roundResourceList } from '../pod/resources.ts';
-import { nodeWarnings, validateNode, validateNodeStatus, validateNodeUpdate } from './validation.ts';
+import { nodeWarnings, validateNode, validateNodeStatusUpdate, validateNodeUpdate } from './validation.ts';
 
 export const NOT_READY_TAINT = Object.freeze({ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' });
 
@@ -28,7 +28,7 @@ export const strategy: Strategy<Node> = {
 
 export const statusStrategy: StatusSubresource<Node>['strategy'] = {
   resetFields: ['spec'],
-  validateUpdate: validateNodeStatus,
+  validateUpdate: validateNodeStatusUpdate,
   defaults: defaultNode,
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

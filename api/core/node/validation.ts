@@ -76,6 +76,21 @@ export function validateNodeUpdate(node: Seen, old: Seen): field.ErrorList {
     const detail = 'node updates may not change providerID except from "" to valid';
     errors.push(field.forbidden(at.child('providerID'), detail));
   }
+  const rest = ({ externalID, configSource }: NonNullable<Seen['spec']>) => ({ externalID, configSource });
+  if (!sameValue(rest(spec), rest(was))) {
+    errors.push(field.forbidden('[]', 'node updates may only change labels, taints, or capacity'));
+  }
+  return errors;
+}
+
+/** What a node says of itself; each of its addresses once. */
+export function validateNodeStatusUpdate(node: Seen): field.ErrorList {
+  const addresses = node.status?.addresses ?? [];
+  const errors = validateNodeStatus(node);
+  addresses.forEach(({ type, address }, i) => {
+    if (addresses.findIndex((other) => other.type === type && other.address === address) === i) return;
+    errors.push(field.duplicate(field.path('status', 'addresses').index(i), { Type: type, Address: address }));
+  });
   return errors;
 }
 

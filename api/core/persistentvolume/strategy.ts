@@ -7,10 +7,14 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import type { PersistentVolume } from '../../types/core/v1.generated.ts';
 import { nodeSelectorWarnings } from '../node/node-selector.ts';
 import { defaultPersistentVolume } from './defaults.ts';
-import { MOUNT_OPTIONS_ANNOTATION, validatePersistentVolume, validatePersistentVolumeUpdate } from './validation.ts';
+import {
+  MOUNT_OPTIONS_ANNOTATION,
+  STORAGE_CLASS_ANNOTATION,
+  validatePersistentVolume,
+  validatePersistentVolumeUpdate,
+} from './validation.ts';
 import { sourceWarnings } from './volume-sources.ts';
 
-export const STORAGE_CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class';
 const RECYCLE =
   'The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.';
 

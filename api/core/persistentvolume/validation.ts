@@ -15,6 +15,7 @@ type Spec = DeepReadonly<PersistentVolumeSpec>;
 const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 const RECLAIM_POLICIES = ['Delete', 'Recycle', 'Retain'];
 export const VOLUME_MODES = ['Block', 'Filesystem'];
+export const STORAGE_CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class';
 export const MOUNT_OPTIONS_ANNOTATION = 'volume.beta.kubernetes.io/mount-options';
 const INLINE = 'may not be specified in the context of inline volumes';
 
@@ -59,7 +60,7 @@ export function validatePersistentVolumeUpdate(
 ): field.ErrorList {
   const errors = validatePersistentVolume(volume);
   const source = (spec: Spec | undefined) => Object.fromEntries(SOURCES.map((name) => [name, spec?.[name]]));
-  if (!sameValue(source(volume.spec), source(old.spec))) {
+  if (!sameValue(source(withoutNewSecret(volume.spec, old.spec)), source(old.spec))) {
     const shown = (spec: Spec | undefined) => {
       const all = internalForm('core.v1.PersistentVolumeSpec', spec, INTERNAL_ORDER);
       return Object.fromEntries(Object.entries(all).slice(0, SOURCES.length));
@@ -69,7 +70,8 @@ export function validatePersistentVolumeUpdate(
     errors.push(field.forbidden(at, `spec.persistentvolumesource is immutable after creation\n${diff}`));
   }
   errors.push(...validateImmutable(volume.spec?.volumeMode, old.spec?.volumeMode, 'volumeMode'));
-  if (old.spec?.nodeAffinity && !sameValue(volume.spec?.nodeAffinity, old.spec.nodeAffinity)) {
+  const affinity = withGeneralLabels(volume.spec?.nodeAffinity, old.spec?.nodeAffinity);
+  if (old.spec?.nodeAffinity && !sameValue(volume.spec?.nodeAffinity, affinity)) {
     const shown = field.verbatim(JSON.stringify(internalForm('core.v1.VolumeNodeAffinity', volume.spec?.nodeAffinity)));
     const why = 'field is immutable, except for updating from beta label to GA';
     errors.push(field.invalid('spec.nodeAffinity', shown, why));
@@ -77,8 +79,45 @@ export function validatePersistentVolumeUpdate(
   return errors;
 }
 
-export function validateAccessModes(modes: readonly string[] | undefined, at: field.Path): field.ErrorList {
-  if (!modes?.length) return [field.required(at)];
+/** A CSI volume may be given the secret for its growth later, once. */
+function withoutNewSecret(spec: Spec | undefined, old: Spec | undefined): Spec | undefined {
+  if (!spec?.csi?.controllerExpandSecretRef || !old?.csi || old.csi.controllerExpandSecretRef) return spec;
+  const { controllerExpandSecretRef: _, ...csi } = spec.csi;
+  return { ...spec, csi };
+}
+
+/** Labels of nodes by their names of the time before they were stable, and by those since. */
+const GENERAL_LABELS: Readonly<Record<string, string>> = Object.freeze({
+  'beta.kubernetes.io/os': 'kubernetes.io/os',
+  'beta.kubernetes.io/arch': 'kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type': 'node.kubernetes.io/instance-type',
+  'failure-domain.beta.kubernetes.io/zone': 'topology.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region': 'topology.kubernetes.io/region',
+});
+
+/** The old affinity, with the new names of labels where the new one has them. */
+function withGeneralLabels(affinity: Spec['nodeAffinity'], old: Spec['nodeAffinity']): Spec['nodeAffinity'] {
+  const terms = affinity?.required?.nodeSelectorTerms;
+  const oldTerms = old?.required?.nodeSelectorTerms;
+  if (!terms || !oldTerms || terms.length !== oldTerms.length) return old;
+  const renamed = oldTerms.map((term, i) => {
+    const { matchExpressions } = term;
+    if (!matchExpressions) return term;
+    const keys = terms[i]?.matchExpressions?.map(({ key }) => key) ?? [];
+    const rename = (key: string, k: number) =>
+      Object.hasOwn(GENERAL_LABELS, key) && keys[k] === GENERAL_LABELS[key] ? (keys[k] as string) : key;
+    return { ...term, matchExpressions: matchExpressions.map((one, k) => ({ ...one, key: rename(one.key, k) })) };
+  });
+  return { ...old, required: { ...old.required, nodeSelectorTerms: renamed } };
+}
+
+/** `missing`: what is said where there is none. */
+export function validateAccessModes(
+  modes: readonly string[] | undefined,
+  at: field.Path,
+  missing = '',
+): field.ErrorList {
+  if (!modes?.length) return [field.required(at, missing)];
   const errors: field.ErrorList = modes
     .filter((mode) => !ACCESS_MODES.includes(mode))
     .map((mode) => field.notSupported(at, mode, ACCESS_MODES));

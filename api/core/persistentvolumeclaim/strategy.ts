@@ -4,7 +4,7 @@ import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types/core/v1.generated.ts';
-import { STORAGE_CLASS_ANNOTATION } from '../persistentvolume/strategy.ts';
+import { STORAGE_CLASS_ANNOTATION } from '../persistentvolume/validation.ts';
 import {
   type DataSource,
   validatePersistentVolumeClaim,

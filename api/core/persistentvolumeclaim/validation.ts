@@ -1,14 +1,25 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain } from '../../../libs/machinery/names.ts';
-import { compareQuantity, mustParseQuantity, sameQuantity, signOfQuantity } from '../../../libs/machinery/quantity.ts';
+import {
+  compareQuantity,
+  mustParseQuantity,
+  sameQuantity,
+  signOfQuantity,
+  toCeil,
+} from '../../../libs/machinery/quantity.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
 import { internalForm } from '../../meta/internal-form.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
 import { jsonDiff } from '../../meta/line-diff.ts';
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types/core/v1.generated.ts';
-import { VOLUME_MODES, validateAccessModes, validateClassName } from '../persistentvolume/validation.ts';
+import {
+  STORAGE_CLASS_ANNOTATION,
+  VOLUME_MODES,
+  validateAccessModes,
+  validateClassName,
+} from '../persistentvolume/validation.ts';
 
 type Spec = DeepReadonly<PersistentVolumeClaimSpec>;
 
@@ -22,7 +33,7 @@ export const validatePersistentVolumeClaim = ({ spec }: DeepReadonly<PersistentV
 export function validatePersistentVolumeClaimSpec(spec: Spec, at: field.Path): field.ErrorList {
   const errors = [
     ...validateLabelSelector(spec.selector, at.child('selector')),
-    ...validateAccessModes(spec.accessModes, at.child('accessModes')),
+    ...validateAccessModes(spec.accessModes, at.child('accessModes'), 'at least 1 access mode is required'),
   ];
   const storage = spec.resources?.requests?.storage;
   const there = at.child('resources').key('storage');
@@ -83,6 +94,11 @@ const RESIZE_STATUSES = [
 export function validatePersistentVolumeClaimStatus({ status }: DeepReadonly<PersistentVolumeClaim>): field.ErrorList {
   const at = field.path('status');
   const errors: field.ErrorList = [];
+  for (const [name, text] of Object.entries(status?.capacity ?? {})) {
+    const quantity = mustParseQuantity(text);
+    if (signOfQuantity(quantity) >= 0) continue;
+    errors.push(field.invalid(at.child('capacity').key(name), toCeil(quantity), 'must be a valid resource quantity'));
+  }
   for (const [name, text] of Object.entries(status?.allocatedResources ?? {})) {
     const there = at.child('allocatedResources');
     if (name !== 'storage') errors.push(field.notSupported(there, name, ['storage']));
@@ -104,7 +120,7 @@ export function validatePersistentVolumeClaimUpdate(
   claim: DeepReadonly<PersistentVolumeClaim>,
   old: DeepReadonly<PersistentVolumeClaim>,
 ): field.ErrorList {
-  const errors = validatePersistentVolumeClaim(claim);
+  const errors = [...validatePersistentVolumeClaim(claim), ...validateClassAnnotation(claim, old)];
   const [spec, was] = [claim.spec ?? {}, old.spec ?? {}] as [Spec, Spec];
   const bound = claim.status?.phase === 'Bound';
   const fixed: Record<string, unknown> = { ...was };
@@ -126,7 +142,27 @@ export function validatePersistentVolumeClaimUpdate(
     const at = field.path('spec', 'resources', 'requests', 'storage');
     errors.push(field.forbidden(at, 'field can not be less than status.capacity'));
   }
-  return [...errors, ...validateImmutable(spec.volumeMode, was.volumeMode, 'volumeMode')];
+  errors.push(...validateImmutable(spec.volumeMode, was.volumeMode, 'volumeMode'));
+  if (was.volumeAttributesClassName !== undefined && spec.volumeAttributesClassName === undefined) {
+    const at = field.path('spec', 'volumeAttributesClassName');
+    const current = 'status.currentVolumeAttributesClassName';
+    if (claim.status?.currentVolumeAttributesClassName !== undefined) {
+      errors.push(field.forbidden(at, `update to nil is forbidden when ${current} is not nil`));
+    }
+  }
+  return errors;
+}
+
+/** The class as it was said of old is as fixed as the field is; it may move into the field. */
+function validateClassAnnotation(
+  claim: DeepReadonly<PersistentVolumeClaim>,
+  old: DeepReadonly<PersistentVolumeClaim>,
+): field.ErrorList {
+  const was = old.metadata?.annotations?.[STORAGE_CLASS_ANNOTATION] ?? '';
+  const now = claim.metadata?.annotations?.[STORAGE_CLASS_ANNOTATION] ?? '';
+  const moved = now === '' && old.spec?.storageClassName === undefined && claim.spec?.storageClassName === was;
+  if (moved) return [];
+  return validateImmutable(now, was, field.path('metadata', 'annotations', STORAGE_CLASS_ANNOTATION));
 }
 
 const storageOf = (spec: Spec) => spec.resources?.requests?.storage ?? '0';

@@ -1,20 +1,27 @@
 /** What is accepted and yet not well: told in `Warning` headers. */
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { type Path, path } from '../../../libs/machinery/field-errors.ts';
+import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
 import { quote } from '../../../libs/machinery/quote.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { ipWarnings } from '../../meta/addresses.ts';
-import type { Container, Pod, PodSpec, PodTemplateSpec, Volume } from '../../types/core/v1.generated.ts';
+import type {
+  Container,
+  Pod,
+  PodSpec,
+  PodTemplateSpec,
+  Volume,
+  VolumeProjection,
+} from '../../types/core/v1.generated.ts';
 import { deprecatedNodeLabel } from '../node/deprecated-labels.ts';
 import { APP_ARMOR_PREFIX } from './prepare.ts';
-import { labelWithoutDots } from './validation/containers.ts';
 
 type Spec = DeepReadonly<PodSpec>;
 
 /** Names of pods become host names, which know fewer characters. */
 function hostnameWarnings(name: string | undefined, what: string): string[] {
-  const problems = name ? labelWithoutDots(name) : [];
+  const problems = name ? dns1123Label(name) : [];
   if (problems.length === 0) return [];
   const detail = 'which can result in surprising behavior; a DNS label is recommended';
   return [`metadata.name: this is used in ${what}, ${detail}: [${problems.join(', ')}]`];
@@ -35,12 +42,14 @@ export function podWarnings(pod: DeepReadonly<Pod>, old?: DeepReadonly<Pod>): st
   ];
 }
 
+/** Of a template; nothing where a change leaves alone the whole spec (`now`, `old`) that it is part of. */
 export function templateWarnings(
   template: DeepReadonly<PodTemplateSpec> | undefined,
-  old: DeepReadonly<PodTemplateSpec> | undefined,
+  now: unknown,
+  old: unknown,
   at: Path,
 ): string[] {
-  if (!template?.spec || (old && sameValue(template, old))) return [];
+  if (!template?.spec || (old !== undefined && sameValue(now, old))) return [];
   return warningsOf(
     template.spec,
     template.metadata?.annotations ?? {},
@@ -188,10 +197,42 @@ function volumeWarnings(volume: DeepReadonly<Volume>, at: Path): string[] {
   if (secret) warnings.push(...overlaps(`Secret ${quote(secret.secretName ?? '')}`, secret.items));
   if (configMap) warnings.push(...overlaps(`ConfigMap ${quote(configMap.name ?? '')}`, configMap.items));
   if (downwardAPI) warnings.push(...overlaps('DownwardAPI', downwardAPI.items));
-  for (const source of projected?.sources ?? []) {
+  return [...warnings, ...projectionWarnings(projected?.sources ?? [], about)];
+}
+
+interface File {
+  readonly path: string;
+  /** What makes it. */
+  readonly by: string;
+}
+
+/** Files of several sources share one directory: each says what it overlaps with of those before. */
+function projectionWarnings(sources: DeepReadonly<VolumeProjection[]>, about: string): string[] {
+  const warnings: string[] = [];
+  const all: File[] = [];
+  for (const source of sources) {
     if (Object.keys(source).length === 0) warnings.push(`${about} (Projected) has no sources provided`);
+    const overlaps: string[] = [];
+    const files = filesOf(source);
+    for (const file of files) {
+      for (const other of all) if (overlap(file.path, other.path)) overlaps.push(`${shown(file)} with ${shown(other)}`);
+    }
+    all.push(...files);
+    warnings.push(...overlaps.map((text) => `${about} (Projected): overlapping paths: ${text}`));
   }
   return warnings;
+}
+
+const shown = ({ path, by }: File): string => `${quote(path)} (${by})`;
+const overlap = (a: string, b: string): boolean => a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
+
+function filesOf({ secret, configMap, downwardAPI, serviceAccountToken }: DeepReadonly<VolumeProjection>): File[] {
+  const files = (by: string, items: readonly { readonly path?: string }[] | undefined) =>
+    (items ?? []).map(({ path = '' }) => ({ path: path.replace(/\/+$/, ''), by }));
+  if (configMap) return files(`ConfigMap ${quote(configMap.name ?? '')}`, configMap.items);
+  if (secret) return files(`Secret ${quote(secret.name ?? '')}`, secret.items);
+  if (downwardAPI) return files('DownwardAPI', downwardAPI.items);
+  return serviceAccountToken ? files('ServiceAccountToken', [serviceAccountToken]) : [];
 }
 
 /** Paths of which one is the other, or lies within it. */

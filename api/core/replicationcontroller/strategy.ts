@@ -16,7 +16,7 @@ export const strategy: Strategy<ReplicationController> = {
   validate: validateReplicationController,
   warnings: (draft, old) => [
     ...workloadWarnings(draft, old),
-    ...templateWarnings(draft.spec.template, old?.spec.template, path('spec', 'template')),
+    ...templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
   ],
   validateUpdate: validateReplicationController,
   prepareForCreate(_ctx, draft) {

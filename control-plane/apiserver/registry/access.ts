@@ -61,7 +61,7 @@ export class RegistryAccess implements Registry {
     namespace: string,
     name: string,
     change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
-    options: { subresource?: string; rules?: StatusSubresource<T>['strategy'] } = {},
+    options: { subresource?: string; rules?: StatusSubresource<T>['strategy']; unowned?: boolean } = {},
   ): Promise<Live<T>> {
     const target = this.#target(ref, namespace, name);
     const subresource = options.subresource ?? '';
@@ -77,7 +77,8 @@ export class RegistryAccess implements Registry {
         const draft = copyValue(before) as T & { metadata: NonNullable<T['metadata']> };
         const wanted = change(draft) !== false;
         // What an action changes past the rules of updates, nobody owns.
-        return { object: wanted ? draft : (copyValue(before) as ApiObject), owned: options.rules !== undefined };
+        const owned = options.unowned ?? options.rules !== undefined;
+        return { object: wanted ? draft : (copyValue(before) as ApiObject), owned };
       },
     });
     return this.#live<T>(target.resource, encoded);

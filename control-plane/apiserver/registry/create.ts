@@ -24,7 +24,13 @@ import {
 } from './engine.ts';
 import { KindSet } from './kind-set.ts';
 import { ownOnCreate } from './managed-fields.ts';
-import { type Draft, fillCreateMetadata, validateCreateMetadata, wipeCreateMetadata } from './metadata.ts';
+import {
+  type Draft,
+  dropRepeatedOwners,
+  fillCreateMetadata,
+  validateCreateMetadata,
+  wipeCreateMetadata,
+} from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
 
 /** How often a generated name is drawn anew when it is taken. */
@@ -57,6 +63,7 @@ export async function createObject(
   applyDefaults(schema, kind.storageVersion.type, draft);
   kind.strategy.defaults?.(draft);
   wipeCreateMetadata(draft);
+  dropRepeatedOwners(ctx, draft);
   if (ownership === 'update') ownOnCreate(engine, ctx, resource, draft);
 
   const asked = { ...target, name: draft.metadata.name ?? '' };

@@ -6,6 +6,7 @@ import { formatTime } from '../../../libs/base/clock.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly, ObjectMeta, OwnerReference } from '../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
@@ -16,6 +17,7 @@ import {
   namespaceName,
   qualifiedName,
 } from '../../../libs/machinery/names.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 
 export type Draft = ApiObject & { metadata: ObjectMeta };
 
@@ -216,10 +218,26 @@ function validateManagedFields(
     if (entry.fieldsType && entry.fieldsType !== 'FieldsV1') {
       errors.push(field.invalid(here.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
     }
-    if (new TextEncoder().encode(entry.manager ?? '').length > 128)
+    const manager = entry.manager ?? '';
+    // No letter has more than three bytes a unit.
+    if (manager.length * 3 > 128 && new TextEncoder().encode(manager).length > 128)
       errors.push(field.tooLong(here.child('manager'), 128));
   });
   return errors;
+}
+
+/** An owner that is named twice in the same words is named once, and the client told. */
+export function dropRepeatedOwners(ctx: RequestContext, { metadata }: Draft): void {
+  const owners = metadata.ownerReferences ?? [];
+  if (owners.length < 2) return;
+  const repeated = owners.filter((owner, i) => owners.slice(0, i).some((other) => sameValue(other, owner)));
+  if (repeated.length === 0) return;
+  metadata.ownerReferences = owners.filter((owner) => !repeated.includes(owner));
+  const uids = repeated.map(({ uid }) => uid).join(', ');
+  ctx.warnings.add(
+    '.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject ' +
+      `such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${uids}`,
+  );
 }
 
 /**

@@ -33,7 +33,7 @@ import {
 import type { ServedResource } from './kind-set.ts';
 import { KindSet } from './kind-set.ts';
 import { ownOnUpdate } from './managed-fields.ts';
-import { type Draft, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
+import { type Draft, dropRepeatedOwners, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
 import { isUnchanged, prepareObject, pretendedEntry, putObject } from './object-store.ts';
 import { rulesOf } from './rules.ts';
 
@@ -182,6 +182,7 @@ async function tryChange(
 
   applyDefaults(schema, kind.storageVersion.type, draft);
   change.rules.defaults?.(draft);
+  dropRepeatedOwners(ctx, draft);
   if (!next.owned) ownOnUpdate(engine, ctx, resource, change.subresource, before, draft);
   const request = admissionRequest('UPDATE', target, change.subresource, draft, before, change.options, change.body);
   await runAdmit(engine, ctx, request);
@@ -218,7 +219,7 @@ async function replace(
 ): Promise<Outcome> {
   const { kind, schema } = target.resource;
   const cache = engine.caches.resource(kind);
-  const prepared = prepareObject(kind, schema, draft);
+  const prepared = prepareObject(kind, schema, draft, old.object());
   if (isUnchanged(prepared, old.revision, old.entry().value)) return { done: true, encoded: old };
   if (isFinished(kind.strategy, draft)) {
     if (ctx.dryRun) return { done: true, encoded: cache.pretend(pretendedEntry(prepared, key, old)) };

@@ -2,7 +2,7 @@ import type { Live } from '../../../../libs/kind/object.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
 import { compareQuantity, mustParseQuantity } from '../../../../libs/machinery/quantity.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../types/core/v1.generated.ts';
-import { STORAGE_CLASS_ANNOTATION } from '../strategy.ts';
+import { STORAGE_CLASS_ANNOTATION } from '../validation.ts';
 
 export type Volume = Live<PersistentVolume>;
 export type Claim = Live<PersistentVolumeClaim>;

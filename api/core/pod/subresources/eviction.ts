@@ -66,7 +66,9 @@ async function consumeBudget(
   if (!ready && letsUnhealthyGo(budget)) return;
   const budgetName = budget.metadata?.name ?? '';
   const take = (draft: PodDisruptionBudget) => takeOne(draft, pod.metadata?.name ?? '', ctx.nowMs);
-  await registry.update(ctx, podDisruptionBudgets, namespace, budgetName, take, { subresource: 'status' });
+  // It is the server that keeps the budget's account, whoever asks for the eviction.
+  const asServer = { ...ctx, fieldManager: 'kube-apiserver' };
+  await registry.update(asServer, podDisruptionBudgets, namespace, budgetName, take, { subresource: 'status' });
 }
 
 /** A pod that is not ready adds nothing to a budget that is met without it. */
@@ -129,5 +131,5 @@ async function markDisrupted(ctx: RequestContext, registry: Registry, namespace:
     };
     pod.status.conditions = [...others, condition];
   };
-  await registry.update(ctx, pods, namespace, name, mark, { subresource: 'status' });
+  await registry.update(ctx, pods, namespace, name, mark, { subresource: 'status', unowned: true });
 }

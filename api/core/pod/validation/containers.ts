@@ -35,20 +35,17 @@ const EXIT_CODES_MAX = 255;
 const NOT_FOR_INIT = 'may not be set for init containers without restartPolicy=Always';
 const NOT_FOR_EPHEMERAL = 'cannot be set for an Ephemeral Container';
 
-/** A DNS label; of a name with dots nothing else is said. */
-export function labelWithoutDots(text: string): readonly string[] {
-  return text.includes('.') ? ['must not contain dots'] : dns1123Label(text);
+export function validateImage(image: string, at: field.Path): field.ErrorList {
+  if (image === '') return [field.required(at)];
+  return image.trim() === image ? [] : [field.invalid(at, image, 'must not have leading or trailing whitespace')];
 }
 
 function validateCommon(container: DeepReadonly<Container>, pod: PodContext, at: field.Path): field.ErrorList {
   const { name = '', image = '' } = container;
   const errors: field.ErrorList = [];
   if (name === '') errors.push(field.required(at.child('name')));
-  else for (const text of labelWithoutDots(name)) errors.push(field.invalid(at.child('name'), name, text));
-  if (image === '') errors.push(field.required(at.child('image')));
-  else if (image.trim() !== image) {
-    errors.push(field.invalid(at.child('image'), image, 'must not have leading or trailing whitespace'));
-  }
+  else for (const text of dns1123Label(name)) errors.push(field.invalid(at.child('name'), name, text));
+  errors.push(...validateImage(image, at.child('image')));
   const { terminationMessagePolicy: messages, imagePullPolicy: pull } = container;
   if (messages && !MESSAGE_POLICIES.includes(messages)) {
     errors.push(field.notSupported(at.child('terminationMessagePolicy'), messages, MESSAGE_POLICIES));

@@ -76,7 +76,6 @@ export function validateProjected(sources: DeepReadonly<VolumeProjection[]>, at:
     }
     const token = source.serviceAccountToken;
     if (token) errors.push(...validateToken(token, begin('serviceAccountToken')));
-    if (token) claim(token.path, token.path);
   });
   return errors;
 }

@@ -12,7 +12,6 @@ import { validateIp } from '../../../meta/addresses.ts';
 import { validateMatchLabels } from '../../../meta/label-selector.ts';
 import type { PodResourceClaim, PodSpec } from '../../../types/core/v1.generated.ts';
 import {
-  labelWithoutDots,
   type PodContext,
   validateContainers,
   validateEphemeralContainers,
@@ -33,8 +32,9 @@ const SEARCHES_MAX = 32;
 const SEARCH_CHARACTERS_MAX = 2048;
 const HOSTNAME_BYTES_MAX = 64;
 
-export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
-  const { errors: volumeErrors, valid } = validateVolumes(spec.volumes ?? [], at.child('volumes'));
+/** `podName`: whose spec it is, for the names of what will be made for it; absent in templates. */
+export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path, podName?: string): field.ErrorList {
+  const { errors: volumeErrors, valid } = validateVolumes(spec.volumes ?? [], at.child('volumes'), podName);
   const claims = (spec.resourceClaims ?? []).map(({ name }) => name);
   const containers = spec.containers ?? [];
   const inits = spec.initContainers ?? [];
@@ -48,7 +48,7 @@ export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path): fi
   };
   return [
     ...volumeErrors,
-    ...validateResourceClaims(spec.resourceClaims ?? [], at.child('resourceClaims')),
+    ...validateResourceClaims(spec.resourceClaims ?? [], at.child('resourceClaims'), podName),
     ...validateContainers(containers, pod, at.child('containers')),
     ...validateInitContainers(inits, containers, pod, at.child('initContainers')),
     ...validateEphemeralContainers(
@@ -92,7 +92,11 @@ const subdomain = (text: string, at: field.Path): field.ErrorList =>
 
 const named = (text: string | undefined, at: field.Path): field.ErrorList => (text ? subdomain(text, at) : []);
 
-function validateResourceClaims(claims: DeepReadonly<PodResourceClaim[]>, at: field.Path): field.ErrorList {
+function validateResourceClaims(
+  claims: DeepReadonly<PodResourceClaim[]>,
+  at: field.Path,
+  podName: string | undefined,
+): field.ErrorList {
   const names = new Set<string>();
   return claims.flatMap((claim, i) => {
     const here = at.index(i);
@@ -101,7 +105,15 @@ function validateResourceClaims(claims: DeepReadonly<PodResourceClaim[]>, at: fi
     const errors: field.ErrorList = [];
     if (name === '') errors.push(field.required(here.child('name')));
     else if (names.has(name)) errors.push(field.duplicate(here.child('name'), name));
-    else for (const text of labelWithoutDots(name)) errors.push(field.invalid(here.child('name'), name, text));
+    else {
+      for (const text of dns1123Label(name)) errors.push(field.invalid(here.child('name'), name, text));
+      if (podName && templateName !== undefined) {
+        const made = `${podName}-${name}`;
+        for (const text of dns1123Subdomain(made)) {
+          errors.push(field.invalid(here.child('name'), made, `final ResourceClaim name: ${text}`));
+        }
+      }
+    }
     names.add(name);
     const members = '`resourceClaimName`, `resourceClaimTemplateName`';
     if (claimName !== undefined && templateName !== undefined) {
@@ -211,7 +223,7 @@ function validateNames(spec: DeepReadonly<PodSpec>, at: field.Path): field.Error
     errors.push(field.invalid(at.child('activeDeadlineSeconds'), deadline, rangeText(1, INT32_MAX)));
   }
   if (hostname) {
-    for (const text of labelWithoutDots(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, text));
+    for (const text of dns1123Label(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, text));
   }
   if (domain) for (const text of dns1123Label(domain)) errors.push(field.invalid(at.child('subdomain'), domain, text));
   return errors;

@@ -4,6 +4,8 @@ import * as field from '../../../../libs/machinery/field-errors.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { jsonDiff } from '../../../meta/line-diff.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../../../types/core/v1.generated.ts';
+import { validatePodAnnotationsUpdate } from './annotations.ts';
+import { validateImage } from './containers.ts';
 import { internalPodSpec } from './internal-spec.ts';
 import { validatePodAndAnnotations } from './pod.ts';
 
@@ -20,10 +22,16 @@ const CHANGEABLE = [
 const at = field.path('spec');
 
 export function validatePodUpdate(pod: Seen, old: Seen): field.ErrorList {
-  const errors = validatePodAndAnnotations(pod);
+  const errors = [...validatePodAndAnnotations(pod), ...validatePodAnnotationsUpdate(pod, old)];
   for (const list of ['containers', 'initContainers'] as const) {
     if ((pod.spec[list] ?? []).length === (old.spec[list] ?? []).length) continue;
     return [...errors, field.forbidden(at.child(list), 'pod updates may not add or remove containers')];
+  }
+  // Upstream looks at images once more, because they may change; what is wrong with them is said twice.
+  for (const list of ['containers', 'initContainers'] as const) {
+    (pod.spec[list] ?? []).forEach(({ image }, i) => {
+      errors.push(...validateImage(image ?? '', at.child(list).index(i).child('image')));
+    });
   }
   errors.push(...deadlineErrors(pod.spec, old.spec), ...gateErrors(pod.spec, old.spec));
   const tolerations = tolerationErrors(pod.spec.tolerations ?? [], old.spec.tolerations ?? []);

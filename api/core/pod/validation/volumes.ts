@@ -1,7 +1,7 @@
 /** Volumes of a pod (API concept "Volumes"). */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { dns1123Label } from '../../../../libs/machinery/names.ts';
+import { dns1123Label, dns1123Subdomain } from '../../../../libs/machinery/names.ts';
 import type { Volume } from '../../../types/core/v1.generated.ts';
 import { VOLUME_SOURCES, validateSource } from './volume-sources.ts';
 
@@ -11,6 +11,7 @@ export type Volumes = ReadonlyMap<string, DeepReadonly<Volume>>;
 export function validateVolumes(
   volumes: DeepReadonly<Volume[]>,
   at: field.Path,
+  podName?: string,
 ): { readonly errors: field.ErrorList; readonly valid: Volumes } {
   const errors: field.ErrorList = [];
   const valid = new Map<string, DeepReadonly<Volume>>();
@@ -18,6 +19,13 @@ export function validateVolumes(
     const here = at.index(i);
     const found = validateVolumeSource(volume, here);
     const { name } = volume;
+    if (volume.ephemeral && podName && name) {
+      // The claim is called after both.
+      const claim = `${podName}-${name}`;
+      for (const text of dns1123Subdomain(claim)) {
+        found.push(field.invalid(here.child('name'), name, `PVC name "${claim}": ${text}`));
+      }
+    }
     if (!name) found.push(field.required(here.child('name')));
     else found.push(...dns1123Label(name).map((text) => field.invalid(here.child('name'), name, text)));
     if (valid.has(name)) found.push(field.duplicate(here.child('name'), name));
