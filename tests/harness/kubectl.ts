@@ -68,10 +68,20 @@ export class Kubectl {
     return this.run(['apply', '--filename=-'], { input });
   }
 
-  /** Starts one that believes a person sits at a terminal: `exec -it`. What is written to its `stdin` is typed. */
+  /**
+   * Starts one that believes a person sits at a terminal of 33 rows and 99 columns: `exec -it`. What is written to its
+   * `stdin` is typed; the key at a line's end is `\r`.
+   */
   spawnInTerminal(args: string | readonly string[]): RunningProgram {
     const quoted = this.#argv(args).map((word) => `'${word.replaceAll("'", "'\\''")}'`);
-    const words = ['script', '--quiet', '--return', '--command', quoted.join(' '), '/dev/null'];
+    const words = [
+      'script',
+      '--quiet',
+      '--return',
+      '--command',
+      `stty rows 33 cols 99; exec ${quoted.join(' ')}`,
+      '/dev/null',
+    ];
     return this.#host.spawn(words, { stdin: true, env: { ...this.#env, TERM: 'dumb' } });
   }
 
