@@ -1,0 +1,26 @@
+import type { Invariant } from '../invariant.ts';
+
+/** In the end nothing is left whose owners are all gone, and nothing in a namespace that is gone. */
+export const noOrphans: Invariant = {
+  name: 'orphan',
+  settled(view) {
+    if (!view.runs('garbage-collector')) return;
+    const uids = new Set<string>();
+    const namespaces = new Set<string>();
+    const all = view.resources.flatMap((resource) => view.list(resource).map((object) => ({ resource, object })));
+    for (const { resource, object } of all) {
+      uids.add(object.metadata.uid);
+      if (resource === 'namespaces') namespaces.add(object.metadata.name);
+    }
+    for (const { resource, object } of all) {
+      const { name, namespace, ownerReferences = [] } = object.metadata;
+      const called = `${resource} ${namespace ? `${namespace}/` : ''}${name}`;
+      if (ownerReferences.length > 0 && !ownerReferences.some(({ uid }) => uids.has(uid))) {
+        const owners = ownerReferences.map((owner) => `${owner.kind} ${owner.name}`).join(', ');
+        return `${called} is left, and its owners are gone: ${owners}`;
+      }
+      if (namespace && namespaces.size > 0 && !namespaces.has(namespace) && !/^events\b/.test(resource))
+        return `${called} is left, and its namespace is gone`;
+    }
+  },
+};

@@ -1,0 +1,234 @@
+import type { StoreEvent } from '../../control-plane/store/store.ts';
+import type { Cluster } from '../cluster.ts';
+import type { FaultCounts } from '../faults/cluster-faults.ts';
+import {
+  type AnswerEvent,
+  type ClusterView,
+  type Invariant,
+  InvariantError,
+  type InvariantSource,
+  type StoredObject,
+  type Verdict,
+  type WatchTold,
+  type WriteEvent,
+} from './invariant.ts';
+
+const decoder = new TextDecoder();
+
+/** An object as the store has it, parsed when somebody looks. */
+class Held {
+  readonly revision: number;
+  readonly #value: Uint8Array;
+  #object: StoredObject | undefined;
+
+  constructor(value: Uint8Array, revision: number) {
+    this.#value = value;
+    this.revision = revision;
+  }
+
+  get object(): StoredObject {
+    this.#object ??= JSON.parse(decoder.decode(this.#value)) as StoredObject;
+    return this.#object;
+  }
+}
+
+type Objects = Map<string, Held>;
+
+/** `/registry/apps/deployments/default/web` → `deployments.apps`, `default`, `web`. */
+export interface StoredName {
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export function nameOfKey(key: string): StoredName {
+  const [, , group = '', plural = '', first = '', second] = key.split('/');
+  return {
+    resource: group === 'core' ? plural : `${plural}.${group}`,
+    namespace: second === undefined ? '' : first,
+    name: second ?? first,
+  };
+}
+
+const keyIn = (namespace: string, name: string): string => `${namespace}/${name}`;
+
+/** What a store held when all runs of an exploration began. */
+export class BaseState {
+  readonly revision: number;
+  readonly objects: ReadonlyMap<string, Objects>;
+
+  constructor(
+    entries: Iterable<{ readonly key: string; readonly value: Uint8Array; readonly revision: number }>,
+    revision: number,
+  ) {
+    const objects = new Map<string, Objects>();
+    for (const { key, value, revision: at } of entries) {
+      const { resource, namespace, name } = nameOfKey(key);
+      const of = objects.get(resource) ?? new Map<string, Held>();
+      objects.set(resource, of);
+      of.set(keyIn(namespace, name), new Held(value, at));
+    }
+    this.objects = objects;
+    this.revision = revision;
+  }
+}
+
+export interface ObserverOptions {
+  readonly base: BaseState;
+  /** When the run begins, in milliseconds since 1970. */
+  readonly startMs: number;
+  readonly invariants: readonly InvariantSource[];
+  readonly counts: () => FaultCounts;
+  /** Whether a controller runs. */
+  readonly runs: (controller: string) => boolean;
+}
+
+/** Follows one run, and holds it to its invariants. */
+export class Observer {
+  readonly #objects: Map<string, Objects>;
+  /** Resources whose objects are this run's own: the others are the base's. */
+  readonly #own = new Set<string>();
+  readonly #base: BaseState;
+  readonly #invariants: readonly Invariant[];
+  readonly #counts: () => FaultCounts;
+  readonly #runs: (controller: string) => boolean;
+  readonly view: ClusterView;
+  #cluster: Cluster | undefined;
+  #nowMs: number;
+  #revision: number;
+  #failure: InvariantError | undefined;
+  /** Of the last write. */
+  lastResource = '';
+  /** The write that was under way when an invariant spoke. */
+  failedAt: WriteEvent | undefined;
+
+  constructor({ base, startMs, invariants, counts, runs }: ObserverOptions) {
+    this.#base = base;
+    this.#objects = new Map(base.objects);
+    this.#invariants = invariants.map((one) => (typeof one === 'function' ? one() : one));
+    this.#counts = counts;
+    this.#runs = runs;
+    this.#nowMs = startMs;
+    this.#revision = base.revision;
+    this.view = this.#makeView(startMs);
+  }
+
+  get failure(): InvariantError | undefined {
+    return this.#failure;
+  }
+
+  begin(cluster: Cluster): void {
+    this.#cluster = cluster;
+  }
+
+  wrote(event: StoreEvent, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const { resource, namespace, name } = nameOfKey(event.key);
+    this.lastResource = resource;
+    const of = this.#ownObjects(resource);
+    const key = keyIn(namespace, name);
+    const before = of.get(key);
+    const now = event.entry && new Held(event.entry.value, event.revision);
+    if (now) of.set(key, now);
+    else of.delete(key);
+    this.#revision = event.revision;
+    if (this.#failure) return;
+    const told: WriteEvent = {
+      type: now ? (before ? 'modified' : 'added') : 'deleted',
+      resource,
+      namespace,
+      name,
+      revision: event.revision,
+      get object() {
+        return (now ?? (before as Held)).object;
+      },
+      get previous() {
+        return before?.object;
+      },
+    };
+    for (const invariant of this.#invariants) this.#ask(invariant, () => invariant.check?.(this.view, told), told);
+  }
+
+  answered(answer: AnswerEvent): void {
+    for (const invariant of this.#invariants) this.#ask(invariant, () => invariant.answered?.(this.view, answer));
+  }
+
+  told(told: WatchTold): void {
+    for (const invariant of this.#invariants) this.#ask(invariant, () => invariant.told?.(this.view, told));
+  }
+
+  /** What is wrong at the end, or nothing. */
+  async settled(): Promise<InvariantError | undefined> {
+    for (const { name, settled } of this.#invariants.map((one) => ({
+      name: one.name,
+      settled: one.settled?.bind(one),
+    }))) {
+      const verdict = await settled?.(this.view);
+      if (typeof verdict === 'string') return new InvariantError(name, verdict);
+    }
+    return this.#failure;
+  }
+
+  #ask(invariant: Invariant, question: () => Verdict, during?: WriteEvent): void {
+    if (this.#failure) return;
+    let verdict: Verdict;
+    try {
+      verdict = question();
+    } catch (error) {
+      verdict = error instanceof Error ? error.message : String(error);
+    }
+    if (typeof verdict !== 'string') return;
+    this.#failure = new InvariantError(invariant.name, verdict);
+    this.failedAt = during;
+  }
+
+  #ownObjects(resource: string): Objects {
+    let of = this.#objects.get(resource);
+    if (!of || !this.#own.has(resource)) {
+      of = new Map(of);
+      this.#own.add(resource);
+      this.#objects.set(resource, of);
+    }
+    return of;
+  }
+
+  #makeView(startMs: number): ClusterView {
+    const observer = this;
+    return {
+      get nowMs() {
+        return observer.#cluster?.clock.now() ?? observer.#nowMs;
+      },
+      get elapsedMs() {
+        return this.nowMs - startMs;
+      },
+      get revision() {
+        return observer.#revision;
+      },
+      firstRevision: this.#base.revision,
+      get resources() {
+        return [...observer.#objects].filter(([, of]) => of.size > 0).map(([resource]) => resource);
+      },
+      runs(controller) {
+        return observer.#runs(controller);
+      },
+      get nodes() {
+        return observer.#cluster?.nodes ?? [];
+      },
+      get faults() {
+        return observer.#counts();
+      },
+      get client() {
+        return (observer.#cluster as Cluster).client;
+      },
+      list<T>(resource: string, namespace?: string) {
+        const all: T[] = [];
+        for (const [key, held] of observer.#objects.get(resource) ?? [])
+          if (namespace === undefined || key.startsWith(`${namespace}/`)) all.push(held.object as T);
+        return all;
+      },
+      get<T>(resource: string, namespace: string, name: string) {
+        return observer.#objects.get(resource)?.get(keyIn(namespace, name))?.object as T | undefined;
+      },
+    };
+  }
+}
