@@ -139,6 +139,8 @@ export function dryRunErrors(dryRun: readonly string[]): ErrorList {
 
 function fieldManagerErrors(fieldManager: string): ErrorList {
   const errors: ErrorList = [];
+  // Letters, digits and punctuation of ASCII need no closer look.
+  if (fieldManager.length <= FIELD_MANAGER_BYTES_MAX && /^[ -~]*$/.test(fieldManager)) return errors;
   if (new TextEncoder().encode(fieldManager).length > FIELD_MANAGER_BYTES_MAX) {
     errors.push(tooLong('fieldManager', FIELD_MANAGER_BYTES_MAX));
   }

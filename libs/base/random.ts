@@ -57,11 +57,10 @@ export class SeededRandom implements Random {
   }
 
   uuid(): string {
-    const w = [this.#uint32(), this.#uint32(), this.#uint32(), this.#uint32()]
-      .map((x) => x.toString(16).padStart(8, '0'))
-      .join('');
-    const variant = '89ab'[this.int(4)];
-    return `${w.slice(0, 8)}-${w.slice(8, 12)}-4${w.slice(13, 16)}-${variant}${w.slice(17, 20)}-${w.slice(20)}`;
+    const [a, b, c, d] = [this.#uint32(), this.#uint32(), this.#uint32(), this.#uint32()];
+    const variant = 0x8000 | (this.int(4) << 12);
+    const left = `${hex16(a >>> 16)}${hex16(a)}-${hex16(b >>> 16)}-${hex16(0x4000 | (b & 0xfff))}`;
+    return `${left}-${hex16(variant | ((c >>> 16) & 0xfff))}-${hex16(c)}${hex16(d >>> 16)}${hex16(d)}`;
   }
 
   fork(name: string): Random {
@@ -84,6 +83,11 @@ export class SeededRandom implements Random {
     return t >>> 0;
   }
 }
+
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** The lower 16 bits as four digits. */
+const hex16 = (n: number): string => `${HEX[(n >>> 8) & 255]}${HEX[n & 255]}`;
 
 /** FNV-1a with a final mix: spreads short seeds over 32 bits. */
 function hash(text: string, basis: number): number {

@@ -4,7 +4,8 @@ import type { ApiObject, DeepReadonly } from './object.ts';
 /**
  * What most status subresources do with the rest of the object: everything but the status is taken from the old one. Of
  * the metadata a status writer may change finalizers and owner references; `metadata` names what else (labels and
- * annotations of pods, nodes and namespaces). For `StatusSubresource.strategy.prepareForUpdate`.
+ * annotations of pods, nodes and namespaces). For `StatusSubresource.strategy.prepareForUpdate`. What is taken over may be
+ * the old object's own, frozen parts.
  */
 export function keepAllButStatus(
   draft: ApiObject,
@@ -15,7 +16,9 @@ export function keepAllButStatus(
   const source = old as Readonly<Record<string, unknown>>;
   for (const key of new Set([...Object.keys(target), ...Object.keys(source)])) {
     if (key === 'status' || key === 'metadata' || key === 'apiVersion' || key === 'kind') continue;
-    takeOver(target, source, key);
+    // Nobody changes it any more, and what is still the very same need not be compared or written anew.
+    if (Object.isFrozen(source[key]) && Object.hasOwn(source, key)) target[key] = source[key];
+    else takeOver(target, source, key);
   }
   draft.metadata ??= {};
   const meta = draft.metadata as Record<string, unknown>;

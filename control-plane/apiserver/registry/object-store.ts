@@ -1,6 +1,6 @@
 import { assert } from '../../../libs/base/assert.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
-import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import { normalize, stringify } from '../../../libs/machinery/codec/json.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
@@ -20,19 +20,28 @@ export interface PreparedObject {
   readonly draft: Draft;
 }
 
-/** Makes the canonical copy and the text of an object of the storage version. */
-export function prepareObject(kind: Kind, schema: SchemaSet, object: ApiObject): PreparedObject {
-  const type = kind.storageVersion.type;
-  const metadata = { ...object.metadata, resourceVersion: '0' };
-  const canonical = normalize(schema, type, { ...object, metadata }) as ObjectDraft;
+/**
+ * Makes the canonical copy and the text of an object of the storage version. `before`: the stored object that it replaces,
+ * canonical and frozen; parts of it that the new object still has are taken as they are.
+ */
+export function prepareObject(
+  kind: Kind,
+  schema: SchemaSet,
+  object: ApiObject,
+  before?: DeepReadonly<ApiObject>,
+): PreparedObject {
+  const canonical = canonicalCopy(schema, kind.storageVersion.type, object, before);
   const text = stringify(canonical);
   // The first occurrence is the object's own: kind, apiVersion and the metadata before it are escaped JSON strings, in
   // which a bare quotation mark cannot stand.
   const at = text.indexOf(MARK) + MARK.length;
   assert(at >= MARK.length && text[at] === '0', `the text of a ${kind.kind} has no place for its revision`);
+  const bytes = encoder.encode(text);
+  // In text of one byte a letter its places are those of the bytes.
+  const plain = bytes.length === text.length;
   const draft: Draft = {
-    head: encoder.encode(text.slice(0, at)),
-    tail: encoder.encode(text.slice(at + 1)),
+    head: plain ? bytes.subarray(0, at) : encoder.encode(text.slice(0, at)),
+    tail: plain ? bytes.subarray(at + 1) : encoder.encode(text.slice(at + 1)),
     companion(revision) {
       canonical.metadata.resourceVersion = String(revision);
       return deepFreeze(canonical);
@@ -41,12 +50,40 @@ export function prepareObject(kind: Kind, schema: SchemaSet, object: ApiObject):
   return { canonical, draft };
 }
 
+function canonicalCopy(
+  schema: SchemaSet,
+  type: string,
+  object: ApiObject,
+  before: DeepReadonly<ApiObject> | undefined,
+): ObjectDraft {
+  const changed: Record<string, unknown> = { ...object, metadata: { ...object.metadata, resourceVersion: '0' } };
+  const shape = schema.get(type);
+  const kept = new Map<string, unknown>();
+  // What a custom resource's schema keeps may be another than when the object was stored.
+  if (before && !shape.custom) {
+    for (const [name, part] of Object.entries(before)) {
+      if (changed[name] !== part || typeof part !== 'object' || !Object.isFrozen(part)) continue;
+      kept.set(name, part);
+      delete changed[name];
+    }
+  }
+  const copy = normalize<Record<string, unknown>>(schema, type, changed);
+  if (kept.size === 0) return copy as unknown as ObjectDraft;
+  const canonical: Record<string, unknown> = {};
+  for (const { name } of shape.fields) {
+    const part = kept.get(name) ?? copy[name];
+    if (part !== undefined) canonical[name] = part;
+  }
+  return canonical as unknown as ObjectDraft;
+}
+
 /** True when writing `prepared` over what is stored at `revision` as `bytes` would change nothing but the revision. */
 export function isUnchanged(prepared: PreparedObject, revision: number, bytes: Uint8Array): boolean {
   const { head, tail } = prepared.draft;
   if (head.length + String(revision).length + tail.length !== bytes.length) return false;
   const joined = joinDraft(prepared.draft, revision);
-  return joined.every((byte, i) => byte === bytes[i]);
+  for (let i = 0; i < joined.length; i++) if (joined[i] !== bytes[i]) return false;
+  return true;
 }
 
 /** What a dry run answers with: the entry that would have been made; it keeps the revision of the one it would replace. */

@@ -78,10 +78,11 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
     ctx,
     options,
     apply(current) {
-      const next = merge(copyValue(current) as ApiObject);
+      // A strategic merge makes anew what it changes; what the others are given they change.
+      const next = merge(media === 'strategic' ? (current as ApiObject) : (copyValue(current) as ApiObject));
       // A strategic merge patch is told as it was sent, any other by what came of it.
       const shown = () => (media === 'strategic' ? goText(body) : textOf(next, expected));
-      const decoded = decodePatched(next, expected, shown, media);
+      const decoded = decodePatched(next, current, expected, shown, media);
       const errors = [...oddities, ...decoded.errors];
       if (ctx.fieldValidation === 'Strict' && errors.length > 0)
         throw invalidPatch(shown(), strictDecodingError(errors));
@@ -137,15 +138,43 @@ function mergeOf(media: Exclude<PatchMediaType, 'apply'>, body: unknown, expecte
 }
 
 /** The patched value as an object of its type; one that does not fit is 422 and shown whole, as upstream does. */
-function decodePatched(value: unknown, expected: ExpectedBody, shown: () => string, media: PatchMediaType) {
-  const text = stringify(value);
+function decodePatched(
+  value: unknown,
+  current: DeepReadonly<ApiObject>,
+  expected: ExpectedBody,
+  shown: () => string,
+  media: PatchMediaType,
+) {
+  const [changed, kept] = changedParts(value, current, expected);
+  const text = stringify(changed);
   try {
-    return decodeJson<ApiObject>(expected.schema, expected.type, text, { strict: true });
+    const decoded = decodeJson<ApiObject>(expected.schema, expected.type, text, { strict: true });
+    Object.assign(decoded.object, copyValue(kept));
+    return decoded;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     const type = media === 'strategic' ? /of type (\S+)$/.exec(error.message)?.[1] : undefined;
     throw invalidPatch(shown(), type === undefined ? error.message : `unrecognized type: ${type}`);
   }
+}
+
+/**
+ * A patched value in two: what has to be decoded, and the parts of the present object that the patch has not touched, which
+ * were decoded when it was read. Custom resources are decoded whole: their schema may have changed since.
+ */
+function changedParts(
+  value: unknown,
+  current: DeepReadonly<ApiObject>,
+  expected: ExpectedBody,
+): [changed: unknown, kept: object] {
+  if (typeof value !== 'object' || value === null || expected.schema.get(expected.type).custom) return [value, {}];
+  const changed: Record<string, unknown> = {};
+  const kept: Record<string, unknown> = {};
+  for (const [name, part] of Object.entries(value)) {
+    const isKept = typeof part === 'object' && part === (current as Record<string, unknown>)[name];
+    (isKept ? kept : changed)[name] = part;
+  }
+  return [changed, kept];
 }
 
 /** What is odd about a patch itself, whatever it makes of the object: members that mean nothing, and the same one twice. */

@@ -1,4 +1,5 @@
 import { type CallOptions, GrpcError } from '../../../libs/grpc/channel.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { duplexPair, pump, readAll } from '../../../libs/streaming/channel.ts';
 import type { PortForwarder } from '../../../libs/streaming/portforward.ts';
 import { exitCodeOf, remoteCommandPair } from '../../../libs/streaming/remotecommand.ts';
@@ -231,7 +232,7 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
     updateContainerResources: async ({ containerId, linux }) => {
       const record = container('updateContainerResources', containerId);
       const config = record.config as { linux?: { resources?: object } };
-      config.linux = { ...config.linux, resources: { ...config.linux?.resources, ...structuredClone(linux) } };
+      config.linux = { ...config.linux, resources: { ...config.linux?.resources, ...copyValue(linux) } };
       return {};
     },
     ...(isModern && {
@@ -286,12 +287,12 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
     pullImage: async ({ image }) => ({ imageRef: await runtime.pullImage(image?.image ?? '') }),
     imageStatus: async ({ image }) => {
       const found = runtime.findImage(image?.image ?? '');
-      return { info: {}, ...(found && { image: structuredClone(found) }) };
+      return { info: {}, ...(found && { image: copyValue(found) }) };
     },
     listImages: async ({ filter }) => {
       const name = filter?.image?.image;
       const all = name ? [runtime.findImage(name)].filter((image) => image !== undefined) : [...runtime.local.values()];
-      return { images: structuredClone(all) };
+      return { images: copyValue(all) };
     },
     removeImage: async ({ image }) => {
       const reference = image?.image ?? '';

@@ -71,9 +71,10 @@ export function matchesLabels(
   labels: Input<Record<string, string>> | undefined,
   wanted: Input<Record<string, string>> | undefined,
 ): boolean {
-  return Object.entries(wanted ?? {}).every(
-    ([name, value]) => labels !== undefined && Object.hasOwn(labels, name) && labels[name] === value,
-  );
+  for (const name in wanted) {
+    if (labels === undefined || !Object.hasOwn(labels, name) || labels[name] !== wanted[name]) return false;
+  }
+  return true;
 }
 
 export function toPodSandbox(sandbox: SandboxRecord): PodSandbox {

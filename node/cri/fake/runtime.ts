@@ -2,6 +2,7 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import { BoundedQueue } from '../../../libs/base/queue.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { CriError } from '../cri.ts';
 import type {
   ContainerConfig,
@@ -113,7 +114,7 @@ export class SimulatedRuntime {
   // ── Sandboxes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   runSandbox(given: Input<PodSandboxConfig>, runtimeHandler: string): SandboxRecord {
-    const config = structuredClone(given);
+    const config = copyValue(given);
     const { name, namespace, uid, attempt = 0 } = config.metadata ?? {};
     if (!name || !namespace || !uid)
       throw new CriError('runPodSandbox', 'INVALID_ARGUMENT', 'the sandbox needs a name, a namespace and a uid');
@@ -183,7 +184,7 @@ export class SimulatedRuntime {
   // ── Containers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   createContainer(sandbox: SandboxRecord, given: Input<ContainerConfig>): ContainerRecord {
-    const config = structuredClone(given);
+    const config = copyValue(given);
     const fail = (code: 'NOT_FOUND' | 'UNKNOWN' | 'INVALID_ARGUMENT', message: string) =>
       new CriError('createContainer', code, message);
     if (!sandbox.ready) throw fail('UNKNOWN', `sandbox container "${sandbox.id}" is not running`);
