@@ -10,7 +10,7 @@ import { createEventRecorder } from '../../libs/client/events.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import { keyOf, type Live } from '../../libs/kind/object.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
-import { ChangeSource } from '../cri/changes.ts';
+import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
 import { admit, type Rejection } from './admission/admission.ts';
 import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
@@ -134,7 +134,8 @@ class NodeKubelet implements Kubelet {
       clock,
       log,
       changed: (changes) => {
-        for (const uid of new Set(changes.map(({ podUid }) => podUid))) this.#workers.get(uid)?.poke();
+        for (const [uid, own] of Map.groupBy(changes, ({ podUid }: RuntimeChange) => podUid))
+          this.#workers.get(uid)?.changed(own);
       },
     });
     this.#status = new NodeStatusReporter({

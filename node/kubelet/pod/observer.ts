@@ -2,7 +2,7 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import type { Host } from '../../../libs/base/host.ts';
 import { type CriClient, isNotFound } from '../../cri/cri.ts';
 import { readLog } from '../../cri/log-reader.ts';
-import type { ContainerStatus } from '../../cri/schema.generated.ts';
+import type { Container, ContainerStatus } from '../../cri/schema.generated.ts';
 import { ANNOTATION, LABEL } from '../containers/labels.ts';
 import {
   type ObservedContainer,
@@ -23,7 +23,8 @@ export class PodObserver {
   readonly #host: Host;
   readonly #clock: Clock;
   readonly #uid: string;
-  readonly #ended = new Map<string, ObservedContainer>();
+  /** Running and ended ones: of the first nothing changes while they run, of the others nothing ever. */
+  readonly #containers = new Map<string, ObservedContainer>();
   readonly #sandboxes = new Map<string, ObservedSandbox>();
 
   constructor(options: { cri: CriClient; host: Host; clock: Clock; uid: string }) {
@@ -40,8 +41,8 @@ export class PodObserver {
       this.#cri.listContainers({ filter }),
     ]);
     const sandboxes = await Promise.all(items.map(({ id, state }) => this.#sandbox(id, state === 'SANDBOX_READY')));
-    const all = await Promise.all(containers.map(({ id, podSandboxId }) => this.#container(id, podSandboxId)));
-    for (const map of [this.#ended, this.#sandboxes]) {
+    const all = await Promise.all(containers.map((one) => this.#container(one)));
+    for (const map of [this.#containers, this.#sandboxes]) {
       const known = new Set([...items.map(({ id }) => id), ...containers.map(({ id }) => id)]);
       for (const id of map.keys()) if (!known.has(id)) map.delete(id);
     }
@@ -63,15 +64,15 @@ export class PodObserver {
     });
   }
 
-  async #container(id: string, sandboxId: string): Promise<ObservedContainer | undefined> {
-    const known = this.#ended.get(id);
-    if (known) return known;
+  async #container({ id, podSandboxId: sandboxId, state }: Container): Promise<ObservedContainer | undefined> {
+    const known = this.#containers.get(id);
+    if (known?.state === 'exited' || (known?.state === 'running' && state === 'CONTAINER_RUNNING')) return known;
     return gone(async () => {
       const { status } = await this.#cri.containerStatus({ containerId: id });
       if (!status) return undefined;
-      if (status.state !== 'CONTAINER_EXITED') return observeContainer(status, sandboxId);
-      const observed = observeContainer(status, sandboxId, await this.#lastWords(status));
-      this.#ended.set(id, observed);
+      const words = status.state === 'CONTAINER_EXITED' ? await this.#lastWords(status) : undefined;
+      const observed = observeContainer(status, sandboxId, words);
+      if (observed.state === 'exited' || observed.state === 'running') this.#containers.set(id, observed);
       return observed;
     });
   }

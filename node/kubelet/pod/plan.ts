@@ -57,6 +57,8 @@ export interface PlanInput {
   readonly memory: PodMemory;
   /** Wall time. */
   readonly nowMs: number;
+  /** When this node took the pod, where its status does not say so yet; wall time. */
+  readonly startMs?: number;
   readonly monotonicMs: number;
   /** Containers that run with other resources than the pod's, and what is to be done about it. */
   readonly resizes?: readonly ResizeStep[];
@@ -116,8 +118,9 @@ function finishedInApi({ status }: NodePod): NodeDecision | undefined {
   return { phase, ...(reason && { reason }), ...(message && { message }) };
 }
 
-function deadline({ pod, nowMs }: PlanInput): NodeDecision | undefined {
-  const atMs = deadlineMs(pod);
+function deadline(input: PlanInput): NodeDecision | undefined {
+  const { nowMs } = input;
+  const atMs = deadlineMs(input);
   if (atMs === undefined || nowMs < atMs) return undefined;
   return {
     phase: 'Failed',
@@ -126,9 +129,10 @@ function deadline({ pod, nowMs }: PlanInput): NodeDecision | undefined {
   };
 }
 
-function deadlineMs({ spec, status }: NodePod): number | undefined {
-  if (spec?.activeDeadlineSeconds === undefined || !status?.startTime) return undefined;
-  return Date.parse(status.startTime) + Number(spec.activeDeadlineSeconds) * 1000;
+function deadlineMs({ pod: { spec, status }, startMs }: PlanInput): number | undefined {
+  const fromMs = status?.startTime ? Date.parse(status.startTime) : startMs;
+  if (spec?.activeDeadlineSeconds === undefined || fromMs === undefined) return undefined;
+  return fromMs + Number(spec.activeDeadlineSeconds) * 1000;
 }
 
 /** There is no sandbox that containers could run in. */
@@ -238,7 +242,7 @@ class Round {
 
   constructor(input: PlanInput) {
     this.input = input;
-    const atMs = deadlineMs(input.pod);
+    const atMs = deadlineMs(input);
     if (atMs !== undefined) this.again(input.monotonicMs + Math.max(0, atMs - input.nowMs));
   }
 

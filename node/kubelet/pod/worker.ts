@@ -253,6 +253,7 @@ export class PodWorker {
       observed: this.#observed,
       memory: this.#memory,
       nowMs,
+      startMs: this.#startMs,
       monotonicMs,
       resizes,
       hashOf: (container) => hashContainer(keys, container),
