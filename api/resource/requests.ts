@@ -13,6 +13,7 @@ import type {
   OpaqueDeviceConfiguration,
   ResourceClaimSpec,
 } from '../types/resource/v1.generated.ts';
+import { deviceExpressionProblem } from './device-expressions.ts';
 
 const REQUESTS_MAX = 32;
 const SUBREQUESTS_MAX = 8;
@@ -152,7 +153,6 @@ export function validateToleration(toleration: DeepReadonly<DeviceToleration>, a
   return errors;
 }
 
-/** What the expressions say is looked at where they are compiled. */
 export function validateSelectors(
   selectors: readonly DeepReadonly<DeviceSelector>[] | undefined,
   at: field.Path,
@@ -160,9 +160,10 @@ export function validateSelectors(
   return validateItems(selectors, SELECTORS_MAX, at, ({ cel }, there) => {
     if (!cel) return [field.required(there.child('cel'))];
     const expression = there.child('cel', 'expression');
-    return (cel.expression ?? '').length > EXPRESSION_BYTES_MAX
-      ? [field.tooLong(expression, EXPRESSION_BYTES_MAX)]
-      : [];
+    const source = cel.expression ?? '';
+    if (source.length > EXPRESSION_BYTES_MAX) return [field.tooLong(expression, EXPRESSION_BYTES_MAX)];
+    const problem = deviceExpressionProblem(source);
+    return problem === undefined ? [] : [field.invalid(expression, source, problem)];
   });
 }
 

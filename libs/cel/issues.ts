@@ -19,6 +19,8 @@ export class CompileError extends Error {
 
 /** `ERROR: <input>:1:5: undefined field 'nope'`, the line, and a mark below the place. */
 export function formatIssues(source: string, issues: readonly Issue[]): string {
+  // Of nothing no place can be shown.
+  if (source === '') return issues.map(({ message }) => `ERROR: <input>:1:0: ${message}`).join('\n');
   const lines = source.split('\n').map((line) => [...line]);
   const sorted = [...issues].sort((a, b) => a.at - b.at);
   const unique = new Set(

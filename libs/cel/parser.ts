@@ -226,7 +226,11 @@ class Parser {
       if (this.#take('.')) {
         const optional = this.#take('?');
         const name = this.#peek();
-        if (name.k !== 'ident') this.#fail(name, `mismatched input '${name.text}' expecting IDENTIFIER`);
+        if (name.k !== 'ident') {
+          const seen = name.text === '<EOF>' ? '.' : `.${name.text}`;
+          const told = optional ? `mismatched input '${name.text}' expecting IDENTIFIER` : noWayOn(seen);
+          this.#fail(name, told);
+        }
         this.#next++;
         if (this.#is('(') && !optional && !name.quoted) expr = this.#call(name, expr);
         else if (optional) {
@@ -267,3 +271,5 @@ export function typeNameOf(expr: Expr): string | undefined {
   const operand = typeNameOf(expr.operand);
   return operand === undefined ? undefined : `${operand}.${expr.field}`;
 }
+
+const noWayOn = (seen: string): string => `no viable alternative at input '${seen}'`;

@@ -1,3 +1,4 @@
+import { DEVICE_TYPE, deviceEnvironment } from '../../../../api/resource/device-expressions.ts';
 import type { Program } from '../../../../libs/cel/cel.ts';
 import {
   compile,
@@ -6,26 +7,12 @@ import {
   kubernetesEnvironment,
   type Value,
 } from '../../../../libs/cel/cel.ts';
-import { BOOL, DYN, mapOf, type ObjectType, opaque, STRING, type Type } from '../../../../libs/cel/types.ts';
+import { STRING } from '../../../../libs/cel/types.ts';
 import { MapValue, ObjectValue } from '../../../../libs/cel/values.ts';
 import type { ResourceSlice } from '../../cache/cluster-objects.ts';
 
 export type Device = NonNullable<NonNullable<ResourceSlice['spec']>['devices']>[number];
 type Attribute = NonNullable<Device['attributes']>[string];
-
-const field = (name: string, type: Type) => [name, { name, type }] as const;
-
-/** `device` as selectors see it: attributes and capacities by domain and name. */
-const DEVICE: ObjectType = {
-  k: 'object',
-  name: 'kubernetes.DRADevice',
-  fields: new Map([
-    field('driver', STRING),
-    field('attributes', mapOf(STRING, mapOf(STRING, DYN))),
-    field('capacity', mapOf(STRING, mapOf(STRING, opaque('kubernetes.Quantity')))),
-    field('allowMultipleAllocations', BOOL),
-  ]),
-};
 
 const NOTHING = new MapValue();
 const COST_MAX = 1_000_000;
@@ -46,9 +33,8 @@ export class DeviceSelectors {
   readonly #programs = new Map<string, Program>();
 
   constructor() {
-    const base = kubernetesEnvironment();
-    this.#environment = base.with({ device: DEVICE });
-    this.#quantity = compile(base.with({ text: STRING }), 'quantity(text)').program;
+    this.#environment = deviceEnvironment();
+    this.#quantity = compile(kubernetesEnvironment().with({ text: STRING }), 'quantity(text)').program;
   }
 
   /** @throws EvaluationError and CompileError with messages for people */
@@ -69,7 +55,7 @@ export class DeviceSelectors {
       capacity: device,
       allowMultipleAllocations: device.allowMultipleAllocations ?? false,
     };
-    return new ObjectValue(DEVICE, raw, (value, name) => {
+    return new ObjectValue(DEVICE_TYPE, raw, (value, name) => {
       if (name === 'attributes') return byDomain(driver, Object.entries(device.attributes ?? {}), attributeValue);
       if (name !== 'capacity') return value as Value;
       return byDomain(
