@@ -9,7 +9,6 @@ import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregat
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
 import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
-import { keepIdentityLease } from '../../control-plane/apiserver/identity-lease.ts';
 import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
 import { type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -145,6 +144,12 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     serviceCidrs: networks.serviceCidrs,
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
+    servingNotAfterMs: () => keys.parseCertificate(pki.apiserver.certificatePem).notAfterMs,
+    identity: {
+      name: `apiserver-${hexOf(keys.digest('sha256', `${host.facts.hostname}:${port}`)).slice(0, 26)}`,
+      holder: `apiserver_${random.uuid()}`,
+      hostname: host.facts.hostname,
+    },
     process: processFigures,
     describe: publishedDescriptions(),
     connector: settings.connectorOver?.(connector) ?? connector,
@@ -180,14 +185,6 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     return host.files.write(kubeconfigPath, text);
   };
   await writeKubeconfig();
-  const identity = keepIdentityLease({
-    server,
-    clock,
-    log: log.child('identity'),
-    name: `apiserver-${hexOf(keys.digest('sha256', `${host.facts.hostname}:${serving.port}`)).slice(0, 26)}`,
-    holder: `apiserver_${random.uuid()}`,
-    hostname: host.facts.hostname,
-  });
   const keeping = keepRenewed({
     files: host.files,
     keys,
@@ -211,7 +208,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     kubeconfigPath,
     async [Symbol.asyncDispose]() {
       keeping[Symbol.dispose]();
-      identity[Symbol.dispose]();
+      server.shutDown();
       await serving.close(5000);
       await server.stop();
       await auditLog?.close();

@@ -50,6 +50,7 @@ import { indexEndpoint } from './endpoints/index-paths.ts';
 import { metricsEndpoint } from './endpoints/metrics.ts';
 import { openIdEndpoint } from './endpoints/open-id.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
+import { standardChecks } from './endpoints/standard-checks.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
 import { ConfigStatus } from './fairness/config-status.ts';
 import { Fairness, type FairnessObjects } from './fairness/fairness.ts';
@@ -60,6 +61,8 @@ import { accessReviewKinds } from './reviews/access-reviews.ts';
 import { identityReviewKinds } from './reviews/identity-reviews.ts';
 import { ApiServer, type AuditRecord, type Endpoint } from './server.ts';
 import { type ServiceRouting, serviceResolver } from './service-resolver.ts';
+import type { Identity } from './upkeep/identity-lease.ts';
+import { standardUpkeep, Upkeep } from './upkeep/upkeep.ts';
 import { NO_WEBHOOKS, WebhookClient, type WebhookTransport } from './webhook/client.ts';
 
 /** What is served beside the groups. */
@@ -117,6 +120,13 @@ export interface DefaultServerOptions {
   /** What the process takes of its machine, for `/metrics`. */
   readonly process?: () => ProcessFigures;
   readonly healthChecks?: readonly HealthCheck[];
+  /** When the certificate that clients see ends, for health; default: there are no sockets. */
+  readonly servingNotAfterMs?: () => number;
+  /**
+   * Who this server is among those of its cluster. With it, the server keeps its lease and sees to what a cluster stands on
+   * while it runs (`upkeep/`); default: it makes these things at its start and leaves them then.
+   */
+  readonly identity?: Identity;
   /** What `kubectl get componentstatuses` asks beside the store. */
   readonly componentChecks?: readonly ComponentCheck[];
   /** Leave out the objects that are Tutti's own (`bootstrap/own.ts`). Default: they are made. */
@@ -181,6 +191,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     resolve,
     ask: (...question) => server.asItself(...question),
   });
+  const upkeep = new Upkeep(clock, log.child('upkeep'));
+  let bootstrapped = false;
   const server: ApiServer = new ApiServer({
     store,
     clock,
@@ -224,17 +236,24 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ],
     async bootstrap(engine, ctx) {
       customResources.start(engine);
-      if (options.readOnly !== undefined) return;
+      if (options.readOnly !== undefined) {
+        bootstrapped = true;
+        return;
+      }
       const { clientAuthorityPem, serviceCidrs = [DEFAULT_SERVICE_CIDR], advertiseAddress } = options;
       const port = Number(options.serverAddress.split(':').at(-1));
+      const network = { serviceCidrs, port, ...(advertiseAddress ? { advertiseAddress } : {}) };
       await bootstrapCluster(engine, ctx, {
         clientAuthorityPem,
         requestHeader: options.requestHeader,
         upstreamOnly: options.upstreamOnly ?? false,
-        network: { serviceCidrs, port, ...(advertiseAddress ? { advertiseAddress } : {}) },
+        network,
       });
       await configStatus.run();
+      bootstrapped = true;
+      if (options.identity) upkeep.start(server, standardUpkeep(network), options.identity);
     },
+    stopping: () => upkeep.stop(),
     ...(options.audit ? { audit: options.audit } : {}),
     ...(options.connector ? { connector: options.connector } : {}),
   });
@@ -245,7 +264,20 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   observed.watchStorage(kinds, caches);
   observed.watchFairness(fairness);
   if (options.process) observed.watchProcess(options.process);
-  const checks = [...standardChecks(caches, store), ...(options.healthChecks ?? [])];
+  const checks = [
+    ...standardChecks({
+      caches,
+      store,
+      customResources: () => customResources.started,
+      fairness: () => fairness.levels.length > 0,
+      bootstrapped: () => bootstrapped,
+      upkeep: options.identity && options.readOnly === undefined ? () => upkeep.running : undefined,
+      servingNotAfterMs: options.servingNotAfterMs,
+      nowMs: () => clock.now(),
+      shuttingDown: () => server.shuttingDown,
+    }),
+    ...(options.healthChecks ?? []),
+  ];
   endpoints.push(
     healthEndpoint(checks, (name, error) => log.warn('a health check failed', { check: name, error })),
     metricsEndpoint(observed.metrics, checks),
@@ -264,22 +296,6 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     }),
   );
   return server;
-}
-
-function standardChecks(caches: Caches, store: Store): HealthCheck[] {
-  return [
-    { name: 'ping', paths: ['healthz', 'livez', 'readyz'], check() {} },
-    { name: 'log', paths: ['healthz', 'livez', 'readyz'], check() {} },
-    { name: 'etcd', paths: ['healthz', 'livez', 'readyz'], check: async () => void (await store.currentRevision()) },
-    { name: 'etcd-readiness', paths: ['readyz'], check: async () => void (await store.currentRevision()) },
-    {
-      name: 'informer-sync',
-      paths: ['readyz'],
-      check() {
-        if (!caches.synced) throw new Error('the cache has not caught up with the store');
-      },
-    },
-  ];
 }
 
 function fairnessObjects(caches: () => Caches): FairnessObjects {

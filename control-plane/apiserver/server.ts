@@ -73,6 +73,8 @@ export interface ApiServerOptions {
   readonly audit?: (record: AuditRecord) => void;
   /** Makes what the cluster must have, before the first request is answered. */
   readonly bootstrap?: (engine: Engine, ctx: RequestContext) => Promise<void>;
+  /** Called when the server stops, before its watches end. */
+  readonly stopping?: () => void;
   readonly connector?: Connector;
   /** Who gives out addresses and ports; default nobody. */
   readonly allocators?: (caches: Caches) => readonly Allocator[];
@@ -122,6 +124,7 @@ export class ApiServer {
   readonly engine: Engine;
   readonly schema: SchemaSet;
   readonly #options: ApiServerOptions;
+  #shuttingDown = false;
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
@@ -155,8 +158,19 @@ export class ApiServer {
     await this.#options.bootstrap?.(this.engine, systemContext(this.engine.clock, 'bootstrap'));
   }
 
+  /** Whether it has been told to take no more work; `/readyz` says so, everything goes on. */
+  get shuttingDown(): boolean {
+    return this.#shuttingDown;
+  }
+
+  shutDown(): void {
+    this.#shuttingDown = true;
+  }
+
   /** Ends all watches. Requests under way come to their end. */
   async stop(): Promise<void> {
+    this.#shuttingDown = true;
+    this.#options.stopping?.();
     this.#options.aggregator?.stop();
     this.engine.caches.stop();
   }

@@ -48,7 +48,7 @@ export interface ClusterFacts {
  */
 export async function bootstrapCluster(engine: Engine, ctx: RequestContext, facts: ClusterFacts): Promise<void> {
   const inNamespaces = (all: readonly Wanted[]) => Promise.all(all.map((one) => ensure(engine, ctx, one)));
-  await inNamespaces(SYSTEM_NAMESPACES.map((name) => wanted(namespaces, { metadata: { name } })));
+  await ensureSystemNamespaces(engine, ctx);
   await inNamespaces([
     ...(facts.upstreamOnly ? [] : ownObjects(facts)),
     ...clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
@@ -78,6 +78,11 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
     ].map((one) => ensure(engine, producer, one)),
   );
   await bootstrapNetwork(engine, ctx, facts.network);
+}
+
+/** Makes the namespaces that every cluster has. */
+export async function ensureSystemNamespaces(engine: Engine, ctx: RequestContext): Promise<void> {
+  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(engine, ctx, wanted(namespaces, { metadata: { name } }))));
 }
 
 function ownObjects({ network: { advertiseAddress, port }, clientAuthorityPem }: ClusterFacts): Wanted[] {

@@ -28,14 +28,22 @@ const ORPHAN_AGE_MS = 60_000;
 
 /** Makes the range, then the Service out of it, then what stands behind the Service. */
 export async function bootstrapNetwork(engine: Engine, ctx: RequestContext, network: ClusterNetwork): Promise<void> {
+  await ensureKubernetesService(engine, ctx, network);
+  await repairServiceAddresses(engine, ctx);
+}
+
+/** Makes the range and the Service `kubernetes` with what stands behind it, or brings them up to date. */
+export async function ensureKubernetesService(
+  engine: Engine,
+  ctx: RequestContext,
+  network: ClusterNetwork,
+): Promise<void> {
   await ensure(engine, ctx, serviceRange(ctx, network));
   await ensure(engine, ctx, kubernetesService(network));
   const { advertiseAddress } = network;
-  if (advertiseAddress) {
-    await ensure(engine, ctx, kubernetesEndpoints(advertiseAddress, network.port));
-    await ensure(engine, ctx, kubernetesEndpointSlice(advertiseAddress, network.port));
-  }
-  await freeOrphans(engine, ctx);
+  if (!advertiseAddress) return;
+  await ensure(engine, ctx, kubernetesEndpoints(advertiseAddress, network.port));
+  await ensure(engine, ctx, kubernetesEndpointSlice(advertiseAddress, network.port));
 }
 
 function serviceRange(ctx: RequestContext, { serviceCidrs }: ClusterNetwork): Wanted {
@@ -60,6 +68,19 @@ function serviceRange(ctx: RequestContext, { serviceCidrs }: ClusterNetwork): Wa
 function kubernetesService({ serviceCidrs, port }: ClusterNetwork): Wanted {
   const range = parseCidr(serviceCidrs[0] ?? '')?.network;
   const first = range && addressAt(range, 1);
+  const ports = [{ name: 'https', protocol: 'TCP', port: HTTPS_PORT, targetPort: port }];
+  const repair = (draft: ApiObject) => {
+    const { spec } = draft as Service;
+    const there = spec?.ports?.map(({ name, protocol, port: own, targetPort }) => ({
+      name,
+      protocol,
+      port: own,
+      targetPort,
+    }));
+    if (!spec || sameValue(there, ports)) return false;
+    spec.ports = ports;
+    return true;
+  };
   const object: Service = {
     metadata: {
       name: KUBERNETES,
@@ -70,11 +91,11 @@ function kubernetesService({ serviceCidrs, port }: ClusterNetwork): Wanted {
       type: 'ClusterIP',
       ...(first ? { clusterIP: formatIp(first) } : {}),
       ipFamilyPolicy: 'SingleStack',
-      ports: [{ name: 'https', protocol: 'TCP', port: HTTPS_PORT, targetPort: port }],
+      ports,
       sessionAffinity: 'None',
     },
   };
-  return wanted(services, object as ApiObject);
+  return wanted(services, object as ApiObject, { repair });
 }
 
 function kubernetesEndpoints(ip: string, port: number): Wanted {
@@ -114,7 +135,7 @@ function kubernetesEndpointSlice(ip: string, port: number): Wanted {
  * A server that stops between taking an address and storing its Service leaves an IPAddress that nobody uses, and one
  * that stops between deleting a Service and its address too; those are freed, and Services without one get theirs.
  */
-async function freeOrphans(engine: Engine, ctx: RequestContext): Promise<void> {
+export async function repairServiceAddresses(engine: Engine, ctx: RequestContext): Promise<void> {
   const { registry } = engine;
   const [all, taken] = await Promise.all([registry.list(services, ''), registry.list(ipAddresses, '')]);
   const used = new Map(

@@ -63,6 +63,10 @@ export class CustomResources {
     this.#follow();
   }
 
+  get started(): boolean {
+    return this.#engine !== undefined;
+  }
+
   get #running(): Engine {
     if (!this.#engine) throw new Error('custom resources have not been started');
     return this.#engine;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { leases } from '../../api/resources.ts';
-import { silentLogger } from '../../libs/base/log.ts';
-import { turn } from '../../libs/base/node/turn.ts';
-import { startSubject } from '../../tests/fuzz/run.ts';
+import { leases } from '../../../api/resources.ts';
+import { silentLogger } from '../../../libs/base/log.ts';
+import { turn } from '../../../libs/base/node/turn.ts';
+import { startSubject } from '../../../tests/fuzz/run.ts';
 import { keepIdentityLease } from './identity-lease.ts';
 
 it('an API server keeps a lease that tells of it, made anew where somebody deletes it', async () => {

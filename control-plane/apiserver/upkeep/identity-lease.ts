@@ -1,13 +1,14 @@
-import type { Clock, Timer } from '../../libs/base/clock.ts';
-import { formatMicroTime } from '../../libs/base/clock.ts';
-import type { Logger } from '../../libs/base/log.ts';
-import { isNotFound } from '../../libs/machinery/errors.ts';
-import type { ApiServer } from './server.ts';
+import { leases } from '../../../api/resources.ts';
+import type { Clock, Timer } from '../../../libs/base/clock.ts';
+import { formatMicroTime } from '../../../libs/base/clock.ts';
+import type { Logger } from '../../../libs/base/log.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
+import { isNotFound } from '../../../libs/machinery/errors.ts';
+import type { Engine } from '../registry/engine.ts';
+import type { ApiServer } from '../server.ts';
 
-export interface IdentityLeaseOptions {
-  readonly server: ApiServer;
-  readonly clock: Clock;
-  readonly log: Logger;
+/** Who a server is among those of its cluster. */
+export interface Identity {
   /** Different for each server of a cluster, the same after a restart: made of the host's name. */
   readonly name: string;
   /** Different for each start. */
@@ -15,8 +16,17 @@ export interface IdentityLeaseOptions {
   readonly hostname: string;
 }
 
+export interface IdentityLeaseOptions extends Identity {
+  readonly server: ApiServer;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 const RENEW_MS = 10_000;
 const DURATION_SECONDS = 3600;
+const IDENTITY_LABEL = 'apiserver.kubernetes.io/identity';
+const COMPONENT = 'kube-apiserver';
+const NAMESPACE = 'kube-system';
 const LEASES = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases';
 
 /** Keeps the Lease in `kube-system` that tells which API servers a cluster has. Disposing ends it; the Lease expires. */
@@ -49,7 +59,7 @@ export function keepIdentityLease(options: IdentityLeaseOptions): Disposable {
         name: options.name,
         namespace: 'kube-system',
         labels: {
-          'apiserver.kubernetes.io/identity': 'kube-apiserver',
+          [IDENTITY_LABEL]: COMPONENT,
           'kubernetes.io/hostname': options.hostname,
         },
       },
@@ -69,4 +79,17 @@ export function keepIdentityLease(options: IdentityLeaseOptions): Disposable {
       timer?.cancel();
     },
   };
+}
+
+/** Takes away the leases of servers that are no more. */
+export async function collectExpiredIdentities({ registry, clock }: Engine, ctx: RequestContext): Promise<void> {
+  for (const { metadata, spec } of await registry.list(leases, NAMESPACE)) {
+    if (metadata.labels?.[IDENTITY_LABEL] !== COMPONENT) continue;
+    const { renewTime, leaseDurationSeconds } = spec ?? {};
+    const lasts = renewTime !== undefined && leaseDurationSeconds !== undefined;
+    if (lasts && Date.parse(renewTime) + leaseDurationSeconds * 1000 >= clock.now()) continue;
+    // A server that has come back meanwhile has renewed it.
+    const same = { uid: metadata.uid, resourceVersion: metadata.resourceVersion };
+    await registry.delete(ctx, leases, NAMESPACE, metadata.name, same);
+  }
 }
