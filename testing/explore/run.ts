@@ -79,7 +79,7 @@ export async function prepareScenario(scenario: Scenario, seed: string, given?: 
 async function prepare(scenario: Scenario, seed: string): Promise<ClusterSnapshot> {
   await using cluster = await createHookedCluster({ ...scenario.cluster, seed }, {});
   await limited(scenario, seed, 'prepare', cluster, async () => scenario.prepare?.(cluster));
-  return cluster.snapshot();
+  return await cluster.snapshot();
 }
 
 /** One run of a scenario, from the prepared cluster to its end. */

@@ -7,68 +7,85 @@ import { type IntOrString, intOrPercent } from './int-or-percent.ts';
 const HEARD_LATE_MS = 120_000;
 
 /**
- * A Deployment never has more pods than `replicas` and `maxSurge` allow, and a ReplicaSet never makes more than it is
- * asked for; pods that end or have ended do not count. Requests that were done without their sender knowing are allowed
- * for: nobody can help making such a pod twice.
+ * A Deployment never asks its ReplicaSets together for more pods than `replicas` and `maxSurge` allow, and a ReplicaSet
+ * never makes more than it is asked for. Pods that end or have ended do not count. (While one ReplicaSet makes the pods
+ * that another is still about to take away, there may be more for a moment: each follows its own count.) Requests that
+ * were done without their sender knowing are allowed for: nobody can help making such a pod twice.
  */
 export function surgeKept(): Invariant {
-  const asked = new Map<string, { readonly count: number; readonly untilMs: number }[]>();
-  const most = (uid: string, count: number, nowMs: number): number => {
-    const still = (asked.get(uid) ?? []).filter(({ untilMs }) => untilMs > nowMs);
-    return Math.max(count, ...still.map((one) => one.count));
-  };
-  const remember = (uid: string, count: number, nowMs: number) => {
-    const still = (asked.get(uid) ?? []).filter(({ untilMs }) => untilMs > nowMs);
-    asked.set(uid, [...still, { count, untilMs: nowMs + HEARD_LATE_MS }]);
-  };
+  const allowed = new Recent();
+  const wanted = new Recent();
   return {
     name: 'surge',
     check(view, { resource, type, object, previous }) {
       const { nowMs } = view;
-      if (resource === 'deployments.apps' || resource === 'replicasets.apps') {
-        const before = previous as Deployment | ReplicaSet | undefined;
-        if (before?.metadata?.uid)
-          remember(
-            before.metadata.uid,
-            resource === 'deployments.apps' ? allowed(before) : (before.spec?.replicas ?? 1),
-            nowMs,
-          );
+      if (resource === 'deployments.apps') {
+        if (previous) allowed.was(previous.metadata.uid, allowedBy(previous as Deployment), nowMs);
         return;
       }
-      if (resource !== 'pods' || type !== 'added') return;
-      const pod = object as Pod;
-      const set = ownerOf<ReplicaSet>(view, pod, 'ReplicaSet', 'replicasets.apps');
-      if (!set?.metadata?.uid) return;
-      const unknown = unknowable(view);
-      const pods = view.list<Pod>('pods', pod.metadata?.namespace).filter(isActive);
-      const own = pods.filter((one) => isOwnedBy(one, set.metadata?.uid));
-      const wanted = most(set.metadata.uid, set.spec?.replicas ?? 1, nowMs);
-      if (own.length > wanted + unknown)
-        return `ReplicaSet ${nameOf(set)} has ${own.length} pods, and was asked for ${wanted}: ${namesOf(own)}`;
-      const deployment = ownerOf<Deployment>(view, set, 'Deployment', 'deployments.apps');
-      if (!deployment?.metadata?.uid) return;
-      const sets = view
-        .list<ReplicaSet>('replicasets.apps', pod.metadata?.namespace)
-        .filter((one) => isOwnedBy(one, deployment.metadata?.uid))
-        .map(({ metadata }) => metadata?.uid);
-      const all = pods.filter((one) => sets.some((uid) => isOwnedBy(one, uid)));
-      const limit = most(deployment.metadata.uid, allowed(deployment), nowMs);
-      if (all.length > limit + unknown)
-        return `Deployment ${nameOf(deployment)} has ${all.length} pods, and ${limit} are allowed: ${namesOf(all)}`;
+      if (resource === 'replicasets.apps' && type !== 'deleted') {
+        const before = previous as ReplicaSet | undefined;
+        if (before) wanted.was(before.metadata?.uid, replicasOf(before), nowMs);
+        return replicasOf(object as ReplicaSet) > (before ? replicasOf(before) : 0)
+          ? tooManyAsked(view, object as ReplicaSet)
+          : undefined;
+      }
+      return resource === 'pods' && type === 'added' ? tooManyMade(view, object as Pod) : undefined;
     },
   };
+
+  function tooManyAsked(view: ClusterView, set: ReplicaSet): string | undefined {
+    const deployment = ownerOf<Deployment>(view, set, 'Deployment', 'deployments.apps');
+    if (!deployment) return undefined;
+    const sets = view
+      .list<ReplicaSet>('replicasets.apps', set.metadata?.namespace)
+      .filter((one) => isOwnedBy(one, deployment.metadata?.uid));
+    const sum = sets.reduce((all, one) => all + replicasOf(one), 0);
+    const limit = allowed.most(deployment.metadata?.uid, allowedBy(deployment), view.nowMs);
+    if (sum <= limit) return undefined;
+    const each = sets.map((one) => `${one.metadata?.name} for ${replicasOf(one)}`).join(', ');
+    return `Deployment ${nameOf(deployment)} asks for ${sum} pods, and ${limit} are allowed: ${each}`;
+  }
+
+  function tooManyMade(view: ClusterView, pod: Pod): string | undefined {
+    const set = ownerOf<ReplicaSet>(view, pod, 'ReplicaSet', 'replicasets.apps');
+    if (!set) return undefined;
+    const own = view
+      .list<Pod>('pods', pod.metadata?.namespace)
+      .filter((one) => isOwnedBy(one, set.metadata?.uid) && isActive(one));
+    const limit = wanted.most(set.metadata?.uid, replicasOf(set), view.nowMs);
+    if (own.length <= limit + unknowable(view)) return undefined;
+    const names = own.map(({ metadata }) => metadata?.name).join(', ');
+    return `ReplicaSet ${nameOf(set)} has ${own.length} pods, and was asked for ${limit}: ${names}`;
+  }
+}
+
+/** What was asked for lately, by uid. */
+class Recent {
+  readonly #counts = new Map<string, { readonly count: number; readonly untilMs: number }[]>();
+
+  was(uid = '', count: number, nowMs: number): void {
+    this.#counts.set(uid, [...this.#still(uid, nowMs), { count, untilMs: nowMs + HEARD_LATE_MS }]);
+  }
+
+  most(uid = '', now: number, nowMs: number): number {
+    return Math.max(now, ...this.#still(uid, nowMs).map(({ count }) => count));
+  }
+
+  #still(uid: string, nowMs: number) {
+    return (this.#counts.get(uid) ?? []).filter(({ untilMs }) => untilMs > nowMs);
+  }
 }
 
 /** How many requests were done and their senders do not know. */
 const unknowable = ({ faults }: ClusterView): number =>
-  (faults['lose-answer'] ?? 0) +
-  (faults['duplicate'] ?? 0) +
-  (faults['lossy-link'] ?? 0) +
-  (faults['restart-apiserver'] ?? 0);
+  ['lose-answer', 'duplicate', 'lossy-link', 'restart-apiserver'].reduce((sum, kind) => sum + (faults[kind] ?? 0), 0);
 
-function allowed({ spec }: Deployment | ReplicaSet): number {
-  const replicas = spec?.replicas ?? 1;
-  const { strategy } = spec as NonNullable<Deployment['spec']>;
+const replicasOf = ({ spec }: ReplicaSet | Deployment): number => spec?.replicas ?? 1;
+
+function allowedBy(deployment: Deployment): number {
+  const replicas = replicasOf(deployment);
+  const { strategy } = deployment.spec ?? {};
   if (strategy?.type === 'Recreate') return replicas;
   return replicas + intOrPercent((strategy?.rollingUpdate?.maxSurge ?? '25%') as IntOrString, replicas, 'up');
 }
@@ -76,7 +93,7 @@ function allowed({ spec }: Deployment | ReplicaSet): number {
 const isActive = ({ metadata, status }: Pod): boolean =>
   metadata?.deletionTimestamp === undefined && status?.phase !== 'Failed' && status?.phase !== 'Succeeded';
 
-type Owned = {
+interface Owned {
   readonly metadata?: {
     readonly namespace?: string;
     readonly name?: string;
@@ -88,7 +105,7 @@ type Owned = {
       readonly controller?: boolean;
     }[];
   };
-};
+}
 
 const isOwnedBy = ({ metadata }: Owned, uid: string | undefined): boolean =>
   metadata?.ownerReferences?.some((owner) => owner.controller && owner.uid === uid) ?? false;
@@ -105,4 +122,3 @@ function ownerOf<T extends Owned>(
 }
 
 const nameOf = ({ metadata }: Owned): string => `${metadata?.namespace}/${metadata?.name}`;
-const namesOf = (pods: readonly Owned[]): string => pods.map(({ metadata }) => metadata?.name).join(', ');
