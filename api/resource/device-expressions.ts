@@ -25,9 +25,7 @@ export const deviceEnvironment = (): Environment => kubernetesEnvironment().with
 export function deviceExpressionProblem(source: string): string | undefined {
   try {
     const found = formatType(compile(deviceEnvironment(), source).type);
-    return found === 'bool' || found === 'dyn'
-      ? undefined
-      : `must evaluate to bool or the unknown type, not the ${found} type`;
+    return found === 'bool' || found === 'dyn' ? undefined : `must evaluate to bool or the unknown type, not ${found}`;
   } catch (error) {
     if (error instanceof CompileError) return `compilation failed: ${error.message}`;
     throw error;

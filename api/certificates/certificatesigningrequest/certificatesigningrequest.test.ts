@@ -60,3 +60,27 @@ test('only approval approves, and tells when', () => {
   );
   assert.match(through(approvalStrategy, [], csr(approved)).errors[0] ?? '', /may not remove a condition/);
 });
+
+test('certificates: what may be signed into a request, once', () => {
+  const pem = (type: string, body = 'MAA=\n') => btoa(`-----BEGIN ${type}-----\n${body}-----END ${type}-----\n`);
+  const signed = (certificate: string): CertificateSigningRequest => ({ ...csr(), status: { certificate } });
+  const good = pem('CERTIFICATE');
+  const data = 'status.certificate: Invalid value: "<certificate data>": ';
+  const cases: [string, string, string[]][] = [
+    ['', good, []],
+    [good, good, []],
+    ['', btoa('certificate'), [`${data}must contain at least one CERTIFICATE PEM block`]],
+    ['', pem('PRIVATE KEY'), [`${data}only CERTIFICATE PEM blocks are allowed, found "PRIVATE KEY"`]],
+    ['', pem('CERTIFICATE', 'a: b\n\nMAA=\n'), [`${data}no PEM block headers are permitted`]],
+    [good, '', ['status.certificate: Forbidden: updates may not modify existing certificate content']],
+    [
+      good,
+      pem('CERTIFICATE', 'MAE=\n'),
+      ['status.certificate: Forbidden: updates may not modify existing certificate content'],
+    ],
+  ];
+  for (const [was, now, wanted] of cases) {
+    const errors = statusStrategy.validateUpdate?.(signed(now) as never, signed(was) as never, ctx) ?? [];
+    assert.deepEqual(errors.map(textOf), wanted);
+  }
+});

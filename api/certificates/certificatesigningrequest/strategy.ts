@@ -7,7 +7,7 @@ import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { pathSegmentName } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { CertificateSigningRequest } from '../../types/certificates/v1.generated.ts';
-import { validateCertificateSigningRequest, validateConditionsUpdate } from './validation.ts';
+import { validateCertificateSigningRequest, validateStatusUpdate } from './validation.ts';
 
 type Request = CertificateSigningRequest;
 
@@ -61,7 +61,7 @@ export const statusStrategy: StatusSubresource<Request>['strategy'] = {
     keepDecisions(draft, old);
     stampConditions(ctx, draft, old);
   },
-  validateUpdate: (draft, old) => validateConditionsUpdate(draft, old, 'status'),
+  validateUpdate: (draft, old) => validateStatusUpdate(draft, old, 'status'),
 };
 
 /** Decisions are made through `approval`; here those that are there stay. */
@@ -86,5 +86,5 @@ export const approvalStrategy: StatusSubresource<Request>['strategy'] = {
     if (!conditions) delete draft.status?.conditions;
     stampConditions(ctx, draft, old);
   },
-  validateUpdate: (draft, old) => validateConditionsUpdate(draft, old, 'approval'),
+  validateUpdate: (draft, old) => validateStatusUpdate(draft, old, 'approval'),
 };

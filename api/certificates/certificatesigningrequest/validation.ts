@@ -103,8 +103,40 @@ type Conditions = readonly DeepReadonly<CertificateSigningRequestCondition>[];
 const conditionsOf = ({ status }: DeepReadonly<CertificateSigningRequest>, type: string): Conditions =>
   (status?.conditions ?? []).filter((condition) => condition.type === type);
 
-/** Every condition once; what was decided stays decided. `mayDecide`: the change came through `approval`. */
-export function validateConditionsUpdate(
+/** What became of a request; `through` says which part of it the writer may decide. */
+export function validateStatusUpdate(
+  request: DeepReadonly<CertificateSigningRequest>,
+  old: DeepReadonly<CertificateSigningRequest>,
+  through: 'approval' | 'status',
+): field.ErrorList {
+  return [...validateConditionsUpdate(request, old, through), ...validateCertificateUpdate(request, old)];
+}
+
+/** What was signed stays as it is. */
+function validateCertificateUpdate(
+  { status }: DeepReadonly<CertificateSigningRequest>,
+  old: DeepReadonly<CertificateSigningRequest>,
+): field.ErrorList {
+  const at = field.path('status', 'certificate');
+  const [now, was] = [status?.certificate ?? '', old.status?.certificate ?? ''];
+  if (now === was) return [];
+  if (was !== '') return [field.forbidden(at, 'updates may not modify existing certificate content')];
+  const problem = certificateProblem(atob(now));
+  return problem === undefined ? [] : [field.invalid(at, '<certificate data>', problem)];
+}
+
+/** A chain of certificates in PEM, and nothing else that is PEM. */
+function certificateProblem(text: string): string | undefined {
+  const blocks = [...text.matchAll(/^-----BEGIN ([^\n-]+)-----\s*?\n([\s\S]*?)^-----END \1-----/gm)];
+  for (const [, type = '', body = ''] of blocks) {
+    if (type !== 'CERTIFICATE') return `only CERTIFICATE PEM blocks are allowed, found ${JSON.stringify(type)}`;
+    if (body.includes(':')) return 'no PEM block headers are permitted';
+  }
+  return blocks.length === 0 ? 'must contain at least one CERTIFICATE PEM block' : undefined;
+}
+
+/** Every condition once; what was decided stays decided. */
+function validateConditionsUpdate(
   request: DeepReadonly<CertificateSigningRequest>,
   old: DeepReadonly<CertificateSigningRequest>,
   through: 'approval' | 'status',

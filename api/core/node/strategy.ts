@@ -23,7 +23,10 @@ export const strategy: Strategy<Node> = {
       draft.spec.taints = [...taints, { ...NOT_READY_TAINT }];
     }
   },
-  prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),
+  prepareForUpdate(_ctx, draft, old) {
+    keepStatus(draft, old);
+    if (!old.spec?.configSource) delete draft.spec?.configSource;
+  },
 };
 
 export const statusStrategy: StatusSubresource<Node>['strategy'] = {

@@ -40,6 +40,12 @@ export const nodeRestriction = (keys: Keys): AdmissionPlugin => ({
     ['pods', 'nodes', 'serviceaccounts', 'leases', 'csinodes', 'resourceslices', 'certificatesigningrequests'].includes(
       kind.resource,
     ),
+  // A changed node is looked at before its kind's own rules are, which drop or refuse some of what must not be asked for.
+  admit(ctx, request) {
+    const node = nodeOf(ctx.user);
+    if (node === undefined || request.kind.resource !== 'nodes' || request.operation !== 'UPDATE') return;
+    checkNode(node, request, (why) => forbidden(request.kind, request.name, why));
+  },
   async validate(ctx, request, registry) {
     const node = nodeOf(ctx.user);
     if (node === undefined) return;
