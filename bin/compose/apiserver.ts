@@ -144,6 +144,18 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     serviceCidrs: networks.serviceCidrs,
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,
+    flags: {
+      'advertise-address': settings.advertiseAddress ?? ownAddress(host.facts) ?? '',
+      'bind-address': settings.listenHost,
+      'data-dir': settings.dataDir,
+      'secure-port': String(port),
+      'service-cluster-ip-range': networks.serviceCidrs.join(','),
+      store: settings.store,
+      ...(settings.audit && {
+        'audit-policy-file': settings.audit.policyFile,
+        'audit-log-path': settings.audit.logPath,
+      }),
+    },
     servingNotAfterMs: () => keys.parseCertificate(pki.apiserver.certificatePem).notAfterMs,
     identity: {
       name: `apiserver-${hexOf(keys.digest('sha256', `${host.facts.hostname}:${port}`)).slice(0, 26)}`,

@@ -52,7 +52,9 @@ import { openIdEndpoint } from './endpoints/open-id.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
 import { standardChecks } from './endpoints/standard-checks.ts';
 import { versionEndpoint, versionInfo } from './endpoints/version.ts';
+import { zPagesEndpoint } from './endpoints/z-pages.ts';
 import { ConfigStatus } from './fairness/config-status.ts';
+import { fairnessDumps } from './fairness/dump.ts';
 import { Fairness, type FairnessObjects } from './fairness/fairness.ts';
 import { Observed, type ProcessFigures } from './observed.ts';
 import type { Connector } from './registry/engine.ts';
@@ -68,6 +70,7 @@ import { NO_WEBHOOKS, WebhookClient, type WebhookTransport } from './webhook/cli
 /** What is served beside the groups. */
 const PATHS = [
   '/.well-known/openid-configuration',
+  '/flagz',
   '/healthz',
   '/livez',
   '/metrics',
@@ -77,6 +80,7 @@ const PATHS = [
   '/openapi/v3/',
   '/openid/v1/jwks',
   '/readyz',
+  '/statusz',
   '/version',
 ];
 const DEFAULT_SERVICE_CIDR = '10.96.0.0/12';
@@ -104,6 +108,8 @@ export interface DefaultServerOptions {
   /** `linux/amd64`, `v26.10.0`: what `/version` says of the machine. */
   readonly platform: string;
   readonly runtime: string;
+  /** What the server was started with, for `/flagz`; no secrets. */
+  readonly flags?: Readonly<Record<string, string>>;
   /** The published words about types and fields, by OpenAPI name: for tables, `kubectl explain` and OpenAPI. */
   readonly describe?: Describe;
   /** Known before certificates are looked at: tokens, the users of a simulation. */
@@ -131,6 +137,8 @@ export interface DefaultServerOptions {
   readonly componentChecks?: readonly ComponentCheck[];
   /** Leave out the objects that are Tutti's own (`bootstrap/own.ts`). Default: they are made. */
   readonly upstreamOnly?: boolean;
+  /** What every cluster has from the start is there, made by this very version: it is not looked through again. */
+  readonly prepared?: boolean;
   /** Everybody may read and nobody may write, and this is why; nothing is made at the start. For stores that are the past. */
   readonly readOnly?: string;
 }
@@ -236,7 +244,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ],
     async bootstrap(engine, ctx) {
       customResources.start(engine);
-      if (options.readOnly !== undefined) {
+      if (options.readOnly !== undefined || options.prepared) {
         bootstrapped = true;
         return;
       }
@@ -283,6 +291,15 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     metricsEndpoint(observed.metrics, checks),
     openIdEndpoint(issuer, options.serverAddress, [options.serviceAccountKey]),
     indexEndpoint(kinds, [...PATHS, ...checks.flatMap(({ name, paths }) => paths.map((path) => `/${path}/${name}`))]),
+    fairnessDumps(fairness),
+    zPagesEndpoint({
+      startedMs: clock.now(),
+      nowMs: () => clock.now(),
+      runtime: options.runtime,
+      version: '1.36.2',
+      paths: ['/healthz', '/livez', '/metrics', '/readyz', '/statusz', '/version'],
+      flags: options.flags ?? {},
+    }),
     versionEndpoint(versionInfo(options.platform, options.runtime)),
     discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256, remote: () => aggregator.groups }),
     openApiEndpoint({

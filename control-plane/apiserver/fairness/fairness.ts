@@ -80,6 +80,12 @@ export class Fairness {
     this.#seats = options.seats ?? SEATS_DEFAULT;
   }
 
+  /** For people who look at what waits. */
+  get all(): readonly PriorityLevel[] {
+    this.#refresh();
+    return [...this.#levels.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   /** For metrics and for people. */
   get levels(): LevelFigures[] {
     this.#refresh();
@@ -99,17 +105,22 @@ export class Fairness {
     const schema = matchSchema(this.#schemas, user, attributes);
     const level = schema && this.#levels.get(schema.spec.priorityLevelConfiguration.name);
     if (!schema || !level) return undefined;
+    const schemaName = schema.metadata.name ?? '';
     const ticket: Ticket = {
       width: this.#widthOf(asking.width, level),
       level,
       start() {},
       queue: undefined,
       startedMs: 0,
+      schema: schemaName,
+      flow: flowOf(schema, user, attributes),
+      user: user.name,
+      attributes,
+      arrivedMs: this.#options.clock.now(),
     };
     if (level.exempt || (level.waiting === 0 && this.#hasRoom(ticket))) return this.#begin(ticket, schema, 0);
-    const schemaName = schema.metadata.name ?? '';
     if (level.rejects) throw this.#refuse(level, schemaName, 'concurrency-limit');
-    if (!level.enqueue(ticket, flowOf(schema, user, attributes))) throw this.#refuse(level, schemaName, 'queue-full');
+    if (!level.enqueue(ticket, ticket.flow)) throw this.#refuse(level, schemaName, 'queue-full');
     this.#waiting++;
     return this.#wait(ticket, asking.signal, schema);
   }
@@ -145,6 +156,7 @@ export class Fairness {
   #begin(ticket: Ticket, { metadata }: DeepReadonly<FlowSchema>, waitedMs: number): Admitted {
     const { level } = ticket;
     this.#options.dispatched?.(level.name, metadata.name ?? '', waitedMs);
+    level.told.dispatched++;
     level.begin(ticket, this.#options.clock.monotonic());
     let over = false;
     return {
@@ -189,6 +201,9 @@ export class Fairness {
 
   #refuse(level: PriorityLevel, schema: string, reason: RejectReason) {
     this.#options.rejected?.(level.name, schema, reason);
+    if (reason === 'time-out') level.told.timedOut++;
+    else if (reason === 'cancelled') level.told.cancelled++;
+    else level.told.rejected++;
     return tooManyRequests('Too many requests, please try again later.', RETRY_AFTER_SECONDS);
   }
 
@@ -209,7 +224,8 @@ export class Fairness {
     }
     // One that is no longer configured stays until what runs and waits on it has ended.
     for (const [name, level] of this.#levels) {
-      if (!names.has(name) && level.running + level.waiting === 0) this.#levels.delete(name);
+      level.retired = !names.has(name);
+      if (level.retired && level.running + level.waiting === 0) this.#levels.delete(name);
     }
     this.#schemas = this.#schemas.filter(({ spec }) => names.has(spec.priorityLevelConfiguration.name));
     const total = configs.reduce((sum, { spec }) => sum + sharesOf(spec), 0);

@@ -1,5 +1,6 @@
 import type { PriorityLevelConfiguration } from '../../../api/types/flowcontrol/v1.generated.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import type { RequestAttributes } from '../../../libs/kind/request.ts';
 import { deal } from './shuffle-shard.ts';
 
 /** How much a level may use, in seats: what a request takes while it runs. */
@@ -20,6 +21,21 @@ export interface Ticket {
   start: () => void;
   queue: Queue | undefined;
   startedMs: number;
+  /** For people. */
+  readonly schema: string;
+  readonly flow: string;
+  readonly user: string;
+  readonly attributes: RequestAttributes;
+  /** Wall time. */
+  readonly arrivedMs: number;
+}
+
+/** How requests of a level went, since it began. */
+export interface Told {
+  dispatched: number;
+  rejected: number;
+  timedOut: number;
+  cancelled: number;
 }
 
 /** Requests of some flows, in their order. */
@@ -27,6 +43,7 @@ export interface Queue {
   readonly waiting: Ticket[];
   /** Seats of those that wait and run. */
   load: number;
+  running: number;
   /** Where it stands in the level's virtual time: who has had least comes next. */
   virtualMs: number;
 }
@@ -52,12 +69,20 @@ export class PriorityLevel {
   seats = 0;
   running = 0;
   waiting = 0;
-  #queues: Queue[] = [];
+  readonly told: Told = { dispatched: 0, rejected: 0, timedOut: 0, cancelled: 0 };
+  /** No longer configured: it goes once it is idle. */
+  retired = false;
+  #queues: (Queue | undefined)[] = [];
   #virtualMs = 0;
 
   constructor(config: DeepReadonly<PriorityLevelConfiguration>) {
     this.name = config.metadata.name ?? '';
     this.#config = config;
+  }
+
+  /** Those that have ever been used; undefined: never. */
+  get queues(): readonly (Queue | undefined)[] {
+    return this.#queues;
   }
 
   get uid(): string {
@@ -87,7 +112,7 @@ export class PriorityLevel {
     const deck = queuing?.queues ?? QUEUES_DEFAULT;
     let best: Queue | undefined;
     for (const index of deal(flow, deck, queuing?.handSize ?? HAND_DEFAULT)) {
-      this.#queues[index] ??= { waiting: [], load: 0, virtualMs: 0 };
+      this.#queues[index] ??= { waiting: [], load: 0, running: 0, virtualMs: 0 };
       const queue = this.#queues[index];
       if (!best || queue.load < best.load) best = queue;
     }
@@ -127,6 +152,7 @@ export class PriorityLevel {
     const { queue } = ticket;
     if (!queue) return;
     queue.load += ticket.width;
+    queue.running++;
     this.#virtualMs = Math.max(this.#virtualMs, queue.virtualMs);
     queue.virtualMs += ticket.width * ESTIMATE_MS;
   }
@@ -137,6 +163,7 @@ export class PriorityLevel {
     const { queue } = ticket;
     if (!queue) return;
     queue.load -= ticket.width;
+    queue.running--;
     queue.virtualMs += ticket.width * (Math.max(LEAST_MS, nowMs - ticket.startedMs) - ESTIMATE_MS);
   }
 }
