@@ -12,4 +12,6 @@ export interface ClusterHooks {
   readonly transport?: (inner: Transport, user: string, time: ClusterTime) => Transport;
   /** Called before time moves on; what it throws ends whatever waits for the cluster. */
   readonly mustGoOn?: () => void;
+  /** Where the real endpoint listens, once one is wanted. Default: any free port. */
+  readonly endpointPort?: number;
 }

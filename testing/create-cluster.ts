@@ -436,6 +436,7 @@ class SimulatedCluster implements Cluster {
         this.#plane.issue({ commonName, organizations }, `${purpose} auth`, ips),
       random: this.#random,
       log: this.#log,
+      port: this.#hooks.endpointPort ?? 0,
       ...(this.#simulated ? { nodes: { nodes: this.#simulated, connector: await this.#connect() } } : {}),
     });
   }

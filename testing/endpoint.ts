@@ -23,6 +23,8 @@ export interface EndpointOptions {
   issue(purpose: 'server' | 'client', name: string, groups: readonly string[], ips: readonly string[]): Promise<Issuer>;
   readonly random: Random;
   readonly log: Logger;
+  /** Default: any free one. */
+  readonly port?: number;
   /** Where there are nodes: logs, exec and port-forward lead to them. */
   readonly nodes?: { readonly nodes: SimulatedNodes; readonly connector: SimulatedConnector };
 }
@@ -35,7 +37,7 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
   const kubelets = options.nodes && (await nodeConnections(options, options.nodes));
   const listener = await serve({
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     tls: {
       certificatePem: serving.certificatePem,
       privateKeyPem: serving.key.privateKeyPem(),

@@ -34,3 +34,11 @@ export class HistoryFileError extends Error {
     this.name = 'HistoryFileError';
   }
 }
+
+/** A command of `tutti test-env` cannot be: an unknown name, an argument too many or too few, a node that is not there. */
+export class TestEnvCommandError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'TestEnvCommandError';
+  }
+}

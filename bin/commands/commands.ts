@@ -46,6 +46,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return { usage: USAGE, run: token };
     },
   },
+  'test-env': {
+    summary: 'a simulated cluster for tests in any language',
+    load: async () => {
+      const { testEnv, USAGE } = await import('./test-env.ts');
+      return { usage: USAGE, run: testEnv };
+    },
+  },
   dev: {
     summary: 'a cluster from a clone’s sources, started anew on every save',
     load: async () => {
