@@ -13,6 +13,7 @@ const PATCH_FIELDS = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jso
 const WANTED = { ApplyConfiguration: APPLY_CONFIGURATION, JSONPatch: JSON_PATCHES } as const;
 
 export const strategy: Strategy<MutatingAdmissionPolicy> = {
+  plainFinalizers: true,
   generation: 'count',
   defaults({ spec }) {
     if (!spec) return;

@@ -6,6 +6,7 @@ import { defaultMatchResources } from '../defaults.ts';
 import { validateBindingSpec } from '../policies.ts';
 
 export const strategy: Strategy<MutatingAdmissionPolicyBinding> = {
+  plainFinalizers: true,
   generation: 'count',
   defaults: ({ spec }) => defaultMatchResources(spec?.matchResources),
   validate: validateBinding,

@@ -8,6 +8,7 @@ import { defaultMatchResources } from '../defaults.ts';
 import { validateValidatingAdmissionPolicy } from './validation.ts';
 
 export const strategy: Strategy<ValidatingAdmissionPolicy> = {
+  plainFinalizers: true,
   generation: 'count',
   resetFields: ['status'],
   defaults({ spec }) {

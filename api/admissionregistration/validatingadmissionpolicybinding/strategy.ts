@@ -11,6 +11,7 @@ const DENY_AND_WARN =
   'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)';
 
 export const strategy: Strategy<ValidatingAdmissionPolicyBinding> = {
+  plainFinalizers: true,
   generation: 'count',
   defaults: ({ spec }) => defaultMatchResources(spec?.matchResources),
   validate: validateBinding,

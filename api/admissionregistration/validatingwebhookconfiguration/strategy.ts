@@ -4,6 +4,7 @@ import { defaultWebhook } from '../defaults.ts';
 import { validateWebhooks } from '../webhooks.ts';
 
 export const strategy: Strategy<ValidatingWebhookConfiguration> = {
+  plainFinalizers: true,
   generation: 'count',
   defaults({ webhooks }) {
     for (const webhook of webhooks ?? []) defaultWebhook(webhook);

@@ -13,6 +13,8 @@ export const CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
 type Draft = CustomResourceDefinition;
 
 export const strategy: Strategy<CustomResourceDefinition> = {
+  // Its own finalizer has no domain.
+  plainFinalizers: true,
   defaults,
   generation: 'count',
   allowUnconditionalUpdate: false,

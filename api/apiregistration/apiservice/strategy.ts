@@ -17,6 +17,7 @@ const GROUP_PRIORITY_MAX = 20_000;
 const VERSION_PRIORITY_MAX = 1000;
 
 export const strategy: Strategy<APIService> = {
+  plainFinalizers: true,
   resetFields: ['status'],
   validateName: pathSegmentName,
   defaults({ spec }) {
