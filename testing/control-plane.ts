@@ -32,6 +32,8 @@ export interface ControlPlaneOptions {
   readonly audit: (record: AuditRecord) => void;
   /** When the cluster's authority was made: the same for all clusters of one snapshot. */
   readonly authorityMs: number;
+  /** The store goes on from a snapshot, with this certificate of the authority's. */
+  readonly restored?: { readonly authorityPem: string };
 }
 
 /** The API server of a simulated cluster, who it trusts, and the ways to it. */
@@ -73,6 +75,8 @@ export class SimulatedControlPlane {
       ...(readOnly !== undefined && { readOnly }),
       authenticators: [this.#tokens.authenticator()],
       audit,
+      // A snapshot holds what this version made; a server that starts later may find it damaged.
+      prepared: this.#options.restored !== undefined && life === 0,
     });
     await server.start();
     this.#server = server;
@@ -127,6 +131,8 @@ export class SimulatedControlPlane {
   async #makeAuthority(nowMs: number): Promise<Issuer> {
     const { keys } = this.#options;
     const key = await keys.generateKey('ca');
+    const { restored } = this.#options;
+    if (restored) return { key, certificatePem: restored.authorityPem };
     const certificatePem = await keys.issueCertificate({
       subject: { commonName: 'kubernetes' },
       publicKey: key,

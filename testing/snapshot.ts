@@ -17,6 +17,8 @@ export interface ClusterSnapshot {
   readonly keysState: number;
   /** When the first cluster began: its authority's certificate says so. */
   readonly authorityMs: number;
+  /** That certificate. */
+  readonly authorityPem: string;
   /** The cluster's time, in milliseconds since 1970. */
   readonly nowMs: number;
   readonly store: StoreSnapshot;
