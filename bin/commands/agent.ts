@@ -12,6 +12,7 @@ import { lockDataDir } from '../data-lock.ts';
 import { CommandError, explainStartError } from '../errors.ts';
 import { type JoinToken, parseJoinToken } from '../join-token.ts';
 import { requireNodeMachine } from '../node-machine.ts';
+import { writeRunRecord } from '../run-record.ts';
 import { detach } from './detach.ts';
 import { runUntilSignal } from './foreground.ts';
 import {
@@ -186,10 +187,21 @@ class Agent {
     });
     const { networks, access } = this.#joined;
     this.#step('cluster', this.#joined.server);
+    const { criEndpoint } = this.#options;
+    const wanted = new Set(NODE_COMPONENTS);
+    await writeRunRecord(host.files, dataDir, {
+      role: 'agent',
+      startedMs: this.#machine.clock.now(),
+      components: [...wanted],
+      networks,
+      cgroupRoot,
+      nodeName,
+      server: this.#joined.server,
+      ...(criEndpoint !== undefined && { criEndpoint }),
+    });
     this.#runtime = startRuntime(this.#machine, this.#options);
     const runtime = await this.#runtime;
     if (runtime.own) this.#step('containerd', runtime.own.adopted ? 'taken over as it ran' : runtime.own.endpoint);
-    const wanted = new Set(NODE_COMPONENTS);
     this.#node = await startNode(
       access,
       runtime,

@@ -38,12 +38,56 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return { usage: USAGE, run: agent };
     },
   },
+  stop: {
+    summary: 'end what runs',
+    load: async () => {
+      const { stop, USAGE } = await import('./stop.ts');
+      return { usage: USAGE, run: stop };
+    },
+  },
+  reset: {
+    summary: 'take away everything that Tutti made on this machine',
+    load: async () => {
+      const { reset, USAGE } = await import('./reset.ts');
+      return { usage: USAGE, run: reset };
+    },
+  },
+  status: {
+    summary: 'what runs, and how it is',
+    load: async () => {
+      const { status, USAGE } = await import('./status.ts');
+      return { usage: USAGE, run: status };
+    },
+  },
+  kubeconfig: {
+    summary: 'the file with which clients reach the cluster',
+    load: async () => {
+      const { kubeconfig, USAGE } = await import('./kubeconfig.ts');
+      return { usage: USAGE, run: kubeconfig };
+    },
+  },
   token: {
     summary: 'let other machines join',
     verbs: ['create', 'list', 'delete'],
     load: async () => {
       const { token, USAGE } = await import('./token.ts');
       return { usage: USAGE, run: token };
+    },
+  },
+  node: {
+    summary: 'the machines of the cluster',
+    verbs: ['list', 'drain', 'remove'],
+    load: async () => {
+      const { node, USAGE } = await import('./node.ts');
+      return { usage: USAGE, run: node };
+    },
+  },
+  image: {
+    summary: 'the images on this machine’s node',
+    verbs: ['list', 'pull', 'import', 'remove'],
+    load: async () => {
+      const { image, USAGE } = await import('./image.ts');
+      return { usage: USAGE, run: image };
     },
   },
   'test-env': {
@@ -65,6 +109,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => {
       const { version, USAGE } = await import('./version.ts');
       return { usage: USAGE, run: version };
+    },
+  },
+  completion: {
+    summary: 'let a shell complete command lines',
+    verbs: ['bash', 'zsh', 'fish'],
+    load: async () => {
+      const { completion, USAGE } = await import('./completion.ts');
+      return { usage: USAGE, run: completion };
     },
   },
 };

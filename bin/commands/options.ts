@@ -40,6 +40,9 @@ export function parseOptions<const T extends ParseArgsOptionsConfig>(
   return { values: values as Parsed<T>['values'], words: positionals };
 }
 
+/** What may stand for a word in YAML. */
+const WORDS: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);
+
 const withoutDot = (text: string): string => text.replace(/\.$/, '');
 
 /** The same names as on the command line, with values of YAML. Throws `CommandError`. */
@@ -75,7 +78,7 @@ export function readConfig<T extends ParseArgsOptionsConfig>(
       continue;
     }
     const all = Array.isArray(value) ? value : [value];
-    if (all.some((one) => typeof one !== 'string' && typeof one !== 'number') || (!option.multiple && all.length > 1)) {
+    if (all.some((one) => !WORDS.has(typeof one)) || (!option.multiple && all.length > 1)) {
       throw new CommandError(`--config ${file}: ${name} wants ${option.multiple ? 'words' : 'one word'}.`, 2);
     }
     values[name] = option.multiple ? all.map(String) : String(all[0]);

@@ -18,6 +18,9 @@ etcd: give each the same --store and the same files pki/ca.*, pki/front-proxy-ca
   --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
   --pod-cidr CIDR        where pods' addresses come from (default ${DEFAULT_POD_CIDR})
   --service-cidr CIDR    where Services' addresses come from (default ${DEFAULT_SERVICE_CIDR})
+  --leader-elect BOOL    let one server work where several share a store (default: true with etcd)
+  --node-monitor-grace-period DURATION
+                         how long a node may be silent before its pods leave it (default 50s)
   --only NAME,…          start only these of: apiserver controller-manager scheduler
   --audit-policy-file FILE
                          with --audit-log-path: which requests are written down, and how much of each

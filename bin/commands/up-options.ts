@@ -14,6 +14,7 @@ import { CommandError } from '../errors.ts';
 import {
   cgroupRootOf,
   dataDirOf,
+  durationOf,
   manifestPathOf,
   mirrorsOf,
   nodeIpOf,
@@ -35,6 +36,9 @@ usage: tutti up [options]
   --store STORE          lmdb (default) keeps data through everything; memory forgets;
                          etcd://host:port,… is an etcd of yours, v3.5 or later
   --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
+  --leader-elect BOOL    let one server work where several share a store (default: true with etcd)
+  --node-monitor-grace-period DURATION
+                         how long a node may be silent before its pods leave it (default 50s)
   --only NAME,…          start only these of: ${COMPONENTS.join(' ')}
                          (the API server is always among them)
   --simulate N           instead of a node on this machine, N nodes that only seem to be:
@@ -83,6 +87,8 @@ const OPTIONS = {
   'node-name': { type: 'string' },
   'node-ip': { type: 'string' },
   'tls-san': { type: 'string', multiple: true },
+  'leader-elect': { type: 'string' },
+  'node-monitor-grace-period': { type: 'string' },
   'pod-cidr': { type: 'string' },
   'service-cidr': { type: 'string' },
   'cri-endpoint': { type: 'string' },
@@ -116,6 +122,10 @@ export interface UpOptions {
   /** Further names and addresses of the API server, in its certificate. */
   readonly tlsSans: readonly string[];
   readonly networks: ClusterNetworks;
+  /** Controllers and scheduler work only while they lead, as where several servers share a store. */
+  readonly leaderElect: boolean;
+  /** Undefined: upstream's. */
+  readonly nodeMonitorGraceMs?: number;
   readonly criEndpoint?: string;
   readonly mirrors: ReadonlyMap<string, string>;
   readonly cgroupRoot: string;
@@ -154,15 +164,18 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
   const simulate = simulateOf(values.simulate);
   const wanted = componentsOf(values.only, simulate !== undefined, as.components);
   const node = NODE_COMPONENTS.some((name) => wanted.has(name));
-  const { 'cri-endpoint': criEndpoint } = values;
+  const { 'cri-endpoint': criEndpoint, 'node-monitor-grace-period': graceText } = values;
+  const store = storeOf(values.store ?? 'lmdb');
   return {
     dataDir: dataDirOf(values['data-dir']),
     port: portOf(values.port ?? '6443'),
     listenHost: values.listen ?? as.listenHost ?? (node ? '0.0.0.0' : '127.0.0.1'),
-    store: storeOf(values.store ?? 'lmdb'),
+    store,
     ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
     ...auditOf(values['audit-policy-file'], values['audit-log-path']),
     wanted,
+    leaderElect: switchOf('--leader-elect', values['leader-elect'] ?? String(store.startsWith('etcd:'))),
+    ...(graceText !== undefined && { nodeMonitorGraceMs: durationOf('--node-monitor-grace-period', graceText) }),
     ...(simulate !== undefined && { simulate }),
     nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
     ...nodeIpOf(values['node-ip']),
@@ -188,6 +201,11 @@ function auditOf(policyFile?: string, logPath?: string) {
 function storeOf(text: string): string {
   if (text === 'lmdb' || text === 'memory' || /^etcd:\/\/[^,/]+(,[^,/]+)*$/.test(text)) return text;
   throw new CommandError(`--store wants lmdb, memory or etcd://host:port,… and not "${text}".`, 2);
+}
+
+function switchOf(option: string, text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new CommandError(`${option} wants true or false, not "${text}".`, 2);
 }
 
 function etcdTlsOf(caFile?: string, certFile?: string, keyFile?: string) {

@@ -4,10 +4,17 @@ import { nodes } from '../../api/resources.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import { NODE_COMPONENTS, type UpOptions } from '../commands/up-options.ts';
 import { CommandError } from '../errors.ts';
+import { writeRunRecord } from '../run-record.ts';
 import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
 import { type Machine, startApiServer } from './apiserver.ts';
 import { ownAddress } from './cluster-network.ts';
-import { type Around, clientOf, startControllers, startSchedulerComponent } from './components.ts';
+import {
+  type Around,
+  type ControlSettings,
+  clientOf,
+  startControllers,
+  startSchedulerComponent,
+} from './components.ts';
 import { startJoinedNodes } from './joined-nodes.ts';
 import { endRuntime, type RunningNode, type Runtime, type Step, startNode, startRuntime } from './node.ts';
 import { localAccess } from './node-access.ts';
@@ -44,6 +51,7 @@ export class Cluster {
 
   async #start(): Promise<void> {
     const { wanted, dataDir, networks, nodeName, store, etcdTls, audit, listenHost, port, tlsSans } = this.#options;
+    const { leaderElect, nodeMonitorGraceMs, cgroupRoot, criEndpoint } = this.#options;
     const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
     if (this.#options.simulate !== undefined) {
       this.#simulation = new (await import('./simulation.ts')).Simulation();
@@ -55,6 +63,16 @@ export class Cluster {
         'This machine has no address besides loopback, so pods could not reach it; bring up a link, or give --node-ip.',
       );
     }
+    await this.#machine.host.files.makeDirectory(dataDir);
+    await writeRunRecord(this.#machine.host.files, dataDir, {
+      role: 'cluster',
+      startedMs: this.#machine.clock.now(),
+      components: [...wanted],
+      networks,
+      cgroupRoot,
+      ...(hasNode && { nodeName }),
+      ...(criEndpoint !== undefined && { criEndpoint }),
+    });
     // The runtime takes longest and needs nothing of the cluster: it starts beside the API server.
     const runtime = wanted.has('kubelet') ? startRuntime(this.#machine, this.#options) : undefined;
     this.#runtime = runtime;
@@ -88,12 +106,18 @@ export class Cluster {
       pki: running.pki,
       heldTokens: running.heldTokens,
     };
+    const { host, random } = this.#machine;
+    const control: ControlSettings = {
+      networks,
+      ...(nodeMonitorGraceMs !== undefined && { nodeMonitorGraceMs }),
+      ...(leaderElect && { identity: `${host.facts.hostname}_${random.uuid()}` }),
+    };
     if (wanted.has('controller-manager')) {
-      this.#components.use(await startControllers(around, networks));
+      this.#components.use(await startControllers(around, control));
       this.#step('controllers', '');
     }
     if (wanted.has('scheduler')) {
-      this.#components.use(await startSchedulerComponent(around));
+      this.#components.use(await startSchedulerComponent(around, control));
       this.#step('scheduler', '');
     }
     if (simulation) {

@@ -15,10 +15,20 @@ import type { FeatureGates } from '../../libs/kind/reconciler.ts';
 import type { ClusterPki } from '../../libs/pki/cluster-pki.ts';
 import type { Machine } from './apiserver.ts';
 import type { ClusterNetworks } from './cluster-network.ts';
+import { whileLeading } from './leading.ts';
 
 /** The names that `--only` takes; each can be left to its upstream counterpart. */
 export const COMPONENTS = ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy', 'dns'] as const;
 export type ComponentName = (typeof COMPONENTS)[number];
+
+/** What a control plane's own components may be told. */
+export interface ControlSettings {
+  readonly networks: ClusterNetworks;
+  /** How long a node may be silent; default: upstream's. */
+  readonly nodeMonitorGraceMs?: number;
+  /** This server among several that share a store: components work only while it leads. Undefined: there is one. */
+  readonly identity?: string;
+}
 
 export interface Around {
   readonly machine: Machine;
@@ -67,9 +77,20 @@ export function accountClient(
 }
 
 /** Starts the controllers of all kinds. Disposing it waits for those at work. */
-export async function startControllers(around: Around, networks: ClusterNetworks): Promise<AsyncDisposable> {
-  const { clock, random, keys, log } = around.machine;
+export async function startControllers(around: Around, settings: ControlSettings): Promise<AsyncDisposable> {
   const client = clientOf(around, () => around.pki.controllerManager.certificatePem, 'kube-controller-manager');
+  const run = () => runControllers(around, client, settings);
+  const { identity } = settings;
+  if (identity === undefined) return run();
+  return whileLeading(around.machine, { client, name: 'kube-controller-manager', identity }, run);
+}
+
+async function runControllers(
+  around: Around,
+  client: Client,
+  { networks, nodeMonitorGraceMs }: ControlSettings,
+): Promise<AsyncDisposable> {
+  const { clock, random, keys, log } = around.machine;
   const informers = createInformers({ client, clock, random, log: log.child('controller-manager') });
   const running = startControllerManager({
     client,
@@ -82,6 +103,7 @@ export async function startControllers(around: Around, networks: ClusterNetworks
     clientOf: (account) => accountClient(around, account),
     settings: {
       rootAuthorityPem: around.pki.ca.certificatePem,
+      ...(nodeMonitorGraceMs !== undefined && { nodeMonitorGraceMs }),
       balanceOnNodes: true,
       nodeIpam: { clusterCidrs: networks.podCidrs, reservedCidrs: networks.serviceCidrs },
       signing: { authority: around.pki.ca },
@@ -115,16 +137,23 @@ export async function startControllers(around: Around, networks: ClusterNetworks
 }
 
 /** Starts the scheduler. */
-export async function startSchedulerComponent(around: Around): Promise<AsyncDisposable> {
+export async function startSchedulerComponent(
+  around: Around,
+  { identity }: Pick<ControlSettings, 'identity'> = {},
+): Promise<AsyncDisposable> {
   const { clock, random, log, host } = around.machine;
   const client = clientOf(around, () => around.pki.scheduler.certificatePem, 'kube-scheduler');
-  const running = await runScheduler({
-    client,
-    clock,
-    random,
-    log: log.child('scheduler'),
-    featureGates,
-    host: host.facts.hostname,
-  });
-  return { [Symbol.asyncDispose]: () => running.stop() };
+  const run = async (): Promise<AsyncDisposable> => {
+    const running = await runScheduler({
+      client,
+      clock,
+      random,
+      log: log.child('scheduler'),
+      featureGates,
+      host: host.facts.hostname,
+    });
+    return { [Symbol.asyncDispose]: () => running.stop() };
+  };
+  if (identity === undefined) return run();
+  return whileLeading(around.machine, { client, name: 'kube-scheduler', identity }, run);
 }

@@ -19,9 +19,14 @@ export async function hasPods(cri: CriClient): Promise<boolean> {
 
 /**
  * Ends every pod of a kubelet; containers that others made stay. What the runtime remembers of them stays, too: the next
- * start sees what has ended and how, as after a reboot. Never rejects: what fails is told.
+ * start sees what has ended and how, as after a reboot; with `forget` nothing is remembered. Never rejects: what fails is
+ * told.
  */
-export async function endPods({ log }: Machine, cri: CriClient): Promise<void> {
+export async function endPods(
+  { log }: Machine,
+  cri: CriClient,
+  { forget = false }: { readonly forget?: boolean } = {},
+): Promise<void> {
   try {
     const [{ items }, { containers }] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
     const sandboxes = items.filter(({ labels }) => labels[LABEL.podUid] && labels[LABEL.podName]);
@@ -36,6 +41,7 @@ export async function endPods({ log }: Machine, cri: CriClient): Promise<void> {
             ),
           );
           await cri.stopPodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
+          if (forget) await cri.removePodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
         } catch (error) {
           log.warn('a pod could not be ended', { pod: labels[LABEL.podName], error });
         }

@@ -7,30 +7,7 @@ import type { NetworkHost } from '../harness/namespace.ts';
 import { type RunningProgram, until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
 import { CLUSTER_NEEDS, type E2eCluster, startCluster } from './cluster.ts';
-
-/** A pod of `kubia` that leaves a node soon after that has died. */
-const movable = (name: string, replicas: number) => {
-  const tolerations = ['not-ready', 'unreachable'].map((what) => ({
-    key: `node.kubernetes.io/${what}`,
-    operator: 'Exists',
-    effect: 'NoExecute',
-    tolerationSeconds: 1,
-  }));
-  const containers = [{ name: 'kubia', image: 'kubia', ports: [{ containerPort: 8080 }] }];
-  const labels = { app: name };
-  const skew = { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' };
-  const topologySpreadConstraints = [{ ...skew, labelSelector: { matchLabels: labels } }];
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { containers, tolerations, topologySpreadConstraints } },
-    },
-  };
-};
+import { movable } from './movable.ts';
 
 describe('two nodes', requires(...CLUSTER_NEEDS), () => {
   let cluster: E2eCluster;
