@@ -167,6 +167,7 @@ class SimulatedCluster implements Cluster {
       through: hooks.transport && ((inner, user) => hooks.transport?.(inner, user, this.#time) ?? inner),
       audit: (record) => this.#recorder.request(record),
       authorityMs: this.#authorityMs,
+      ...(from && { restored: { authorityPem: from.authorityPem } }),
     });
     this.faults = clusterFaults({
       requests,
@@ -321,6 +322,7 @@ class SimulatedCluster implements Cluster {
       keysSeed: this.#keys.seed,
       keysState: this.#keys.state(),
       authorityMs: this.#authorityMs,
+      authorityPem: this.#plane.authority.certificatePem,
       nowMs: this.clock.now(),
       store: this.#memory.snapshot(),
       nodes,
