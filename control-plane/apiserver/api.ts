@@ -38,6 +38,8 @@ export interface ApiResponse {
   readonly headers: Readonly<Record<string, string>>;
   readonly warnings: readonly string[];
   readonly body: ApiBody;
+  /** Told how many bytes a body that is there as a whole has, where that is known before it is written. */
+  readonly sized?: (bytes: number) => void;
 }
 
 export type ApiBody = EmptyBody | WholeBody | StreamBody | WatchBody;

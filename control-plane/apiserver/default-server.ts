@@ -235,6 +235,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
         caches: () => server.engine.caches,
         decide: (user, attributes) => decideAtOnce(authorizers, user, attributes),
         webhookClient,
+        clock,
+        observed,
       }),
       escalationCheck({ objects: () => rbacObjects(server.engine.caches), authorize, rulesOf }),
     ],

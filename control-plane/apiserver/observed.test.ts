@@ -31,6 +31,24 @@ it('/metrics counts requests by what they asked for, and is not for everybody', 
   assert.match(line('apiserver_current_inflight_requests{request_kind="readOnly"'), / 1$/);
   assert.match(line('apiserver_flowcontrol_nominal_limit_seats{priority_level="workload-low"'), / 245$/);
 
+  const made = {
+    method: 'POST',
+    path: '/api/v1/namespaces/nowhere/pods',
+    query: '',
+    body: '{"metadata":{"name":"a"}}',
+  };
+  await ask(subject, { ...made, headers: { ...admin, 'content-type': 'application/json' } });
+  const admission = await text();
+  const counted = (start: string) =>
+    admission
+      .split('\n')
+      .find((one) => one.startsWith(start))
+      ?.replace(/.* /, '');
+  const refused = 'operation="CREATE",rejected="true",type="admit"}';
+  assert.equal(counted(`apiserver_admission_step_admission_duration_seconds_count{${refused}`), '1');
+  const plugin = 'apiserver_admission_controller_admission_duration_seconds_count{name="NamespaceLifecycle"';
+  assert.equal(counted(`${plugin},${refused}`), '1');
+
   const watch = await get('/api/v1/configmaps', 'watch=1');
   assert.ok(watch?.body.form === 'watch');
   const handle = watch.body.open({ event: () => true, end() {} });

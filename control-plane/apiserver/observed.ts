@@ -23,6 +23,8 @@ export interface ProcessFigures {
 
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 const WAIT_SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const ADMISSION_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
+const BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const VERBS: ReadonlySet<string> = new Set(
   'get list watch create update patch delete deletecollection proxy head options post put connect'.split(' '),
 );
@@ -37,6 +39,10 @@ export class Observed {
   readonly #rejected: Counter;
   readonly #dispatched: Counter;
   readonly #waits: Histogram;
+  readonly #plugins: Histogram;
+  readonly #steps: Histogram;
+  readonly #webhooks: Histogram;
+  readonly #sizes: Histogram;
 
   constructor() {
     const { metrics } = this;
@@ -77,6 +83,33 @@ export class Observed {
       ['priority_level', 'flow_schema', 'execute'],
       WAIT_SECONDS,
     );
+    const asked = ['operation', 'rejected', 'type'];
+    const admission = (what: string, help: string, labels: readonly string[], buckets: readonly number[]) =>
+      metrics.histogram(`apiserver_admission_${what}_admission_duration_seconds`, help, labels, buckets);
+    this.#plugins = admission('controller', 'How long each plugin took.', ['name', ...asked], ADMISSION_SECONDS);
+    this.#steps = admission('step', 'How long all plugins together took.', asked, ADMISSION_SECONDS);
+    this.#webhooks = admission(
+      'webhook',
+      'How long each webhook took.',
+      ['name', ...asked],
+      [...ADMISSION_SECONDS, 10, 25],
+    );
+    this.#sizes = metrics.histogram(
+      'apiserver_response_sizes',
+      'Bytes of answers that are there as a whole, by what was asked for.',
+      long,
+      BYTES,
+    );
+  }
+
+  /** A plugin of admission was asked; without a name: all of them were. */
+  admission(name: string | undefined, type: string, operation: string, ms: number, rejected: boolean): void {
+    if (name === undefined) this.#steps.observe(ms / 1000, operation, String(rejected), type);
+    else this.#plugins.observe(ms / 1000, name, operation, String(rejected), type);
+  }
+
+  webhook(name: string, type: string, operation: string, ms: number, rejected: boolean): void {
+    this.#webhooks.observe(ms / 1000, name, operation, String(rejected), type);
   }
 
   /** Counts one in; the result counts it out. */
@@ -93,6 +126,11 @@ export class Observed {
     this.#durations.observe(seconds, verb, dryRun, group, version, resource, subresource, scope, COMPONENT);
     const code = String(request.code);
     this.#requests.add(1, verb, dryRun, group, version, resource, subresource, scope, COMPONENT, code);
+  }
+
+  sized(request: Pick<ObservedRequest, 'attributes' | 'known'>, bytes: number): void {
+    const { verb, group, version, resource, subresource, scope } = labelsOf(request);
+    this.#sizes.observe(bytes, verb, group, version, resource, subresource, scope, COMPONENT);
   }
 
   /** A watch or a stream begins (`by` 1) or ends (-1). */

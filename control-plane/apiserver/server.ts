@@ -16,6 +16,7 @@ import {
 } from '../../libs/kind/request.ts';
 import { ApiError, type Status, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
 import type { ApiRequest, ApiResponse, WatchBody, WatchHandle } from './api.ts';
@@ -147,6 +148,7 @@ export class ApiServer {
       log,
       connector: options.connector,
       allocators: options.allocators?.(caches) ?? [],
+      observed: options.observed,
       authorize: (ctx: RequestContext, attributes: RequestAttributes) => this.#authorize({ ...ctx, attributes }),
     };
     this.engine = Object.assign(engine, { registry: new RegistryAccess(engine) });
@@ -156,6 +158,11 @@ export class ApiServer {
   async start(): Promise<void> {
     await this.engine.caches.start();
     await this.#options.bootstrap?.(this.engine, systemContext(this.engine.clock, 'bootstrap'));
+  }
+
+  /** What `/metrics` tells, where the server counts; other components of the process may add theirs. */
+  get metrics(): MetricSet | undefined {
+    return this.#options.observed?.metrics;
   }
 
   /** Whether it has been told to take no more work; `/readyz` says so, everything goes on. */
@@ -287,16 +294,20 @@ export class ApiServer {
   }
 
   #told(response: ApiResponse, attributes: RequestAttributes, query: URLSearchParams, beganMs: number): ApiResponse {
-    this.#options.observed?.answered({
+    const { observed } = this.#options;
+    if (!observed) return response;
+    const known =
+      attributes.isResourceRequest &&
+      this.engine.kinds.find(attributes.group, attributes.version, attributes.resource) !== undefined;
+    observed.answered({
       attributes,
       code: response.code,
       durationMs: this.engine.clock.monotonic() - beganMs,
       dryRun: query.has('dryRun'),
-      known:
-        attributes.isResourceRequest &&
-        this.engine.kinds.find(attributes.group, attributes.version, attributes.resource) !== undefined,
+      known,
     });
-    return response;
+    if (attributes.verb !== 'get' && attributes.verb !== 'list') return response;
+    return { ...response, sized: (bytes) => observed.sized({ attributes, known }, bytes) };
   }
 
   async #audited(

@@ -8,7 +8,9 @@ import { createEventRecorder } from '../../libs/client/events.ts';
 import { LeaderElection } from '../../libs/client/leader-election.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import type { FeatureGates } from '../../libs/kind/reconciler.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import { type CatalogEntry, controllersOf, type ManagerSettings } from './catalog.ts';
+import { queueMetrics } from './queue-metrics.ts';
 
 export interface ControllerManagerOptions {
   /** As `system:kube-controller-manager`. */
@@ -25,6 +27,8 @@ export interface ControllerManagerOptions {
   /** Names of the controllers to run; default all that the settings allow. Throws for an unknown one. */
   readonly only?: readonly string[];
   readonly settings?: ManagerSettings;
+  /** Where the queues of controllers are counted. */
+  readonly metrics?: MetricSet;
   /** One of several managers: works only while it leads. `lost` is called when it no longer does. */
   readonly leaderElection?: { readonly identity: string; lost?(): void };
 }
@@ -93,13 +97,24 @@ class Manager implements RunningControllerManager {
   }
 
   #run(): void {
-    const { client, informers, clock, random, keys, featureGates } = this.#options;
+    const { client, informers, clock, random, keys, featureGates, metrics } = this.#options;
+    const observeQueue = metrics && queueMetrics(metrics, clock);
     for (const { name, make, account, source = account || 'kube-controller-manager' } of this.#entries) {
       const own = account === '' ? client : (this.#options.clientOf?.(account) ?? client);
       const log = this.#options.log.child(name);
       const events = createEventRecorder({ client: own, clock, log, component: source });
       this.#recorders.push(events);
-      const env = { client: own, informers, clock, random: random.fork(name), keys, log, events, featureGates };
+      const env = {
+        client: own,
+        informers,
+        clock,
+        random: random.fork(name),
+        keys,
+        log,
+        events,
+        featureGates,
+        ...(observeQueue && { observeQueue }),
+      };
       const controller = make(env);
       this.#controllers.push(controller);
       controller.start();

@@ -56,7 +56,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     this.name = reconciler.name;
     this.#reconciler = reconciler;
     this.#env = env;
-    this.#queue = new WorkQueue({ ...options, clock: env.clock });
+    this.#queue = new WorkQueue({ observer: env.observeQueue?.(reconciler.name), ...options, clock: env.clock });
   }
 
   get length(): number {

@@ -1,5 +1,6 @@
 import { backoffMs } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
+import type { QueueObserver } from '../kind/reconciler.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface WorkQueueOptions {
@@ -8,6 +9,7 @@ export interface WorkQueueOptions {
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /** How fast all failing keys together come back; default upstream's, 10 a second after 100 at once. */
   readonly rate?: { readonly perSecond: number; readonly burst: number };
+  readonly observer?: QueueObserver | undefined;
 }
 
 const BACKOFF = { firstMs: 5, maxMs: 1_000_000 } as const;
@@ -26,6 +28,9 @@ export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: { readonly firstMs: number; readonly maxMs: number };
   readonly #bucket: TokenBucket;
+  readonly #observer: QueueObserver | undefined;
+  /** Since when a key waits or is worked on; kept where somebody observes. */
+  readonly #sinceMs = new Map<string, number>();
   /** Waiting for a worker, in the order of their coming. */
   readonly #waiting = new Set<string>();
   readonly #working = new Set<string>();
@@ -39,6 +44,7 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
     this.#backoff = options.backoff ?? BACKOFF;
+    this.#observer = options.observer;
     this.#bucket = new TokenBucket(options.clock, options.rate ?? RATE);
   }
 
@@ -59,10 +65,14 @@ export class WorkQueue {
       return;
     }
     if (this.#waiting.has(key)) return;
+    if (this.#observer) this.#sinceMs.set(key, this.#clock.monotonic());
     const taker = this.#takers.shift();
-    if (!taker) this.#waiting.add(key);
-    else {
-      this.#working.add(key);
+    if (!taker) {
+      this.#waiting.add(key);
+      this.#observer?.added(this.#waiting.size);
+    } else {
+      this.#observer?.added(this.#waiting.size);
+      this.#begin(key);
       taker(key);
     }
   }
@@ -86,6 +96,7 @@ export class WorkQueue {
   addRateLimited(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
+    this.#observer?.retried();
     const delayMs = Math.max(backoffMs(this.#backoff, failures), this.#bucket.reserve());
     this.addAfter(key, delayMs);
     return delayMs;
@@ -105,14 +116,27 @@ export class WorkQueue {
     if (this.#closed) return Promise.resolve(undefined);
     for (const key of this.#waiting) {
       this.#waiting.delete(key);
-      this.#working.add(key);
+      this.#begin(key);
       return Promise.resolve(key);
     }
     return new Promise((resolve) => this.#takers.push(resolve));
   }
 
+  #begin(key: string): void {
+    this.#working.add(key);
+    if (!this.#observer) return;
+    const nowMs = this.#clock.monotonic();
+    this.#observer.taken(key, nowMs - (this.#sinceMs.get(key) ?? nowMs), this.#waiting.size);
+    this.#sinceMs.set(key, nowMs);
+  }
+
   done(key: string): void {
     this.#working.delete(key);
+    if (this.#observer) {
+      const nowMs = this.#clock.monotonic();
+      this.#observer.done(key, nowMs - (this.#sinceMs.get(key) ?? nowMs));
+      this.#sinceMs.delete(key);
+    }
     if (this.#again.delete(key)) this.add(key);
   }
 

@@ -72,6 +72,15 @@ export interface Written {
   readonly resourceVersion: string;
 }
 
+/** Told of what becomes of the keys in a work queue; must be quick. */
+export interface QueueObserver {
+  /** A key was added, or comes again after it has failed. `depth`: keys that wait now. */
+  added(depth: number): void;
+  retried(): void;
+  taken(key: string, waitedMs: number, depth: number): void;
+  done(key: string, workedMs: number): void;
+}
+
 /** What a controller may use. Nothing else: no globals, no other component. */
 export interface ControllerEnvironment {
   readonly client: Client;
@@ -82,6 +91,8 @@ export interface ControllerEnvironment {
   readonly log: Logger;
   readonly events: EventRecorder;
   readonly featureGates: FeatureGates;
+  /** Who counts what a controller's queue does, by the controller's name. */
+  readonly observeQueue?: (name: string) => QueueObserver;
 }
 
 /** Records events about objects, folding equal ones together as upstream does. Never fails and never waits. */

@@ -26,6 +26,11 @@ export class MetricSet {
     return this.#add(name, new Histogram(name, help, labels, buckets));
   }
 
+  /** A component that begins anew counts from nothing: its metrics go before they are added again. */
+  remove(...names: readonly string[]): void {
+    for (const name of names) this.#metrics.delete(name);
+  }
+
   /** All of them, by name. */
   text(): string {
     const names = [...this.#metrics.keys()].sort();

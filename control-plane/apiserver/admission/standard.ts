@@ -6,6 +6,7 @@ import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistra
 import { validatingWebhookConfiguration } from '../../../api/admissionregistration/validatingwebhookconfiguration/kind.ts';
 import { limitRange } from '../../../api/core/limitrange/kind.ts';
 import { resourceQuota as quota } from '../../../api/core/resourcequota/kind.ts';
+import type { Clock } from '../../../libs/base/clock.ts';
 import type { Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
@@ -15,6 +16,7 @@ import type { Caches } from '../cache/caches.ts';
 import type { KindSet } from '../registry/kind-set.ts';
 import type { WebhookClient } from '../webhook/client.ts';
 import { mutatingWebhooks } from '../webhook/mutating.ts';
+import type { WebhookObserver } from '../webhook/review.ts';
 import { validatingWebhooks } from '../webhook/validating.ts';
 import {
   certificateApproval,
@@ -52,12 +54,15 @@ export interface AdmissionOptions {
   /** What users may do, for policies that ask. */
   readonly decide: Decide;
   readonly webhookClient: WebhookClient;
+  readonly clock: Clock;
+  /** Counts what webhooks take. */
+  readonly observed?: WebhookObserver;
 }
 
 /** The plugins that are on by default, in upstream's order. */
 export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] {
-  const { random, keys, kinds, schema, caches, decide, webhookClient: client } = options;
-  const webhooks = { kinds, client, random: random.fork('webhooks'), decide };
+  const { random, keys, kinds, schema, caches, decide, webhookClient: client, clock, observed } = options;
+  const webhooks = { kinds, client, random: random.fork('webhooks'), decide, clock, observed };
   // What most clusters have none of is not looked for with every write.
   const some = (kind: object) => () => caches().resource(kind as Kind).size > 0;
   return [

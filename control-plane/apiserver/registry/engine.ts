@@ -34,10 +34,23 @@ export interface Engine {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Counts what admission takes. */
+  readonly observed?: AdmissionObserver | undefined;
   /** Asks whether the user may do something more than was asked for at first (a PATCH that creates). Throws 403. */
   authorize?(ctx: RequestContext, attributes: RequestAttributes): Promise<void>;
   /** How to reach kubelets, pods and services; without it exec, logs and proxies are answered with 503. */
   readonly connector?: Connector;
+}
+
+export interface AdmissionObserver {
+  /** A plugin has been asked; `name` undefined: all of them have. */
+  admission(
+    name: string | undefined,
+    type: 'admit' | 'validate',
+    operation: string,
+    ms: number,
+    rejected: boolean,
+  ): void;
 }
 
 /** Carries a request on to where a connect subresource points. */
@@ -72,10 +85,33 @@ async function admitOnce(
   again: Reinvocation,
 ): Promise<void> {
   const asked = { ...request, again };
-  for (const plugin of engine.admission) {
-    if (plugin.admit && plugin.handles(asked)) await plugin.admit(ctx, asked, engine.registry);
-  }
+  await timed(engine, undefined, 'admit', request, async () => {
+    for (const plugin of engine.admission) {
+      if (!plugin.admit || !plugin.handles(asked)) continue;
+      await timed(engine, plugin.name, 'admit', request, () => plugin.admit?.(ctx, asked, engine.registry));
+    }
+  });
   request.object = asked.object;
+}
+
+/** Runs a step of admission, and tells how long it took and whether it refused. */
+async function timed<T>(
+  { observed, clock }: Engine,
+  name: string | undefined,
+  type: 'admit' | 'validate',
+  { operation }: AdmissionRequest,
+  step: () => T | Promise<T>,
+): Promise<T> {
+  if (!observed) return step();
+  const beganMs = clock.monotonic();
+  let rejected = true;
+  try {
+    const result = await step();
+    rejected = false;
+    return result;
+  } finally {
+    observed.admission(name, type, operation, clock.monotonic() - beganMs, rejected);
+  }
 }
 
 /**
@@ -93,15 +129,15 @@ export async function runValidate(
     effects.length = 0;
   };
   try {
-    for (const plugin of engine.admission) {
-      if (!plugin.validate || !plugin.handles(request)) continue;
-      const effect = await plugin.validate(
-        ctx,
-        request as AdmissionRequest & { object: DeepReadonly<ApiObject> },
-        engine.registry,
-      );
-      if (effect) effects.push(effect);
-    }
+    await timed(engine, undefined, 'validate', request, async () => {
+      for (const plugin of engine.admission) {
+        if (!plugin.validate || !plugin.handles(request)) continue;
+        const effect = await timed(engine, plugin.name, 'validate', request, () =>
+          plugin.validate?.(ctx, request as AdmissionRequest & { object: DeepReadonly<ApiObject> }, engine.registry),
+        );
+        if (effect) effects.push(effect);
+      }
+    });
   } catch (error) {
     await rollback();
     throw error;

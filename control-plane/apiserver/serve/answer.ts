@@ -43,6 +43,7 @@ export async function answerWhole(
   fields: string[],
   body: WholeBody,
   context: AnswerContext,
+  sized?: (bytes: number) => void,
 ): Promise<void> {
   fields.push('content-type', body.contentType);
   const pieces = body.bytes();
@@ -50,6 +51,7 @@ export async function answerWhole(
   const mayCompress = exchange.method !== 'HEAD' && acceptsGzip(exchange.headers['accept-encoding']);
   if (Array.isArray(pieces)) {
     const length = lengthOf(pieces);
+    sized?.(length);
     if (!mayCompress || length < gzipBytesMin) {
       fields.push('content-length', String(length));
       return writeAll(exchange, code, fields, pieces, length, context);

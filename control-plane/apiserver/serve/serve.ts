@@ -364,7 +364,7 @@ class ApiListener implements Serving {
         exchange.head(response.code, fields, true);
         break;
       case 'whole':
-        await answerWhole(exchange, response.code, fields, body, this.#context);
+        await answerWhole(exchange, response.code, fields, body, this.#context, response.sized);
         break;
       case 'stream':
         await answerStream(exchange, response.code, fields, body, this.#context);

@@ -32,7 +32,7 @@ export function mutatingWebhooks(options: WebhookAdmissionOptions & { readonly s
         if (!form) continue;
         let changed = false;
         try {
-          const response = await ask(options, hook, ctx, subject, form, registry);
+          const response = await ask(options, 'admit', hook, ctx, subject, form, registry);
           if (!response.allowed) throw denialBy(hook.name, response.status);
           changed = patch(hook, response, request, subject, form, schema);
         } catch (error) {

@@ -1,4 +1,5 @@
 /** One AdmissionReview there and back. */
+import type { Clock } from '../../../libs/base/clock.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
@@ -26,13 +27,44 @@ export interface ReviewResponse {
 export interface Caller {
   readonly client: WebhookClient;
   readonly random: Random;
+  readonly clock: Clock;
+  /** Counts what webhooks take. */
+  readonly observed?: WebhookObserver | undefined;
 }
+
+export interface WebhookObserver {
+  webhook(name: string, type: WebhookType, operation: string, ms: number, rejected: boolean): void;
+}
+
+/** In the words of upstream's metrics. */
+export type WebhookType = 'admit' | 'validating';
 
 /**
  * Asks a webhook. Throws `WebhookError` where it cannot be asked or its answer is none; what a failure means, the
  * webhook's failurePolicy says.
  */
 export async function ask(
+  caller: Caller,
+  type: WebhookType,
+  hook: CompiledWebhook,
+  ctx: RequestContext,
+  subject: Subject,
+  form: Form,
+  registry: Registry,
+): Promise<ReviewResponse> {
+  const { observed, clock } = caller;
+  const beganMs = clock.monotonic();
+  let rejected = true;
+  try {
+    const response = await askOne(caller, hook, ctx, subject, form, registry);
+    rejected = !response.allowed;
+    return response;
+  } finally {
+    observed?.webhook(hook.name, type, subject.request.operation, clock.monotonic() - beganMs, rejected);
+  }
+}
+
+async function askOne(
   { client, random }: Caller,
   hook: CompiledWebhook,
   ctx: RequestContext,

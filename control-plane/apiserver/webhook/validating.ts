@@ -1,19 +1,16 @@
 /** ValidatingAdmissionWebhook: all that want to see a request are asked side by side. */
-import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { Decide } from '../admission/dynamic/expressions.ts';
 import { subjectOf } from '../admission/dynamic/subject.ts';
 import type { Source } from '../admission/policy/hooks.ts';
 import type { KindSet } from '../registry/kind-set.ts';
-import { type WebhookClient, WebhookError } from './client.ts';
+import { WebhookError } from './client.ts';
 import { type Configuration, isExempt, Webhooks, wants } from './hooks.ts';
-import { ask, calledInVain, denialBy } from './review.ts';
+import { ask, type Caller, calledInVain, denialBy } from './review.ts';
 
-export interface WebhookAdmissionOptions {
+export interface WebhookAdmissionOptions extends Caller {
   readonly kinds: KindSet;
   readonly configurations: Source<Configuration>;
-  readonly client: WebhookClient;
-  readonly random: Random;
   readonly decide: Decide;
 }
 
@@ -30,7 +27,7 @@ export function validatingWebhooks(options: WebhookAdmissionOptions): AdmissionP
           try {
             const form = await wants(hook, ctx, subject, registry, decide);
             if (!form) return undefined;
-            const response = await ask(options, hook, ctx, subject, form, registry);
+            const response = await ask(options, 'validating', hook, ctx, subject, form, registry);
             if (response.patch !== undefined) {
               throw new WebhookError(
                 'received invalid webhook response: validating webhooks may not return response.patch',

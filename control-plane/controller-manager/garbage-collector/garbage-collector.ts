@@ -46,7 +46,7 @@ export class GarbageCollector implements RunningController {
 
   constructor(env: ControllerEnvironment) {
     this.#env = env;
-    this.#queue = new WorkQueue({ clock: env.clock });
+    this.#queue = new WorkQueue({ clock: env.clock, observer: env.observeQueue?.(this.name) });
   }
 
   get length(): number {
