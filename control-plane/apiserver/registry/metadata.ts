@@ -248,6 +248,7 @@ export function validateUpdateMetadata(
   draft: DeepReadonly<ApiObject>,
   old: DeepReadonly<ApiObject>,
   custom = false,
+  plainFinalizers = false,
 ): field.ErrorList {
   const at = field.path('metadata');
   const metadata = draft.metadata ?? {};
@@ -255,7 +256,7 @@ export function validateUpdateMetadata(
   const changed = [...validateMetadataChange(draft, old), ...common];
   // Custom resources are checked by their own strategy once more.
   if (custom) return [...common, ...changed];
-  const names = validateFinalizerNames(metadata, at);
+  const names = plainFinalizers ? [] : validateFinalizerNames(metadata, at);
   return [...common, ...changed, ...changed, ...names, ...common, ...names];
 }
 

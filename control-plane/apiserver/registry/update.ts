@@ -267,7 +267,7 @@ function validateChange(
   const { kind } = target.resource;
   const custom = KindSet.isCustom(target.resource);
   const errors = [
-    ...validateUpdateMetadata(draft, old, custom),
+    ...validateUpdateMetadata(draft, old, custom, kind.strategy.plainFinalizers),
     ...(change.rules.validateUpdate?.(draft, old, ctx) ?? []),
   ];
   if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, target.name, errors);
