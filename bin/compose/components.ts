@@ -100,6 +100,7 @@ async function runControllers(
     keys,
     log: log.child('controller-manager'),
     featureGates,
+    ...(around.server.metrics && { metrics: around.server.metrics }),
     clientOf: (account) => accountClient(around, account),
     settings: {
       rootAuthorityPem: around.pki.ca.certificatePem,
