@@ -1,15 +1,18 @@
 import type { SettledObject, TypedClient } from '../api/typed-client.ts';
+import type { SchedulerConfiguration } from '../control-plane/scheduler/configuration.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import type { Logger } from '../libs/base/log.ts';
 import type { ApiObject, Live } from '../libs/kind/object.ts';
 import type { ContainerFunction, SimulatedImage } from '../node/cri/fake/image.ts';
-import type { SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
+import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
 import type { ApplyOptions } from './apply.ts';
 import type { UntilOptions } from './cluster-time.ts';
+import type { AnyComponent, SchedulerPlugin } from './components.ts';
 import type { Duration } from './duration.ts';
 import type { ClusterFaults } from './faults/cluster-faults.ts';
 import type { History } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
+import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import type { NodeSpec, SimulatedNode } from './simulated-nodes.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
 import type { ClusterDiff } from './time-travel/diff.ts';
@@ -26,8 +29,20 @@ export interface ClusterOptions {
   readonly log?: Logger;
   /** Simulated nodes: how many, or what each is; up to 5,000. Default: none. They are ready when the cluster is there. */
   readonly nodes?: number | readonly NodeSpec[];
-  /** What runs beside the API server. Default: the controllers, and with nodes the scheduler. */
-  readonly components?: readonly ClusterComponent[];
+  /**
+   * What runs beside the API server. Default: the controllers, and with nodes the scheduler. A list says all: leave one out,
+   * put functions of your own beside them.
+   *
+   *     components: ['controller-manager', 'scheduler', { name: 'backup-operator', start: (context) => context.run(backups) }]
+   */
+  readonly components?: readonly AnyComponent[];
+  /** How the scheduler is set up: its configuration, and plugins beside its own. */
+  readonly scheduler?: {
+    readonly configuration?: SchedulerConfiguration;
+    readonly plugins?: readonly SchedulerPlugin[];
+  };
+  /** Feature gates of controllers and the scheduler, by name; what is not named is as Tutti has it. */
+  readonly featureGates?: Readonly<Record<string, boolean>>;
   /** Which controllers run, by upstream's names (`deployment`, `garbage-collector`). Default: all. */
   readonly controllers?: readonly string[];
   /** Where nodes' pod networks come from: one network, or one of each family. Default with nodes: a part of `10.0.0.0/8`. */
@@ -40,8 +55,6 @@ export interface ClusterOptions {
   /** What images do, as `cluster.image` says it; for snapshots whose containers run functions. */
   readonly images?: Readonly<Record<string, ContainerFunction | SimulatedImage>>;
 }
-
-export type ClusterComponent = 'controller-manager' | 'scheduler';
 
 /** What a user of a cluster is: a name and groups, as client certificates say it on any cluster. */
 export interface ClusterUser {
@@ -106,6 +119,17 @@ export interface Cluster extends AsyncDisposable {
    *     const { status, body } = await cluster.fetch('http://web.default:8080/');
    */
   fetch(url: string, request?: Partial<SimulatedRequest>): Promise<SimulatedResponse>;
+
+  /**
+   * Answers webhooks (admission's and those that convert) that are configured with this `url`; any path below it. Those
+   * configured with a Service lead to its pods, as `cluster.fetch` does. Nothing is encrypted, so `caBundle` does not matter.
+   * Dispose the result to end it.
+   *
+   *     cluster.serve('https://hooks.example.com/', ({ body }) => JSON.stringify(review(JSON.parse(body))));
+   */
+  serve(url: string, handler: SimulatedHandler): Disposable;
+  /** Runs a command in a container (default: the pod's first) and gives what it said. Virtual time goes on until it has ended. */
+  exec(pod: string, command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
 
   /** Faults between clients and the API server, and in it. Those of nodes are the nodes' own methods. */
   readonly faults: ClusterFaults;

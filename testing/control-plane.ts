@@ -3,6 +3,7 @@ import { createDefaultServer } from '../control-plane/apiserver/default-server.t
 import { inProcessTransport } from '../control-plane/apiserver/in-process.ts';
 import type { Connector } from '../control-plane/apiserver/registry/engine.ts';
 import type { ApiServer, AuditRecord } from '../control-plane/apiserver/server.ts';
+import type { WebhookTransport } from '../control-plane/apiserver/webhook/client.ts';
 import type { Store } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import type { Issuer, Keys, Subject } from '../libs/base/keys.ts';
@@ -24,6 +25,8 @@ export interface ControlPlaneOptions {
   readonly log: Logger;
   /** How logs, exec and proxies get to nodes; without one they do not. */
   readonly connector?: Connector;
+  /** How webhooks are called; without one they fail. */
+  readonly webhooks?: WebhookTransport;
   /** Nobody may write, and why. */
   readonly readOnly?: string;
   readonly ways: FaultyWays;
@@ -72,6 +75,7 @@ export class SimulatedControlPlane {
       platform: 'simulated/any',
       runtime: 'simulated',
       ...(connector && { connector }),
+      ...(this.#options.webhooks && { webhooks: this.#options.webhooks }),
       ...(readOnly !== undefined && { readOnly }),
       authenticators: [this.#tokens.authenticator()],
       audit,

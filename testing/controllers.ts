@@ -6,6 +6,7 @@ import type { Logger } from '../libs/base/log.ts';
 import type { Random } from '../libs/base/random.ts';
 import { createInformers } from '../libs/client/informers.ts';
 import type { Client } from '../libs/kind/client.ts';
+import type { FeatureGates } from '../libs/kind/reconciler.ts';
 import type { ClusterUser } from './cluster.ts';
 import { ClusterUsageError } from './errors.ts';
 
@@ -18,13 +19,14 @@ export interface ControllersOptions {
   readonly keys: Keys;
   readonly log: Logger;
   readonly settings: ManagerSettings;
+  readonly featureGates: FeatureGates;
   /** Names of the controllers to run; default all. */
   readonly only?: readonly string[] | undefined;
 }
 
 /** The controllers of a simulated cluster, each as its own service account. */
 export async function runControllers(options: ControllersOptions): Promise<{ stop(): Promise<void> }> {
-  const { clientAs, clock, random, keys, log, settings, only } = options;
+  const { clientAs, clock, random, keys, log, settings, only, featureGates } = options;
   const client = await clientAs({ name: 'system:kube-controller-manager' });
   const clients = new Map<string, Client>();
   const all = controllersOf(settings);
@@ -46,7 +48,7 @@ export async function runControllers(options: ControllersOptions): Promise<{ sto
     random,
     keys,
     log,
-    featureGates: { enabled: () => true },
+    featureGates,
     clientOf: (account) => clients.get(account) ?? client,
     settings,
     ...(only ? { only } : {}),

@@ -13,11 +13,19 @@ import { createClient } from '../libs/client/client.ts';
 import type { Client } from '../libs/kind/client.ts';
 import type { ApiObject, Live } from '../libs/kind/object.ts';
 import { type ContainerFunction, type SimulatedImage, SimulatedImages } from '../node/cri/fake/image.ts';
-import type { SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
+import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
 import type { ApplyOptions } from './apply.ts';
-import type { Cluster, ClusterComponent, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
+import type { Cluster, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
 import type { ClusterHooks } from './cluster-hooks.ts';
 import { ClusterTime, type UntilOptions } from './cluster-time.ts';
+import {
+  type AnyComponent,
+  type ClusterComponent,
+  enabledPlugins,
+  startUserComponent,
+  type UserComponent,
+  userComponents,
+} from './components.ts';
 import { SimulatedControlPlane } from './control-plane.ts';
 import { type Duration, durationMs } from './duration.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -29,14 +37,16 @@ import { FaultyStore } from './faults/faulty-store.ts';
 import { type History, HistoryRecorder } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
 import type { SimulatedConnector } from './nodes/connector.ts';
+import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import { NodeClock } from './nodes/node-clock.ts';
+import { SimulatedWebhooks } from './nodes/webhooks.ts';
 import type { NodeSpec, SimulatedNodes } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
 import type { ClusterDiff } from './time-travel/diff.ts';
 import type { When } from './time-travel/past.ts';
 import type { PastCluster } from './time-travel/past-cluster.ts';
 
-export type { Cluster, ClusterComponent, ClusterOptions, ClusterUser } from './cluster.ts';
+export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
 
 const DEFAULT_COMPONENTS: readonly ClusterComponent[] = ['controller-manager'];
 const DEFAULT_COMPONENTS_WITH_NODES: readonly ClusterComponent[] = ['controller-manager', 'scheduler'];
@@ -48,6 +58,8 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'log',
   'nodes',
   'components',
+  'scheduler',
+  'featureGates',
   'controllers',
   'clusterCidrs',
   'from',
@@ -100,8 +112,11 @@ class SimulatedCluster implements Cluster {
   readonly #store: FaultyStore;
   readonly #recorder: HistoryRecorder;
   readonly #time: ClusterTime;
+  readonly #webhooks = new SimulatedWebhooks(() => this.#simulated?.network);
   readonly #plane: SimulatedControlPlane;
-  readonly #components: readonly ClusterComponent[];
+  readonly #components: readonly AnyComponent[];
+  readonly #userComponents: readonly UserComponent[];
+  readonly #options: Pick<ClusterOptions, 'scheduler' | 'featureGates'>;
   readonly #controllers: readonly string[] | undefined;
   readonly #nodeSpecs: readonly NodeSpec[];
   readonly #clusterCidrs: readonly string[] | undefined;
@@ -131,6 +146,8 @@ class SimulatedCluster implements Cluster {
     const hasNodes = this.#nodeSpecs.length > 0;
     this.#components =
       options.components ?? from?.components ?? (hasNodes ? DEFAULT_COMPONENTS_WITH_NODES : DEFAULT_COMPONENTS);
+    this.#userComponents = userComponents(this.#components);
+    this.#options = options;
     this.#controllers = options.controllers ?? from?.controllers;
     this.#clusterCidrs =
       options.clusterCidrs ?? from?.clusterCidrs ?? (hasNodes ? podNetworks(this.#nodeSpecs.length) : undefined);
@@ -164,6 +181,7 @@ class SimulatedCluster implements Cluster {
       log: this.#log,
       connector: { connect: async (...call) => (await this.#connect()).connect(...call) },
       ways,
+      webhooks: this.#webhooks,
       through: hooks.transport && ((inner, user) => hooks.transport?.(inner, user, this.#time) ?? inner),
       audit: (record) => this.#recorder.request(record),
       authorityMs: this.#authorityMs,
@@ -201,6 +219,7 @@ class SimulatedCluster implements Cluster {
     if (this.#components.includes('controller-manager')) await this.#startControllers();
     if (this.#components.includes('scheduler')) await this.#startScheduler();
     if (this.#nodeSpecs.length > 0) await this.#startNodes();
+    for (const component of this.#userComponents) await this.#startUserComponent(component);
   }
 
   // ── Clients ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -281,6 +300,16 @@ class SimulatedCluster implements Cluster {
   image(reference: string, image: ContainerFunction | SimulatedImage): void {
     this.#mustLive();
     this.#images.define(reference, image);
+  }
+
+  serve(url: string, handler: SimulatedHandler): Disposable {
+    this.#mustLive();
+    return this.#webhooks.serve(url, handler);
+  }
+
+  async exec(pod: string, command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    const { execInPod } = await import('./nodes/exec.ts');
+    return this.#time.drive(execInPod(this.client, this.nodes, pod, command, options));
   }
 
   async fetch(url: string, request: Partial<SimulatedRequest> = {}): Promise<SimulatedResponse> {
@@ -370,7 +399,16 @@ class SimulatedCluster implements Cluster {
     const clock = this.#clockFor('controller-manager');
     const clientAs = (user: ClusterUser) => this.#clientAs(user, clock);
     this.#running.push(
-      await runControllers({ clientAs, clock, random, keys: this.#keys, log, settings, only: this.#controllers }),
+      await runControllers({
+        clientAs,
+        clock,
+        random,
+        keys: this.#keys,
+        log,
+        settings,
+        only: this.#controllers,
+        featureGates: this.#gates(true),
+      }),
     );
   }
 
@@ -380,8 +418,18 @@ class SimulatedCluster implements Cluster {
     const client = await this.#clientAs({ name: 'system:kube-scheduler' }, clock);
     const random = this.#random.fork('scheduler');
     const log = this.#log.child('scheduler');
-    const featureGates = { enabled: () => false };
-    this.#running.push(await runScheduler({ client, clock, random, log, featureGates }));
+    const { configuration, plugins = [] } = this.#options.scheduler ?? {};
+    this.#running.push(
+      await runScheduler({
+        client,
+        clock,
+        random,
+        log,
+        featureGates: this.#gates(false),
+        plugins: enabledPlugins(plugins),
+        ...(configuration ? { configuration } : {}),
+      }),
+    );
   }
 
   async #startNodes(): Promise<void> {
@@ -416,7 +464,21 @@ class SimulatedCluster implements Cluster {
     await this.#time.until(ready, { what: `${count} nodes that are ready` });
   }
 
-  #clockFor(component: ClusterComponent): NodeClock {
+  async #startUserComponent(component: UserComponent): Promise<void> {
+    const { name, user = { name, groups: ['system:masters'] } } = component;
+    const clock = this.#clockFor(name);
+    const client = await this.#clientAs(user, clock);
+    const random = this.#random.fork(`component ${name}`);
+    const log = this.#log.child(name);
+    const environment = { client, clock, random, log, keys: this.#keys, featureGates: this.#gates(true) };
+    this.#running.push(await this.#time.drive(startUserComponent(component, environment)));
+  }
+
+  #gates(otherwise: boolean) {
+    return { enabled: (name: string) => this.#options.featureGates?.[name] ?? otherwise };
+  }
+
+  #clockFor(component: string): NodeClock {
     const clock = new NodeClock(this.clock);
     this.#clocks.set(component, clock);
     return clock;

@@ -1,7 +1,7 @@
 /** A test uses the cluster in a way that cannot work: an unknown option, a cluster that was disposed. */
 export class ClusterUsageError extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
     this.name = 'ClusterUsageError';
   }
 }

@@ -6,16 +6,26 @@ export type {
   SimulatedContainer,
   SimulatedImage,
 } from '../node/cri/fake/image.ts';
-export type { SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
+export type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
 export { SimulatedNetworkError } from '../node/cri/fake/network.ts';
 export type { ApplyOptions } from './apply.ts';
-export type { Cluster, ClusterComponent, ClusterOptions, ClusterUser } from './cluster.ts';
+export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
+export type {
+  AnyComponent,
+  ClusterComponent,
+  ComponentContext,
+  ComponentEnd,
+  ComponentFunction,
+  SchedulerPlugin,
+  UserComponent,
+} from './components.ts';
 export { createCluster } from './create-cluster.ts';
 export type { Duration } from './duration.ts';
 export { ClusterUsageError, HistoryFileError, ManifestError, NeverSettledError } from './errors.ts';
 export type { ActiveFault, ApiFault, ClusterFaults, FaultCounts, FaultKind } from './faults/cluster-faults.ts';
 export type { History, HistoryEntry } from './history.ts';
 export type { ManifestSource } from './manifests.ts';
+export type { ExecOptions, ExecResult } from './nodes/exec.ts';
 export type { NodeSpec, NodeState, NodeTaint, SimulatedNode } from './simulated-nodes.ts';
 export type { ClusterSnapshot } from './snapshot.ts';
 export type { ClusterDiff, FieldChange, ObjectDiff } from './time-travel/diff.ts';

@@ -1,5 +1,5 @@
 import type { StoreSnapshot } from '../control-plane/store/drivers/memory/memory-store.ts';
-import type { ClusterComponent } from './cluster.ts';
+import type { AnyComponent } from './components.ts';
 import { ClusterUsageError } from './errors.ts';
 import type { NodeSnapshot } from './nodes/simulated-node.ts';
 
@@ -23,7 +23,7 @@ export interface ClusterSnapshot {
   readonly nowMs: number;
   readonly store: StoreSnapshot;
   readonly nodes: readonly NodeSnapshot[];
-  readonly components: readonly ClusterComponent[];
+  readonly components: readonly AnyComponent[];
   readonly controllers?: readonly string[];
   readonly clusterCidrs?: readonly string[];
 }

@@ -16,14 +16,21 @@ export interface SchedulerConfiguration {
   }[];
 }
 
-/** Makes the profiles of a configuration; without any there is one, `default-scheduler`. */
-export function profilesOf(configuration: SchedulerConfiguration, featureGates: FeatureGates): Profile[] {
+/**
+ * Makes the profiles of a configuration; without any there is one, `default-scheduler`. `more` are plugins beside the built-in
+ * ones, which configurations may speak of too.
+ */
+export function profilesOf(
+  configuration: SchedulerConfiguration,
+  featureGates: FeatureGates,
+  more: readonly EnabledPlugin[] = [],
+): Profile[] {
   const profiles = configuration.profiles ?? [{ schedulerName: 'default-scheduler' }];
   return profiles.map(({ schedulerName = 'default-scheduler', plugins = {}, pluginConfig = [] }) => {
     const args: PluginArgs = Object.fromEntries(pluginConfig.map(({ name, args: given = {} }) => [name, given]));
     return new Profile(
       schedulerName,
-      defaultPlugins(args, featureGates).flatMap((enabled) => configured(enabled, plugins)),
+      [...defaultPlugins(args, featureGates), ...more].flatMap((enabled) => configured(enabled, plugins)),
     );
   });
 }

@@ -6,6 +6,7 @@ import { createInformers } from '../../libs/client/informers.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import type { FeatureGates } from '../../libs/kind/reconciler.ts';
 import type { SchedulerConfiguration } from './configuration.ts';
+import type { EnabledPlugin } from './framework/profile.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
 
 export interface RunSchedulerOptions {
@@ -18,6 +19,8 @@ export interface RunSchedulerOptions {
   /** The process's own, where other components share it; otherwise the scheduler makes and ends its own. */
   readonly informers?: Informers;
   readonly configuration?: SchedulerConfiguration;
+  /** Beside the built-in ones. */
+  readonly plugins?: readonly EnabledPlugin[];
   /** The machine, in events. */
   readonly host?: string;
 }

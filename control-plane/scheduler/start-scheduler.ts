@@ -31,6 +31,7 @@ import type { PodInfo } from './cache/pod-info.ts';
 import { profilesOf, type SchedulerConfiguration } from './configuration.ts';
 import { type Decision, Scheduler } from './cycle/scheduler.ts';
 import type { ClusterEvent, EventAction, EventKind } from './framework/events.ts';
+import type { EnabledPlugin } from './framework/profile.ts';
 import { type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
 
 export interface SchedulerEnvironment {
@@ -43,6 +44,8 @@ export interface SchedulerEnvironment {
   readonly events: EventRecorder;
   readonly featureGates: FeatureGates;
   readonly configuration?: SchedulerConfiguration;
+  /** Beside the built-in ones. */
+  readonly plugins?: readonly EnabledPlugin[];
 }
 
 export interface RunningScheduler {
@@ -115,8 +118,8 @@ class ClusterScheduler implements RunningScheduler {
 
   constructor(environment: SchedulerEnvironment) {
     this.#environment = environment;
-    const { clock, random, featureGates, configuration = {} } = environment;
-    const profiles = profilesOf(configuration, featureGates);
+    const { clock, random, featureGates, configuration = {}, plugins } = environment;
+    const profiles = profilesOf(configuration, featureGates, plugins);
     this.scheduler = new Scheduler({ profiles, random: random.fork('scheduler') });
     const order = profiles[0]?.at('queueSort')[0];
     this.#queue = new SchedulingQueue({

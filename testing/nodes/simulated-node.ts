@@ -151,6 +151,11 @@ export class SimulatedNode {
     return this.#kubelet;
   }
 
+  /** Its container runtime, as its kubelet asks it; undefined while it is crashed or nobody reaches it. */
+  get cri(): CriClient | undefined {
+    return this.unreachable ? undefined : this.#cri;
+  }
+
   /** Whether nobody reaches it. */
   get unreachable(): boolean {
     return this.#partitioned || this.state !== 'running';
