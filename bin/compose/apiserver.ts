@@ -31,6 +31,7 @@ import {
   ownAddress,
 } from './cluster-network.ts';
 import { publishedDescriptions } from './descriptions.ts';
+import { requireSameCluster } from './shared-store.ts';
 
 /** The machine, as the command hands it to everything it starts. */
 export interface Machine {
@@ -104,6 +105,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     ensureClusterPki(host.files, keys, clock, wanted),
     openStore(machine, settings),
   ]);
+  if (settings.store.startsWith('etcd://')) await requireSameCluster(store, keys, pki.ca.key);
   const advertised = settings.listenHost === '0.0.0.0' ? '127.0.0.1' : settings.listenHost;
   const heldTokens = new HeldTokens(keys);
   const connector = new NodeConnector({

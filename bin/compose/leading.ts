@@ -13,6 +13,8 @@ export interface LeadingOptions {
   readonly identity: string;
 }
 
+const RETRY_MS = 1_000;
+
 /**
  * Runs what `start` gives while this server leads: it is disposed when another may take over, and started anew when this
  * one leads again. Disposing ends the work, then gives the Lease up, so that the next need not wait.
@@ -43,7 +45,14 @@ export function whileLeading(
     identity,
     lead(lost) {
       then(async () => {
-        if (!lost.aborted) running = await start();
+        while (!lost.aborted && !running) {
+          try {
+            running = await start();
+          } catch (error) {
+            log.error('a component that leads could not start', { name, error });
+            await clock.sleep(RETRY_MS, lost).catch(() => undefined);
+          }
+        }
       });
       lost.addEventListener('abort', () => then(end), { once: true });
     },
