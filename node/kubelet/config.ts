@@ -13,6 +13,8 @@ export interface KubeletConfig {
   readonly clusterDomain: string;
   readonly resolvConf: string;
   readonly maxPods: number;
+  /** How many processes and threads each pod may have; -1: as many as the node. */
+  readonly podPidsLimit: number;
   readonly maxParallelImagePulls: number;
   readonly nodeStatusUpdateFrequencyMs: number;
   readonly nodeStatusReportFrequencyMs: number;
@@ -57,6 +59,7 @@ export const DEFAULT_CONFIG: KubeletConfig = Object.freeze({
   clusterDomain: 'cluster.local',
   resolvConf: '/etc/resolv.conf',
   maxPods: 110,
+  podPidsLimit: -1,
   maxParallelImagePulls: 5,
   nodeStatusUpdateFrequencyMs: 10_000,
   nodeStatusReportFrequencyMs: 300_000,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { configMaps, nodes, pods, secrets } from '../../api/resources.ts';
+import { configMaps, events, nodes, pods, runtimeClasses, secrets } from '../../api/resources.ts';
 import type { Pod } from '../../api/types/core/v1.generated.ts';
 import { createLogger, formatRecord, silentLogger } from '../../libs/base/log.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
@@ -329,6 +329,60 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     );
     await until('it forks', async () => isReady(await get('forks')));
     const all = ['hungry', 'wrong', 'forks', 'missing'];
+    await Promise.all(all.map((name) => inDefault().delete(name)));
+    await Promise.all(all.map(gone));
+  });
+
+  test('variables of a file that an init container wrote', async () => {
+    const volumeMounts = [{ name: 'shared', mountPath: '/shared' }];
+    const write = ['sh', '-c', `printf "# made\\nWORD='of its own'\\n" > /shared/made.env`];
+    const valueFrom = { fileKeyRef: { volumeName: 'shared', path: 'made.env', key: 'WORD' } };
+    await create('told', [], {
+      restartPolicy: 'Never',
+      volumes: [{ name: 'shared', emptyDir: {} }],
+      initContainers: [
+        { name: 'writes', image: BEHAVE, imagePullPolicy: 'IfNotPresent', command: write, volumeMounts },
+      ],
+      containers: [
+        {
+          name: 'main',
+          image: BEHAVE,
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', 'printf "$WORD" > /dev/termination-log'],
+          env: [{ name: 'WORD', valueFrom }],
+        },
+      ],
+    });
+    const pod = await until('it has ended', async () => {
+      const found = await get('told');
+      return found.status?.phase === 'Succeeded' && found;
+    });
+    assert.equal(pod.status?.containerStatuses?.[0]?.state?.terminated?.message, 'of its own');
+    await inDefault().delete('told');
+    await gone('told');
+  });
+
+  test('what this runtime cannot do is refused, and not ignored', async () => {
+    const main = { name: 'main', image: BEHAVE, imagePullPolicy: 'IfNotPresent', args: ['stay'] };
+    const volumeMounts = [{ name: 'model', mountPath: '/model' }];
+    await cluster.client.resource(runtimeClasses).create({ metadata: { name: 'classy' }, handler: 'nobody-has-it' });
+    await Promise.all([
+      create('users', ['stay'], { hostUsers: false }),
+      create('classy', ['stay'], { runtimeClassName: 'classy' }),
+      create('imaged', [], {
+        volumes: [{ name: 'model', image: { reference: BEHAVE, pullPolicy: 'IfNotPresent' } }],
+        containers: [{ ...main, volumeMounts }],
+      }),
+    ]);
+    const told = async (name: string) =>
+      (await cluster.client.resource(events).namespace('default').list()).items
+        .filter((one) => one.involvedObject.name === name)
+        .map(({ reason, message }) => `${reason}: ${message}`)
+        .join('\n');
+    await until('users of its own', async () => (await told('users')).includes('does not support user namespaces'));
+    await until('a class', async () => /FailedCreatePodSandBox: .*nobody-has-it/.test(await told('classy')));
+    await until('an image', async () => /Failed: Error: /.test(await told('imaged')));
+    const all = ['users', 'classy', 'imaged'];
     await Promise.all(all.map((name) => inDefault().delete(name)));
     await Promise.all(all.map(gone));
   });

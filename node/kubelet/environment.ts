@@ -11,6 +11,7 @@ import type { CriClient } from '../cri/cri.ts';
 import type { KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';
 import type { Cgroups } from './containers/cgroups.ts';
+import type { UserNamespaces } from './containers/user-namespaces.ts';
 import type { ImagePuller } from './images/puller.ts';
 import type { ReferencedObjects } from './objects.ts';
 import type { Allocations } from './pod/allocations.ts';
@@ -34,6 +35,7 @@ export interface KubeletEnvironment {
   readonly volumes: Volumes;
   readonly puller: ImagePuller;
   readonly cgroups: Cgroups;
+  readonly userNamespaces: UserNamespaces;
   readonly statuses: StatusWriter;
   readonly allocations: Allocations;
   /** `containerd`: the scheme of container ids. Known once the runtime has answered. */

@@ -17,6 +17,7 @@ import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';
 import { Cgroups } from './containers/cgroups.ts';
 import { ANNOTATION, LABEL } from './containers/labels.ts';
+import { UserNamespaces } from './containers/user-namespaces.ts';
 import type { KubeletEnvironment } from './environment.ts';
 import { Eviction } from './eviction/eviction.ts';
 import { Housekeeping } from './gc/housekeeping.ts';
@@ -120,7 +121,8 @@ class NodeKubelet implements Kubelet {
       objects,
       volumes: new Volumes({ host, clock, log, objects, tokens, rootDirectory: config.rootDirectory }),
       puller: new ImagePuller({ cri, clock, maxParallel: config.maxParallelImagePulls }),
-      cgroups: new Cgroups(host, config.cgroupRoot),
+      cgroups: new Cgroups(host, config.cgroupRoot, config.podPidsLimit),
+      userNamespaces: new UserNamespaces({ cri, files: host.files, ...config }),
       statuses: new StatusWriter(client, clock, log),
       allocations: new Allocations(host.files, config.rootDirectory, log),
       runtimeName: () => this.#runtimeName,

@@ -1,5 +1,6 @@
-import { configMaps, persistentVolumeClaims, persistentVolumes, secrets } from '../../api/resources.ts';
+import { configMaps, persistentVolumeClaims, persistentVolumes, runtimeClasses, secrets } from '../../api/resources.ts';
 import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Secret } from '../../api/types/core/v1.generated.ts';
+import type { RuntimeClass } from '../../api/types/node/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { ApiObject, DeepReadonly, ResourceRef } from '../../libs/kind/object.ts';
@@ -43,6 +44,10 @@ export class ReferencedObjects {
 
   volume(name: string): Promise<DeepReadonly<PersistentVolume> | undefined> {
     return this.#get(persistentVolumes, '', name);
+  }
+
+  runtimeClass(name: string): Promise<DeepReadonly<RuntimeClass> | undefined> {
+    return this.#get(runtimeClasses, '', name);
   }
 
   async #get<T extends ApiObject>(

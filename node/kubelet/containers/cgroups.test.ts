@@ -111,3 +111,19 @@ test('what a runtime has forgotten there is killed, and the cgroup goes next tim
   await cgroups.remove(UID);
   assert.deepEqual(await cgroups.pods(), []);
 });
+
+test('as many processes as a pod may have, in both versions', async () => {
+  const v2 = { '/sys/fs/cgroup/cgroup.controllers': 'cpu memory pids', '/sys/fs/cgroup/cgroup.subtree_control': '' };
+  const v1 = { '/sys/fs/cgroup/pids/cgroup.procs': '', '/sys/fs/cgroup/cpu/cgroup.procs': '' };
+  for (const [paths, root] of [
+    [v2, '/sys/fs/cgroup'],
+    [v1, '/sys/fs/cgroup/pids'],
+  ] as const) {
+    const file = `${root}/kubepods/burstable/pod${UID}/pids.max`;
+    const at = await hostWith({ ...paths, [file]: 'max' });
+    await new Cgroups(at.host, '').create(pod);
+    assert.equal(await at.files.readText(file), 'max');
+    await new Cgroups(at.host, '', 100).create(pod);
+    assert.equal(await at.files.readText(file), '100');
+  }
+});

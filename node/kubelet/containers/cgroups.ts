@@ -14,10 +14,13 @@ const ROOT = '/sys/fs/cgroup';
 export class Cgroups {
   readonly #host: Host;
   readonly #root: string;
+  readonly #pidsLimit: number;
   #hierarchies: Promise<readonly Hierarchy[]> | undefined;
 
-  constructor(host: Host, root: string) {
+  /** `pidsLimit`: how many processes and threads a pod may have; none where it is not above 0. */
+  constructor(host: Host, root: string, pidsLimit = -1) {
     this.#host = host;
+    this.#pidsLimit = pidsLimit;
     this.#root = root.replace(/\/$/, '');
   }
 
@@ -34,7 +37,7 @@ export class Cgroups {
     const limits = podLimits(pod);
     const parent = this.parentOf(pod);
     for (const hierarchy of await this.hierarchies()) {
-      const values = limitFiles(hierarchy, limits);
+      const values = [...limitFiles(hierarchy, limits), ...pidsFiles(hierarchy, this.#pidsLimit)];
       // The runtime makes the others when it needs them.
       if (values.length === 0) continue;
       const folder = `${hierarchy.path}${parent}`;
@@ -188,6 +191,11 @@ function limitFiles({ version, controller }: Hierarchy, limits: PodLimits): [str
     ['cpu.cfs_quota_us', String(cpuQuotaUs)],
   ];
   return [['cpu.shares', String(shares)], ...(cpuQuotaUs > 0 ? quota : [])];
+}
+
+function pidsFiles({ version, controller }: Hierarchy, limit: number): [string, string][] {
+  if (limit <= 0 || (version === 1 && controller !== 'pids')) return [];
+  return [['pids.max', String(limit)]];
 }
 
 /** `max`, and v1's -1, are more than any number. */

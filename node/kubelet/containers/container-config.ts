@@ -1,7 +1,7 @@
 import type { Keys } from '../../../libs/base/keys.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import { containerLogPath } from '../../cri/logs.ts';
-import type { ContainerConfig, Image, Mount, Signal } from '../../cri/schema.generated.ts';
+import type { ContainerConfig, Image, Mount, Signal, UserNamespace } from '../../cri/schema.generated.ts';
 import type { NodePod, PodContainer } from '../pod/objects.ts';
 import { expandVariables } from './expand.ts';
 import { containerAnnotations, containerLabels } from './labels.ts';
@@ -18,6 +18,8 @@ export interface ContainerConfigOptions {
   readonly mounts: readonly Input<Mount>[];
   readonly nodeMemoryBytes: number;
   readonly seccompRoot: string;
+  /** Where the pod's users are not the host's. */
+  readonly userNamespace?: Input<UserNamespace> | undefined;
   /** The container whose processes an ephemeral container shall see. */
   readonly targetId?: string;
 }
@@ -28,7 +30,7 @@ export function containerConfig(
   container: PodContainer,
   options: ContainerConfigOptions,
 ): Input<ContainerConfig> {
-  const { env, restartCount } = options;
+  const { env, restartCount, userNamespace: users } = options;
   const expand = (text: string) => expandVariables(text, (name) => env.get(name));
   const encoder = new TextEncoder();
   return {
@@ -38,7 +40,11 @@ export function containerConfig(
     args: (container.args ?? []).map(expand),
     workingDir: container.workingDir ?? '',
     envs: Array.from(env, ([key, value]) => ({ key, value: encoder.encode(value) })),
-    mounts: options.mounts,
+    mounts: options.mounts.map((mount) => ({
+      ...mount,
+      // What root of the pod owns there is the host's root's on the disk.
+      ...(users && { uidMappings: users.uids ?? [], gidMappings: users.gids ?? [] }),
+    })),
     labels: containerLabels(pod, container),
     annotations: containerAnnotations(options.keys, pod, container, restartCount),
     logPath: containerLogPath(container.name, restartCount),
@@ -50,6 +56,7 @@ export function containerConfig(
       resources: containerResources(pod, container, options.nodeMemoryBytes),
       securityContext: containerSecurity(pod, container, options.image, {
         seccompRoot: options.seccompRoot,
+        userNamespace: users,
         ...(options.targetId && { targetId: options.targetId }),
       }),
     },

@@ -53,6 +53,7 @@ const source: EnvSource = {
   allocatable: { cpu: '4', memory: '8Gi' },
   configMap: (name) => (name === 'settings' ? { metadata: { name }, data: { a: '1' } } : undefined),
   secret: (name) => (name === 'key' ? { metadata: { name }, data: { token: base64('s3cret') } } : undefined),
+  file: (volume, path) => (volume === 'shared' && path === 'made.env' ? new Map([['A', 'b']]) : undefined),
   services: [],
 };
 
@@ -87,6 +88,12 @@ test('where variables come from', async (t) => {
     ['a key of a ConfigMap', from({ configMapKeyRef: { name: 'settings', key: 'a' } }), { V: '1' }],
     ['a key that may be missing', from({ configMapKeyRef: { name: 'settings', key: 'z', optional: true } }), {}],
     ['a key of a Secret', from({ secretKeyRef: { name: 'key', key: 'token' } }), { V: 's3cret' }],
+    ['a key of a file', from({ fileKeyRef: { volumeName: 'shared', path: 'made.env', key: 'A' } }), { V: 'b' }],
+    [
+      'a file that may be missing',
+      from({ fileKeyRef: { volumeName: 'shared', path: 'none', key: 'A', optional: true } }),
+      {},
+    ],
     ['all of a ConfigMap', { envFrom: [{ prefix: 'P_', configMapRef: { name: 'settings' } }] }, { P_a: '1' }],
     [
       'env wins over envFrom',
@@ -112,6 +119,16 @@ test('what is missing is said as upstream says it', async (t) => {
       'its key',
       from({ configMapKeyRef: { name: 'settings', key: 'z' } }),
       "couldn't find key z in ConfigMap default/settings",
+    ],
+    [
+      'a key of a file',
+      from({ fileKeyRef: { volumeName: 'shared', path: 'made.env', key: 'z' } }),
+      'environment variable key "z" not found in file "made.env"',
+    ],
+    [
+      'a file',
+      from({ fileKeyRef: { volumeName: 'shared', path: 'none', key: 'A' } }),
+      'file "none" not found in volume "shared"',
     ],
     ['a Secret', { envFrom: [{ secretRef: { name: 'none' } }] }, 'secret "none" not found'],
     [

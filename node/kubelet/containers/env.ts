@@ -10,11 +10,19 @@ import { type FieldSource, fieldValue, resourceValue } from './fields.ts';
 export interface EnvSource extends FieldSource {
   configMap(name: string): DeepReadonly<ConfigMap> | undefined;
   secret(name: string): DeepReadonly<Secret> | undefined;
+  /** Variables of a file in a volume of the pod; undefined where there is no such file. Throws `ConfigError`. */
+  file(volumeName: string, path: string): ReadonlyMap<string, string> | undefined;
   readonly services: readonly DeepReadonly<Service>[];
 }
 
-/** Which objects a container's environment is made of. */
-export function envReferences(container: PodContainer): { configMaps: string[]; secrets: string[] } {
+export interface EnvReferences {
+  readonly configMaps: readonly string[];
+  readonly secrets: readonly string[];
+  readonly files: readonly { readonly volumeName: string; readonly path: string }[];
+}
+
+/** What a container's environment is made of. */
+export function envReferences(container: PodContainer): EnvReferences {
   const configMaps = new Set<string>();
   const secrets = new Set<string>();
   for (const { configMapRef, secretRef } of container.envFrom ?? []) {
@@ -25,7 +33,8 @@ export function envReferences(container: PodContainer): { configMaps: string[]; 
     if (valueFrom?.configMapKeyRef?.name) configMaps.add(valueFrom.configMapKeyRef.name);
     if (valueFrom?.secretKeyRef?.name) secrets.add(valueFrom.secretKeyRef.name);
   }
-  return { configMaps: [...configMaps], secrets: [...secrets] };
+  const files = (container.env ?? []).flatMap(({ valueFrom }) => valueFrom?.fileKeyRef ?? []);
+  return { configMaps: [...configMaps], secrets: [...secrets], files };
 }
 
 /**
@@ -71,7 +80,7 @@ function fromAll(source: EnvSource, configMapRef: Reference, secretRef: Referenc
 }
 
 function fromSource(source: EnvSource, container: PodContainer, from: DeepReadonly<EnvVarSource>): string | undefined {
-  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = from;
+  const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef } = from;
   if (fieldRef) return fieldValue(source, fieldRef.fieldPath);
   if (resourceFieldRef) {
     const { containerName, resource, divisor } = resourceFieldRef;
@@ -104,6 +113,17 @@ function fromSource(source: EnvSource, container: PodContainer, from: DeepReadon
       throw new ConfigError(`couldn't find key ${key} in Secret ${namespace}/${name}`);
     }
     return value === undefined ? undefined : textOf(value);
+  }
+  if (fileKeyRef) {
+    const { volumeName, path, key, optional } = fileKeyRef;
+    const file = source.file(volumeName, path);
+    const value = file?.get(key);
+    if (value !== undefined || optional) return value;
+    throw new ConfigError(
+      file
+        ? `environment variable key "${key}" not found in file "${path}"`
+        : `file "${path}" not found in volume "${volumeName}"`,
+    );
   }
   throw new ConfigError('this source of an environment variable is not supported on this node');
 }

@@ -34,9 +34,18 @@ export function oomScoreAdjust(pod: NodePod, container: PodContainer, nodeMemory
   if (Number(pod.spec.priority ?? 0) >= 2_000_000_000) return -997;
   const qos = qosClassOf(pod.spec);
   if (qos !== 'Burstable') return qos === 'Guaranteed' ? -997 : 1000;
-  const requested = whole(container.resources?.requests, 'memory');
+  const requested = whole(container.resources?.requests, 'memory') + shareOfPod(pod);
   const share = 1000 - Math.floor((1000 * requested) / nodeMemoryBytes);
   return Math.min(999, Math.max(3, share));
+}
+
+/** Of the memory that a pod asks for as a whole, each container's part of what no container asks for itself. */
+function shareOfPod({ spec }: NodePod): number {
+  const asked = whole(spec?.resources?.requests, 'memory');
+  const count = spec?.containers?.length ?? 0;
+  if (asked === 0 || count === 0 || !spec) return 0;
+  const own = whole(sumContainers(spec, 'requests'), 'memory');
+  return Math.max(0, Math.floor((asked - own) / count));
 }
 
 export function containerResources(
@@ -44,8 +53,11 @@ export function containerResources(
   container: PodContainer,
   nodeMemoryBytes: number,
 ): Input<LinuxContainerResources> {
-  const { requests, limits } = container.resources ?? {};
-  const requested = requests?.['cpu'] === undefined ? milli(limits, 'cpu') : milli(requests, 'cpu');
+  const { requests } = container.resources ?? {};
+  // What a container does not limit the pod as a whole does, and so it is told.
+  const limits: ResourceList = { ...pod.spec?.resources?.limits, ...container.resources?.limits };
+  const requested =
+    requests?.['cpu'] === undefined ? milli(container.resources?.limits, 'cpu') : milli(requests, 'cpu');
   const hugepages = Object.keys(limits ?? {}).filter((name) => name.startsWith('hugepages-'));
   return {
     cpuPeriod: CPU_PERIOD_US,

@@ -1,6 +1,6 @@
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import { podLogDirectory } from '../../cri/logs.ts';
-import type { PodSandboxConfig, Protocol } from '../../cri/schema.generated.ts';
+import type { PodSandboxConfig, Protocol, UserNamespace } from '../../cri/schema.generated.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from '../pod/objects.ts';
 import type { Resolver } from './dns.ts';
 import { podDomain, podHostname } from './hostname.ts';
@@ -14,6 +14,7 @@ export interface SandboxConfigOptions {
   readonly clusterDomain: string;
   readonly cgroupParent: string;
   readonly seccompRoot: string;
+  readonly userNamespace?: Input<UserNamespace> | undefined;
 }
 
 export function sandboxConfig(pod: NodePod, options: SandboxConfigOptions): Input<PodSandboxConfig> {
@@ -41,7 +42,7 @@ export function sandboxConfig(pod: NodePod, options: SandboxConfigOptions): Inpu
     annotations: { ...metadata?.annotations },
     linux: {
       cgroupParent: options.cgroupParent,
-      securityContext: sandboxSecurity(pod, options.seccompRoot),
+      securityContext: sandboxSecurity(pod, options),
       sysctls: Object.fromEntries((spec?.securityContext?.sysctls ?? []).map((one) => [one.name, one.value])),
     },
   };

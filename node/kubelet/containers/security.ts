@@ -7,6 +7,7 @@ import type {
   LinuxSandboxSecurityContext,
   NamespaceOption,
   SecurityProfile,
+  UserNamespace,
 } from '../../cri/schema.generated.ts';
 import { describePod, type NodePod, type PodContainer } from '../pod/objects.ts';
 import { ConfigError } from './errors.ts';
@@ -28,8 +29,15 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-export function namespaceOptions({ spec }: NodePod): Input<NamespaceOption> {
+export interface SecurityOptions {
+  readonly seccompRoot: string;
+  /** Where the pod's users are not the host's. */
+  readonly userNamespace?: Input<UserNamespace> | undefined;
+}
+
+export function namespaceOptions({ spec }: NodePod, users?: Input<UserNamespace>): Input<NamespaceOption> {
   return {
+    ...(users && { usernsOptions: users }),
     network: spec?.hostNetwork ? 'NODE' : 'POD',
     pid: spec?.hostPID ? 'NODE' : spec?.shareProcessNamespace ? 'POD' : 'CONTAINER',
     ipc: spec?.hostIPC ? 'NODE' : 'POD',
@@ -42,13 +50,16 @@ function seccomp(profile: DeepReadonly<SeccompProfile> | undefined, seccompRoot:
   return { profileType: 'Localhost', localhostRef: `${seccompRoot}/${profile.localhostProfile ?? ''}` };
 }
 
-export function sandboxSecurity(pod: NodePod, seccompRoot: string): Input<LinuxSandboxSecurityContext> {
+export function sandboxSecurity(
+  pod: NodePod,
+  { seccompRoot, userNamespace }: SecurityOptions,
+): Input<LinuxSandboxSecurityContext> {
   const { securityContext: context } = pod.spec ?? {};
   const privileged = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])].some(
     (container) => container.securityContext?.privileged,
   );
   return {
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespaceOptions(pod, userNamespace),
     privileged,
     // The pause process needs no more than the runtime's own profile allows.
     seccomp: seccomp(context?.seccompProfile ?? { type: 'RuntimeDefault' }, seccompRoot),
@@ -73,7 +84,7 @@ export function containerSecurity(
   pod: NodePod,
   container: PodContainer,
   image: Pick<Image, 'uid' | 'username'> | undefined,
-  options: { readonly seccompRoot: string; readonly targetId?: string },
+  options: SecurityOptions & { readonly targetId?: string },
 ): Input<LinuxContainerSecurityContext> {
   const own = container.securityContext;
   const all = pod.spec?.securityContext;
@@ -82,7 +93,7 @@ export function containerSecurity(
   const user = runAsUser === undefined ? imageUser(image) : { uid: Number(runAsUser) };
   if (own?.runAsNonRoot ?? all?.runAsNonRoot) checkNonRoot(pod, container, runAsUser !== undefined, user);
   const unmasked = own?.procMount === 'Unmasked';
-  const namespaces = namespaceOptions(pod);
+  const namespaces = namespaceOptions(pod, options.userNamespace);
   const seLinux = own?.seLinuxOptions ?? all?.seLinuxOptions;
   return {
     namespaceOptions: options.targetId ? { ...namespaces, pid: 'TARGET', targetId: options.targetId } : namespaces,

@@ -2,17 +2,19 @@ import type { Input } from '../../../libs/grpc/protobuf.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
 import { isCode } from '../../cri/cri.ts';
 import { legacyLogLink } from '../../cri/logs.ts';
-import type { Mount } from '../../cri/schema.generated.ts';
+import type { Mount, UserNamespace } from '../../cri/schema.generated.ts';
 import { containerConfig } from '../containers/container-config.ts';
 import { parseResolvConf, podResolver } from '../containers/dns.ts';
 import { buildEnv, envReferences } from '../containers/env.ts';
+import { parseEnvFile } from '../containers/env-file.ts';
 import { ConfigError, StartError } from '../containers/errors.ts';
 import type { FieldSource } from '../containers/fields.ts';
 import { hostsFile } from '../containers/hostname.ts';
 import { sandboxConfig } from '../containers/sandbox-config.ts';
 import type { KubeletEnvironment } from '../environment.ts';
+import type { PullEvent } from '../images/puller.ts';
 import { runHook } from '../lifecycle/hooks.ts';
-import { volumeMounts } from '../volumes/mounts.ts';
+import { readInVolume, volumeMounts } from '../volumes/mounts.ts';
 import type { PreparedVolume } from '../volumes/volumes.ts';
 import {
   containerFieldPath,
@@ -31,6 +33,7 @@ import type { ObservedContainer, ObservedSandbox } from './state.ts';
 export class PodApplier {
   readonly #env: KubeletEnvironment;
   #volumes: Map<string, PreparedVolume> | undefined;
+  #userNamespace: Input<UserNamespace> | undefined;
 
   constructor(env: KubeletEnvironment) {
     this.#env = env;
@@ -56,7 +59,10 @@ export class PodApplier {
       { servers: config.clusterDNS, domain: config.clusterDomain },
       parseResolvConf((await host.files.readTextIfExists(config.resolvConf)) ?? ''),
     );
+    const runtimeHandler = await this.#runtimeHandler(pod);
+    this.#userNamespace = await this.#env.userNamespaces.of(pod, runtimeHandler);
     const sandbox = sandboxConfig(pod, {
+      userNamespace: this.#userNamespace,
       attempt,
       podLogsDirectory: config.podLogsDirectory,
       resolver,
@@ -70,7 +76,7 @@ export class PodApplier {
       host.files.makeDirectory(this.#env.volumes.podDirectory(uidOf(pod)), { mode: 0o750 }),
       this.prepareVolumes(pod, []),
     ]);
-    await cri.runPodSandbox({ config: sandbox });
+    await cri.runPodSandbox({ config: sandbox, ...(runtimeHandler !== '' && { runtimeHandler }) });
   }
 
   /** Image, configuration, container, post-start hook. Rejects with `StartError`; gives up when `signal` fires. */
@@ -97,13 +103,17 @@ export class PodApplier {
     const targetId = target
       ? options.observed.find(({ name, state }) => name === target && state === 'running')?.id
       : undefined;
+    const images = await this.#volumeImages(pod, container, tell, options.signal);
+    // After a restart of the kubelet the sandbox was made by another.
+    this.#userNamespace ??= await this.#env.userNamespaces.of(pod, pod.spec?.runtimeClassName ?? '');
     const made = await this.#configuring(pod, container, async () => {
+      const prepared = Promise.resolve(this.#volumes ?? this.prepareVolumes(pod, sandbox.ips));
       const [env, volumes, own] = await Promise.all([
-        this.#environmentOf(pod, container, sandbox.ips),
-        this.#volumes ?? this.prepareVolumes(pod, sandbox.ips),
+        this.#environmentOf(pod, container, sandbox.ips, prepared),
+        prepared,
         this.#ownMounts(pod, container, sandbox, action.restartCount),
       ]);
-      const mounts = await volumeMounts(this.#env.host.files, container, volumes, env);
+      const mounts = await volumeMounts(this.#env.host.files, container, volumes, env, images);
       mounts.push(...own);
       return containerConfig(pod, container, {
         keys,
@@ -114,6 +124,7 @@ export class PodApplier {
         mounts,
         nodeMemoryBytes,
         seccompRoot: `${config.rootDirectory}/seccomp`,
+        userNamespace: this.#userNamespace,
         ...(targetId && { targetId }),
       });
     });
@@ -201,6 +212,15 @@ export class PodApplier {
 
   // ── Within ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** What the runtime calls the pod's RuntimeClass; '' for its usual one. */
+  async #runtimeHandler({ spec }: NodePod): Promise<string> {
+    const name = spec?.runtimeClassName;
+    if (!name) return '';
+    const found = await this.#env.objects.runtimeClass(name);
+    if (!found) throw new Error(`failed to get RuntimeClass: runtimeclass.node.k8s.io "${name}" not found`);
+    return found.handler;
+  }
+
   #tell(pod: NodePod, container: string, type: 'Normal' | 'Warning', reason: string, message: string): void {
     const fieldPath = containerFieldPath(pod, container);
     this.#env.events.event(pod as Live<ApiObject>, type, reason, message, undefined, fieldPath);
@@ -220,20 +240,47 @@ export class PodApplier {
     return found.filter((one) => one !== undefined);
   }
 
-  async #environmentOf(pod: NodePod, container: PodContainer, ips: readonly string[]) {
-    const { objects, services } = this.#env;
+  /** The images that the container mounts, by volume, as the runtime calls them. Pulls those that are not there. */
+  async #volumeImages(pod: NodePod, container: PodContainer, tell: PullEvent, signal: AbortSignal) {
+    const mounted = new Set((container.volumeMounts ?? []).map(({ name }) => name));
+    const images = new Map<string, string>();
+    for (const { name, image } of pod.spec?.volumes ?? []) {
+      if (!image || !mounted.has(name)) continue;
+      const { reference = '', pullPolicy } = image;
+      const wanted = { name, image: reference, ...(pullPolicy && { imagePullPolicy: pullPolicy }) };
+      const { imageRef } = await this.#env.puller.ensure(wanted, await this.#pullSecrets(pod), tell, signal);
+      images.set(name, imageRef);
+    }
+    return images;
+  }
+
+  async #environmentOf(
+    pod: NodePod,
+    container: PodContainer,
+    ips: readonly string[],
+    prepared: Promise<ReadonlyMap<string, PreparedVolume>>,
+  ) {
+    const { objects, services, host } = this.#env;
     const names = envReferences(container);
     const namespace = namespaceOf(pod);
     const [configMaps, secrets] = await Promise.all([
       Promise.all(names.configMaps.map(async (name) => [name, await objects.configMap(namespace, name)] as const)),
       Promise.all(names.secrets.map(async (name) => [name, await objects.secret(namespace, name)] as const)),
     ]);
+    const files = new Map<string, ReadonlyMap<string, string>>();
+    for (const { volumeName, path } of names.files) {
+      const volume = (await prepared).get(volumeName);
+      if (!volume) throw new ConfigError(`cannot find volume "${volumeName}" of an environment file`);
+      const text = await readInVolume(host.files, volume.hostPath, path, volumeName);
+      if (text !== undefined) files.set(`${volumeName} ${path}`, parseEnvFile(text));
+    }
     const [configMapOf, secretOf] = [new Map(configMaps), new Map(secrets)];
     return buildEnv(
       {
         ...this.fieldSource(pod, ips),
         configMap: (name) => configMapOf.get(name),
         secret: (name) => secretOf.get(name),
+        file: (volumeName, path) => files.get(`${volumeName} ${path}`),
         services: services(),
       },
       container,
@@ -274,6 +321,7 @@ export class PodApplier {
   #sandboxReference(pod: NodePod, sandbox: ObservedSandbox) {
     const { config, cgroups } = this.#env;
     return sandboxConfig(pod, {
+      userNamespace: this.#userNamespace,
       attempt: sandbox.attempt,
       podLogsDirectory: config.podLogsDirectory,
       resolver: { servers: [], searches: [], options: [] },

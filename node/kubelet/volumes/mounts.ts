@@ -18,6 +18,8 @@ export async function volumeMounts(
   container: PodContainer,
   volumes: ReadonlyMap<string, PreparedVolume>,
   env: ReadonlyMap<string, string>,
+  /** Of volumes that are images: by volume, as the runtime calls the image. */
+  images: ReadonlyMap<string, string> = new Map(),
 ): Promise<Input<Mount>[]> {
   const mounts: Input<Mount>[] = [];
   for (const mount of container.volumeMounts ?? []) {
@@ -31,10 +33,17 @@ export async function volumeMounts(
     if (missing.length > 0) {
       throw new ConfigError(`missing value for ${missing.map((one) => JSON.stringify(one)).join(', ')}`);
     }
+    const containerPath = mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`;
+    const image = images.get(mount.name);
+    if (image !== undefined) {
+      // The runtime puts it there by itself; nobody may write to an image.
+      mounts.push({ containerPath, readonly: true, image: { image }, imageSubPath: subPath ?? '' });
+      continue;
+    }
     const hostPath = subPath ? await resolveSubPath(files, volume.hostPath, subPath, mount.name) : volume.hostPath;
     mounts.push({
       hostPath,
-      containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
+      containerPath,
       readonly: (mount.readOnly ?? false) || volume.managed || (volume.readOnly ?? false),
       recursiveReadOnly: mount.recursiveReadOnly === 'Enabled',
       propagation: PROPAGATION[mount.mountPropagation ?? 'None'] ?? 'PROPAGATION_PRIVATE',
@@ -43,6 +52,21 @@ export async function volumeMounts(
   return mounts;
 }
 
+/** The text of a file of a volume; undefined where there is none. Throws `ConfigError` where a link leads out. */
+export async function readInVolume(
+  files: Files,
+  volume: string,
+  path: string,
+  name: string,
+): Promise<string | undefined> {
+  if (!(await files.statIfExists(`${volume}/${path}`))) return undefined;
+  const real = await resolveSubPath(files, volume, path, name);
+  const bytes = await files.readAt(real, 0, ENV_FILE_BYTES_MAX + 1);
+  if (bytes.length > ENV_FILE_BYTES_MAX) throw new ConfigError(`the environment file "${path}" is larger than 64 KiB`);
+  return new TextDecoder().decode(bytes);
+}
+
+const ENV_FILE_BYTES_MAX = 65_536;
 const LINKS_MAX = 40;
 
 /**

@@ -123,6 +123,8 @@ export class Volumes {
       return this.#write(pod, volume.name, 'projected', payload);
     }
     if (emptyDir) return this.#emptyDir(pod, volume.name, emptyDir);
+    // There is nothing on this side: the runtime mounts images itself, once they have been pulled.
+    if (volume.image) return { hostPath: '', managed: false };
     const type = Object.keys(volume).find((key) => key !== 'name') ?? 'emptyDir';
     if (type === 'emptyDir') return this.#emptyDir(pod, volume.name, {});
     throw new VolumeError(`no volume plugin matched: volumes of the type ${type} are not supported on this node`);
