@@ -60,8 +60,8 @@ class InProcessTransport implements Transport {
 
   async #handle(request: TransportRequest): Promise<ApiResponse> {
     const { signal } = request;
-    signal?.throwIfAborted();
-    this.#closing.signal.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
+    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
     const { token, certificateDer } = this.#options.credentials;
     const answer = this.#options.handle({
       method: request.method,

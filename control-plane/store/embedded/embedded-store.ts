@@ -56,6 +56,7 @@ export class EmbeddedStore implements Store {
   #groups: Group[] = [];
   #waitingWrites = 0;
   #waitingBytes = 0;
+  readonly #firstRevision: Revision;
   #headRevision: Revision;
   #committing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -64,7 +65,7 @@ export class EmbeddedStore implements Store {
     this.#gate = options.gate;
     this.#engine = engine;
     this.#clock = clock;
-    this.#headRevision = engine.revision;
+    this.#firstRevision = this.#headRevision = engine.revision;
     this.#hub = new WatchHub(engine, clock);
     this.#expirer = new Expirer(engine, clock, (key, revision) =>
       this.write({ key, value: undefined, expect: revision }),
@@ -237,7 +238,19 @@ export class EmbeddedStore implements Store {
     }
     this.#hub.tell(changes, this.#engine.revision);
     for (const answer of answers) answer.resolve(answer.result());
+    this.#dropCompanions(changes);
     if (changes.some((change) => change.entry !== undefined && change.entry.expiresAtMs > 0)) this.#expirer.arm();
+  }
+
+  /**
+   * Parsed objects are many times their bytes. Those that are history, or soon gone by themselves, are parsed again should
+   * anybody ask; those from before this store began are shared with others that go on from the same snapshot.
+   */
+  #dropCompanions(changes: readonly Change[]): void {
+    for (const { entry, previous } of changes) {
+      if (previous && previous.revision > this.#firstRevision) drop(previous);
+      if (entry && entry.expiresAtMs > 0) drop(entry);
+    }
   }
 
   #fail(error: unknown): void {
@@ -292,6 +305,10 @@ export class EmbeddedStore implements Store {
 }
 
 const encoder = new TextEncoder();
+
+function drop(entry: { companion?: unknown }): void {
+  if (entry.companion !== undefined) entry.companion = undefined;
+}
 
 interface Pending {
   readonly entry: StoredEntry | undefined;
