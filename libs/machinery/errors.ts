@@ -228,6 +228,12 @@ export function methodNotSupported(resource: GroupResource, action: string): Api
   return make(405, 'MethodNotAllowed', message, naming('', resource.group, resource.resource));
 }
 
+/** 405: what defines the resource is on its way out, and nothing new comes to be. */
+export function definitionTerminating(resource: GroupResource, action: string): ApiError {
+  const message = `${action} not allowed while custom resource definition is terminating`;
+  return make(405, 'MethodNotAllowed', message, naming('', resource.group, resource.resource));
+}
+
 // ── 4xx about the request ──────────────────────────────────────────────────────────────────────────────────────────
 
 /** 400: the request cannot be understood. */

@@ -91,6 +91,9 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet, con
     verbs: VERBS,
     unknownField: (label: string) => `field label not supported: ${label}`,
   };
+  const terminating = definition.metadata?.deletionTimestamp
+    ? { group, resource: definition.spec.names.plural }
+    : undefined;
   const kindOf = (version: DefinitionVersion, list: readonly ServedVersion[]): Kind =>
     Object.freeze({
       ...common,
@@ -98,7 +101,7 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet, con
       columns: columnsOf(version),
       selectableFields: selectableFieldsOf(version),
       subresources: subresourcesOf(version, { group, kind: names.kind }),
-      strategy: strategiesOf(rules.get(version) as VersionRules, hasStatus(version)).main,
+      strategy: strategiesOf(rules.get(version) as VersionRules, hasStatus(version), terminating).main,
     });
   const kind = {
     ...kindOf(storage, [...compiled.values()]),

@@ -2,7 +2,9 @@ import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import { dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { definitionTerminating } from '../../../libs/machinery/errors.ts';
 import type * as field from '../../../libs/machinery/field-errors.ts';
+import type { GroupResource } from '../../../libs/machinery/gvk.ts';
 import { sameJson } from '../../../libs/structural-schema/same-json.ts';
 import { validateUpdateMetadata } from '../registry/metadata.ts';
 import type { VersionRules } from './rules.ts';
@@ -14,8 +16,8 @@ export interface CustomStrategies {
   readonly status: StatusSubresource['strategy'];
 }
 
-/** `terminating`: the definition is on its way out, so nothing new comes to be. */
-export function strategiesOf(rules: VersionRules, hasStatus: boolean): CustomStrategies {
+/** `terminating`: this resource's definition is on its way out, so nothing new comes to be. */
+export function strategiesOf(rules: VersionRules, hasStatus: boolean, terminating?: GroupResource): CustomStrategies {
   const check = (draft: DeepReadonly<ApiObject>, old: DeepReadonly<ApiObject> | undefined, part: 'all' | 'status') =>
     rules.check(draft, old, part);
   const main: Strategy = {
@@ -24,6 +26,7 @@ export function strategiesOf(rules: VersionRules, hasStatus: boolean): CustomStr
     ...(hasStatus ? { resetFields: ['status'] } : {}),
     defaults: rules.defaults,
     prepareForCreate: (_ctx, draft) => {
+      if (terminating) throw definitionTerminating(terminating, 'create');
       if (!hasStatus) return;
       dropStatus(draft);
       // What a status is by default, it is from the beginning.

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Answer, startTestServer, type TestServer } from '../fixtures/api-server.ts';
+
+const NAME = 'things.example.com';
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const THINGS = '/apis/example.com/v1/namespaces/default/things';
+
+const definition = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: NAME },
+  spec: {
+    group: 'example.com',
+    names: { plural: 'things', kind: 'Thing' },
+    scope: 'Namespaced',
+    versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+  },
+};
+const thing = (name: string, finalizers: string[] = []) => ({
+  apiVersion: 'example.com/v1',
+  kind: 'Thing',
+  metadata: { name, finalizers },
+});
+
+/** Asks until the answer is the wanted one; two seconds at most. */
+async function until(server: TestServer, path: string, wanted: (answer: Answer) => boolean): Promise<Answer> {
+  for (let tries = 0; ; tries++) {
+    const answer = await server.send('GET', path);
+    if (wanted(answer) || tries === 100) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test('a definition goes with its instances, and while it waits for them nothing new comes to be', async () => {
+  await using server = await startTestServer();
+  await server.send('POST', DEFINITIONS, definition);
+  await until(server, THINGS, ({ code }) => code === 200);
+  assert.equal((await server.send('POST', THINGS, thing('held', ['example.com/hold']))).code, 201);
+  assert.equal((await server.send('POST', THINGS, thing('free'))).code, 201);
+
+  await server.send('DELETE', `${DEFINITIONS}/${NAME}`);
+  await until(server, `${THINGS}/free`, ({ code }) => code === 404);
+  const refused = await server.send('POST', THINGS, thing('late'));
+  assert.deepEqual(
+    { code: refused.code, reason: refused.body.reason, message: refused.body.message },
+    {
+      code: 405,
+      reason: 'MethodNotAllowed',
+      message: 'create not allowed while custom resource definition is terminating',
+    },
+  );
+  const { body } = await server.send('GET', `${DEFINITIONS}/${NAME}`);
+  const terminating = body.status.conditions.find(({ type }: { type: string }) => type === 'Terminating');
+  assert.equal(terminating?.status, 'True');
+
+  await server.send('PATCH', `${THINGS}/held`, { metadata: { finalizers: null } });
+  assert.equal((await until(server, `${DEFINITIONS}/${NAME}`, ({ code }) => code === 404)).code, 404);
+});
