@@ -50,6 +50,11 @@ export class Kubectl {
     return this.#host.exec(this.#argv(args), { ...options, env: this.#env });
   }
 
+  /** The same behind words of another program, `env A=b`; resolves with what it prints. */
+  async runWith(before: readonly string[], args: string | readonly string[]): Promise<string> {
+    return (await this.#host.exec([...before, ...this.#argv(args)], { env: this.#env })).stdout;
+  }
+
   /** What it prints, without the last line's end. */
   async text(args: string | readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<string> {
     return (await this.run(args, options)).stdout.trimEnd();
