@@ -24,12 +24,12 @@ export class MemoryLogFiles implements SimulatedLogs, LogFiles {
   append(path: string, data: Uint8Array): void {
     let file = this.#files.get(path);
     if (!file) {
-      file = { bytes: new Uint8Array(256), size: 0, inode: this.#nextInode++ };
+      file = { bytes: new Uint8Array(0), size: 0, inode: this.#nextInode++ };
       this.#files.set(path, file);
     }
     const size = Math.min(FILE_BYTES_MAX, file.size + data.length);
     if (size > file.bytes.length) {
-      const grown = new Uint8Array(Math.max(size, file.bytes.length * 2));
+      const grown = new Uint8Array(Math.max(size, file.bytes.length * 2, 256));
       grown.set(file.bytes.subarray(0, file.size));
       file.bytes = grown;
     }

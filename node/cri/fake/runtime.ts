@@ -246,6 +246,9 @@ export class SimulatedRuntime {
     }
     record.state = 'CONTAINER_RUNNING';
     record.startedNanos = this.nowNanos();
+    // There is a log from the start on, though nothing may ever be written.
+    const log = logPathOf(record);
+    if (log !== '') this.logs.append(log, new Uint8Array(0));
     record.usageSinceMs = this.clock.monotonic();
     record.exitAtMs = image.exitAfterMs === undefined ? undefined : this.clock.monotonic() + image.exitAfterMs;
     this.#run(record, image, false);
