@@ -16,6 +16,8 @@ export interface ServeLimits {
   readonly mutatingInFlightMax: number;
   /** Requests under way that read. Default 400; 0: no limit. */
   readonly readingInFlightMax: number;
+  /** Open connections; more are closed at once, before they cost a handshake. Default 16,384, at some 85 KiB each. */
+  readonly connectionsMax: number;
   /** Streams of one HTTP/2 connection. Default 1,000. */
   readonly streamsPerConnectionMax: number;
   /** Written to one watcher and not taken yet; beyond it the sender waits. Default 256 KiB. */
@@ -35,6 +37,7 @@ export const DEFAULT_LIMITS: ServeLimits = Object.freeze({
   stalledMs: 30_000,
   mutatingInFlightMax: 200,
   readingInFlightMax: 400,
+  connectionsMax: 16_384,
   streamsPerConnectionMax: 1000,
   watchBufferBytes: 256 * KIB,
   gzipBytesMin: 128 * KIB,

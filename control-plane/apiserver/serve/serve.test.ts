@@ -553,6 +553,29 @@ describe('connections', () => {
     after.close();
   });
 
+  it('beyond the bound are closed before they cost anything, and there is room again when others have gone', async () => {
+    const serving = await start(async () => answer(whole('ok')), { connectionsMax: 2 });
+    const dial = async () => {
+      const socket = tls.connect({ host: '127.0.0.1', port: serving.port, ca: certificates.authorityPem });
+      socket.on('error', () => {});
+      const [first] = await Promise.race([
+        once(socket, 'secureConnect').then(() => ['open']),
+        once(socket, 'close').then(() => ['closed']),
+      ]);
+      return { socket, first };
+    };
+    const all = [await dial(), await dial(), await dial()];
+    assert.deepEqual(
+      all.map(({ first }) => first),
+      ['open', 'open', 'closed'],
+    );
+    all[0]?.socket.destroy();
+    while (serving.counts.connections > 1) await clock.sleep(5);
+    const next = await dial();
+    assert.equal(next.first, 'open');
+    for (const { socket } of [...all, next]) socket.destroy();
+  });
+
   it('on which nothing is asked are closed after a while, those with a watch are not', async () => {
     const serving = await start(async () => answer(watchBody(() => {})), { idleMs: 200 });
     const idle = connect(serving);

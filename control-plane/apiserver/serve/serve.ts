@@ -3,7 +3,7 @@ import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '../../../libs/base/clock.ts';
+import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import {
@@ -77,6 +77,7 @@ const END_STREAM = 0x1;
 const HANDSHAKE_MS = 10_000;
 /** How long connections may still take to end, once everything on them has. */
 const LAST_MS = 250;
+const DROPS_TOLD_MS = 1000;
 
 /** Puts an API on the network: HTTP/1.1 and HTTP/2 on one TLS port. Resolves when it listens; rejects when it cannot. */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -101,6 +102,8 @@ class ApiListener implements Serving {
   readonly #exchanges = new Map<Exchange, Ends>();
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
+  #drops = 0;
+  #dropTimer: Timer | undefined;
 
   constructor(options: ServeOptions) {
     this.#options = options;
@@ -190,6 +193,7 @@ class ApiListener implements Serving {
     const cut = this.#options.clock.setTimer(() => this.#cutOff(), LAST_MS, { keepAlive: true });
     await closed;
     cut.cancel();
+    this.#dropTimer?.cancel();
     this.#bodies.stop();
     this.#context.stalled.stop();
   }
@@ -203,10 +207,11 @@ class ApiListener implements Serving {
     const server = this.#server;
     server.on('secureConnection', (socket: TLSSocket) => {
       this.#connections.add(socket);
-      this.#peers.set(socket, peerOf(socket));
       socket.once('close', () => this.#connections.delete(socket));
       socket.on('error', ignore);
     });
+    server.maxConnections = this.#limits.connectionsMax;
+    server.on('drop', () => this.#dropped());
     server.on('session', (session: http2.ServerHttp2Session) => this.#session(session));
     server.on('sessionError', ignore);
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#http1(request, response));
@@ -222,10 +227,19 @@ class ApiListener implements Serving {
     Object.assign(server, { shouldUpgradeCallback: (request: IncomingMessage) => this.#acceptsUpgrade(request) });
   }
 
+  /** Told of once in a while: whoever floods a server must not flood its log. */
+  #dropped(): void {
+    this.#drops++;
+    if (this.#dropTimer) return;
+    this.#dropTimer = this.#options.clock.setTimer(() => {
+      this.#dropTimer = undefined;
+      const { connectionsMax } = this.#limits;
+      this.#options.log.warn('connections were refused: there are too many', { refused: this.#drops, connectionsMax });
+      this.#drops = 0;
+    }, DROPS_TOLD_MS);
+  }
+
   #session(session: http2.ServerHttp2Session): void {
-    const { socket } = session;
-    const peer = peerOf(socket as TLSSocket);
-    this.#peers.set(session, peer);
     session.on('error', ignore);
     this.#sessions.add(session);
     session.once('close', () => this.#sessions.delete(session));
@@ -238,8 +252,15 @@ class ApiListener implements Serving {
     });
   }
 
+  /** Looked at with the first request: certificates of connections on which nothing is asked would only take memory. */
+  #peer(connection: object, socket: TLSSocket): Peer {
+    let peer = this.#peers.get(connection);
+    if (!peer) this.#peers.set(connection, (peer = peerOf(socket)));
+    return peer;
+  }
+
   #http1(request: IncomingMessage, response: ServerResponse): void {
-    const peer = this.#peers.get(request.socket) ?? peerOf(request.socket as TLSSocket);
+    const peer = this.#peer(request.socket, request.socket as TLSSocket);
     this.#begin(new Http1Exchange(request, response, peer));
   }
 
@@ -256,7 +277,7 @@ class ApiListener implements Serving {
     // The platform only tells clients of the bound.
     if (bytes > this.#limits.headerBytesMax) return stream.respond({ ':status': 431 }, { endStream: true });
     const { session } = stream;
-    const peer = (session && this.#peers.get(session)) ?? { address: '' };
+    const peer = session ? this.#peer(session, session.socket as TLSSocket) : NOBODY;
     const ended = (flags & END_STREAM) !== 0;
     const load = session && this.#loads.get(session);
     this.#begin(new Http2Exchange(stream, lines, method, target, ended, peer), load);
@@ -268,7 +289,7 @@ class ApiListener implements Serving {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    const peer = this.#peers.get(request.socket) ?? { address: '' };
+    const peer = this.#peer(request.socket, request.socket as TLSSocket);
     const exchange = new Http1Exchange(request, undefined as unknown as ServerResponse, peer);
     const served = new ServedRequest(exchange, this.#auditId(exchange), undefined);
     socket.once('close', () => served.abort());
@@ -446,6 +467,8 @@ class ServedRequest implements ApiRequest {
     this.#controller?.abort(GONE);
   }
 }
+
+const NOBODY: Peer = Object.freeze({ address: '' });
 
 function errorAnswer(error: ApiError): ApiResponse {
   const bytes = [new TextEncoder().encode(JSON.stringify(error.status))];
