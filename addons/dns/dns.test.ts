@@ -255,6 +255,47 @@ describe('names of others', () => {
     assert.deepEqual(broken.asked, ['udp A a.org'], 'the one that answered is asked first from then on');
   });
 
+  it('that do not exist are remembered for as long as their zone says', async () => {
+    const nobody = (minimum: number) => ({
+      flags: 3,
+      authorities: [
+        {
+          type: 'SOA' as const,
+          name: 'org',
+          ttl: 3600,
+          data: { mname: 'a.org', rname: 'b.org', serial: 1, refresh: 1, retry: 1, expire: 1, minimum },
+        },
+      ],
+    });
+    await using other = await resolver(({ name }) => nobody(name.startsWith('brief') ? 0 : 60));
+    await using dns = await setUp([other.upstream]);
+    for (const name of ['none.org', 'none.org', 'brief.org', 'brief.org']) {
+      assert.equal(rcodeOf(await udp(dns.port, bytesOf({ name, type: 'A' }))), 'NXDOMAIN');
+    }
+    assert.deepEqual(other.asked, ['udp A none.org', 'udp A brief.org', 'udp A brief.org']);
+  });
+
+  it('fail where no resolver can answer, and work again when one can', async () => {
+    let works = false;
+    await using other = await resolver(({ name }) => (works ? address(name, '192.0.2.9') : { flags: 2 }));
+    await using dns = await setUp([other.upstream]);
+    const ask = () => udp(dns.port, bytesOf({ name: 'a.org', type: 'A' }));
+    assert.equal(rcodeOf(await ask()), 'SERVFAIL');
+    works = true;
+    assert.deepEqual(datas(await ask()), ['192.0.2.9'], 'a failure is not remembered');
+  });
+
+  it('that exist without such records have none, with the zone to say so', async () => {
+    await using dns = await setUp();
+    const given = await udp(dns.port, bytesOf({ name: 'web.shop.svc.cluster.local', type: 'AAAA' }));
+    assert.equal(rcodeOf(given), 'NOERROR');
+    assert.deepEqual(datas(given), []);
+    assert.deepEqual(
+      given.authorities?.map(({ type, name }) => `${type} ${name}`),
+      ['SOA cluster.local'],
+    );
+  });
+
   it('stand behind the CNAME of an ExternalName', async () => {
     await using other = await resolver(({ name }) => address(name, '192.0.2.4'));
     await using dns = await setUp([other.upstream]);

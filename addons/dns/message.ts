@@ -5,6 +5,7 @@ import type { DnsRecord } from './answer.ts';
 const UDP_BYTES_MIN = 512;
 const UDP_BYTES_MAX = 1232;
 const HEADER_BYTES = 12;
+const TYPE_SOA = 6;
 const TYPE_OPT = 41;
 
 export const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const;
@@ -158,7 +159,8 @@ export function readForeign(bytes: Uint8Array, query: DnsQuery, id: number): For
   const ttlOffsets: number[] = [];
   let ttlSecondsMin: number | undefined;
   let at = end;
-  const count = view.getUint16(6) + view.getUint16(8) + view.getUint16(10);
+  const answers = view.getUint16(6);
+  const count = answers + view.getUint16(8) + view.getUint16(10);
   for (let i = 0; i < count; i++) {
     const fixed = nameEnd(bytes, at);
     if (fixed === undefined || fixed + 10 > bytes.length) return undefined;
@@ -168,6 +170,9 @@ export function readForeign(bytes: Uint8Array, query: DnsQuery, id: number): For
     }
     at = fixed + 10 + view.getUint16(fixed + 8);
     if (at > bytes.length) return undefined;
+    // How long nothing stays nothing the zone says in the last field of its SOA (RFC 2308).
+    if (answers === 0 && view.getUint16(fixed) === TYPE_SOA && at - fixed >= 14)
+      ttlSecondsMin = Math.min(ttlSecondsMin ?? Number.POSITIVE_INFINITY, view.getUint32(at - 4));
   }
   return { bytes: copyOf(bytes), rcode: flags & 15, truncated: (flags & 0x0200) !== 0, ttlOffsets, ttlSecondsMin };
 }
