@@ -57,15 +57,22 @@ export class ClusterTime {
   async drive<T>(work: Promise<T>): Promise<T> {
     const { clock } = this;
     if (!(clock instanceof VirtualClock)) return work;
+    // Within a step of somebody else's, who goes on until their own work is done.
+    if (this.#advancing) return work;
     let done = false;
     const ended = () => {
       done = true;
     };
     work.then(ended, ended);
     await clock.settle();
-    // Where somebody else moves time already, they do it for this work too.
-    for (let step = 0; !done && !this.#advancing && this.#waiting === 0; step++) {
-      if (step >= DRIVE_STEPS_MAX) throw await this.#never('what was begun did not end within 10m', undefined);
+    for (let step = 0; !done; ) {
+      if (this.#step) {
+        await this.#step.catch(() => undefined);
+        continue;
+      }
+      // Who moves time from now on does it for this work too.
+      if (this.#advancing || this.#waiting > 0) break;
+      if (step++ >= DRIVE_STEPS_MAX) throw await this.#never('what was begun did not end within 10m', undefined);
       this.#step = this.#move(() => clock.advance(DRIVE_STEP_MS, () => done)).finally(() => {
         this.#step = undefined;
       });
