@@ -1,3 +1,4 @@
+import { persistentVolume } from '../../api/core/persistentvolume/kind.ts';
 import { persistentVolumeClaim } from '../../api/core/persistentvolumeclaim/kind.ts';
 import { pod } from '../../api/core/pod/kind.ts';
 import { service } from '../../api/core/service/kind.ts';
@@ -10,7 +11,7 @@ import { role } from '../../api/rbac/role/kind.ts';
 import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
 import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
 import { volumeAttachment } from '../../api/storage/volumeattachment/kind.ts';
-import type { PersistentVolumeClaim, Pod, Service } from '../../api/types/core/v1.generated.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, Service } from '../../api/types/core/v1.generated.ts';
 import type { FlowSchema, PriorityLevelConfiguration } from '../../api/types/flowcontrol/v1.generated.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
 import type { VolumeAttachment } from '../../api/types/storage/v1.generated.ts';
@@ -372,6 +373,7 @@ function nodeGraph(caches: Caches): NodeGraph {
     pod: (namespace, name) => find<Pod>(pod, namespace, name),
     volumeOf: (namespace, claim) =>
       find<PersistentVolumeClaim>(persistentVolumeClaim, namespace, claim)?.spec?.volumeName,
+    volume: (name) => find<PersistentVolume>(persistentVolume, '', name),
     attachmentNode: (name) => find<VolumeAttachment>(volumeAttachment, '', name)?.spec?.nodeName,
   };
 }

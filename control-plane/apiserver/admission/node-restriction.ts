@@ -9,7 +9,7 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import { forbidden } from '../../../libs/machinery/errors.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
-import { nodeOf } from '../authz/node.ts';
+import { namesOf, nodeOf } from '../authz/node.ts';
 
 const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
 const RESTRICTED_PREFIX = 'node-restriction.kubernetes.io/';
@@ -118,13 +118,18 @@ async function checkMirror(node: string, pod: DeepReadonly<Pod>, registry: Regis
       throw refuse(`node "${node}" can only create pods with an owner reference set to itself`);
   }
   if (spec.serviceAccountName) throw refuse(`node "${node}" can not create pods that reference a service account`);
-  const text = JSON.stringify(spec);
-  if (/"(secret|secretRef|secretKeyRef)":/.test(text))
-    throw refuse(`node "${node}" can not create pods that reference secrets`);
-  if (/"(configMap|configMapRef|configMapKeyRef)":/.test(text))
-    throw refuse(`node "${node}" can not create pods that reference configmaps`);
-  if (text.includes('"persistentVolumeClaim":'))
+  for (const resource of ['secrets', 'configmaps'] as const) {
+    if (namesOf(pod, resource).length > 0)
+      throw refuse(`node "${node}" can not create pods that reference ${resource}`);
+  }
+  const volumes = spec.volumes ?? [];
+  if (volumes.some(({ projected }) => projected?.sources?.some((source) => source.clusterTrustBundle))) {
+    throw refuse(`node "${node}" can not create pods that reference clustertrustbundles`);
+  }
+  if (volumes.some((volume) => volume.persistentVolumeClaim))
     throw refuse(`node "${node}" can not create pods that reference persistentvolumeclaims`);
+  if ((spec.resourceClaims ?? []).length > 0)
+    throw refuse(`node "${node}" can not create pods that reference resourceclaims`);
 }
 
 function checkNode(node: string, request: DeepReadonlyAdmission, refuse: Refuse): void {

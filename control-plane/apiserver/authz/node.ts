@@ -1,4 +1,4 @@
-import type { Pod } from '../../../api/types/core/v1.generated.ts';
+import type { PersistentVolume, Pod } from '../../../api/types/core/v1.generated.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { parseFieldSelector } from '../../../libs/machinery/fields.ts';
@@ -13,6 +13,7 @@ export interface NodeGraph {
   pod(namespace: string, name: string): DeepReadonly<Pod> | undefined;
   /** `spec.volumeName` of a claim. */
   volumeOf(namespace: string, claim: string): string | undefined;
+  volume(name: string): DeepReadonly<PersistentVolume> | undefined;
   /** `spec.nodeName` of a volume attachment. */
   attachmentNode(name: string): string | undefined;
 }
@@ -102,7 +103,17 @@ export class NodeAuthorizer implements Authorizer {
         claimsOf(pod).some((claim) => this.#graph.volumeOf(pod.metadata?.namespace ?? '', claim) === name),
       );
     }
-    return pods.some((pod) => pod.metadata?.namespace === namespace && namesOf(pod, resource).includes(name));
+    if (pods.some((pod) => pod.metadata?.namespace === namespace && namesOf(pod, resource).includes(name))) return true;
+    return resource === 'secrets' && pods.some((pod) => this.#volumesNeed(pod, namespace, name));
+  }
+
+  /** Whether a volume that a pod's claims are bound to is reached with the secret. */
+  #volumesNeed(pod: DeepReadonly<Pod>, namespace: string, secret: string): boolean {
+    const own = pod.metadata?.namespace ?? '';
+    return claimsOf(pod).some((claim) => {
+      const volume = this.#graph.volume(this.#graph.volumeOf(own, claim) ?? '');
+      return secretsOfVolume(volume, own).some((one) => one.name === secret && one.namespace === namespace);
+    });
   }
 
   #token(node: string, a: RequestAttributes): Verdict {
@@ -176,7 +187,7 @@ const claimsOf = (pod: DeepReadonly<Pod>): string[] => {
 };
 
 /** The names of a kind that a pod refers to. */
-function namesOf(pod: DeepReadonly<Pod>, resource: string): readonly string[] {
+export function namesOf(pod: DeepReadonly<Pod>, resource: string): readonly string[] {
   const { spec } = pod;
   if (!spec) return [];
   switch (resource) {
@@ -195,6 +206,25 @@ function namesOf(pod: DeepReadonly<Pod>, resource: string): readonly string[] {
     default:
       return [];
   }
+}
+
+/** References to secrets in a volume's source; those that name no namespace are of the claim's. */
+function secretsOfVolume(
+  volume: DeepReadonly<PersistentVolume> | undefined,
+  claimNamespace: string,
+): { readonly namespace: string; readonly name: string }[] {
+  const { azureFile, ...spec } = volume?.spec ?? {};
+  const found = Object.values(spec).flatMap((source) =>
+    typeof source !== 'object' || source === null
+      ? []
+      : Object.entries(source as Record<string, unknown>)
+          .filter(([key]) => key.toLowerCase().endsWith('secretref'))
+          .map(([, ref]) => ref as { readonly name?: string; readonly namespace?: string } | null),
+  );
+  const file = azureFile && { name: azureFile.secretName, namespace: azureFile.secretNamespace };
+  return [...found, file].flatMap((ref) =>
+    ref?.name ? [{ name: ref.name, namespace: ref.namespace || claimNamespace }] : [],
+  );
 }
 
 /** Members whose value names the object, by the name of the member that holds them. */

@@ -558,10 +558,10 @@ describe('connections', () => {
     const dial = async () => {
       const socket = tls.connect({ host: '127.0.0.1', port: serving.port, ca: certificates.authorityPem });
       socket.on('error', () => {});
-      const [first] = await Promise.race([
-        once(socket, 'secureConnect').then(() => ['open']),
-        once(socket, 'close').then(() => ['closed']),
-      ]);
+      const first = await new Promise<string>((resolve) => {
+        socket.once('secureConnect', () => resolve('open'));
+        socket.once('close', () => resolve('closed'));
+      });
       return { socket, first };
     };
     const all = [await dial(), await dial(), await dial()];
