@@ -141,7 +141,7 @@ export function validateSuccessPolicy(
 }
 
 /** How many indexes `0,2-4` names, or what is wrong with it. */
-function countIndexes(text: string, completions: number): number | string {
+export function countIndexes(text: string, completions: number): number | string {
   if (text === '') return 0;
   let previous: number | undefined;
   let count = 0;
