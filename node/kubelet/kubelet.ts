@@ -13,6 +13,7 @@ import { isNotFound } from '../../libs/machinery/errors.ts';
 import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
 import { admit, type Rejection } from './admission/admission.ts';
+import { PREEMPTION, victimsOf } from './admission/preemption.ts';
 import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';
 import { Cgroups } from './containers/cgroups.ts';
@@ -28,7 +29,7 @@ import { NodeStatusReporter } from './node-status/node-status.ts';
 import { ReferencedObjects } from './objects.ts';
 import { Allocations } from './pod/allocations.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './pod/objects.ts';
-import type { NodeDecision } from './pod/state.ts';
+import { isAlive, type NodeDecision } from './pod/state.ts';
 import { StatusWriter } from './pod/status-writer.ts';
 import { PodWorker } from './pod/worker.ts';
 import { isMirror, isStatic, StaticPods } from './static-pods/static-pods.ts';
@@ -94,6 +95,7 @@ class NodeKubelet implements Kubelet {
   #runtimeName = '';
   #hostIps: readonly string[] = [];
   #stopped = false;
+  readonly #ended = new AbortController();
   /** What an earlier kubelet left has been found: what comes from now on is new. */
   #adopted = false;
 
@@ -219,6 +221,7 @@ class NodeKubelet implements Kubelet {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#ended.abort(new Error('the kubelet stops'));
     for (const one of this.#disposables) one[Symbol.dispose]();
     await Promise.all([
       this.#changes.stop(),
@@ -256,7 +259,14 @@ class NodeKubelet implements Kubelet {
     if (this.#confirming.has(uidOf(pod))) return void this.#confirming.set(uidOf(pod), pod);
     const rejection = unwanted || this.#wasTaken(pod) ? undefined : this.#admit(pod, this.#status.node);
     if (!rejection) return this.#begin(pod, unwanted);
-    if (!BY_NODE.has(rejection.reason)) return this.#reject(pod, rejection);
+    if (!BY_NODE.has(rejection.reason)) {
+      const victims = rejection.reason.startsWith('OutOf')
+        ? victimsOf(pod, this.#active(), this.env.allocatable())
+        : [];
+      if (victims.length === 0) return this.#reject(pod, rejection);
+      this.#confirming.set(uidOf(pod), pod);
+      return void this.#preempt(pod, victims);
+    }
     // What is known of the node may be old: labels and taints change without us.
     this.#confirming.set(uidOf(pod), pod);
     void this.#confirm(pod);
@@ -272,6 +282,25 @@ class NodeKubelet implements Kubelet {
     this.#confirming.delete(uid);
     if (!pod || this.#stopped) return;
     const rejection = this.#admit(pod, node);
+    if (rejection) this.#reject(pod, rejection);
+    else this.#begin(pod);
+  }
+
+  /** Ends others for a critical pod, which begins once nothing of them runs. */
+  async #preempt({ metadata }: NodePod, victims: readonly NodePod[]): Promise<void> {
+    const workers = victims.flatMap((victim) => this.#workers.get(uidOf(victim)) ?? []);
+    for (const worker of workers) worker.evict(PREEMPTION.message, Number.POSITIVE_INFINITY, PREEMPTION.reason);
+    const uid = metadata?.uid ?? '';
+    while (
+      !this.#stopped &&
+      this.#confirming.has(uid) &&
+      workers.some(({ observed }) => observed.containers.some(isAlive))
+    )
+      await this.env.clock.sleep(PREEMPTION_LOOK_MS, this.#ended.signal).catch(() => {});
+    const pod = this.#confirming.get(uid);
+    this.#confirming.delete(uid);
+    if (!pod || this.#stopped) return;
+    const rejection = this.#admit(pod, this.#status.node);
     if (rejection) this.#reject(pod, rejection);
     else this.#begin(pod);
   }
@@ -369,6 +398,7 @@ class NodeKubelet implements Kubelet {
   }
 }
 
+const PREEMPTION_LOOK_MS = 100;
 const APP_ARMOR = '/sys/module/apparmor/parameters/enabled';
 /** Reasons that depend on what the node's object says. */
 const BY_NODE: ReadonlySet<string> = new Set(['NodeAffinity', 'TaintToleration']);

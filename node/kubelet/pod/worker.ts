@@ -173,12 +173,12 @@ export class PodWorker {
   }
 
   /** Ends the pod because the node has to; it fails for good. The first who says so is heard. */
-  evict(message: string, graceMs: number): void {
+  evict(message: string, graceMs: number, reason = 'Evicted'): void {
     if (this.#memory.decision || this.#unwanted) return;
-    this.#memory.decision = { phase: 'Failed', reason: 'Evicted', message, disrupted: true };
+    this.#memory.decision = { phase: 'Failed', reason, message, disrupted: true };
     this.#graceMsMax = graceMs;
     this.#job?.abort.abort(new Error('the pod is being ended'));
-    this.#tell('Warning', 'Evicted', message);
+    this.#tell('Warning', reason, message);
     this.poke();
   }
 
