@@ -1,4 +1,6 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
+import { DecodeError } from '../../../libs/machinery/codec/errors.ts';
+import { decodeAny } from '../../../libs/machinery/codec/json.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { configMapKey } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
@@ -45,24 +47,22 @@ export function validateSecret({ data = {}, type = '', metadata }: Seen): field.
 
 function validateConfig(value: string | undefined, at: field.Path): field.ErrorList {
   if (value === undefined) return [field.required(at)];
-  const problem = jsonProblem(atob(value));
+  const problem = jsonProblem(Uint8Array.from(atob(value), (char) => char.charCodeAt(0)));
   return problem === undefined ? [] : [field.invalid(at, REDACTED, problem)];
 }
 
 /** What is wrong with a text that should be a JSON object, in the words that clients know. */
-function jsonProblem(text: string): string | undefined {
+function jsonProblem(bytes: Uint8Array): string | undefined {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && !Array.isArray(value)) return undefined;
-    const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-    return `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
-  } catch {
-    const first = text.trimStart()[0];
-    if (first === undefined) return 'unexpected end of JSON input';
-    return /[[{"\d-]/.test(first)
-      ? 'unexpected end of JSON input'
-      : `invalid character '${first}' looking for beginning of value`;
+    value = decodeAny(bytes);
+  } catch (error) {
+    if (error instanceof DecodeError) return error.message;
+    throw error;
   }
+  if (typeof value === 'object' && !Array.isArray(value)) return undefined;
+  const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return `json: cannot unmarshal ${kind === 'bigint' ? 'number' : kind} into Go value of type map[string]interface {}`;
 }
 
 const FIXED = 'field is immutable when `immutable` is set';
