@@ -55,7 +55,9 @@ export async function fuzzWire(seed: string, count: number): Promise<{ problem: 
       }
       const actual = await send(serving.port, agent, request);
       const bytes = Buffer.concat([...expected.body.bytes()]);
-      if (actual.code !== expected.code || !actual.body.equals(bytes)) {
+      // The wire counts the bytes of its answers; in one process there are none.
+      const same = request.path === '/metrics' || actual.body.equals(bytes);
+      if (actual.code !== expected.code || !same) {
         const problem = `${actual.code} over TLS, ${expected.code} in-process: ${JSON.stringify(request).slice(0, 2000)}`;
         return {
           problem: `${problem}\n${actual.body.toString().slice(0, 500)}\n${bytes.toString().slice(0, 500)}`,

@@ -23,7 +23,10 @@ const definition = {
     group: 'example.com',
     scope: 'Cluster',
     names: { plural: 'places', singular: 'place', kind: 'Place' },
-    versions: [version('v1', { address: text }, true), version('v2', { host: text, port: text }, false)],
+    versions: [
+      version('v1', { address: text }, true),
+      version('v2', { host: text, port: { type: 'string', maxLength: 5 } }, false),
+    ],
     conversion: {
       strategy: 'Webhook',
       webhook: { conversionReviewVersions: ['v1'], clientConfig: { url: 'https://hooks.example/convert' } },
@@ -91,6 +94,26 @@ test('written in one version, read in the other', async () => {
   assert.deepEqual(stored.body.spec, { address: 'h:1' });
   const changed = await server.send('PATCH', `${GROUP}/v2/places/a`, { spec: { port: '2' } });
   assert.deepEqual(changed.body.spec, { host: 'h', port: '2' });
+  assert.deepEqual((await server.send('GET', `${GROUP}/v1/places/a`)).body.spec, { address: 'h:2' });
+});
+
+test('what is written must be right in the version that it is written in', async () => {
+  await using server = await withPlaces(converting([]));
+  const long = { host: 'h', port: '123456' };
+  const refusal = 'Place.example.com "a" is invalid: spec.port: Too long: may not be more than 5 bytes';
+  const made = await server.send('POST', `${GROUP}/v2/places`, place('a', 'v2', long));
+  assert.deepEqual([made.code, made.body.message], [422, refusal]);
+  // The stored version has no such rule.
+  const other = await server.send('POST', `${GROUP}/v1/places`, place('a', 'v1', { address: 'h:1' }));
+  assert.equal(other.code, 201);
+  const patched = await server.send('PATCH', `${GROUP}/v2/places/a`, { spec: long });
+  assert.deepEqual([patched.code, patched.body.message], [422, refusal]);
+  const { resourceVersion } = other.body.metadata;
+  const object = { ...place('a', 'v2', long), metadata: { name: 'a', resourceVersion } };
+  const put = await server.send('PUT', `${GROUP}/v2/places/a`, object);
+  assert.deepEqual([put.code, put.body.message], [422, refusal]);
+  const right = await server.send('PUT', `${GROUP}/v2/places/a`, { ...object, spec: { host: 'h', port: '2' } });
+  assert.equal(right.code, 200, right.body.message);
   assert.deepEqual((await server.send('GET', `${GROUP}/v1/places/a`)).body.spec, { address: 'h:2' });
 });
 

@@ -24,6 +24,7 @@ import { createObject, matchNamespace } from './create.ts';
 import {
   admissionRequest,
   type Engine,
+  fromStorage,
   runAdmit,
   runValidate,
   storedResource,
@@ -118,11 +119,29 @@ function changeConverted(
         const before = old?.object();
         if (before) await prepare.fromStorage([before], ctx.signal);
         const { object, ...rest } = await change.next(old);
+        if (before) checkAsSent(ctx, target, change, object, fromStorage(resource, before));
         await prepare.toStorage(object, ctx.signal);
         return { ...rest, object: toStorage(resource, object) };
       },
     },
   );
+}
+
+/** What a webhook shall convert must be right in the version that it was sent in: the other one may not show what is wrong. */
+function checkAsSent(
+  ctx: RequestContext,
+  { resource: { kind }, name }: Target,
+  { rules }: Change,
+  object: ApiObject,
+  before: DeepReadonly<ApiObject>,
+): void {
+  rules.defaults?.(object);
+  object.metadata ??= {};
+  rules.prepareForUpdate?.(ctx, object as Draft, before);
+  // Metadata is no version's, and is looked at when it is whole.
+  const { metadata } = before;
+  const errors = rules.validateUpdate?.({ ...object, metadata } as DeepReadonly<ApiObject>, before, ctx) ?? [];
+  if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, name, errors);
 }
 
 async function newest(engine: Engine, target: Target, key: string): Promise<CachedObject | undefined> {
