@@ -23,4 +23,8 @@ export function percentOf(value: number | string | undefined): number | undefine
   return typeof value === 'string' && /^[0-9]+%$/.test(value) ? Number.parseInt(value, 10) : undefined;
 }
 
-export const isZero = (value: number | string | undefined): boolean => (percentOf(value) ?? value ?? 0) === 0;
+/** Whether it comes to none; a text that is no number does. */
+export function isZero(value: number | string | undefined): boolean {
+  const number = percentOf(value) ?? (typeof value === 'string' && !/^[+-]?\d+$/.test(value) ? 0 : Number(value ?? 0));
+  return number === 0;
+}

@@ -14,7 +14,17 @@ const RETENTION = ['Delete', 'Retain'];
 /** Its name becomes the beginning of its pods' host names. */
 export const statefulSetName = (name: string): readonly string[] => dns1123Label(name);
 
-export function validateStatefulSet({ spec }: Seen): field.ErrorList {
+export function validateStatefulSet(set: Seen): field.ErrorList {
+  const { serviceName } = set.spec;
+  // It becomes the domain of the pods; sets that are there with another one keep it.
+  const problems = serviceName ? dns1123Label(serviceName) : [];
+  return [
+    ...problems.map((text) => field.invalid(at.child('serviceName'), serviceName, text)),
+    ...validateStoredStatefulSet(set),
+  ];
+}
+
+function validateStoredStatefulSet({ spec }: Seen): field.ErrorList {
   const { errors, compiled } = validateSelector(spec.selector, 'statefulset', at.child('selector'));
   const errorsBefore: field.ErrorList = [];
   const policy = spec.podManagementPolicy;
@@ -81,7 +91,7 @@ const CHANGEABLE = [
 ] as const;
 
 export function validateStatefulSetUpdate(set: Seen, old: Seen): field.ErrorList {
-  const errors = validateStatefulSet(set);
+  const errors = validateStoredStatefulSet(set);
   if (!sameValue(fixedPart(set.spec), fixedPart(old.spec))) {
     const names = CHANGEABLE.map((name) => `'${name}'`);
     const list = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
