@@ -22,6 +22,31 @@ export type {
 export { createCluster } from './create-cluster.ts';
 export type { Duration } from './duration.ts';
 export { ClusterUsageError, HistoryFileError, ManifestError, NeverSettledError } from './errors.ts';
+export {
+  type AnswerEvent,
+  type ClusterView,
+  type Exploration,
+  ExplorationFailure,
+  type ExploredFault,
+  type ExploreOptions,
+  explore,
+  type Failure,
+  type FaultChoice,
+  type Invariant,
+  type InvariantSource,
+  type Perturbation,
+  ReplayFileError,
+  replay,
+  type Scenario,
+  ScenarioError,
+  type Schedule,
+  type StoredObject,
+  standardInvariants,
+  type Verdict,
+  type WatchFacts,
+  type WatchTold,
+  type WriteEvent,
+} from './explore/index.ts';
 export type { ActiveFault, ApiFault, ClusterFaults, FaultCounts, FaultKind } from './faults/cluster-faults.ts';
 export type { History, HistoryEntry } from './history.ts';
 export type { ManifestSource } from './manifests.ts';

@@ -46,7 +46,7 @@ export class Disturber {
 
   begin(): void {
     for (const one of this.#schedule.perturbations) {
-      if (isRequestFault(one.fault)) this.#cluster.faults.add(requestFault(one));
+      if (isRequestFault(one.fault) && one.fault !== 'expire') this.#cluster.faults.add(requestFault(one));
       else this.#after(one.atMs, () => this.#start(one));
     }
   }
@@ -140,6 +140,13 @@ export class Disturber {
         return () => faults.resume(of ?? '');
       case 'watch-break':
         faults.breakWatches(one.resource === undefined ? {} : { resources: [one.resource] });
+        return 'at once';
+      case 'expire':
+        faults.add(requestFault(one));
+        faults.breakWatches({
+          ...(one.resource === undefined ? {} : { resources: [one.resource] }),
+          ...(of === undefined ? {} : { users: [of] }),
+        });
         return 'at once';
       case 'slow-watch': {
         const slow = { user: of ?? '', resource: one.resource ?? '', byMs };

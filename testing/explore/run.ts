@@ -161,7 +161,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
     durationMs: ranMs,
     requests: ways.requests,
     nodes: cluster.nodes.map(({ name }) => name),
-    components: from.components,
+    components: from.components.map((one) => (typeof one === 'string' ? one : one.name)),
   };
   await cluster[Symbol.asyncDispose]();
   return {

@@ -84,6 +84,8 @@ function draw(fault: ExploredFault, profile: Profile, random: Random, longestMs:
   if (isRequestFault(fault)) {
     const kind = of(candidates(fault, profile.requests), random);
     const common = { fault, atMs: 0, of: kind.user, verb: kind.verb, resource: kind.resource };
+    // It takes a broken watch for a client to ask where it was.
+    if (fault === 'expire') return { ...common, atMs: random.int(Math.ceil(profile.durationMs * 1.2) + 1), times: 1 };
     const times = 1 + (random.next() < 0.3 ? random.int(8) : 0);
     return {
       ...common,
@@ -119,9 +121,25 @@ function draw(fault: ExploredFault, profile: Profile, random: Random, longestMs:
   return { fault, atMs, forMs };
 }
 
+/** What goes on beside every scenario and seldom changes its course. */
+const ASIDE: ReadonlySet<string> = new Set([
+  'leases',
+  'flowschemas',
+  'prioritylevelconfigurations',
+  'apiservices',
+  'clusterroles',
+  'clusterrolebindings',
+  'roles',
+  'rolebindings',
+  'servicecidrs',
+  'ipaddresses',
+  'priorityclasses',
+]);
+
 /** Kinds of requests that a fault can befall. */
 function candidates(fault: ExploredFault, requests: readonly RequestKind[]): readonly RequestKind[] {
-  return requests.filter(({ verb }) => {
+  return requests.filter(({ verb, resource }) => {
+    if (ASIDE.has(resource)) return false;
     if (fault === 'expire' || fault === 'slow-watch') return verb === 'watch';
     if (fault === 'stale') return verb === 'get' || verb === 'list';
     if (fault === 'duplicate' || fault === 'lose-answer') return WRITES.has(verb);
@@ -167,7 +185,7 @@ export function describePerturbation(one: Perturbation): string {
     case 'stale':
       return `stale: ${which} of ${requests} is answered as before`;
     case 'expire':
-      return `expire: ${which} of ${requests} is told that its revision is gone`;
+      return `expire: a ${requests} breaks, and begins anew as its revision is gone`;
     case 'slow-link':
       return `slow-link: requests of ${one.of} take ${seconds(one.byMs ?? 0)}${lasts}`;
     case 'lossy-link':

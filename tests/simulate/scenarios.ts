@@ -1,5 +1,4 @@
-import type { Scenario } from '../../testing/explore/index.ts';
-import type { Cluster, ClusterOptions } from '../../testing/index.ts';
+import type { Cluster, ClusterOptions, Scenario } from '../../testing/index.ts';
 
 /** The controllers that small applications need: a cluster without the others is sooner there. */
 const CONTROLLERS = [

@@ -454,7 +454,9 @@ export class PodWorker {
         await Promise.all([volumes.remove(this.uid), cgroups.remove(this.uid)]);
         this.#settled = true;
         this.#showStatus();
-        await statuses.flushed(this.uid);
+        // A kubelet that stops does not wait for a server that does not answer.
+        await Promise.race([statuses.flushed(this.uid), this.#ended.promise]);
+        if (this.#stopped) return;
       }
     }
     const deleted = this.#pod.metadata?.deletionTimestamp !== undefined;
