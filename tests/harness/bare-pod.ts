@@ -34,7 +34,11 @@ export interface BarePod {
  * A pod of one container by the fewest calls the CRI allows: the yardstick for the kubelet's own pods. The network must
  * have been configured (`writeCniConfiguration`). Resolves when the container's process runs.
  */
-export async function runBarePod(client: CriClient, containerd: Containerd, options: BarePodOptions): Promise<BarePod> {
+export async function runBarePod(
+  client: CriClient,
+  containerd: Pick<Containerd, 'host'>,
+  options: BarePodOptions,
+): Promise<BarePod> {
   const { host } = containerd;
   const cgroupParent = `${host.cgroupParent}/${options.name}`;
   const logDirectory = join(host.folder, 'logs', options.name);
