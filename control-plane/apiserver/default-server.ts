@@ -274,6 +274,8 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const sha256 = (text: string) => keys.digest('sha256', text);
   observed.watchStorage(kinds, caches);
   observed.watchFairness(fairness);
+  const version = versionInfo(options.platform, options.runtime);
+  observed.build(version);
   if (options.process) observed.watchProcess(options.process);
   const checks = [
     ...standardChecks({
@@ -303,7 +305,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       paths: ['/healthz', '/livez', '/metrics', '/readyz', '/statusz', '/version'],
       flags: options.flags ?? {},
     }),
-    versionEndpoint(versionInfo(options.platform, options.runtime)),
+    versionEndpoint(version),
     discoveryEndpoint({ kinds, serverAddress: options.serverAddress, sha256, remote: () => aggregator.groups }),
     openApiEndpoint({
       kinds,

@@ -49,6 +49,12 @@ it('/metrics counts requests by what they asked for, and is not for everybody', 
   const plugin = 'apiserver_admission_controller_admission_duration_seconds_count{name="NamespaceLifecycle"';
   assert.equal(counted(`${plugin},${refused}`), '1');
 
+  assert.match(admission, /^kubernetes_build_info\{major="1",minor="36",git_version="v1\.36\.2\+tutti",.*\} 1$/m);
+  const deprecated = 'apiserver_requested_deprecated_apis{group="",version="v1",resource="endpoints"';
+  assert.ok(!admission.includes(deprecated));
+  await get('/api/v1/namespaces/default/endpoints');
+  assert.ok((await text()).includes(deprecated));
+
   const watch = await get('/api/v1/configmaps', 'watch=1');
   assert.ok(watch?.body.form === 'watch');
   const handle = watch.body.open({ event: () => true, end() {} });

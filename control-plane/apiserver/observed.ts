@@ -2,6 +2,7 @@ import type { RequestAttributes } from '../../libs/kind/request.ts';
 import { type Counter, type Gauge, type Histogram, MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Caches } from './cache/caches.ts';
 import { resourcePrefix } from './cache/keys.ts';
+import type { VersionInfo } from './endpoints/version.ts';
 import type { Fairness, LevelFigures, RejectReason } from './fairness/fairness.ts';
 import type { KindSet } from './registry/kind-set.ts';
 
@@ -43,6 +44,7 @@ export class Observed {
   readonly #steps: Histogram;
   readonly #webhooks: Histogram;
   readonly #sizes: Histogram;
+  readonly #deprecated: Gauge;
 
   constructor() {
     const { metrics } = this;
@@ -94,6 +96,11 @@ export class Observed {
       ['name', ...asked],
       [...ADMISSION_SECONDS, 10, 25],
     );
+    this.#deprecated = metrics.gauge(
+      'apiserver_requested_deprecated_apis',
+      'Versions of resources that somebody asked for and that will go; no release is told where none is known.',
+      ['group', 'version', 'resource', 'subresource', 'removed_release'],
+    );
     this.#sizes = metrics.histogram(
       'apiserver_response_sizes',
       'Bytes of answers that are there as a whole, by what was asked for.',
@@ -126,6 +133,21 @@ export class Observed {
     this.#durations.observe(seconds, verb, dryRun, group, version, resource, subresource, scope, COMPONENT);
     const code = String(request.code);
     this.#requests.add(1, verb, dryRun, group, version, resource, subresource, scope, COMPONENT, code);
+  }
+
+  deprecated({ group, version, resource, subresource }: RequestAttributes): void {
+    this.#deprecated.set(1, group, version, resource, subresource, '');
+  }
+
+  /** What `/version` says, as labels. */
+  build(info: VersionInfo): void {
+    const { major, minor, gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform } = info;
+    const labels = 'major minor git_version git_commit git_tree_state build_date go_version compiler platform'.split(
+      ' ',
+    );
+    this.metrics
+      .gauge('kubernetes_build_info', 'What is running: always 1.', labels)
+      .set(1, major, minor, gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform);
   }
 
   sized(request: Pick<ObservedRequest, 'attributes' | 'known'>, bytes: number): void {

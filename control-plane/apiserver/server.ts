@@ -296,9 +296,11 @@ export class ApiServer {
   #told(response: ApiResponse, attributes: RequestAttributes, query: URLSearchParams, beganMs: number): ApiResponse {
     const { observed } = this.#options;
     if (!observed) return response;
-    const known =
-      attributes.isResourceRequest &&
-      this.engine.kinds.find(attributes.group, attributes.version, attributes.resource) !== undefined;
+    const found = attributes.isResourceRequest
+      ? this.engine.kinds.find(attributes.group, attributes.version, attributes.resource)
+      : undefined;
+    const known = found !== undefined;
+    if (found?.served.deprecationWarning) observed.deprecated(attributes);
     observed.answered({
       attributes,
       code: response.code,
