@@ -70,10 +70,13 @@ function validateList(list: Readonly<Record<string, string>> | undefined, at: fi
 const isCounted = (name: string): boolean => COUNTED.includes(name) || name.startsWith('count/');
 const isHugePages = (name: string): boolean => /^(requests\.)?hugepages-/.test(name);
 
+/** One of the names that quotas know without a domain. */
+const isStandard = (name: string): boolean =>
+  COUNTED.includes(name) || COMPUTE.includes(name) || OTHER.includes(name) || isHugePages(name);
+
 function validateName(name: string, at: field.Path): field.ErrorList {
   const errors = qualifiedName(name).map((text) => field.invalid(at, name, text));
-  const standard = COUNTED.includes(name) || COMPUTE.includes(name) || OTHER.includes(name) || isHugePages(name);
-  if (!name.includes('/') && !standard) {
+  if (!name.includes('/') && !isStandard(name)) {
     errors.push(field.invalid(at, name, 'must be a standard resource for quota'));
   }
   return errors;
@@ -90,8 +93,8 @@ function appliesTo(scope: string, resource: string): boolean {
 }
 
 function validateScopes(spec: DeepReadonly<ResourceQuotaSpec>, at: field.Path): field.ErrorList {
-  // Counts of objects by resource and group are nobody's scope.
-  const resources = Object.keys(spec.hard ?? {}).filter((name) => !name.includes('/'));
+  // Counts of objects by resource and group are nobody's scope, and what is no resource is told as that.
+  const resources = Object.keys(spec.hard ?? {}).filter(isStandard);
   const errors: field.ErrorList = [];
   const scopes = spec.scopes ?? [];
   const scopesAt = at.child('scopes');
