@@ -10,6 +10,7 @@ import { createInformers } from '../libs/client/informers.ts';
 import type { Client, Informers } from '../libs/kind/client.ts';
 import type { FeatureGates, PlannedAction, Reconciler } from '../libs/kind/reconciler.ts';
 import type { ClusterUser } from './cluster.ts';
+import { WATCH_SECONDS } from './duration.ts';
 import { ClusterUsageError } from './errors.ts';
 
 /** The components that come with Tutti and that a cluster may do without. */
@@ -90,7 +91,13 @@ export async function startUserComponent(
   { name, start }: UserComponent,
   { client, clock, random, keys, log, featureGates }: UserComponentOptions,
 ): Promise<{ stop(): Promise<void> }> {
-  const informers = createInformers({ client, clock, random: random.fork('informers'), log });
+  const informers = createInformers({
+    client,
+    clock,
+    random: random.fork('informers'),
+    log,
+    watchSeconds: WATCH_SECONDS,
+  });
   const stopping = new AbortController();
   const ends: (() => Promise<unknown>)[] = [() => informers.stop()];
   const context: ComponentContext = {

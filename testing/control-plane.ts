@@ -13,6 +13,7 @@ import type { Random } from '../libs/base/random.ts';
 import type { Transport } from '../libs/client/transport.ts';
 import { TransportError } from '../libs/kind/client.ts';
 import type { ClusterUser } from './cluster.ts';
+import { BOOKMARK_MS } from './duration.ts';
 import type { FaultyWays } from './faults/fault-transport.ts';
 
 const YEAR_MS = 365 * 86_400_000;
@@ -79,6 +80,7 @@ export class SimulatedControlPlane {
       ...(readOnly !== undefined && { readOnly }),
       authenticators: [this.#tokens.authenticator()],
       audit,
+      watch: { bookmarkMs: BOOKMARK_MS },
       // A snapshot holds what this version made; a server that starts later may find it damaged.
       prepared: this.#options.restored !== undefined && life === 0,
     });

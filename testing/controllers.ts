@@ -8,6 +8,7 @@ import { createInformers } from '../libs/client/informers.ts';
 import type { Client } from '../libs/kind/client.ts';
 import type { FeatureGates } from '../libs/kind/reconciler.ts';
 import type { ClusterUser } from './cluster.ts';
+import { WATCH_SECONDS } from './duration.ts';
 import { ClusterUsageError } from './errors.ts';
 
 const ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
@@ -40,7 +41,7 @@ export async function runControllers(options: ControllersOptions): Promise<{ sto
     const name = `system:serviceaccount:kube-system:${account}`;
     clients.set(account, await clientAs({ name, groups: ACCOUNT_GROUPS }));
   }
-  const informers = createInformers({ client, clock, random, log });
+  const informers = createInformers({ client, clock, random, log, watchSeconds: WATCH_SECONDS });
   const manager = startControllerManager({
     client,
     informers,

@@ -27,7 +27,7 @@ import {
   userComponents,
 } from './components.ts';
 import { SimulatedControlPlane } from './control-plane.ts';
-import { type Duration, durationMs } from './duration.ts';
+import { type Duration, durationMs, WATCH_SECONDS } from './duration.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ClusterUsageError } from './errors.ts';
 import { ApiFaults } from './faults/api-faults.ts';
@@ -426,6 +426,7 @@ class SimulatedCluster implements Cluster {
         random,
         log,
         featureGates: this.#gates(false),
+        watchSeconds: WATCH_SECONDS,
         plugins: enabledPlugins(plugins),
         ...(configuration ? { configuration } : {}),
       }),
@@ -442,6 +443,7 @@ class SimulatedCluster implements Cluster {
       keys: this.#keys,
       log: this.#log,
       images: this.#images,
+      watchSeconds: WATCH_SECONDS,
       drive: (work) => this.#time.drive(work),
       ...(this.#from ? { from: this.#from.nodes } : {}),
     });

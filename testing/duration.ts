@@ -17,3 +17,11 @@ export function durationMs(duration: Duration): number {
     total += Number(amount) * (UNITS[unit as string] as number);
   return total;
 }
+
+/**
+ * How long watches last in a cluster that is one process: no way there dies unseen, and renewing them would be most of what
+ * a quiet day costs.
+ */
+export const WATCH_SECONDS = 86_400;
+/** How often those who watch are told that nothing has happened. */
+export const BOOKMARK_MS = 3_600_000;

@@ -27,6 +27,8 @@ export interface SimulatedNodesOptions {
   readonly random: Random;
   readonly keys: Keys;
   readonly log: Logger;
+  /** How long watches last, where the way to the server cannot die unseen. Default as of any client. */
+  readonly watchSeconds?: number;
   /** Goes on from snapshots of nodes, in place of `nodes`. */
   readonly from?: readonly NodeSnapshot[];
   /** What containers' images do. Default: all run until they are stopped. */
@@ -62,7 +64,7 @@ export interface SimulatedNodes {
  * (`tutti up --simulate 100`) hand in the real clock and leave out `drive`.
  */
 export async function startSimulatedNodes(options: SimulatedNodesOptions): Promise<SimulatedNodes> {
-  const { clock, random, keys, log, transportAs } = options;
+  const { clock, random, keys, log, transportAs, watchSeconds } = options;
   const drive = options.drive ?? (<T>(work: Promise<T>) => work);
   const images = options.images ?? new SimulatedImages();
   const network = new SimulatedNetwork();
@@ -71,7 +73,13 @@ export async function startSimulatedNodes(options: SimulatedNodesOptions): Promi
     clock,
   });
   const own = random.fork('simulated nodes');
-  const shared = createInformers({ client, clock, random: own.fork('informers'), log });
+  const shared = createInformers({
+    client,
+    clock,
+    random: own.fork('informers'),
+    log,
+    ...(watchSeconds && { watchSeconds }),
+  });
   const informers = new NodeInformers(shared);
   const names = clusterNames(shared, own.fork('network'), () => clock.monotonic());
   const transportOf = (name: string) => transportAs({ name: `system:node:${name}`, groups: ['system:nodes'] });

@@ -43,6 +43,7 @@ import { readOnlyAuthorizer } from './authz/read-only.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
 import { objectKey } from './cache/keys.ts';
+import type { WatchLimits } from './cache/watcher.ts';
 import { CustomResources } from './crd/custom-resources.ts';
 import { type ComponentCheck, componentStatusKind } from './endpoints/component-statuses.ts';
 import { discoveryEndpoint } from './endpoints/discovery.ts';
@@ -138,6 +139,8 @@ export interface DefaultServerOptions {
   readonly componentChecks?: readonly ComponentCheck[];
   /** Leave out the objects that are Tutti's own (`bootstrap/own.ts`). Default: they are made. */
   readonly upstreamOnly?: boolean;
+  /** Of watches. Default: bookmarks each minute, 30 s for a reader that takes nothing. */
+  readonly watch?: Partial<WatchLimits>;
   /** What every cluster has from the start is there, made by this very version: it is not looked through again. */
   readonly prepared?: boolean;
   /** Everybody may read and nobody may write, and this is why; nothing is made at the start. For stores that are the past. */
@@ -214,6 +217,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
       ...reviews,
       componentStatuses,
     ],
+    ...(options.watch && { watch: options.watch }),
     documentation: options.describe && ((type, field) => options.describe?.(schema.get(type).openapiName ?? '', field)),
     authenticators: [
       ...(options.authenticators ?? []),

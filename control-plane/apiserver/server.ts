@@ -24,6 +24,7 @@ import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
 import { Caches } from './cache/caches.ts';
+import type { WatchLimits } from './cache/watcher.ts';
 import type { Admitted, Fairness } from './fairness/fairness.ts';
 import { listWidth } from './fairness/list-width.ts';
 import { header, managerOf } from './headers.ts';
@@ -51,6 +52,8 @@ export interface ApiServerOptions {
   readonly kinds: KindSet;
   /** The published words about fields, where they are at hand. */
   readonly documentation?: Documentation;
+  /** Of watches. Default: bookmarks each minute, 30 s for a reader that takes nothing. */
+  readonly watch?: Partial<WatchLimits>;
   /** The kinds that are there from the start. */
   readonly builtin: readonly Kind[];
   /** Asked in turn; who none of them knows is anonymous. */
@@ -132,7 +135,13 @@ export class ApiServer {
     this.schema = options.schema;
     const { store, clock, random, log, admission } = options;
     const { kinds } = options;
-    const caches = new Caches({ store, clock, log, documentation: options.documentation });
+    const caches = new Caches({
+      store,
+      clock,
+      log,
+      documentation: options.documentation,
+      ...(options.watch && { watch: options.watch }),
+    });
     for (const kind of options.builtin) {
       kinds.add(kind, options.schema);
       if (!kind.virtual) caches.add(kind, options.schema);

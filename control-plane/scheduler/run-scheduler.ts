@@ -21,14 +21,17 @@ export interface RunSchedulerOptions {
   readonly configuration?: SchedulerConfiguration;
   /** Beside the built-in ones. */
   readonly plugins?: readonly EnabledPlugin[];
+  /** How long its own informers' watches last. Default as of any client. */
+  readonly watchSeconds?: number;
   /** The machine, in events. */
   readonly host?: string;
 }
 
 /** Puts a scheduler together with what it needs beside a client, and starts it. */
 export async function runScheduler(options: RunSchedulerOptions): Promise<RunningScheduler> {
-  const { client, clock, random, log } = options;
-  const own = options.informers ? undefined : createInformers({ client, clock, random: random.fork('informers'), log });
+  const { client, clock, random, log, watchSeconds } = options;
+  const reflecting = { client, clock, random: random.fork('informers'), log, ...(watchSeconds && { watchSeconds }) };
+  const own = options.informers ? undefined : createInformers(reflecting);
   const events = createSeriesEventRecorder({
     client,
     clock,

@@ -28,13 +28,17 @@ export interface ReflectorOptions {
    * others, as nodes; who shares informers with them sees no others either.
    */
   readonly fieldSelectors?: Readonly<Record<string, string>>;
+  /**
+   * Watches are asked to end after so many seconds, and up to as much again, so that a way that has died unseen is found.
+   * Default 300. Within one process no way dies unseen.
+   */
+  readonly watchSeconds?: number;
 }
 
 /** Delays after failures: upstream's. */
 const BACKOFF = { firstMs: 800, maxMs: 30_000, factor: 2, jitter: 1 } as const;
 /** A watch that held for this long shows that all is well again. */
 const HEALTHY_MS = 120_000;
-/** Watches are asked to end after this long, and up to as much again. */
 const WATCH_SECONDS = 300;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
 
@@ -169,12 +173,12 @@ export class Reflector {
     readonly resourceVersion?: string;
     readonly sendInitialEvents?: boolean;
   }): AsyncIterable<WatchEvent<ApiObject>> {
-    const { client, random } = this.#options;
+    const { client, random, watchSeconds = WATCH_SECONDS } = this.#options;
     return client.resource(this.#ref).watch({
       ...from,
       ...this.#selection(),
       allowWatchBookmarks: true,
-      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random.next())),
+      timeoutSeconds: Math.round(watchSeconds * (1 + random.next())),
       signal: this.#stopped.signal,
     });
   }

@@ -1,4 +1,4 @@
-import { customResourceDefinitions } from '../../../api/resources.ts';
+import { apiServices, customResourceDefinitions } from '../../../api/resources.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { ControllerCounts, RunningController } from '../../../libs/client/controller.ts';
 import { WorkQueue } from '../../../libs/client/work-queue.ts';
@@ -20,8 +20,10 @@ import { isOrphaning, isWaiting, ORPHAN, type OwnerState, plan } from './plan.ts
 const WORKERS = 20;
 /** How soon after a definition changed the kinds are asked for again: it is served a moment later. */
 const KINDS_CHANGED_MS = 500;
-/** Kinds may come and go by other ways (aggregated servers), too. */
-const KINDS_MS = 30_000;
+/** Aggregated servers may change what they serve without a word. */
+const KINDS_MS = 300_000;
+/** What could not be asked for is asked for again. */
+const KINDS_FAILED_MS = 30_000;
 /** Events are many, come and go by themselves, and own nothing. */
 const IGNORED: ReadonlySet<string> = new Set(['events', 'events.events.k8s.io']);
 
@@ -39,7 +41,8 @@ export class GarbageCollector implements RunningController {
   readonly #refs = new Map<string, ResourceRef>();
   readonly #counts = { reconciled: 0, failed: 0, actions: 0 };
   readonly #stopped = new AbortController();
-  #definitions: Disposable | undefined;
+  /** On what tells that kinds come and go. */
+  readonly #definitions: Disposable[] = [];
   #refreshing = false;
   #timer: Timer | undefined;
   #running: Promise<unknown> | undefined;
@@ -72,7 +75,7 @@ export class GarbageCollector implements RunningController {
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the garbage collector has stopped'));
     this.#timer?.cancel();
-    this.#definitions?.[Symbol.dispose]();
+    for (const following of this.#definitions) following[Symbol.dispose]();
     for (const handler of this.#handlers.values()) handler[Symbol.dispose]();
     this.#queue.close();
     await this.#running;
@@ -80,9 +83,9 @@ export class GarbageCollector implements RunningController {
 
   async #run(): Promise<void> {
     await this.#refresh();
-    this.#definitions = this.#env.informers
-      .informer(customResourceDefinitions)
-      .on(() => this.#refreshAfter(KINDS_CHANGED_MS));
+    const changed = () => this.#refreshAfter(KINDS_CHANGED_MS);
+    for (const ref of [customResourceDefinitions, apiServices])
+      this.#definitions.push(this.#env.informers.informer<ApiObject>(ref).on(changed));
     try {
       await this.#env.informers.synced(this.#stopped.signal);
     } catch {
@@ -101,8 +104,10 @@ export class GarbageCollector implements RunningController {
   async #refresh(): Promise<void> {
     if (this.#refreshing) return this.#refreshAfter(KINDS_CHANGED_MS);
     this.#refreshing = true;
+    let complete = false;
     try {
       const discovered = await discover(this.#env.client);
+      complete = discovered.failures.length === 0;
       if (this.#stopped.signal.aborted) return;
       const refs = servedWith(discovered, ['list', 'watch', 'delete']);
       const served = new Set(refs.map(groupResourceName));
@@ -118,7 +123,7 @@ export class GarbageCollector implements RunningController {
       if (!this.#stopped.signal.aborted) this.#env.log.warn('the kinds could not be read', { error });
     } finally {
       this.#refreshing = false;
-      this.#refreshAfter(KINDS_MS);
+      this.#refreshAfter(complete ? KINDS_MS : KINDS_FAILED_MS);
     }
   }
 
