@@ -26,8 +26,8 @@ export async function runCluster(options: UpOptions): Promise<number> {
   const hasNode = NODE_COMPONENTS.some((name) => options.wanted.has(name));
   return runUntilSignal({ ...options, keepPods: options.keepPods && hasNode }, async (machine, step) => {
     if (hasNode) requireNodeMachine(options, (text) => step('set-up', text));
-    const { dataDir, port, listenHost } = options;
-    const explain = (error: unknown) => explainStartError(error, { dataDir, port, listenHost });
+    const { dataDir, port, listenHost, store } = options;
+    const explain = (error: unknown) => explainStartError(error, { dataDir, port, listenHost, store });
     const lock = await lockDataDir(machine.host, dataDir).catch((error: unknown) => {
       throw explain(error);
     });
