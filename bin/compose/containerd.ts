@@ -8,6 +8,7 @@ import { hasCapability } from '../node-machine.ts';
 import type { Machine } from './apiserver.ts';
 import { containerdToml, registryMirrorToml } from './containerd-config.ts';
 import { PAUSE_IMAGE, pauseImageArchive } from './pause-image.ts';
+import { forgottenShims, isEmpty, shimsOf } from './shims.ts';
 
 export interface ContainerdSettings {
   /** Its folder; everything of it lies in there. */
@@ -100,6 +101,9 @@ class Daemon implements OwnContainerd {
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#end();
+    // Pods have ended before: a shim without a process is left of a containerd that was killed.
+    for (const { pid } of shimsOf(this.#socket).filter((one) => isEmpty(one.pid)))
+      this.#machine.host.processes.signal(pid, 'SIGKILL');
     await this.#machine.host.files.remove(`${this.#settings.directory}/pid`);
   }
 
@@ -201,19 +205,35 @@ class Daemon implements OwnContainerd {
   async #watch(): Promise<void> {
     const { clock, log } = this.#machine;
     const { signal } = this.#stopped;
+    // Whether it has been started anew since its shims were looked at.
+    let anew = !this.adopted;
     while (!signal.aborted) {
       const waited = new AbortController();
       const enough = AbortSignal.any([signal, waited.signal]);
       const exited = this.#exited?.then(() => undefined) ?? new Promise<never>(() => undefined);
       await Promise.race([clock.sleep(LOOK_MS, enough).catch(() => undefined), exited]);
       waited.abort();
-      if (signal.aborted || this.#isOurs(this.#pid)) continue;
+      if (signal.aborted) continue;
+      if (this.#isOurs(this.#pid)) {
+        if (anew) this.#endForgotten();
+        anew = false;
+        continue;
+      }
+      anew = true;
       this.#exited = undefined;
       log.warn('containerd has ended: it is started again', { log: `${this.#settings.directory}/log` });
       await this.#spawn().catch(async (error: unknown) => {
         log.error('containerd could not be started', { error });
         await clock.sleep(RESTART_MS, signal).catch(() => undefined);
       });
+    }
+  }
+
+  #endForgotten(): void {
+    const { host, log } = this.#machine;
+    for (const { pid, id } of forgottenShims(this.#socket, `${this.#settings.directory}/state`)) {
+      log.info('a shim that containerd has forgotten is ended', { pid, sandbox: id });
+      host.processes.signal(pid, 'SIGKILL');
     }
   }
 
