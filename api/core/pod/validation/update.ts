@@ -1,7 +1,9 @@
 /** What may change of a pod that is there: next to nothing, because its node may already run it. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
+import { json } from '../../../../libs/machinery/quote.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { internalForm } from '../../../meta/internal-form.ts';
 import { jsonDiff } from '../../../meta/line-diff.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../../../types/core/v1.generated.ts';
 import { validatePodAnnotationsUpdate } from './annotations.ts';
@@ -79,7 +81,13 @@ function gatedErrors(spec: Spec, old: Spec): field.ErrorList {
   const errors: field.ErrorList = [];
   const now = spec.nodeSelector ?? {};
   if (Object.entries(old.nodeSelector ?? {}).some(([key, value]) => now[key] !== value)) {
-    errors.push(field.invalid(at.child('nodeSelector'), now, 'only additions to spec.nodeSelector are allowed'));
+    errors.push(
+      field.invalid(
+        at.child('nodeSelector'),
+        now,
+        'only additions to spec.nodeSelector are allowed (no mutations or deletions)',
+      ),
+    );
   }
   const was = old.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   if (!was?.length) return errors;
@@ -93,16 +101,20 @@ function gatedErrors(spec: Spec, old: Spec): field.ErrorList {
   );
   if (terms.length !== was.length) {
     const detail = 'no additions/deletions to non-empty NodeSelectorTerms list are allowed';
-    return [...errors, field.invalid(here, terms, detail)];
+    return [...errors, field.invalid(here, field.verbatim(json(terms.map(shownTerm))), detail)];
   }
   terms.forEach((term, i) => {
-    for (const list of ['matchExpressions', 'matchFields'] as const) {
-      const kept = (was[i]?.[list] ?? []).every((one, k) => sameValue(one, term[list]?.[k]));
-      if (!kept) errors.push(field.invalid(here.index(i), term, `only additions are allowed to existing ${list}`));
-    }
+    const kept = (['matchExpressions', 'matchFields'] as const).every((list) =>
+      (was[i]?.[list] ?? []).every((one, k) => sameValue(one, term[list]?.[k])),
+    );
+    if (kept) return;
+    const detail = 'only additions are allowed (no mutations or deletions)';
+    errors.push(field.invalid(here.index(i), field.verbatim(json(shownTerm(term))), detail));
   });
   return errors;
 }
+
+const shownTerm = (term: unknown) => internalForm('core.v1.NodeSelectorTerm', term);
 
 /** The new spec with everything that may change put back: what differs then must not. */
 function fixedPart(spec: Spec, old: Spec, gated: boolean): Spec {

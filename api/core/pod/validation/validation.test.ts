@@ -134,3 +134,35 @@ test('files of several sources that are in each other’s way', () => {
     'volume "p" (Projected): overlapping paths: "other/deep" (ConfigMap "c") with "other" (DownwardAPI)',
   ]);
 });
+
+test('where a pod that is held back may run becomes narrower, never another place', () => {
+  const expression = (key: string) => ({ key, operator: 'Exists' });
+  const held = (...terms: string[][]) =>
+    pod(
+      {},
+      {
+        schedulingGates: [{ name: 'example.com/hold' }],
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: terms.map((keys) => ({ matchExpressions: keys.map(expression) })),
+            },
+          },
+        },
+      },
+    );
+  const at = 'spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms';
+  const shown = '{"MatchExpressions":[{"Key":"b","Operator":"Exists","Values":null}],"MatchFields":null}';
+  const cases: [string[][], string[][], string[]][] = [
+    [[['a']], [['a', 'b']], []],
+    [[['a']], [['b']], [`${at}[0]: Invalid value: ${shown}: only additions are allowed (no mutations or deletions)`]],
+    [
+      [['a'], ['b']],
+      [['b']],
+      [`${at}: Invalid value: [${shown}]: no additions/deletions to non-empty NodeSelectorTerms list are allowed`],
+    ],
+  ];
+  for (const [was, now, wanted] of cases) {
+    assert.deepEqual(validatePodUpdate(held(...now), held(...was)).map(textOf), wanted);
+  }
+});
