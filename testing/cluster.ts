@@ -7,7 +7,7 @@ import type { ContainerFunction, SimulatedImage } from '../node/cri/fake/image.t
 import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../node/cri/fake/network.ts';
 import type { ApplyOptions } from './apply.ts';
 import type { UntilOptions } from './cluster-time.ts';
-import type { AnyComponent, SchedulerPlugin } from './components.ts';
+import type { AnyComponent, ComponentFunction, SchedulerPlugin, UserComponent } from './components.ts';
 import type { Duration } from './duration.ts';
 import type { ClusterFaults } from './faults/cluster-faults.ts';
 import type { History } from './history.ts';
@@ -130,6 +130,12 @@ export interface Cluster extends AsyncDisposable {
   serve(url: string, handler: SimulatedHandler): Disposable;
   /** Runs a command in a container (default: the pod's first) and gives what it said. Virtual time goes on until it has ended. */
   exec(pod: string, command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+
+  /**
+   * Starts a component beside those that the cluster began with, once what it needs is there. It ends with the cluster, or
+   * when the result is disposed of.
+   */
+  run(component: UserComponent | ComponentFunction): Promise<AsyncDisposable>;
 
   /** Faults between clients and the API server, and in it. Those of nodes are the nodes' own methods. */
   readonly faults: ClusterFaults;

@@ -59,6 +59,13 @@ test('a controller of one’s own runs beside or without the others, and is in t
     0,
     'nobody else is at work',
   );
+  await using late = await cluster.run(function latecomer() {});
+  await assert.rejects(
+    cluster.run({ name: 'latecomer', start() {} }),
+    /the cluster runs a component "latecomer" already/,
+  );
+  await late[Symbol.asyncDispose]();
+  await cluster.run({ name: 'latecomer', start() {} });
   // Faults know it by its name.
   cluster.faults.pause('watcher');
   await cluster[Symbol.asyncDispose]();

@@ -21,6 +21,7 @@ import { ClusterTime, type UntilOptions } from './cluster-time.ts';
 import {
   type AnyComponent,
   type ClusterComponent,
+  type ComponentFunction,
   enabledPlugins,
   startUserComponent,
   type UserComponent,
@@ -307,6 +308,23 @@ class SimulatedCluster implements Cluster {
     return this.#webhooks.serve(url, handler);
   }
 
+  async run(component: UserComponent | ComponentFunction): Promise<AsyncDisposable> {
+    this.#mustLive();
+    const [one] = userComponents([component]);
+    if (!one || this.#clocks.has(one.name))
+      throw new ClusterUsageError(`the cluster runs a component "${one?.name ?? component.name}" already`);
+    const running = await this.#startUserComponent(one);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const at = this.#running.indexOf(running);
+        if (at < 0) return;
+        this.#running.splice(at, 1);
+        this.#clocks.delete(one.name);
+        await this.#time.drive(running.stop());
+      },
+    };
+  }
+
   async exec(pod: string, command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { execInPod } = await import('./nodes/exec.ts');
     return this.#time.drive(execInPod(this.client, this.nodes, pod, command, options));
@@ -466,14 +484,16 @@ class SimulatedCluster implements Cluster {
     await this.#time.until(ready, { what: `${count} nodes that are ready` });
   }
 
-  async #startUserComponent(component: UserComponent): Promise<void> {
+  async #startUserComponent(component: UserComponent): Promise<{ stop(): Promise<void> }> {
     const { name, user = { name, groups: ['system:masters'] } } = component;
     const clock = this.#clockFor(name);
     const client = await this.#clientAs(user, clock);
     const random = this.#random.fork(`component ${name}`);
     const log = this.#log.child(name);
     const environment = { client, clock, random, log, keys: this.#keys, featureGates: this.#gates(true) };
-    this.#running.push(await this.#time.drive(startUserComponent(component, environment)));
+    const running = await this.#time.drive(startUserComponent(component, environment));
+    this.#running.push(running);
+    return running;
   }
 
   #gates(otherwise: boolean) {

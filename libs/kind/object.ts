@@ -100,3 +100,6 @@ export function keyOf(object: { readonly metadata?: { readonly namespace?: strin
   const { namespace, name = '' } = object.metadata ?? {};
   return namespace ? `${namespace}/${name}` : name;
 }
+
+/** The objects of a resource, as clients give them: `ObjectOf<typeof resources.deployments>`. */
+export type ObjectOf<R> = R extends ResourceRef<infer T extends ApiObject> ? Live<T> : never;
