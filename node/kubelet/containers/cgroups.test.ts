@@ -24,7 +24,9 @@ async function hostWith(paths: Record<string, string>, busy = new Map<string, nu
   const files = Object.create(host.files, {
     removeDirectory: {
       value: async (path: string) => {
-        if (busy.get(path)?.length) throw Object.assign(new Error('busy'), { code: 'EBUSY' });
+        // A cgroup with others below it cannot go either.
+        const held = [...busy].some(([one, pids]) => pids.length > 0 && `${one}/`.startsWith(`${path}/`));
+        if (held) throw Object.assign(new Error('busy'), { code: 'EBUSY' });
         // The kernel takes a cgroup's own files with it.
         await host.files.remove(path);
       },

@@ -75,7 +75,12 @@ export class Cgroups {
       (await this.hierarchies()).flatMap(({ path }) =>
         ['', '/burstable', '/besteffort'].map(async (qos) => {
           const folder = `${path}${this.#root}/kubepods${qos}/pod${uid}`;
-          if (!(await files.statIfExists(folder))) return;
+          // Most are empty, and asking what is in them first would take hundreds of calls.
+          const removed = await files.removeDirectory(folder).then(
+            () => true,
+            () => false,
+          );
+          if (removed) return;
           // A container's own cgroup below it may be left by a runtime that was killed.
           const inside: string[] = [];
           for (const name of await files.list(folder)) {
