@@ -19,7 +19,7 @@ describe('containerd’s configuration', () => {
     assert.match(text, /^version = 2$/m);
     assert.match(
       text,
-      /^\[plugins\."io\.containerd\.grpc\.v1\.cri"\]\nrestrict_oom_score_adj = true\nsandbox_image = /m,
+      /^\[plugins\."io\.containerd\.grpc\.v1\.cri"\]\nrestrict_oom_score_adj = true\nnetns_mounts_under_state_dir = true\nsandbox_image = /m,
     );
     assert.match(text, /^\[plugins\."io\.containerd\.grpc\.v1\.cri"\.cni\]\nbin_dir = "\/opt\/cni\/bin"$/m);
     assert.doesNotMatch(text, /snapshotter = /);

@@ -43,6 +43,7 @@ level = "warn"
 path = ${text(`${directory}/opt`)}
 [plugins."${runtime}"]
 restrict_oom_score_adj = ${restrictOomScore}
+netns_mounts_under_state_dir = true
 ${second ? '' : `sandbox_image = ${text(PAUSE_IMAGE)}\n`}${
   second ? `[plugins."${images}".pinned_images]\nsandbox = ${text(PAUSE_IMAGE)}\n` : ''
 }[plugins."${images}".registry]

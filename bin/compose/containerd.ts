@@ -8,7 +8,7 @@ import { hasCapability } from '../node-machine.ts';
 import type { Machine } from './apiserver.ts';
 import { containerdToml, registryMirrorToml } from './containerd-config.ts';
 import { PAUSE_IMAGE, pauseImageArchive } from './pause-image.ts';
-import { forgottenShims, isEmpty, shimsOf } from './shims.ts';
+import { forgottenShims, isEmpty, networkNamespacesOf, shimsOf, withoutProcesses } from './shims.ts';
 
 export interface ContainerdSettings {
   /** Its folder; everything of it lies in there. */
@@ -57,6 +57,8 @@ class Daemon implements OwnContainerd {
   #pid = 0;
   #exited: Promise<unknown> | undefined;
   #stopped = new AbortController();
+  /** Network namespaces that were there before the containerd that runs now. */
+  #inherited: readonly string[] = [];
 
   constructor(machine: Machine, settings: ContainerdSettings) {
     this.#machine = machine;
@@ -72,6 +74,10 @@ class Daemon implements OwnContainerd {
 
   get #configFile(): string {
     return `${this.#settings.directory}/config.toml`;
+  }
+
+  get #state(): string {
+    return `${this.#settings.directory}/state`;
   }
 
   async start(): Promise<void> {
@@ -104,6 +110,7 @@ class Daemon implements OwnContainerd {
     // Pods have ended before: a shim without a process is left of a containerd that was killed.
     for (const { pid } of shimsOf(this.#socket).filter((one) => isEmpty(one.pid)))
       this.#machine.host.processes.signal(pid, 'SIGKILL');
+    await this.#removeNamespaces(networkNamespacesOf(this.#state));
     await this.#machine.host.files.remove(`${this.#settings.directory}/pid`);
   }
 
@@ -140,6 +147,7 @@ class Daemon implements OwnContainerd {
     const { directory } = this.#settings;
     const program = findCommand('containerd');
     if (program === undefined) throw new CommandError('containerd is missing; install it with npm run setup.');
+    this.#inherited = networkNamespacesOf(this.#state);
     const path = [host.facts.env['PATH'] ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(':');
     const child = host.processes.spawn(program, ['--config', this.#configFile], {
       detached: true,
@@ -215,7 +223,7 @@ class Daemon implements OwnContainerd {
       waited.abort();
       if (signal.aborted) continue;
       if (this.#isOurs(this.#pid)) {
-        if (anew) this.#endForgotten();
+        if (anew) await this.#endForgotten();
         anew = false;
         continue;
       }
@@ -229,11 +237,23 @@ class Daemon implements OwnContainerd {
     }
   }
 
-  #endForgotten(): void {
+  async #endForgotten(): Promise<void> {
     const { host, log } = this.#machine;
-    for (const { pid, id } of forgottenShims(this.#socket, `${this.#settings.directory}/state`)) {
+    await this.#removeNamespaces(this.#inherited);
+    for (const { pid, id } of forgottenShims(this.#socket, this.#state)) {
       log.info('a shim that containerd has forgotten is ended', { pid, sandbox: id });
       host.processes.signal(pid, 'SIGKILL');
+    }
+  }
+
+  /** Of those network namespaces, the ones that nobody uses: their sandboxes have ended, or never came to be. */
+  async #removeNamespaces(all: readonly string[]): Promise<void> {
+    const { files, processes } = this.#machine.host;
+    for (const path of withoutProcesses(all)) {
+      await processes.run('umount', [path]);
+      await files
+        .remove(path)
+        .catch((error: unknown) => this.#machine.log.debug('a namespace is left', { path, error }));
     }
   }
 

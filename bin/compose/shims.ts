@@ -1,6 +1,7 @@
-// Shims that containerd has forgotten: killed while it started one, it knows nothing of it when it comes back.
+// What containerd has forgotten: killed while it made a sandbox, it knows nothing of it when it comes back. Its shim and
+// its network namespace would stay for ever.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 export interface Shim {
   readonly pid: number;
@@ -30,6 +31,29 @@ export function forgottenShims(socket: string, stateDirectory: string): readonly
     if (existsSync(`${stateDirectory}/io.containerd.runtime.v2.task/${namespace}/${id}`)) return false;
     return isEmpty(pid);
   });
+}
+
+/** The files of the network namespaces that containerd has made, below its state: it keeps them there, as it was told. */
+export function networkNamespacesOf(stateDirectory: string): readonly string[] {
+  if (!existsSync(stateDirectory)) return [];
+  return readdirSync(stateDirectory)
+    .map((plugin) => `${stateDirectory}/${plugin}/netns`)
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder).map((name) => `${folder}/${name}`));
+}
+
+/** Those of them in which no process runs. */
+export function withoutProcesses(namespaces: readonly string[]): readonly string[] {
+  const used = new Set<string>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      used.add(readlinkSync(`/proc/${name}/ns/net`));
+    } catch {
+      // It has just ended.
+    }
+  }
+  return namespaces.filter((path) => existsSync(path) && !used.has(`net:[${statSync(path).ino}]`));
 }
 
 /** No process runs under it. Threads have children of their own. */

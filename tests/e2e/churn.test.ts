@@ -81,7 +81,7 @@ describe('tutti up while things are killed', requires(...CLUSTER_NEEDS), () => {
     const out = async (command: string) => (await host.exec(command, { check: false })).stdout.trim();
     const left = async () => ({
       programs: processes(/behave|pause/).map(commandOf),
-      namespaces: await out('ls /run/netns'),
+      namespaces: await out(`ls /run/netns ${dataDir}/containerd/state/*/netns | grep cni-`),
       addresses: await out("ls /var/lib/cni/networks/* 2>/dev/null | grep -E '^[0-9]+\\.'"),
       links: await out('ip -o link show type veth | grep -c "master cni0"'),
       mounts: await out(
