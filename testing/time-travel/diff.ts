@@ -107,5 +107,11 @@ function told({ change, kind, namespace, name, fields }: ObjectDiff): string {
   return `${SIGNS[change]} ${kind} ${where}\n${lines.join('')}`;
 }
 
-const shown = (field: FieldChange, side: 'before' | 'after') =>
-  Object.hasOwn(field, side) ? JSON.stringify(field[side]) : '(none)';
+/** Longer values are cut off in texts for people. */
+const SHOWN_MAX = 160;
+
+function shown(field: FieldChange, side: 'before' | 'after'): string {
+  if (!Object.hasOwn(field, side)) return '(none)';
+  const text = JSON.stringify(field[side]) ?? '';
+  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}… (${text.length} characters)`;
+}
