@@ -27,6 +27,24 @@ describe('two nodes', requires(...CLUSTER_NEEDS), () => {
     await cluster?.dispose();
   });
 
+  test('a wrong token is refused before anything is started', async () => {
+    const token = (await cluster.tutti('token create --quiet')).stdout.trim();
+    const [id, secret, pin] = token.split('.');
+    const server = `https://${cluster.host.address}:6443`;
+    const refused = async (text: string) => {
+      const command = cluster.agentCommand(second, '--server', server, '--token', text);
+      const { code, stderr } = await second.exec(command, { check: false });
+      assert.equal(code, 1);
+      return stderr;
+    };
+    const another = `${id}.${secret}.${'A'.repeat(43)}`;
+    assert.match(await refused(another), /^tutti: https:\S+ is not the cluster that the token is for: /m);
+    const unknown = `${id}.${'0'.repeat(16)}.${pin}`;
+    assert.match(await refused(unknown), /^tutti: https:\S+ does not know the token, or no longer: /m);
+    assert.equal(existsSync(join(second.folder, 'tutti/cluster.json')), false);
+    assert.equal((await second.exec('nft list tables')).stdout, '');
+  });
+
   test('a second machine joins with a token', async () => {
     agent = await cluster.join(second);
     assert.match(await kubectl('get nodes -o wide'), /^node-2 +Ready .*172\.30\.0\.12 .*containerd:\/\//m);
@@ -99,6 +117,19 @@ describe('two nodes', requires(...CLUSTER_NEEDS), () => {
     await agent.waitFor(' is ready\n', 60_000);
     assert.match(agent.output, /containerd +taken over as it ran/);
     assert.deepEqual((await idsOf()).sort(), before.sort());
+  });
+
+  test('the server is killed and started again, and the other node goes on by itself', async () => {
+    await cluster.kill();
+    await cluster.start();
+    await kubectl('scale deployment kubia --replicas=6');
+    await kubectl('rollout status deployment/kubia --timeout=60s');
+    const { items } = await cluster.kubectl.json('get pods -l app=kubia --field-selector=spec.nodeName=node-2');
+    assert.ok(items.length > 2, `${items.length} pods`);
+    for (const { metadata } of items) {
+      assert.equal(await kubectl(`exec ${metadata.name} -- hostname`), metadata.name);
+    }
+    assert.equal(agent.running, true);
   });
 
   test('Ctrl-C on the agent leaves nothing on its machine', async () => {
