@@ -54,6 +54,9 @@ export interface Prepared {
 
 const SETTLE_STEP_MS = 1_000;
 const QUIET_MS = 5_000;
+const DISPOSE_STEP_MS = 100;
+/** Ten minutes of the cluster's time. */
+const DISPOSE_STEPS_MAX = 6_000;
 const WITHIN = '1h';
 /** Of real time: a run that does not end by then waits for what never comes. */
 const RUN_REAL_MS = 60_000;
@@ -109,6 +112,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
   let deeds = 0;
   let endMs = Number.POSITIVE_INFINITY;
   let nowMs = () => 0;
+  let ending = false;
   const cluster = await createHookedCluster(
     { seed, from, ...(scenario.cluster?.images ? { images: scenario.cluster.images } : {}) },
     {
@@ -122,6 +126,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
         return ways.over(planted, user, time);
       },
       mustGoOn() {
+        if (ending) return;
         if (observer.failure) throw observer.failure;
         if (nowMs() > endMs)
           throw new NeverSettledError(`scenario "${scenario.name}" did not end within ${withinMs} ms`, seed);
@@ -150,7 +155,8 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
         await scenario.settled?.(cluster);
       });
     } finally {
-      await dispose(started);
+      ending = true;
+      await dispose(cluster, started);
     }
   } catch (error) {
     failure = failureOf(observer.failure ?? error);
@@ -224,10 +230,18 @@ async function limited<T>(
   }
 }
 
-async function dispose(started: AsyncDisposable | Disposable | void): Promise<void> {
+/** Ends what a scenario has started, which may take some of the cluster's time. */
+async function dispose(cluster: Cluster, started: AsyncDisposable | Disposable | void): Promise<void> {
   if (!started) return;
-  if (Symbol.asyncDispose in started) await started[Symbol.asyncDispose]();
-  else started[Symbol.dispose]();
+  if (!(Symbol.asyncDispose in started)) return started[Symbol.dispose]();
+  let done = false;
+  const ended = Promise.resolve(started[Symbol.asyncDispose]()).finally(() => {
+    done = true;
+  });
+  ended.catch(() => undefined);
+  for (let step = 0; !done && step < DISPOSE_STEPS_MAX; step++) await cluster.advance(DISPOSE_STEP_MS);
+  if (!done) throw new Error('what the scenario started does not end when it is disposed of');
+  await ended;
 }
 
 function failureOf(error: unknown): Failure {

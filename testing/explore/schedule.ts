@@ -138,8 +138,11 @@ const ASIDE: ReadonlySet<string> = new Set([
 
 /** Kinds of requests that a fault can befall. */
 function candidates(fault: ExploredFault, requests: readonly RequestKind[]): readonly RequestKind[] {
+  const isWritten = (resource: string) =>
+    requests.some((one) => WRITES.has(one.verb) && one.resource.split('/')[0] === resource);
   return requests.filter(({ verb, resource }) => {
-    if (ASIDE.has(resource)) return false;
+    // Watches of what does not change have nothing to tell.
+    if (ASIDE.has(resource) || (verb === 'watch' && !isWritten(resource))) return false;
     if (fault === 'expire' || fault === 'slow-watch') return verb === 'watch';
     if (fault === 'stale') return verb === 'get' || verb === 'list';
     if (fault === 'duplicate' || fault === 'lose-answer') return WRITES.has(verb);

@@ -1,7 +1,7 @@
 import type { Cluster, ClusterOptions, Scenario } from '../../testing/index.ts';
 
 /** The controllers that small applications need: a cluster without the others is sooner there. */
-const CONTROLLERS = [
+export const CONTROLLERS: readonly string[] = [
   'deployment',
   'replicaset',
   'statefulset',

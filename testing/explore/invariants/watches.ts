@@ -96,17 +96,15 @@ function begin(watch: WatchFacts): Following {
   const isNamespaced = rest[0] === 'namespaces' && rest.length > 2;
   const plural = (isNamespaced ? rest[2] : rest[0]) ?? '';
   const version = query.get('resourceVersion') ?? '';
+  const starting = query.get('sendInitialEvents') === 'true';
   return {
     watch,
     // Events are one resource with two names.
     resource: group === '' || plural === 'events' ? plural : `${plural}.${group}`,
     namespace: isNamespaced ? rest[1] : undefined,
     selects:
-      query.has('fieldSelector') ||
-      query.has('labelSelector') ||
-      version === '' ||
-      (version === '0' && query.get('sendInitialEvents') !== 'true'),
-    starting: query.get('sendInitialEvents') === 'true',
+      query.has('fieldSelector') || query.has('labelSelector') || (!starting && (version === '' || version === '0')),
+    starting,
     last: Number(version || 0),
     next: 0,
   };
