@@ -189,7 +189,9 @@ export class Cluster {
             ? 'kubectl get pods -o wide --watch'
             : 'kubectl expose deployment web --type=NodePort && kubectl get service web',
         ]
-      : ['kubectl create configmap hello --from-literal=greeting=world', 'kubectl get configmaps --watch'];
+      : wanted.has('scheduler') && wanted.has('controller-manager')
+        ? [`tutti token create --data-dir ${this.#options.dataDir}`, 'kubectl get nodes --watch']
+        : ['kubectl create configmap hello --from-literal=greeting=world', 'kubectl get configmaps --watch'];
     return `
 kubeconfig: ${this.#kubeconfigPath}
 

@@ -106,6 +106,18 @@ describe('commands beside a cluster that runs', requires(...CLUSTER_NEEDS), () =
     assert.match(await refused('node drain node-7'), /^tutti: There is no node node-7; /);
   });
 
+  test('a server that is detached is stopped by its data folder, and the other goes on', async () => {
+    const { host } = cluster;
+    const other = join(host.folder, 'other');
+    const words = [...cluster.command().slice(0, 2), 'server', '--port', '7443', '--no-merge-kubeconfig', '--detach'];
+    const { stdout } = await host.exec([...words, '--data-dir', other], { timeoutMs: 60_000 });
+    assert.match(stdout, /"tutti stop" or kill \d+ stops it/);
+    assert.match(stdout, /tutti token create/);
+    const ended = await host.exec([...cluster.command().slice(0, 2), 'stop', '--data-dir', other]);
+    assert.match(ended.stdout, /^Process \d+ has ended\.$/m);
+    assert.match(await tutti('status'), /^node +node-1 is ready$/m);
+  });
+
   test('stop ends it, and says so where nothing runs', async () => {
     assert.match(await tutti('stop'), new RegExp(`^Process ${cluster.pid} has ended\\.$`));
     assert.match(await tutti('stop'), /^Nothing runs on /);
