@@ -333,6 +333,35 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     await Promise.all(all.map(gone));
   });
 
+  test('a private image is pulled by who has the secret, and by nobody else', async () => {
+    using _login = registry.fault('busybox', { kind: 'login', username: 'me', password: 'p:w' });
+    const auths = { 'https://index.docker.io/v1/': { auth: Buffer.from('me:p:w').toString('base64') } };
+    await cluster.client
+      .resource(secrets)
+      .namespace('default')
+      .create({
+        metadata: { name: 'login' },
+        type: 'kubernetes.io/dockerconfigjson',
+        data: { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') },
+      });
+    const image = 'docker.io/library/busybox:latest';
+    const containers = [{ name: 'main', image, imagePullPolicy: 'Always', command: ['sleep', '3600'] }];
+    await Promise.all([
+      create('stranger', [], { containers }),
+      create('member', [], { containers, imagePullSecrets: [{ name: 'none' }, { name: 'login' }] }),
+    ]);
+    await ready('member');
+    const { status } = await get('stranger');
+    assert.match(status?.containerStatuses?.[0]?.state?.waiting?.reason ?? '', /^(ErrImagePull|ImagePullBackOff)$/);
+    assert.match(
+      status?.containerStatuses?.[0]?.state?.waiting?.message ?? '',
+      /401|authorization failed|Unauthorized/,
+    );
+    const all = ['stranger', 'member'];
+    await Promise.all(all.map((name) => inDefault().delete(name)));
+    await Promise.all(all.map(gone));
+  });
+
   test('variables of a file that an init container wrote', async () => {
     const volumeMounts = [{ name: 'shared', mountPath: '/shared' }];
     const write = ['sh', '-c', `printf "# made\\nWORD='of its own'\\n" > /shared/made.env`];

@@ -30,7 +30,7 @@ export function credentialsFor(image: string, secrets: readonly DeepReadonly<Sec
     for (const [key, entry] of Object.entries(entriesOf(data))) {
       const pattern = key.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, '');
       const normal = pattern === 'index.docker.io' ? 'docker.io' : pattern;
-      if (matches(normal, repository)) found.push({ length: normal.length, auth: authOf(entry, normal) });
+      if (matches(normal, repository)) found.push({ length: normal.length, auth: authOf(entry) });
     }
   }
   return found.sort((a, b) => b.length - a.length).map(({ auth }) => auth);
@@ -62,11 +62,15 @@ function matches(pattern: string, repository: string): boolean {
   return fits && wantedPath.join('/').startsWith(path.join('/'));
 }
 
-function authOf(entry: Entry, serverAddress: string): Input<AuthConfig> {
+/**
+ * Without an address: runtimes use credentials that have one for exactly that host, and the hub and mirrors are asked
+ * under other names than images have.
+ */
+function authOf(entry: Entry): Input<AuthConfig> {
   if (entry.username || entry.password) {
-    return { username: entry.username ?? '', password: entry.password ?? '', serverAddress };
+    return { username: entry.username ?? '', password: entry.password ?? '' };
   }
   const text = new TextDecoder().decode(decodeBase64(entry.auth ?? '') ?? new Uint8Array(0));
   const colon = text.indexOf(':');
-  return { username: text.slice(0, Math.max(0, colon)), password: text.slice(colon + 1), serverAddress };
+  return { username: text.slice(0, Math.max(0, colon)), password: text.slice(colon + 1) };
 }
