@@ -37,6 +37,12 @@ function report(error: unknown): number {
   return 70;
 }
 
+// Who reads may have heard enough ("tutti status | head -1"): what runs does not end by that.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: Error & { code?: string }) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 // Timers of a clock keep nothing alive; a command that waits for one is not over.
 const alive = setInterval(() => undefined, 2 ** 30);
 process.exitCode = await run(process.argv.slice(2)).catch(report);
