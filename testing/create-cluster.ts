@@ -259,6 +259,7 @@ class SimulatedCluster implements Cluster {
     if (typeof what === 'function') return this.#time.until(what, second as UntilOptions | undefined);
     if (typeof second !== 'function') throw new ClusterUsageError(`until("${what}", …) wants a predicate`);
     const { untilObject } = await import('./until-object.ts');
+    await this.#settled();
     this.#mustLive();
     return untilObject(this.#time, this.client, what, second as (object: ApiObject) => unknown, third);
   }
@@ -280,6 +281,7 @@ class SimulatedCluster implements Cluster {
   async apply(source: ManifestSource, options: ApplyOptions = {}): Promise<Live<ApiObject>[]> {
     this.#mustLive();
     const [{ applyManifests }, { readManifests }] = await Promise.all([import('./apply.ts'), import('./manifests.ts')]);
+    await this.#settled();
     const manifests = await readManifests(source, createNodeFiles());
     return applyManifests(this.client, manifests, options, async (holds) => {
       const endMs = this.clock.monotonic() + durationMs(APPLY_WITHIN);
@@ -494,6 +496,14 @@ class SimulatedCluster implements Cluster {
     const running = await this.#time.drive(startUserComponent(component, environment));
     this.#running.push(running);
     return running;
+  }
+
+  /**
+   * What was loaded just now took real time, in which the components went on. How far must not show in the history, so
+   * everything that is ready is done first.
+   */
+  async #settled(): Promise<void> {
+    if (this.clock instanceof VirtualClock) await this.clock.settle();
   }
 
   #gates(otherwise: boolean) {

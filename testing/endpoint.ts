@@ -38,6 +38,8 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
   const listener = await serve({
     host: '127.0.0.1',
     port: options.port ?? 0,
+    // A cluster that is forgotten must not keep a test's process alive.
+    keepAlive: false,
     tls: {
       certificatePem: serving.certificatePem,
       privateKeyPem: serving.key.privateKeyPem(),

@@ -30,6 +30,8 @@ export interface ServeOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly limits?: Partial<ServeLimits>;
+  /** Whether the process lives on while this listens. Default true. */
+  readonly keepAlive?: boolean;
   handle(request: ApiRequest): Promise<ApiResponse>;
   /** Takes over connections that want to be something else (WebSocket, SPDY). Without it such a wish is ignored. */
   readonly upgrade?: UpgradeHook;
@@ -157,6 +159,7 @@ class ApiListener implements Serving {
   listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
+      if (this.#options.keepAlive === false) this.#server.unref();
       this.#server.listen({ host: this.#options.host, port: this.#options.port, backlog: 4096 }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#options.log.error('the listener failed', { error }));
