@@ -34,10 +34,14 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Arr
   try {
     const { sizeBytes } = await file.stat();
     let position = options.tailLines === undefined ? 0 : await tailPosition(file, sizeBytes, options.tailLines);
+    // The last lines are those of now: what is written while they are read would make them more.
+    const endBytes = options.tailLines !== undefined && !changes ? sizeBytes : Number.POSITIVE_INFINITY;
     // Why the end of the file is no reason to wait: the container has ended, or another file has taken its place.
     let complete: 'ended' | 'rotated' | undefined;
     while (!signal?.aborted) {
-      const chunk = await file.readAt(position, CHUNK_BYTES);
+      const wantedBytes = Math.min(CHUNK_BYTES, endBytes - position);
+      if (wantedBytes <= 0) break;
+      const chunk = await file.readAt(position, wantedBytes);
       if (chunk.length > 0) {
         position += chunk.length;
         const out = filter.push(chunk);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createNodeFiles } from '../../libs/base/node/files.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
-import { readLog, tailPosition } from './log-reader.ts';
+import { type LogFiles, readLog, tailPosition } from './log-reader.ts';
 import {
   containerLogPath,
   formatTimestamp,
@@ -126,6 +126,29 @@ test('a file is read by its selection', async (t) => {
   writeFileSync(path, LOG);
   for (const [name, selection, expected] of SELECTIONS) assert.equal(await read(path, selection), expected, name);
   await assert.rejects(read(`${path}.none`, {}), { code: 'ENOENT' });
+});
+
+test('the last lines stay as many when more are written meanwhile', async (t) => {
+  const path = join(folder(t), '0.log');
+  writeFileSync(path, LOG);
+  const growing: LogFiles = {
+    ...files,
+    async open(name) {
+      const file = await files.open(name);
+      const readAt: typeof file.readAt = (...args) => {
+        appendFileSync(path, LOG);
+        return file.readAt(...args);
+      };
+      return {
+        stat: () => file.stat(),
+        readAt,
+        [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+      } as typeof file;
+    },
+  };
+  let out = '';
+  for await (const chunk of readLog({ files: growing, clock, path, tailLines: 2 })) out += text(chunk);
+  assert.equal(out, 'line\nfour\n');
 });
 
 test('the last lines are found in a long file', async () => {
