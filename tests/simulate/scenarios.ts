@@ -205,10 +205,10 @@ export const drain: Scenario = {
 
 /** Smaller first: most seeds go to them. */
 export const SCENARIOS: readonly { readonly scenario: Scenario; readonly share: number }[] = [
-  { scenario: rollingUpdate(1, 2), share: 5 },
-  { scenario: jobWithFailures, share: 3 },
-  { scenario: namespaceDeletion, share: 3 },
-  { scenario: statefulRollout, share: 4 },
+  { scenario: rollingUpdate(1, 2), share: 4 },
+  { scenario: jobWithFailures, share: 4 },
+  { scenario: namespaceDeletion, share: 6 },
+  { scenario: statefulRollout, share: 3 },
   { scenario: nodeLoss, share: 2 },
   { scenario: drain, share: 2 },
   { scenario: rollingUpdate(3, 3), share: 1 },
