@@ -27,6 +27,7 @@ for (const [folder, file, count] of [
   ['operator', 'site-operator.test.ts', 5],
   ['scheduler-plugin', 'cheapest-node.test.ts', 2],
   ['chart', 'install.test.cjs', 5],
+  ['race', 'tickets.test.ts', 2],
 ] as const) {
   test(`examples/${folder}`, () => {
     const told = consumer.run(process.execPath, ['--test', '--test-reporter=tap', file], {
