@@ -108,13 +108,25 @@ export class StatusWriter {
         failures = 0;
       } catch (error) {
         // Gone, or another pod under its name: nobody is left to be told.
-        if (signal.aborted || isNotFound(error) || (error as { code?: number }).code === 409) return;
+        if (signal.aborted || isNotFound(error)) return;
+        if ((error as { code?: number }).code === 409 && (await this.#isReplaced(entry.pod))) return;
         const log = failures++ === 0 ? 'warn' : 'debug';
         this.#log[log]('the status of a pod could not be written', { pod: nameOf(entry.pod), error });
         entry.wanted ??= status;
         await this.#clock.sleep(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (failures - 1)), signal).catch(() => {});
       }
     }
+  }
+
+  /** Whether another pod has its name: a conflict alone says nothing about that. */
+  async #isReplaced(pod: NodePod): Promise<boolean> {
+    const { signal } = this.#stopped;
+    const live = await this.#client
+      .resource(pods)
+      .namespace(namespaceOf(pod))
+      .get(nameOf(pod), { signal })
+      .catch(() => undefined);
+    return live !== undefined && live.metadata.uid !== pod.metadata?.uid;
   }
 }
 
