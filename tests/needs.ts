@@ -7,10 +7,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { findCommand, NODE_NEEDS } from '../tools/setup/needs.ts';
+import { findCommand, NODE_NEEDS, TEST_NEEDS } from '../tools/setup/needs.ts';
 import { findTestTool } from '../tools/setup.ts';
 
-export type TestNeed = 'linux' | 'root' | 'containerd' | 'etcd' | 'kubectl' | 'chromium' | 'reference';
+export type TestNeed =
+  | 'linux'
+  | 'root'
+  | 'containerd'
+  | 'etcd'
+  | 'kubectl'
+  | 'chromium'
+  | 'python3-kubernetes'
+  | 'reference';
 
 /** The folder of recorded facts about upstream, beside the project unless TUTTI_REFERENCE says where. */
 export const REFERENCE = process.env['TUTTI_REFERENCE'] ?? join(import.meta.dirname, '../../shared/reference');
@@ -41,6 +49,8 @@ function isHere(name: TestNeed): boolean {
       return findTestTool(name) !== undefined;
     case 'chromium':
       return findCommand('chromium') !== undefined;
+    case 'python3-kubernetes':
+      return TEST_NEEDS.every((need) => need.isPresent());
     case 'reference':
       return existsSync(REFERENCE);
   }

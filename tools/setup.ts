@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import process from 'node:process';
 import { AptError, hasApt, installPackages, isVersionAtLeast, unpackPackage } from './setup/debian.ts';
-import { CACHE, findCommand, NODE_NEEDS } from './setup/needs.ts';
+import { CACHE, findCommand, type Need, NODE_NEEDS, TEST_NEEDS } from './setup/needs.ts';
 
 /** What set-up is for: running pods, or running the tests as well. */
 export type Purpose = 'node' | 'tests';
@@ -50,15 +50,15 @@ const TOOLS: readonly Tool[] = [
  */
 export function setUp(purpose: Purpose, say: (line: string) => void): Missing[] {
   if (process.platform !== 'linux') return [];
-  const missing = setUpNode(say);
+  const missing = setUpPackages(purpose === 'tests' ? [...NODE_NEEDS, ...TEST_NEEDS] : NODE_NEEDS, say);
   if (purpose === 'tests') {
     for (const tool of TOOLS) missing.push(...setUpTool(tool, say));
   }
   return missing;
 }
 
-function setUpNode(say: (line: string) => void): Missing[] {
-  const absent = NODE_NEEDS.filter((need) => !need.isPresent());
+function setUpPackages(needs: readonly Need[], say: (line: string) => void): Missing[] {
+  const absent = needs.filter((need) => !need.isPresent());
   if (absent.length === 0) return [];
   const packages = absent.map((need) => need.package);
   const byHand = `install ${packages.join(', ')} as root, with your distribution's package manager`;

@@ -1,11 +1,11 @@
 // Each example as its user runs it, and the snippets of docs/testing.md: from the packed package, in an empty folder.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
+import { needs, testTool } from '../needs.ts';
 import { type Consumer, packedConsumer } from './packed.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -16,12 +16,6 @@ before(() => {
   cpSync(join(root, 'examples'), consumer.folder, { recursive: true });
 });
 after(() => consumer?.[Symbol.dispose]());
-
-/** Why a test cannot be run here. */
-function missing(...commands: readonly (readonly string[])[]): string | false {
-  const absent = commands.find(([command = '', ...args]) => spawnSync(command, args, { stdio: 'ignore' }).status !== 0);
-  return absent ? `${absent.join(' ')} does not run here` : false;
-}
 
 for (const [folder, file, count] of [
   ['operator', 'site-operator.test.ts', 5],
@@ -39,16 +33,20 @@ for (const [folder, file, count] of [
 }
 
 const program = () => `${process.execPath} ${join(consumer.folder, 'node_modules/tutti/entry/tutti.mjs')}`;
+/** For scripts that call the packed command, and kubectl. */
+const shell = () => ({
+  TUTTI: program(),
+  PATH: [dirname(process.execPath), dirname(testTool('kubectl')), process.env['PATH']].join(delimiter),
+});
 
-test('examples/bash', { skip: missing(['bash', '--version'], ['kubectl', 'version', '--client']) }, () => {
-  const told = consumer.run('bash', ['test.sh'], { cwd: join(consumer.folder, 'bash'), env: { TUTTI: program() } });
+test('examples/bash', { skip: needs('linux', 'kubectl') }, () => {
+  const told = consumer.run('bash', ['test.sh'], { cwd: join(consumer.folder, 'bash'), env: shell() });
   assert.match(told, /passed$/);
 });
 
 // Debian's own interpreter is the one that has Debian's packages.
-const python = missing(['/usr/bin/python3', '-c', 'import kubernetes']) ? 'python3' : '/usr/bin/python3';
-test('examples/python', { skip: missing([python, '-c', 'import kubernetes']) }, () => {
-  consumer.run(python, ['-m', 'unittest', 'test_shop.py'], {
+test('examples/python', { skip: needs('python3-kubernetes') }, () => {
+  consumer.run('/usr/bin/python3', ['-m', 'unittest', 'test_shop.py'], {
     cwd: join(consumer.folder, 'python'),
     env: { TUTTI: program() },
   });
@@ -64,7 +62,7 @@ function snippets(page: string): { readonly name: string; readonly text: string 
   return found;
 }
 
-test('every snippet of docs/testing.md runs as it stands', { skip: missing(['bash', '--version']) }, (t) => {
+test('every snippet of docs/testing.md runs as it stands', { skip: needs('linux', 'kubectl') }, () => {
   const folder = join(consumer.folder, 'docs');
   mkdirSync(folder);
   const files = snippets(readFileSync(join(root, 'docs/testing.md'), 'utf8'));
@@ -76,8 +74,6 @@ test('every snippet of docs/testing.md runs as it stands', { skip: missing(['bas
   for (const { name } of files) {
     if (/^[\w-]+\.m?[jt]s$/.test(name) && !tests.includes(name))
       consumer.run(process.execPath, [name], { cwd: folder });
-    if (!name.endsWith('.sh')) continue;
-    if (missing(['kubectl', 'version', '--client'])) t.diagnostic(`${name} needs kubectl, which is not here`);
-    else consumer.run('bash', ['-eu', name], { cwd: folder, env: { TUTTI: program() } });
+    if (name.endsWith('.sh')) consumer.run('bash', ['-eu', name], { cwd: folder, env: shell() });
   }
 });

@@ -66,3 +66,10 @@ export const NODE_NEEDS: readonly Need[] = [
     LIBRARIES.map((folder) => join(folder, 'libatomic.so.1')),
   ),
 ];
+
+/** What some tests need beside a node's. */
+export const TEST_NEEDS: readonly Need[] = [
+  file('python3-kubernetes', 'python3-kubernetes', 'is the client of an example', [
+    '/usr/lib/python3/dist-packages/kubernetes',
+  ]),
+];
