@@ -1,9 +1,12 @@
 /** What RoleBindings and ClusterRoleBindings have in common: a reference to a role, and subjects. */
+import type { Column } from '../../libs/kind/column.ts';
 import type { DeepReadonly } from '../../libs/kind/object.ts';
+import { ageColumn, nameColumn } from '../../libs/kind/standard-columns.ts';
 import * as field from '../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, pathSegmentName } from '../../libs/machinery/names.ts';
 import { json } from '../../libs/machinery/quote.ts';
 import { sameValue } from '../../libs/machinery/same-value.ts';
+import { documented } from '../meta/columns.ts';
 import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from '../types/rbac/v1.generated.ts';
 import { RBAC_GROUP } from './policy-rules.ts';
 
@@ -78,3 +81,23 @@ export function subjectNames({ subjects }: DeepReadonly<Binding>, kind: string):
     .map(({ name, namespace = '' }) => (kind === 'ServiceAccount' ? `${namespace}/${name}` : name))
     .join(', ');
 }
+
+const subjectColumn = (name: string, kind: string, description: string): Column<Binding> => ({
+  name,
+  type: 'string',
+  priority: 1,
+  description,
+  value: (binding) => subjectNames(binding, kind),
+});
+
+/** The tables of both kinds; `type` is the one whose documentation tells of the role. */
+export const bindingColumns = (
+  type: 'rbac.v1.RoleBinding' | 'rbac.v1.ClusterRoleBinding',
+): readonly Column<Binding>[] => [
+  nameColumn as Column<Binding>,
+  { name: 'Role', type: 'string', description: documented(type, 'roleRef'), value: roleText },
+  ageColumn as Column<Binding>,
+  subjectColumn('Users', 'User', 'Users among the subjects'),
+  subjectColumn('Groups', 'Group', 'Groups among the subjects'),
+  subjectColumn('ServiceAccounts', 'ServiceAccount', 'Service accounts among the subjects'),
+];

@@ -1,6 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import type { ValidatingWebhookConfiguration } from '../../types/admissionregistration/v1.generated.ts';
+import { webhookConfigurationColumns } from '../columns.ts';
 import { strategy } from './strategy.ts';
 
 export const validatingWebhookConfiguration = defineKind<ValidatingWebhookConfiguration>({
@@ -11,14 +11,5 @@ export const validatingWebhookConfiguration = defineKind<ValidatingWebhookConfig
   categories: ['api-extensions'],
   versions: [{ version: 'v1', type: 'admissionregistration.v1.ValidatingWebhookConfiguration' }],
   strategy,
-  columns: [
-    nameColumn,
-    {
-      name: 'Webhooks',
-      type: 'integer',
-      description: 'How many webhooks the configuration has',
-      value: ({ webhooks }) => webhooks?.length ?? 0,
-    },
-    ageColumn,
-  ],
+  columns: webhookConfigurationColumns,
 });

@@ -1,5 +1,5 @@
 /** How the API server reaches the kubelet of a node. */
-import type { ConnectSubresource, ConnectTarget } from '../../../libs/kind/kind.ts';
+import type { ConnectOptions, ConnectSubresource, ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import { badRequest, notFound } from '../../../libs/machinery/errors.ts';
 import { nodes } from '../../resources.ts';
@@ -25,6 +25,12 @@ export function splitProxyName(
   return { scheme: scheme === 'https' ? 'https' : 'http', name, port };
 }
 
+/** What a `proxy` asks of the place it leads to: the rest of the path, and the query as it came. */
+export function proxyPath({ path, query }: ConnectOptions): string {
+  const params = new URLSearchParams([...query].flatMap(([key, values]) => values.map((value) => [key, value])));
+  return `/${path.replace(/^\//, '')}${params.size > 0 ? `?${params}` : ''}`;
+}
+
 export const proxy: ConnectSubresource = {
   form: 'connect',
   verbs: ['get', 'create', 'update', 'patch', 'delete'],
@@ -34,10 +40,6 @@ export const proxy: ConnectSubresource = {
   async locate(ctx, registry, options) {
     const { name, port } = splitProxyName(ctx.attributes.name, 'node');
     const kubelet = await locateKubelet(registry, name);
-    const query = new URLSearchParams();
-    for (const [key, values] of options.query) for (const value of values) query.append(key, value);
-    const text = query.size > 0 ? `?${query}` : '';
-    const path = `/${options.path.replace(/^\//, '')}${text}`;
-    return { ...kubelet, ...(port === '' ? {} : { port: Number(port) }), path };
+    return { ...kubelet, ...(port === '' ? {} : { port: Number(port) }), path: proxyPath(options) };
   },
 };

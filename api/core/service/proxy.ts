@@ -5,7 +5,7 @@ import { notFound, serviceUnavailable } from '../../../libs/machinery/errors.ts'
 import { quote } from '../../../libs/machinery/quote.ts';
 import { services } from '../../resources.ts';
 import type { Service } from '../../types/core/v1.generated.ts';
-import { splitProxyName } from '../node/kubelet.ts';
+import { proxyPath, splitProxyName } from '../node/kubelet.ts';
 import { placesOf, slicesOf } from './places.ts';
 
 export const proxy: ConnectSubresource = {
@@ -27,10 +27,7 @@ export const proxy: ConnectSubresource = {
     // Any will do; which one changes with time, so that none takes all.
     const place = places[Math.floor(ctx.nowMs) % Math.max(places.length, 1)];
     if (!place) throw serviceUnavailable(`no endpoints available for service ${quote(name)}`);
-    const query = new URLSearchParams();
-    for (const [key, values] of options.query) for (const value of values) query.append(key, value);
-    const text = query.size > 0 ? `?${query}` : '';
-    return { kind: 'service', scheme, ...place, path: `/${options.path.replace(/^\//, '')}${text}` };
+    return { kind: 'service', scheme, ...place, path: proxyPath(options) };
   },
 };
 

@@ -1,8 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
-import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
-import { documented } from '../../meta/columns.ts';
 import type { RoleBinding } from '../../types/rbac/v1.generated.ts';
-import { roleText, subjectNames } from '../bindings.ts';
+import { bindingColumns } from '../bindings.ts';
 import { strategy } from './strategy.ts';
 
 export const roleBinding = defineKind<RoleBinding>({
@@ -12,30 +10,5 @@ export const roleBinding = defineKind<RoleBinding>({
   namespaced: true,
   versions: [{ version: 'v1', type: 'rbac.v1.RoleBinding' }],
   strategy,
-  columns: [
-    nameColumn,
-    { name: 'Role', type: 'string', description: documented('rbac.v1.RoleBinding', 'roleRef'), value: roleText },
-    ageColumn,
-    {
-      name: 'Users',
-      type: 'string',
-      priority: 1,
-      description: 'Users among the subjects',
-      value: (binding) => subjectNames(binding, 'User'),
-    },
-    {
-      name: 'Groups',
-      type: 'string',
-      priority: 1,
-      description: 'Groups among the subjects',
-      value: (binding) => subjectNames(binding, 'Group'),
-    },
-    {
-      name: 'ServiceAccounts',
-      type: 'string',
-      priority: 1,
-      description: 'Service accounts among the subjects',
-      value: (binding) => subjectNames(binding, 'ServiceAccount'),
-    },
-  ],
+  columns: bindingColumns('rbac.v1.RoleBinding'),
 });

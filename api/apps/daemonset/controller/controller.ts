@@ -43,11 +43,7 @@ export const daemonSetController: Reconciler<Observed, Action> = {
   concurrency: 2,
   watches: [
     watching(daemonSets, (set) => [keyOf(set)]),
-    watching(pods, (pod, env) =>
-      keysOfController(pod as Live<ApiObject>, daemonSets, env, (set, object) =>
-        selectorOf(set).matches(object.metadata.labels as Record<string, string> | undefined),
-      ),
-    ),
+    watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, daemonSets, env, selectorOf)),
     watching(controllerRevisions, (revision, env) => keysOfController(revision as Live<ApiObject>, daemonSets, env)),
     watching(nodes, keysOfNode),
   ],

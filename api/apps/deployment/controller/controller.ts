@@ -25,11 +25,7 @@ export const deploymentController: Reconciler<Observed, Action> = {
   name: 'deployment',
   watches: [
     watching(deployments, (deployment) => [keyOf(deployment)]),
-    watching(replicaSets, (set, env) =>
-      keysOfController(set as Live<ApiObject>, deployments, env, (deployment, object) =>
-        selectorOf(deployment).matches(object.metadata.labels as Record<string, string> | undefined),
-      ),
-    ),
+    watching(replicaSets, (set, env) => keysOfController(set as Live<ApiObject>, deployments, env, selectorOf)),
     // A pod's end matters to Recreate alone, which waits for it.
     watching(pods, (pod, { informers }) => {
       const owner = controllerOf(pod as ApiObject);

@@ -38,13 +38,11 @@ export type Keeping<T extends ApiObject> = Observed & { readonly object: Live<T>
 /** The controller of such a kind: ReplicaSets and ReplicationControllers differ in their words alone. */
 export function replicaKeeper<T extends ApiObject>(keeper: ReplicaKeeper<T>): Reconciler<Keeping<T>, Action> {
   const { ref, name } = keeper;
-  const matches = (object: Live<T>, pod: Live<ApiObject>) =>
-    keeper.selector(object).matches(pod.metadata.labels as Record<string, string> | undefined);
   return {
     name,
     watches: [
       watching(ref, (object) => [keyOf(object)]),
-      watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, ref, env, matches)),
+      watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, ref, env, keeper.selector)),
     ],
     observe(env, key) {
       const object = env.informers.informer(ref).get(key);

@@ -27,11 +27,7 @@ export const statefulSetController: Reconciler<Observed, Action> = {
   name: 'statefulset',
   watches: [
     watching(statefulSets, (set) => [keyOf(set)]),
-    watching(pods, (pod, env) =>
-      keysOfController(pod as Live<ApiObject>, statefulSets, env, (set, object) =>
-        selectorOf(set).matches(object.metadata.labels as Record<string, string> | undefined),
-      ),
-    ),
+    watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, statefulSets, env, selectorOf)),
     watching(controllerRevisions, (revision, env) => keysOfController(revision as Live<ApiObject>, statefulSets, env)),
     watching(persistentVolumeClaims, () => []),
   ],

@@ -26,14 +26,7 @@ export const jobController: Reconciler<Observed, Action> = {
   name: 'job',
   watches: [
     watching(jobs, (job) => [keyOf(job)]),
-    watching(
-      pods,
-      (pod, env) =>
-        keysOfController(pod as Live<ApiObject>, jobs, env, (job, object) =>
-          selectorOf(job).matches(object.metadata.labels as Record<string, string> | undefined),
-        ),
-      BATCH_MS,
-    ),
+    watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, jobs, env, selectorOf), BATCH_MS),
   ],
   observe({ informers }, key) {
     const job = informers.informer(jobs).get(key);

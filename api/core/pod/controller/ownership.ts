@@ -73,24 +73,27 @@ export function controlledBy<T extends ApiObject>(
   return byController(informers, ref).by('controller', owner.metadata.uid);
 }
 
-/** The key of the controller of an object, if it is of this kind. For what has none: those of `wanting` in its namespace. */
+/**
+ * The key of the controller of an object, if it is of this kind. For what has none: those in its namespace that select
+ * it; without `selectorOf`, none.
+ */
 export function keysOfController<T extends ApiObject>(
   object: Live<ApiObject>,
   ref: ResourceRef<T>,
   env: ControllerEnvironment,
-  matches: (owner: Live<T>, object: Live<ApiObject>) => boolean = () => false,
+  selectorOf?: (owner: Live<T>) => LabelSelector,
 ): readonly string[] {
   const controller = controllerOf(object as ApiObject);
-  const { namespace } = object.metadata;
+  const { namespace, labels } = object.metadata;
   if (controller) {
     const ours = controller.kind === ref.kind && controller.apiVersion === apiVersionOf(ref);
     return ours ? [keyOf({ metadata: { namespace, name: controller.name } })] : [];
   }
-  if (!object.metadata.labels) return [];
+  if (!labels || !selectorOf) return [];
   return env.informers
     .informer(ref)
     .list(namespace)
-    .filter((owner) => matches(owner, object))
+    .filter((owner) => selectorOf(owner).matches(labels as Record<string, string>))
     .map(keyOf as (owner: Live<T>) => string);
 }
 

@@ -4,7 +4,7 @@ import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import { badRequest, notFound } from '../../../../libs/machinery/errors.ts';
 import { pods } from '../../../resources.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
-import { splitProxyName } from '../../node/kubelet.ts';
+import { proxyPath, splitProxyName } from '../../node/kubelet.ts';
 
 type Seen = DeepReadonly<Pod>;
 
@@ -21,10 +21,7 @@ export const proxy: ConnectSubresource = {
     const host = pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP;
     if (!host) throw badRequest(`pod ${name} does not have an address`);
     const wanted = port === '' ? firstPort(pod) : portOf(pod, port);
-    const query = new URLSearchParams();
-    for (const [key, values] of options.query) for (const value of values) query.append(key, value);
-    const text = query.size > 0 ? `?${query}` : '';
-    return { kind: 'pod', scheme, host, port: wanted, path: `/${options.path.replace(/^\//, '')}${text}` };
+    return { kind: 'pod', scheme, host, port: wanted, path: proxyPath(options) };
   },
 };
 
