@@ -1,6 +1,5 @@
 // `tutti agent`: this machine as a node of a cluster elsewhere, in the foreground.
 
-import { hostname } from 'node:os';
 import process from 'node:process';
 import { nodes } from '../../api/resources.ts';
 import type { Machine } from '../compose/apiserver.ts';
@@ -15,17 +14,7 @@ import { requireNodeMachine } from '../node-machine.ts';
 import { writeRunRecord } from '../run-record.ts';
 import { detach } from './detach.ts';
 import { runUntilSignal } from './foreground.ts';
-import {
-  cgroupRootOf,
-  dataDirOf,
-  manifestPathOf,
-  mirrorsOf,
-  nodeIpOf,
-  nodeNameOf,
-  type Parsed,
-  parseOptions,
-  readConfig,
-} from './options.ts';
+import { NODE_OPTIONS, type NodeOptions, nodeOptions, type Parsed, parseOptions, readConfig } from './options.ts';
 import { NODE_COMPONENTS } from './up-options.ts';
 
 export const USAGE = `tutti agent: make this machine a node of a cluster, in the foreground
@@ -52,37 +41,11 @@ examples:
   tutti agent
 `;
 
-const OPTIONS = {
-  server: { type: 'string' },
-  token: { type: 'string' },
-  'data-dir': { type: 'string' },
-  'node-name': { type: 'string' },
-  'node-ip': { type: 'string' },
-  'cri-endpoint': { type: 'string' },
-  'registry-mirror': { type: 'string', multiple: true },
-  'cgroup-root': { type: 'string' },
-  'pod-manifest-path': { type: 'string' },
-  'keep-pods': { type: 'boolean' },
-  detach: { type: 'boolean' },
-  config: { type: 'string' },
-  verbose: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-} as const;
+const OPTIONS = { server: { type: 'string' }, token: { type: 'string' }, ...NODE_OPTIONS } as const;
 
-export interface AgentOptions {
+export interface AgentOptions extends NodeOptions {
   readonly server?: string;
   readonly token?: JoinToken;
-  readonly dataDir: string;
-  readonly nodeName: string;
-  readonly nodeIp?: string;
-  readonly criEndpoint?: string;
-  readonly mirrors: ReadonlyMap<string, string>;
-  readonly cgroupRoot: string;
-  /** The folder of static pods; '' for none. */
-  readonly staticPodPath: string;
-  readonly keepPods: boolean;
-  readonly detach: boolean;
-  readonly verbose: boolean;
 }
 
 /** `help`, or settings that are complete. Throws `CommandError`. */
@@ -93,20 +56,10 @@ export function agentOptions(args: readonly string[]): AgentOptions | 'help' {
     ...(given.config === undefined ? {} : readConfig('agent', given.config, OPTIONS)),
     ...given,
   };
-  const { 'cri-endpoint': criEndpoint } = values;
   return {
     ...(values.server !== undefined && { server: serverOf(values.server) }),
     ...(values.token !== undefined && { token: parseJoinToken(values.token) }),
-    dataDir: dataDirOf(values['data-dir']),
-    nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
-    ...nodeIpOf(values['node-ip']),
-    ...(criEndpoint !== undefined && { criEndpoint }),
-    mirrors: mirrorsOf(values['registry-mirror'] ?? []),
-    cgroupRoot: cgroupRootOf(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT),
-    staticPodPath: manifestPathOf(values['pod-manifest-path']),
-    keepPods: values['keep-pods'] ?? false,
-    detach: values.detach ?? false,
-    verbose: values.verbose ?? false,
+    ...nodeOptions(values),
   };
 }
 

@@ -107,7 +107,7 @@ export async function certificateFor(
   const made = await all.create({
     metadata: { name },
     spec: {
-      request: encodeBase64(new TextEncoder().encode(request)),
+      request: encodeBase64(request),
       signerName: 'kubernetes.io/kube-apiserver-client',
       usages: ['digital signature', 'client auth'],
       expirationSeconds: Math.floor(ttlMs / 1000),

@@ -1,11 +1,12 @@
 // Options of commands: from the command line and from a file, and the words that several of them take.
 
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { load } from 'js-yaml';
 import { parseIp } from '../../libs/machinery/ip.ts';
+import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
 import { CommandError } from '../errors.ts';
 
 export interface Parsed<T extends ParseArgsOptionsConfig> {
@@ -89,13 +90,57 @@ export function readConfig<T extends ParseArgsOptionsConfig>(
 /** Where a cluster, or a node's part of one, lives. */
 export const dataDirOf = (text: string | undefined): string => resolve(text ?? join(homedir(), '.tutti'));
 
+/** What every command takes that makes this machine a node, or could. */
+export const NODE_OPTIONS = {
+  'data-dir': { type: 'string' },
+  'node-name': { type: 'string' },
+  'node-ip': { type: 'string' },
+  'cri-endpoint': { type: 'string' },
+  'registry-mirror': { type: 'string', multiple: true },
+  'cgroup-root': { type: 'string' },
+  'pod-manifest-path': { type: 'string' },
+  'keep-pods': { type: 'boolean' },
+  detach: { type: 'boolean' },
+  config: { type: 'string' },
+  verbose: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export interface NodeOptions {
+  readonly dataDir: string;
+  readonly nodeName: string;
+  readonly nodeIp?: string;
+  readonly criEndpoint?: string;
+  readonly mirrors: ReadonlyMap<string, string>;
+  readonly cgroupRoot: string;
+  /** The folder of static pods; '' for none. */
+  readonly staticPodPath: string;
+  readonly keepPods: boolean;
+  readonly detach: boolean;
+  readonly verbose: boolean;
+}
+
+/** Throws `CommandError`. */
+export function nodeOptions(values: Parsed<typeof NODE_OPTIONS>['values']): NodeOptions {
+  const { 'cri-endpoint': criEndpoint, 'pod-manifest-path': manifestPath } = values;
+  return {
+    dataDir: dataDirOf(values['data-dir']),
+    nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
+    ...nodeIpOf(values['node-ip']),
+    ...(criEndpoint !== undefined && { criEndpoint }),
+    mirrors: mirrorsOf(values['registry-mirror'] ?? []),
+    cgroupRoot: cgroupRootOf(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT),
+    staticPodPath: manifestPath === undefined ? '' : resolve(manifestPath),
+    keepPods: values['keep-pods'] ?? false,
+    detach: values.detach ?? false,
+    verbose: values.verbose ?? false,
+  };
+}
+
 /** The cgroup below which pods have theirs: one slash before, none behind. */
-/** A folder of pod manifests; '' where there is none. */
-export const manifestPathOf = (text: string | undefined): string => (text === undefined ? '' : resolve(text));
+const cgroupRootOf = (text: string): string => `/${text.replace(/^\/+|\/+$/g, '')}`;
 
-export const cgroupRootOf = (text: string): string => `/${text.replace(/^\/+|\/+$/g, '')}`;
-
-export function nodeIpOf(text: string | undefined): { readonly nodeIp?: string } {
+function nodeIpOf(text: string | undefined): { readonly nodeIp?: string } {
   if (text === undefined) return {};
   if (!parseIp(text)) throw new CommandError(`--node-ip wants an address of this machine, not "${text}".`, 2);
   return { nodeIp: text };
@@ -107,7 +152,7 @@ export function portOf(text: string): number {
   throw new CommandError(`--port wants a number from 0 to 65535, not "${text}".`, 2);
 }
 
-export function nodeNameOf(text: string): string {
+function nodeNameOf(text: string): string {
   if (/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(text)) return text;
   throw new CommandError(
     `"${text}" is no name for a node; give one of small letters, digits and dashes with --node-name.`,
@@ -115,7 +160,7 @@ export function nodeNameOf(text: string): string {
   );
 }
 
-export function mirrorsOf(all: readonly string[]): ReadonlyMap<string, string> {
+function mirrorsOf(all: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     all.map((text): [string, string] => {
       const [, registry, url] = /^([^=/]+)=(https?:\/\/[^/]+.*)$/.exec(text) ?? [];

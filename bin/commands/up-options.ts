@@ -1,6 +1,5 @@
 // The options of `tutti up`, from the command line and from a file, made into settings or refused in a sentence.
 
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import {
   type ClusterNetworks,
@@ -12,13 +11,10 @@ import { COMPONENTS, type ComponentName } from '../compose/components.ts';
 import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
 import { CommandError } from '../errors.ts';
 import {
-  cgroupRootOf,
-  dataDirOf,
   durationOf,
-  manifestPathOf,
-  mirrorsOf,
-  nodeIpOf,
-  nodeNameOf,
+  NODE_OPTIONS,
+  type NodeOptions,
+  nodeOptions,
   type Parsed,
   parseOptions,
   portOf,
@@ -75,7 +71,7 @@ examples:
 `;
 
 const OPTIONS = {
-  'data-dir': { type: 'string' },
+  ...NODE_OPTIONS,
   port: { type: 'string' },
   listen: { type: 'string' },
   store: { type: 'string' },
@@ -84,31 +80,19 @@ const OPTIONS = {
   'etcd-keyfile': { type: 'string' },
   only: { type: 'string', multiple: true },
   simulate: { type: 'string' },
-  'node-name': { type: 'string' },
-  'node-ip': { type: 'string' },
   'tls-san': { type: 'string', multiple: true },
   'leader-elect': { type: 'string' },
   'node-monitor-grace-period': { type: 'string' },
   'pod-cidr': { type: 'string' },
   'service-cidr': { type: 'string' },
-  'cri-endpoint': { type: 'string' },
-  'registry-mirror': { type: 'string', multiple: true },
-  'cgroup-root': { type: 'string' },
-  'pod-manifest-path': { type: 'string' },
   'audit-policy-file': { type: 'string' },
   'audit-log-path': { type: 'string' },
-  'keep-pods': { type: 'boolean' },
-  detach: { type: 'boolean' },
-  config: { type: 'string' },
   'no-merge-kubeconfig': { type: 'boolean' },
-  verbose: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
 } as const;
 
 type Values = Parsed<typeof OPTIONS>['values'];
 
-export interface UpOptions {
-  readonly dataDir: string;
+export interface UpOptions extends NodeOptions {
   readonly port: number;
   readonly listenHost: string;
   readonly store: string;
@@ -117,8 +101,6 @@ export interface UpOptions {
   readonly wanted: ReadonlySet<ComponentName>;
   /** How many nodes to simulate; undefined: none. */
   readonly simulate?: number;
-  readonly nodeName: string;
-  readonly nodeIp?: string;
   /** Further names and addresses of the API server, in its certificate. */
   readonly tlsSans: readonly string[];
   readonly networks: ClusterNetworks;
@@ -126,15 +108,7 @@ export interface UpOptions {
   readonly leaderElect: boolean;
   /** Undefined: upstream's. */
   readonly nodeMonitorGraceMs?: number;
-  readonly criEndpoint?: string;
-  readonly mirrors: ReadonlyMap<string, string>;
-  readonly cgroupRoot: string;
-  /** The folder of static pods; '' for none. */
-  readonly staticPodPath: string;
-  readonly keepPods: boolean;
-  readonly detach: boolean;
   readonly mergeKubeconfig: boolean;
-  readonly verbose: boolean;
 }
 
 const SIMULATED_MAX = 10_000;
@@ -164,10 +138,10 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
   const simulate = simulateOf(values.simulate);
   const wanted = componentsOf(values.only, simulate !== undefined, as.components);
   const node = NODE_COMPONENTS.some((name) => wanted.has(name));
-  const { 'cri-endpoint': criEndpoint, 'node-monitor-grace-period': graceText } = values;
+  const { 'node-monitor-grace-period': graceText } = values;
   const store = storeOf(values.store ?? 'lmdb');
   return {
-    dataDir: dataDirOf(values['data-dir']),
+    ...nodeOptions(values),
     port: portOf(values.port ?? '6443'),
     listenHost: values.listen ?? as.listenHost ?? (node ? '0.0.0.0' : '127.0.0.1'),
     store,
@@ -177,18 +151,9 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
     leaderElect: switchOf('--leader-elect', values['leader-elect'] ?? String(store.startsWith('etcd:'))),
     ...(graceText !== undefined && { nodeMonitorGraceMs: durationOf('--node-monitor-grace-period', graceText) }),
     ...(simulate !== undefined && { simulate }),
-    nodeName: nodeNameOf(values['node-name'] ?? hostname().toLowerCase()),
-    ...nodeIpOf(values['node-ip']),
     tlsSans: (values['tls-san'] ?? []).flatMap((text) => text.split(',')).filter((text) => text !== ''),
     networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
-    ...(criEndpoint !== undefined && { criEndpoint }),
-    mirrors: mirrorsOf(values['registry-mirror'] ?? []),
-    cgroupRoot: cgroupRootOf(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT),
-    staticPodPath: manifestPathOf(values['pod-manifest-path']),
-    keepPods: values['keep-pods'] ?? false,
-    detach: values.detach ?? false,
     mergeKubeconfig: !values['no-merge-kubeconfig'],
-    verbose: values.verbose ?? false,
   };
 }
 

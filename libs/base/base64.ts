@@ -1,16 +1,24 @@
 const STANDARD = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const URL_SAFE = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** RFC 4648 with padding, as PEM, kubeconfigs and `data` of Secrets have it. */
-export function encodeBase64(data: Uint8Array): string {
-  const text = encode(data, STANDARD);
+/** Newer runtimes have it built in, many times as fast. */
+interface WithBase64 {
+  toBase64?(): string;
+}
+
+/** RFC 4648 with padding, as PEM, kubeconfigs and `data` of Secrets have it. Text is taken as UTF-8. */
+export function encodeBase64(data: Uint8Array | string): string {
+  const bytes = bytesOf(data);
+  const builtin = bytes as unknown as WithBase64;
+  if (builtin.toBase64) return builtin.toBase64();
+  const text = encode(bytes, STANDARD);
   return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
 }
 
 /** RFC 4648's URL-safe alphabet without padding, as JWTs have it. Text is taken as UTF-8. */
-export function encodeBase64Url(data: Uint8Array | string): string {
-  return encode(typeof data === 'string' ? new TextEncoder().encode(data) : data, URL_SAFE);
-}
+export const encodeBase64Url = (data: Uint8Array | string): string => encode(bytesOf(data), URL_SAFE);
+
+const bytesOf = (data: Uint8Array | string) => (typeof data === 'string' ? new TextEncoder().encode(data) : data);
 
 /** Undefined unless `text` is exactly what `encodeBase64` would write: no white space, no missing padding. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {

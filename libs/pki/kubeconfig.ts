@@ -158,4 +158,4 @@ const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const nameOf = (item: unknown): string | undefined =>
   isFields(item) && typeof item.name === 'string' ? item.name : undefined;
-const base64 = (pem: string): string => encodeBase64(new TextEncoder().encode(pem));
+const base64 = (pem: string): string => encodeBase64(pem);

@@ -182,7 +182,7 @@ suite('webhooks', () => {
   }
   const patch = (...operations: object[]) => ({
     patchType: 'JSONPatch',
-    patch: encodeBase64(new TextEncoder().encode(JSON.stringify(operations))),
+    patch: encodeBase64(JSON.stringify(operations)),
   });
   const hook = (path: string, more = {}) => ({
     name: `${path.slice(1)}.example.com`,

@@ -22,7 +22,7 @@ import { startTestServer, type TestServer } from '../fixtures/api-server.ts';
 const keys = new NodeKeys();
 const clock = new RealClock();
 const validity = { notBeforeMs: clock.now() - 60_000, notAfterMs: clock.now() + 3_600_000 };
-const base64 = (text: string) => encodeBase64(new TextEncoder().encode(text));
+const base64 = (text: string) => encodeBase64(text);
 
 async function authority(commonName: string): Promise<Issuer> {
   const key = await keys.generateKey(commonName);

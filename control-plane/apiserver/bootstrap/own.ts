@@ -94,7 +94,7 @@ export const ownRoleBindings: readonly BootstrapBinding[] = [
 
 /** Where the cluster is and whom to trust, for who has nothing but a token. The bootstrap signer signs it. */
 export function clusterInfo(server: string, authorityPem: string): Wanted {
-  const authority = encodeBase64(new TextEncoder().encode(authorityPem));
+  const authority = encodeBase64(authorityPem);
   const kubeconfig = encodeYaml({
     apiVersion: 'v1',
     kind: 'Config',

@@ -122,7 +122,7 @@ async function world(options: { purpose?: 'client' | 'serving'; wanted?: () => W
       },
       { key: authorityKey, certificatePem: authorityPem },
     );
-    const certificate = encodeBase64(new TextEncoder().encode(certificatePem));
+    const certificate = encodeBase64(certificatePem);
     const conditions = [{ type, status: 'True', reason: 'Because', message: 'so' }];
     await resource.patch(
       request.metadata.name,

@@ -70,7 +70,7 @@ export async function requestCertificate(
   using deadline = withTimeout(clock, asked.timeoutMs, asked.signal);
   const { signal } = deadline;
   const spec = {
-    request: encodeBase64(new TextEncoder().encode(pem)),
+    request: encodeBase64(pem),
     signerName,
     usages: [...usages],
     ...(expirationSeconds !== undefined && { expirationSeconds }),

@@ -27,7 +27,7 @@ export async function readRequest(keys: Keys, { spec }: Request): Promise<Parsed
 }
 
 /** PEM as `status.certificate` has it. */
-export const certificateBytes = (pem: string): string => encodeBase64(new TextEncoder().encode(pem));
+export const certificateBytes = (pem: string): string => encodeBase64(pem);
 
 export function isApproved(request: Request): boolean {
   return hasTrue(request, 'Approved') && !hasTrue(request, 'Denied');

@@ -37,7 +37,7 @@ const TYPE = 'kubernetes.io/service-account-token';
 const NAME = 'kubernetes.io/service-account.name';
 const UID = 'kubernetes.io/service-account.uid';
 
-const encode = (text: string): string => encodeBase64(new TextEncoder().encode(text));
+const encode = (text: string): string => encodeBase64(text);
 
 /** A Secret for an account gets what it lacks: authority, namespace, a token that never ends. Without its account it goes. */
 export function plan({ secret, account, rootAuthorityPem }: Observed): Plan<Action> {

@@ -2,9 +2,10 @@
  * Protobuf messages as plain objects, which `canonical.ts` then brings into form. Unknown fields are passed over, later
  * values of a field win, nested messages that are given twice are merged, as protobuf has it.
  */
+
+import { encodeBase64 } from '../../../base/base64.ts';
 import type { Field, SchemaSet, StructType, TypeRef } from '../../schema/ir.ts';
 import { formatDuration, formatTime } from '../../time.ts';
-import { bytesToBase64 } from '../base64.ts';
 import { DecodeError } from '../errors.ts';
 import { decodeAny } from '../json.ts';
 import { type JsonObject, put } from '../values.ts';
@@ -173,7 +174,7 @@ function valueReader(set: SchemaSet, type: TypeRef): Read {
     case 'double':
       return (reader) => reader.double();
     case 'bytes':
-      return (reader) => bytesToBase64(reader.bytes());
+      return (reader) => encodeBase64(reader.bytes());
     case 'quantity':
       return (reader) => single(reader.nested(), 'Quantity', 1, (inner) => inner.text()) ?? '0';
     case 'time':
