@@ -8,17 +8,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { startApiServer } from '../../bin/compose/apiserver.ts';
 import { clusterNetworks, DEFAULT_POD_CIDR, DEFAULT_SERVICE_CIDR } from '../../bin/compose/cluster-network.ts';
 import { accountClient, clientOf, startSchedulerComponent } from '../../bin/compose/components.ts';
 import { startControllerManager } from '../../control-plane/controller-manager/controller-manager.ts';
-import { createLogger, formatRecord } from '../../libs/base/log.ts';
-import { createNodeHost } from '../../libs/base/node/node-host.ts';
-import { NodeKeys } from '../../libs/base/node/node-keys.ts';
-import { RealClock } from '../../libs/base/node/real-clock.ts';
-import { realRandom } from '../../libs/base/node/real-random.ts';
 import { createInformers } from '../../libs/client/informers.ts';
-import { freePort, type PlayOptions, recordings, runPlayer, type Verdict } from './play.ts';
+import { type PlayOptions, recordings, runPlayer, startPlayedServer, type Verdict } from './play.ts';
 
 /** What upstream was told when the scenarios were recorded. */
 const NODE_MONITOR_GRACE_MS = 8000;
@@ -31,18 +25,9 @@ export async function playScenarios(files: readonly string[], options: PlayOptio
   if (recordings === undefined) throw new Error('the reference data is not here');
   const directory = mkdtempSync(join(tmpdir(), 'tutti-scenarios-'));
   try {
-    const clock = new RealClock();
-    const log = createLogger('fidelity', clock, (record) => options.print?.(`${formatRecord(record)}\n`), 'error');
-    const machine = { host: createNodeHost(), clock, random: realRandom, keys: new NodeKeys(), log };
-    await using running = await startApiServer(machine, {
-      dataDir: directory,
-      store: 'memory',
-      listenHost: '127.0.0.1',
-      port: await freePort(),
-    });
-    const around = { machine, ...running };
-    await using _controllers = startControllers(around);
-    await using _scheduler = await startSchedulerComponent(around);
+    await using running = await startPlayedServer(directory, options.print);
+    await using _controllers = startControllers(running);
+    await using _scheduler = await startSchedulerComponent(running);
     const kubelets = spawn(
       process.execPath,
       ['fake-kubelet.mjs', '--kubeconfig', running.kubeconfigPath, '--nodes', String(NODES)],

@@ -44,20 +44,21 @@ export const recordings: string | undefined = existsSync(join(answers.root, 'ans
   ? join(answers.root, 'answers')
   : undefined;
 
+/** The machine, and an API server on it that forgets all; its data are in `directory`. */
+export async function startPlayedServer(directory: string, print?: (text: string) => void) {
+  const clock = new RealClock();
+  const log = createLogger('fidelity', clock, (record) => print?.(`${formatRecord(record)}\n`), 'error');
+  const machine = { host: createNodeHost(), clock, random: realRandom, keys: new NodeKeys(), log };
+  const settings = { dataDir: directory, store: 'memory', listenHost: '127.0.0.1', port: await freePort() };
+  return { machine, ...(await startApiServer(machine, settings)) };
+}
+
 /** Plays files of the recordings (names without `.jsonl`), one server for all. Throws an Error where the player fails. */
 export async function playRecorded(files: readonly string[], options: PlayOptions = {}): Promise<Verdict[]> {
   if (recordings === undefined) throw new Error('the reference data is not here');
   const directory = mkdtempSync(join(tmpdir(), 'tutti-fidelity-'));
   try {
-    const clock = new RealClock();
-    const log = createLogger('fidelity', clock, (record) => options.print?.(`${formatRecord(record)}\n`), 'error');
-    const machine = { host: createNodeHost(), clock, random: realRandom, keys: new NodeKeys(), log };
-    await using running = await startApiServer(machine, {
-      dataDir: directory,
-      store: 'memory',
-      listenHost: '127.0.0.1',
-      port: await freePort(),
-    });
+    await using running = await startPlayedServer(directory, options.print);
     const verdicts = join(directory, 'verdicts.json');
     await using hooks = files.some((file) => file.includes('webhooks')) ? await startWebhooks(directory) : undefined;
     const more = { ...options, more: hooks?.options ?? [] };

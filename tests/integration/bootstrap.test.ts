@@ -3,15 +3,13 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-store.ts';
-import { silentLogger } from '../../libs/base/log.ts';
-import { NodeKeys } from '../../libs/base/node/node-keys.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { SeededRandom } from '../../libs/base/random.ts';
 import type { ApiObject } from '../../libs/kind/object.ts';
 import { answers } from '../fidelity/answers.ts';
+import { startTestServer } from '../fixtures/api-server.ts';
 
 const ADDRESS = '192.0.2.10';
 const file = join(answers.root, 'bootstrap-objects.jsonl');
@@ -20,33 +18,8 @@ const skip = existsSync(file) ? (false as const) : 'the reference data is not he
 const NOT_STORED = ['ComponentStatus', 'Lease'];
 
 async function start(store: MemoryStore): Promise<ApiServer> {
-  const clock = new RealClock();
-  const keys = new NodeKeys();
-  const key = await keys.generateKey('ca');
-  const certificatePem = await keys.issueCertificate({
-    subject: { commonName: 'kubernetes' },
-    publicKey: key,
-    isCertificateAuthority: true,
-    usages: ['cert sign'],
-    notBeforeMs: clock.now() - 1000,
-    notAfterMs: clock.now() + 3_600_000,
-  });
-  const server = createDefaultServer({
-    store,
-    clock,
-    random: new SeededRandom('bootstrap'),
-    keys,
-    log: silentLogger,
-    clientAuthorityPem: certificatePem,
-    serviceAccountKey: key,
-    serverAddress: `${ADDRESS}:6443`,
-    upstreamOnly: true,
-    advertiseAddress: ADDRESS,
-    platform: 'linux/amd64',
-    runtime: 'test',
-  });
-  await server.start();
-  return server;
+  const address = { serverAddress: `${ADDRESS}:6443`, advertiseAddress: ADDRESS };
+  return (await startTestServer({ store, ...address, upstreamOnly: true })).server;
 }
 
 /** Everything that is stored, by kind, namespace and name. */

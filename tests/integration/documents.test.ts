@@ -3,14 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
-import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-store.ts';
-import { silentLogger } from '../../libs/base/log.ts';
-import { NodeKeys } from '../../libs/base/node/node-keys.ts';
-import { RealClock } from '../../libs/base/node/real-clock.ts';
-import { SeededRandom } from '../../libs/base/random.ts';
 import type { UserInfo } from '../../libs/kind/request.ts';
+import { startTestServer } from '../fixtures/api-server.ts';
 import { needs, REFERENCE } from '../needs.ts';
 
 const skip = needs('reference');
@@ -45,31 +40,9 @@ describe('what a running server says of itself is upstream’s', { skip }, () =>
   const paths = skip ? {} : reference<Paths>('paths.json');
 
   before(async () => {
-    const [clock, keys] = [new RealClock(), new NodeKeys()];
-    const key = await keys.generateKey('ca');
-    const clientAuthorityPem = await keys.issueCertificate({
-      subject: { commonName: 'kubernetes' },
-      publicKey: key,
-      isCertificateAuthority: true,
-      usages: ['cert sign'],
-      notBeforeMs: clock.now() - 1000,
-      notAfterMs: clock.now() + 3_600_000,
-    });
-    server = createDefaultServer({
-      store: new MemoryStore({ clock, random: new SeededRandom('store') }),
-      clock,
-      random: new SeededRandom('documents'),
-      keys,
-      log: silentLogger,
-      clientAuthorityPem,
-      serviceAccountKey: key,
-      serverAddress: '<address>',
-      upstreamOnly: true,
-      platform: 'linux/amd64',
-      runtime: 'test',
-      authenticators: [{ name: 'everyone', authenticate: () => ADMIN }],
-    });
-    await server.start();
+    const everyone = { name: 'everyone', authenticate: () => ADMIN };
+    const options = { serverAddress: '<address>', upstreamOnly: true, authenticators: [everyone] };
+    ({ server } = await startTestServer(options));
   });
   after(() => server.stop());
 
