@@ -48,7 +48,6 @@ async function withOperator(): Promise<Cluster> {
   const cluster = await createCluster({ nodes: 3, seed: 42 });
   await cluster.apply(definition);
   await cluster.run({ name: 'site-operator', start: ({ run }) => run(siteOperator) });
-  await cluster.advance('30s'); // the garbage collector looks for new kinds twice a minute
   return cluster;
 }
 

@@ -43,6 +43,8 @@ export class GarbageCollector implements RunningController {
   readonly #stopped = new AbortController();
   /** On what tells that kinds come and go. */
   readonly #definitions: Disposable[] = [];
+  /** Owners that the server has and no informer has told of, as those of a kind that is not followed yet. */
+  readonly #unobserved = new Set<string>();
   #refreshing = false;
   #timer: Timer | undefined;
   #running: Promise<unknown> | undefined;
@@ -136,6 +138,17 @@ export class GarbageCollector implements RunningController {
       else if (previous) this.#gone(previous);
     });
     this.#handlers.set(name, handler);
+    void this.#lookAgainOnce(ref);
+  }
+
+  /** With the first state of a kind it shows which of its objects went before anybody looked: nothing will tell of them. */
+  async #lookAgainOnce(ref: ResourceRef): Promise<void> {
+    try {
+      await this.#env.informers.informer(ref).caughtUp('0', this.#stopped.signal);
+    } catch {
+      return;
+    }
+    for (const uid of this.#unobserved) this.#queue.add(uid);
   }
 
   #seen(ref: ResourceRef, object: Live<ApiObject>, previous: Live<ApiObject> | undefined): void {
@@ -177,9 +190,10 @@ export class GarbageCollector implements RunningController {
   async #work(): Promise<void> {
     for (let uid = await this.#queue.take(); uid !== undefined; uid = await this.#queue.take()) {
       try {
-        await this.#process(uid);
+        const result = await this.#process(uid);
         this.#counts.reconciled++;
-        this.#queue.forget(uid);
+        if (result === 'again') this.#queue.addRateLimited(uid);
+        else this.#queue.forget(uid);
       } catch (error) {
         this.#counts.failed++;
         if (!this.#stopped.signal.aborted) {
@@ -192,15 +206,46 @@ export class GarbageCollector implements RunningController {
     }
   }
 
-  async #process(uid: string): Promise<void> {
+  async #process(uid: string): Promise<'done' | 'again'> {
     const node = this.#graph.get(uid);
-    if (!node) return;
+    if (!node) return this.#askFor(uid);
+    this.#unobserved.delete(uid);
+    await this.#judge(uid, node);
+    return 'done';
+  }
+
+  /**
+   * An owner that only references tell of. As long as the server has it, it is asked for again: its deletion would be
+   * told by nobody. Once it has gone, its dependents are looked at.
+   */
+  async #askFor(uid: string): Promise<'done' | 'again'> {
+    const dependents = this.#graph.dependentsOf(uid);
+    const asked = new Set<string>();
+    for (const { ref, object } of dependents) {
+      const owner = object.metadata.ownerReferences?.find((reference) => reference.uid === uid);
+      if (!owner) continue;
+      // Most say the same of their owner; those who do not are each right for themselves.
+      const place = [owner.apiVersion, owner.kind, owner.name, object.metadata.namespace ?? ''].join('/');
+      if (asked.has(place)) continue;
+      asked.add(place);
+      if ((await this.#stateOf(object, ref, owner)) !== 'absent') return 'again';
+    }
+    this.#unobserved.delete(uid);
+    for (const { object } of dependents) this.#queue.add(object.metadata.uid);
+    return 'done';
+  }
+
+  async #judge(uid: string, node: GraphNode): Promise<void> {
     const object = await this.#clientOf(node).get(node.object.metadata.name).catch(absent);
     if (!object || object.metadata.uid !== uid) return;
     const owners = [];
     if (!object.metadata.deletionTimestamp) {
       for (const reference of object.metadata.ownerReferences ?? []) {
-        owners.push({ reference, state: await this.#stateOf(object, node.ref, reference) });
+        const state = await this.#stateOf(object, node.ref, reference);
+        owners.push({ reference, state });
+        if (state === 'absent' || this.#graph.get(reference.uid)) continue;
+        this.#unobserved.add(reference.uid);
+        this.#queue.add(reference.uid);
       }
     }
     const dependents = this.#graph.dependentsOf(uid).map(({ object: dependent }) => ({
