@@ -20,6 +20,7 @@ import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
 import type { ApiRequest, ApiResponse, WatchBody, WatchHandle } from './api.ts';
+import { attemptedCredentials } from './audit/attempted.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
@@ -94,7 +95,7 @@ export interface AuditRecord {
   /** Wall time of the stage. */
   readonly timeMs: number;
   readonly ctx: RequestContext;
-  /** Who asked; `ctx.user` is another one where they act as that one. */
+  /** Who asked, without a name where nobody knew them; `ctx.user` is another one where they act as that one. */
   readonly authenticated: UserInfo;
   readonly stage: 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete';
   readonly request: ApiRequest;
@@ -102,7 +103,7 @@ export interface AuditRecord {
   readonly code?: number;
   readonly response?: ApiResponse;
   /** Of a request that failed. */
-  readonly failure?: Status;
+  readonly failure?: Pick<Status, 'kind' | 'message'> & Partial<Status>;
 }
 
 /** Something served under a path that is no resource. undefined: not mine. */
@@ -204,7 +205,13 @@ export class ApiServer {
     let headers: Readonly<Record<string, string>> | undefined;
     try {
       const routed = route(request.method, request.path, query);
-      const authenticated = await this.#authenticate(request);
+      let authenticated: UserInfo;
+      try {
+        authenticated = await this.#authenticate(request);
+      } catch (error) {
+        this.#auditUnauthenticated(error, request, routed, warnings);
+        throw error;
+      }
       let refusal: unknown;
       let user = authenticated;
       try {
@@ -351,6 +358,22 @@ export class ApiServer {
     }
   }
 
+  /** Who asked is not known: told once, without a user. */
+  #auditUnauthenticated(
+    error: unknown,
+    request: ApiRequest,
+    routed: Route,
+    warnings: RequestContext['warnings'],
+  ): void {
+    const { audit } = this.#options;
+    const { code = 500 } = statusOf(error);
+    if (!audit || code !== 401) return;
+    const ctx = this.#context(request, routed, NOBODY, warnings, request.signal, REQUEST_TIMEOUT_MS);
+    const failure = { kind: 'Status', message: attemptedCredentials(request) } as const;
+    const timeMs = this.engine.clock.now();
+    audit({ timeMs, ctx, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
+  }
+
   async #authenticate(request: ApiRequest): Promise<UserInfo> {
     for (const authenticator of this.#options.authenticators) {
       const known = await authenticator.authenticate(request);
@@ -413,6 +436,8 @@ export class ApiServer {
     return handleResource(this.engine, ctx, request, routed, query, form.pretty);
   }
 }
+
+const NOBODY: UserInfo = Object.freeze({ name: '', groups: Object.freeze([]), extra: Object.freeze({}) });
 
 /** A watch that tells once when it is over. */
 function ended(handle: WatchHandle, over: () => void): WatchHandle {

@@ -8,7 +8,8 @@ import {
   type UserInfo,
 } from '../../../libs/kind/request.ts';
 import { encodeProtobuf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
-import { forbidden } from '../../../libs/machinery/errors.ts';
+import { forbidden, unauthorized } from '../../../libs/machinery/errors.ts';
+import { startTestServer } from '../../../tests/fixtures/api-server.ts';
 import { respond, wholeBody } from '../responses.ts';
 import type { AuditRecord } from '../server.ts';
 import { auditLines } from './events.ts';
@@ -169,4 +170,44 @@ describe('audit events', () => {
     assert.deepEqual(record(on('get', 'pods'), { stage: 'RequestReceived' }), []);
     assert.equal(record(on('get', 'pods'), { stage: 'ResponseStarted' })[0].stage, 'ResponseStarted');
   });
+
+  for (const [how, headers, query, message] of [
+    ['a bearer token', { authorization: 'Bearer wrong' }, '', 'Authentication failed, attempted: bearer'],
+    ['a password', { authorization: 'basic YTpi' }, '', 'Authentication failed, attempted: basic'],
+    ['a token in the query', {}, 'access_token=wrong', 'Authentication failed, attempted: access_token'],
+    ['nothing', {}, '', 'Authentication failed, no credentials provided'],
+  ] as const) {
+    it(`of those whom nobody knows are told once, without a user: ${how}`, async () => {
+      const lines: string[] = [];
+      const everything = parseAuditPolicy(
+        'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: RequestResponse}]',
+      );
+      await using server = await startTestServer({
+        audit: auditLines(everything, (line) => lines.push(line)),
+        authenticators: [
+          {
+            name: 'nobody',
+            authenticate() {
+              throw unauthorized();
+            },
+          },
+        ],
+      });
+      const answer = await server.server.handle({
+        method: 'POST',
+        path: '/api/v1/namespaces/default/secrets',
+        query,
+        headers,
+        body: { value: { data: { password: 'hidden' } } },
+        peer: { address: '10.0.0.1' },
+        signal: new AbortController().signal,
+      });
+      assert.equal(answer.code, 401);
+      const [event, ...more] = lines.map((one) => JSON.parse(one));
+      assert.deepEqual([event.stage, event.verb, event.user, more.length], ['ResponseStarted', 'create', {}, 0]);
+      assert.deepEqual(event.responseStatus, { metadata: {}, message, code: 401 });
+      assert.deepEqual(event.objectRef, { resource: 'secrets', namespace: 'default', apiVersion: 'v1' });
+      assert.ok(!lines[0]?.includes('hidden') && !lines[0]?.includes('responseObject'));
+    });
+  }
 });

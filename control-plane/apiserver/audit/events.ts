@@ -25,7 +25,9 @@ export function auditLines(policy: AuditPolicy, write: (line: string) => void): 
 function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitManagedFields: boolean): string {
   const { ctx, authenticated, request, response, code, timeMs, failure } = record;
   const { attributes } = ctx;
-  const bodies = level === 'Request' || level === 'RequestResponse';
+  // Of somebody whom nobody knows, nothing was read.
+  const isKnown = authenticated.name !== '';
+  const bodies = isKnown && (level === 'Request' || level === 'RequestResponse');
   const clean = (value: unknown) => (omitManagedFields ? withoutManagedFields(value) : value);
   const annotations = { ...ctx.audit.all };
   const event = {
@@ -43,7 +45,7 @@ function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitMan
     ...(attributes.isResourceRequest ? { objectRef: objectRef(record) } : {}),
     ...(code === undefined ? {} : { responseStatus: { metadata: {}, ...wordsOf(failure ?? response), code } }),
     ...(bodies && attributes.isResourceRequest ? present('requestObject', clean(requestObject(request))) : {}),
-    ...(level === 'RequestResponse' && attributes.isResourceRequest
+    ...(bodies && level === 'RequestResponse' && attributes.isResourceRequest
       ? present(
           'responseObject',
           clean(failure ?? (response?.body.form === 'whole' ? response.body.value() : undefined)),
@@ -57,9 +59,9 @@ function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitMan
 }
 
 const userOf = ({ name, uid, groups, extra }: UserInfo) => ({
-  username: name,
+  ...(name ? { username: name } : {}),
   ...(uid ? { uid } : {}),
-  groups,
+  ...(groups.length > 0 ? { groups } : {}),
   ...(Object.keys(extra).length > 0 ? { extra } : {}),
 });
 
