@@ -130,6 +130,7 @@ export class Database {
   log!: Table<number>;
   expiries!: Table<ExpiryKey>;
   meta!: Table<string>;
+  times!: Table<number>;
 
   private constructor(options: DatabaseOptions, lmdb: typeof import('lmdb')) {
     this.#options = options;
@@ -206,6 +207,7 @@ export class Database {
     this.log = this.#table('log', revisionKeys);
     this.expiries = this.#table('expiries', expiryKeys);
     this.meta = this.#table('meta', textKeys);
+    this.times = this.#table('times', revisionKeys);
   }
 
   /**

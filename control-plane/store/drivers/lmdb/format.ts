@@ -1,7 +1,7 @@
 import type { Revision } from '../../store.ts';
 
 /**
- * What stands on disk: one LMDB environment with four tables. `docs/decisions/` says why it is so.
+ * What stands on disk: one LMDB environment with five tables. `docs/decisions/` says why it is so.
  *
  * | table      | key                          | value                                                  |
  * | ---------- | ---------------------------- | ------------------------------------------------------ |
@@ -9,6 +9,7 @@ import type { Revision } from '../../store.ts';
  * | `entries`  | the key, UTF-8               | revision of the record that holds its present value     |
  * | `expiries` | expiry in ms, revision       | the key                                                |
  * | `meta`     | `format`, `history`          | JSON                                                   |
+ * | `times`    | last revision of a commit    | its wall time in ms, and the revision before it; no rows where nobody wants times kept |
  *
  * A record stays in the log as long as its entry lives, and while an event that history still tells needs it. Numbers
  * are big-endian, so that bytes sort as the numbers do.

@@ -1,6 +1,7 @@
 import { assert } from '../../../../libs/base/assert.ts';
 import type { Clock } from '../../../../libs/base/clock.ts';
 import type { Change, Engine, StoredEntry } from '../../embedded/engine.ts';
+import type { HistoryBounds } from '../../kept-history.ts';
 import { compareKeys, keyBytes, prefixEnd } from '../../keys.ts';
 import {
   CompactedError,
@@ -10,6 +11,7 @@ import {
   StoreError,
   type StoreEvent,
 } from '../../store.ts';
+import { CommitTimes } from './commit-times.ts';
 import type { Database, Snapshot } from './database.ts';
 import {
   type HistoryMeta,
@@ -28,6 +30,8 @@ export interface LmdbHistoryLimits {
   readonly historyEventsMax?: number;
   /** Of values that only history still holds. Default 256 MiB. */
   readonly historyBytesMax?: number;
+  /** Remember when commits were made, so that history can be asked by time. Default: no. */
+  readonly keepTimes?: boolean;
 }
 
 /** Rows or bytes after which a long read lets others run. */
@@ -48,6 +52,8 @@ export class LmdbEngine implements Engine {
   readonly #clock: Clock;
   readonly #eventsMax: number;
   readonly #bytesMax: number;
+  readonly #keepTimes: boolean;
+  readonly #times: CommitTimes;
   #snapshot: Snapshot;
   #revision: Revision;
   #cumulativeBytes: number;
@@ -66,7 +72,9 @@ export class LmdbEngine implements Engine {
     this.#clock = clock;
     this.#eventsMax = limits.historyEventsMax ?? 50_000;
     this.#bytesMax = limits.historyBytesMax ?? 256 * 1024 * 1024;
+    this.#keepTimes = limits.keepTimes ?? false;
     this.#snapshot = database.snapshot();
+    this.#times = new CommitTimes(database.times, this.#snapshot);
     const history = database.meta.get(this.#snapshot, 'history');
     this.#history = history ? JSON.parse(history.toString()) : { compactedRevision: 1, compactedBytes: 0 };
     const [last] = database.log.rows(this.#snapshot, { reverse: true, limit: 1 });
@@ -127,6 +135,8 @@ export class LmdbEngine implements Engine {
       const history = trim?.history ?? this.#history;
       await this.#commit(() => {
         const appends = this.#writeChanges(changes, records);
+        const last = records.at(-1);
+        if (this.#keepTimes && last) this.#times.note(this.#revision, last.revision, this.#clock.now());
         if (trim) this.#writeTrim(trim);
         return appends;
       }, records.at(-1)?.revision);
@@ -175,6 +185,26 @@ export class LmdbEngine implements Engine {
     const stats = [entries.stats(), log.stats(), expiries.stats(), meta.stats()];
     const usedBytes = stats.reduce((sum, table) => sum + table.bytes, 0);
     return { totalBytes: await this.#database.fileBytes(), usedBytes, keys: stats[0]?.entries ?? 0 };
+  }
+
+  bounds(): HistoryBounds {
+    const firstRevision = this.#history.compactedRevision;
+    return {
+      firstRevision,
+      lastRevision: this.#revision,
+      firstMs: this.#times.first(this.#snapshot, firstRevision)?.timeMs,
+      lastMs: this.#times.last(this.#snapshot)?.timeMs,
+      usedBytes: this.#cumulativeBytes - this.#history.compactedBytes,
+      limitBytes: this.#bytesMax,
+    };
+  }
+
+  timeOf(revision: Revision): number | undefined {
+    return this.#times.of(this.#snapshot, revision)?.timeMs;
+  }
+
+  revisionAt(timeMs: number): Revision | undefined {
+    return this.#times.revisionAt(this.#snapshot, timeMs, this.#history.compactedRevision, this.#revision);
   }
 
   async close(): Promise<void> {
@@ -241,10 +271,12 @@ export class LmdbEngine implements Engine {
       if (record.value === undefined) removed.push(record.revision);
     }
     if (compactedRevision === this.#history.compactedRevision) return undefined;
-    return { removed, history: { compactedRevision, compactedBytes } };
+    const times = this.#times.before(this.#snapshot, compactedRevision, eventsMost);
+    return { removed, times, history: { compactedRevision, compactedBytes } };
   }
 
-  #writeTrim({ removed, history }: Trim): void {
+  #writeTrim({ removed, times, history }: Trim): void {
+    this.#times.forget(times);
     for (const revision of removed) this.#database.log.remove(revision);
     this.#database.meta.put('history', Buffer.from(JSON.stringify(history)));
   }
@@ -361,7 +393,7 @@ export class LmdbEngine implements Engine {
   async #wasDone(last: Revision | undefined): Promise<boolean> {
     this.#snapshot = this.#database.snapshot();
     if (last === undefined || !this.#recordAt(this.#snapshot, last)) return false;
-    await this.#database.commit(() => void this.#writeTrim({ removed: [], history: this.#history }));
+    await this.#database.commit(() => void this.#writeTrim({ removed: [], times: [], history: this.#history }));
     return true;
   }
 
@@ -385,6 +417,8 @@ interface Row {
 
 interface Trim {
   readonly removed: readonly Revision[];
+  /** Of commits that nobody can ask for any more. */
+  readonly times: readonly Revision[];
   readonly history: HistoryMeta;
 }
 

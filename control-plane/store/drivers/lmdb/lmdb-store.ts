@@ -2,6 +2,7 @@ import type { Clock } from '../../../../libs/base/clock.ts';
 import type { Host } from '../../../../libs/base/host.ts';
 import type { Random } from '../../../../libs/base/random.ts';
 import { type EmbeddedOptions, EmbeddedStore } from '../../embedded/embedded-store.ts';
+import type { KeptHistory, StoreWithHistory } from '../../kept-history.ts';
 import { StoreError } from '../../store.ts';
 import { prepareDataFile } from './data-file.ts';
 import { DataLock } from './data-lock.ts';
@@ -26,12 +27,14 @@ export interface LmdbStoreOptions extends Omit<EmbeddedOptions, 'keyBytesMax'>, 
  *     ...
  *     await store.close();
  */
-export class LmdbStore extends EmbeddedStore {
+export class LmdbStore extends EmbeddedStore implements StoreWithHistory {
   readonly #lock: DataLock;
+  readonly history: KeptHistory;
 
   private constructor(engine: LmdbEngine, lock: DataLock, options: LmdbStoreOptions) {
     super(engine, options.clock, { ...options, keyBytesMax: KEY_BYTES_MAX });
     this.#lock = lock;
+    this.history = engine;
   }
 
   /**
