@@ -24,7 +24,7 @@ export interface Clock {
    * Runs `run` once, `delayMs` from now (0 or less: at the next turn). `delayMs` is finite and may be longer than any
    * platform's timer. An error thrown by `run` is a bug: it ends the process, or the `advance` of a virtual clock.
    */
-  setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer;
+  setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer;
   /** Resolves after `delayMs`; rejects with `signal.reason` as soon as `signal` is aborted. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
   /** Lets everything else that is ready run first. Long synchronous work calls it at least every 10 ms. */
@@ -35,6 +35,23 @@ export interface Clock {
    */
   hold(what: string): Disposable;
 }
+
+export interface TimerOptions {
+  /** The process lives at least until it has run. */
+  readonly keepAlive?: boolean;
+  /**
+   * It belongs to work that is done again and again after the same delay and changes nothing while all is well. To a real
+   * clock it is a timer like any other; a virtual one may pass over it in time in which nothing else happens.
+   */
+  readonly upkeep?: Upkeep | undefined;
+}
+
+/**
+ * `beat`: a sign of life that others wait for, as the renewal of a lease; where it was passed over, it runs at the last
+ * instant at which it would have been due before anything else happens. `check`: a look at whether there is something to
+ * do, by who remembers no time of its last look; it comes next when something has happened.
+ */
+export type Upkeep = 'beat' | 'check';
 
 export interface Timer {
   /** Idempotent; a timer that has run is cancelled already. */

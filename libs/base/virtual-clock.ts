@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import type { Clock, Timer } from './clock.ts';
+import type { Clock, Timer, TimerOptions, Upkeep } from './clock.ts';
 import type { Random } from './random.ts';
 
 /** Runs after everything that is ready now (microtasks included). The real one is a macrotask of the platform. */
@@ -17,6 +17,11 @@ export interface VirtualClockOptions {
    * among themselves, as on any platform. Default: the order in which they were set.
    */
   shuffle?: Random | undefined;
+  /**
+   * Whether all is well, so that upkeep may be passed over where nothing else happens (see `VirtualClock`). Asked at the
+   * start of each `advance` and before each such stretch. Default: never.
+   */
+  isWell?: (() => boolean) | undefined;
 }
 
 /** A run that cannot go on: an instant that never ends. `setBy` says where the last timers of it were set. */
@@ -36,12 +41,21 @@ export class EndlessInstantError extends Error {
 const TOLD_TIMERS = 8;
 
 interface Entry extends Timer {
-  readonly at: number;
+  at: number;
   /** Before the order of their setting; 0.5 unless it is drawn. */
-  readonly rank: number;
+  rank: number;
   readonly order: number;
+  readonly delayMs: number;
+  readonly upkeep: Upkeep | undefined;
+  /** It runs at its instant, as it was passed over before. */
+  due: boolean;
+  /** When it was set: how often something had happened until then. */
+  readonly happened: number;
   run: (() => void) | undefined;
 }
+
+/** A beat that was passed over comes before all others of its instant. */
+const FIRST = -1;
 
 /**
  * Time that moves only when told to, and only while no real operation is held.
@@ -52,6 +66,14 @@ interface Entry extends Timer {
  *
  * Between two timers everything that became ready is run to its end, so one seed gives one history. An error thrown by
  * a timer's function rejects `advance`; time then stands at that timer's instant, and its successors still wait.
+ *
+ * **Upkeep** is passed over while all `isWell` and nothing happens. Something happens when an `advance` begins, when an
+ * ordinary timer runs that was set for a later instant, and when `stir` says so. Whatever happens, each piece of upkeep
+ * then runs at its own instant at least once; what ran since may be passed over, up to the next timer that may not: beats
+ * run at their last instants before that, or before the end of `advance`, and checks stay in step and come after it.
+ *
+ *     clock.setTimer(again, 10_000, { upkeep: 'beat' });   // sets itself anew each time
+ *     await clock.advance(86_400_000);                     // runs twice: after 10 s, and at the day's last 10 s
  */
 export class VirtualClock implements Clock {
   readonly #turn: Turn;
@@ -69,12 +91,17 @@ export class VirtualClock implements Clock {
   #advancing = false;
   #ranAtInstant = 0;
   #setBy: string[] = [];
+  readonly #isWell: (() => boolean) | undefined;
+  /** How many instants there were at which something happened. */
+  #happened = 0;
+  #stirred = false;
 
   constructor(options: VirtualClockOptions) {
     this.#startMs = this.#nowMs = options.startMs ?? Date.UTC(2026, 0, 1);
     this.#turn = options.turn;
     this.#shuffle = options.shuffle;
     this.#timersPerInstantMax = options.timersPerInstantMax ?? 1_000_000;
+    this.#isWell = options.isWell;
   }
 
   now(): number {
@@ -90,12 +117,21 @@ export class VirtualClock implements Clock {
     this.#skewMs += byMs;
   }
 
-  setTimer(run: () => void, delayMs: number): Timer {
+  /** Something has happened at this instant that upkeep may have to do with. */
+  stir(): void {
+    this.#stirred = true;
+  }
+
+  setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
     assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
     const entry: Entry = {
       at: this.#nowMs + Math.max(0, delayMs),
       rank: this.#shuffle && delayMs > 0 ? this.#shuffle.next() : 0.5,
       order: this.#nextOrder++,
+      delayMs,
+      upkeep: delayMs > 0 ? options?.upkeep : undefined,
+      due: false,
+      happened: this.#happened,
       run,
       cancel: () => {
         if (entry.run === undefined) return;
@@ -146,8 +182,7 @@ export class VirtualClock implements Clock {
 
   /** The instant of the next timer in milliseconds of `monotonic`, or undefined when none waits. */
   next(): number | undefined {
-    this.#dropCancelled();
-    const first = this.#heap[0];
+    const first = this.#next();
     return first === undefined ? undefined : first.at - this.#startMs;
   }
 
@@ -164,21 +199,25 @@ export class VirtualClock implements Clock {
     this.#advancing = true;
     try {
       const end = this.#nowMs + byMs;
+      this.#stirred = true;
+      this.#isWell?.();
       await this.settle();
       for (;;) {
         if (until?.()) return false;
-        this.#dropCancelled();
-        const next = this.#heap[0];
+        const next = this.#next();
         if (next === undefined || next.at > end) break;
-        if (next.at > this.#nowMs) this.#leaveInstant();
+        if (next.at > this.#nowMs) {
+          this.#leaveInstant();
+          if (this.#isWell && this.#passUpkeep(end)) continue;
+        }
         this.#nowMs = Math.max(this.#nowMs, next.at);
         // Everything due at this instant runs before others get a look, except what it sets anew.
         const batchEnd = this.#nextOrder;
         for (;;) {
-          this.#dropCancelled();
-          const entry = this.#heap[0];
+          const entry = this.#next();
           if (entry === undefined || entry.at > this.#nowMs || entry.order >= batchEnd) break;
           this.#pop();
+          if (!entry.upkeep && entry.delayMs > 0) this.#stirred = true;
           const run = entry.run;
           entry.run = undefined;
           this.#live--;
@@ -212,6 +251,31 @@ export class VirtualClock implements Clock {
   #leaveInstant(): void {
     this.#ranAtInstant = 0;
     this.#setBy = [];
+    if (this.#stirred) this.#happened++;
+    this.#stirred = false;
+  }
+
+  /** Moves upkeep that has nothing to do towards the next timer that may not be passed over. False where there is none. */
+  #passUpkeep(end: number): boolean {
+    const passed: Entry[] = [];
+    let next = this.#next();
+    while (next && next.at <= end && next.upkeep && !next.due && next.happened === this.#happened) {
+      if (passed.length === 0 && !this.#isWell?.()) return false;
+      this.#pop();
+      passed.push(next);
+      next = this.#next();
+    }
+    const stop = Math.min(end, next?.at ?? end);
+    for (const entry of passed) {
+      const periods = Math.floor((stop - entry.at) / entry.delayMs);
+      if (entry.upkeep === 'beat') {
+        entry.at += periods * entry.delayMs;
+        entry.rank = FIRST;
+        entry.due = true;
+      } else entry.at += (periods + 1) * entry.delayMs;
+      this.#push(entry);
+    }
+    return passed.length > 0;
   }
 
   /** Deadlines are set and cancelled far more often than they fall due: what is cancelled must not pile up. */
@@ -221,8 +285,10 @@ export class VirtualClock implements Clock {
     this.#heap = live.sort((a, b) => a.at - b.at || a.rank - b.rank || a.order - b.order);
   }
 
-  #dropCancelled(): void {
+  /** The first that was not cancelled. */
+  #next(): Entry | undefined {
     while (this.#heap.length > 0 && this.#heap[0]?.run === undefined) this.#pop();
+    return this.#heap[0];
   }
 
   #push(entry: Entry): void {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../libs/base/clock.ts';
+import type { Clock, Timer, TimerOptions } from '../../libs/base/clock.ts';
 import { sleepOn } from '../../libs/base/virtual-clock.ts';
 
 /**
@@ -42,7 +42,7 @@ export class NodeClock implements Clock {
     return this.#waiting && new Promise((go) => this.#waiting?.push(go));
   }
 
-  setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer {
+  setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
     let cancelled = false;
     const due = () => {
       if (cancelled) return;

@@ -1,6 +1,6 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { assert } from '../assert.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer, TimerOptions } from '../clock.ts';
 import { sleepOn } from '../virtual-clock.ts';
 
 /** Node's longest timer; longer delays are waited for in pieces. */
@@ -18,7 +18,7 @@ export class RealClock implements Clock {
     return performance.now();
   }
 
-  setTimer(run: () => void, delayMs: number, options?: { keepAlive?: boolean }): Timer {
+  setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
     assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
     let handle: NodeJS.Timeout;
     const arm = (leftMs: number) => {

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Clock, Timer, Upkeep } from './clock.ts';
+import { turn } from './node/turn.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+const HOUR = 3_600_000;
+
+/** Work that sets itself anew, and when it ran, in seconds. */
+function repeat(clock: Clock, everyMs: number, upkeep: Upkeep | undefined, run?: () => void): number[] {
+  const ran: number[] = [];
+  const again = () =>
+    void clock.setTimer(
+      () => {
+        ran.push(clock.monotonic() / 1000);
+        run?.();
+        again();
+      },
+      everyMs,
+      { upkeep },
+    );
+  again();
+  return ran;
+}
+
+const cases: readonly {
+  readonly name: string;
+  readonly upkeep: Upkeep;
+  readonly ordinarySeconds?: readonly number[];
+  readonly isWell?: false;
+  readonly ran: readonly number[];
+}[] = [
+  { name: 'a beat runs once, and at the last instant before the end', upkeep: 'beat', ran: [10, 100] },
+  { name: 'a check runs once', upkeep: 'check', ran: [10] },
+  {
+    name: 'a beat runs before what happens and once after it',
+    upkeep: 'beat',
+    ordinarySeconds: [55],
+    ran: [10, 50, 60, 100],
+  },
+  { name: 'at the same instant it runs first', upkeep: 'beat', ordinarySeconds: [70], ran: [10, 70, 80, 100] },
+  {
+    name: 'a check stays in step and runs once after each',
+    upkeep: 'check',
+    ordinarySeconds: [55, 83],
+    ran: [10, 60, 90],
+  },
+  {
+    name: 'where something happens all the time nothing is passed over',
+    upkeep: 'check',
+    ordinarySeconds: [5, 15, 25, 35, 45, 55, 65, 75, 85, 95],
+    ran: [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
+  },
+  {
+    name: 'where not all is well nothing is passed over',
+    upkeep: 'beat',
+    isWell: false,
+    ran: [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
+  },
+];
+for (const { name, upkeep, ordinarySeconds = [], isWell = true, ran } of cases)
+  test(`upkeep: ${name}`, async () => {
+    const clock = new VirtualClock({ turn, isWell: () => isWell });
+    const repeated = repeat(clock, 10_000, upkeep);
+    const order: string[] = [];
+    for (const seconds of ordinarySeconds)
+      clock.setTimer(() => order.push(`${seconds}: ${repeated.at(-1)}`), seconds * 1000);
+    await clock.advance(100_000);
+    assert.deepEqual(repeated, ran);
+    for (const one of order) {
+      const [at, last] = one.split(': ').map(Number) as [number, number];
+      if (upkeep === 'beat') assert.ok(at - last < 10, `at ${at} s the last beat was at ${last} s`);
+    }
+  });
+
+test('upkeep: a clock that was not told when all is well passes nothing over', async () => {
+  const clock = new VirtualClock({ turn });
+  const beats = repeat(clock, 10_000, 'beat');
+  await clock.advance(HOUR);
+  assert.equal(beats.length, 360);
+});
+
+test('upkeep: timers without a delay that upkeep sets do not count as something that happens', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const beats = repeat(clock, 10_000, 'beat', () => void clock.yield());
+  await clock.advance(HOUR);
+  assert.deepEqual(beats, [10, 3600]);
+});
+
+test('upkeep: what stirs wakes all of it', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  let finds = 0;
+  const checks = repeat(clock, 60_000, 'check', () => {
+    if (finds-- > 0) clock.stir();
+  });
+  const beats = repeat(clock, 10_000, 'beat');
+  finds = 1;
+  await clock.advance(HOUR);
+  assert.deepEqual(checks, [60, 120]);
+  assert.deepEqual(beats, [10, 60, 70, 120, 3600]);
+});
+
+test('upkeep: what was passed over can be cancelled as ever', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const ran: number[] = [];
+  let timer: Timer | undefined;
+  const again = () => {
+    ran.push(clock.monotonic() / 1000);
+    timer = clock.setTimer(again, 10_000, { upkeep: 'beat' });
+  };
+  again();
+  clock.setTimer(() => timer?.cancel(), 55_000);
+  await clock.advance(HOUR);
+  assert.deepEqual(ran, [0, 10, 50]);
+  assert.equal(clock.pending, 0);
+});
+
+test('upkeep: each advance is something that happens', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const checks = repeat(clock, 10_000, 'check');
+  for (let i = 0; i < 3; i++) await clock.advance(HOUR);
+  assert.deepEqual(checks, [10, 3610, 7210]);
+});
+
+test('upkeep: many beats run in their order within their last periods', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const order: number[] = [];
+  const all = Array.from({ length: 200 }, (_, i) => repeat(clock, 10_000 + i, 'beat', () => order.push(i)));
+  await clock.advance(HOUR);
+  for (const [i, ran] of all.entries()) {
+    assert.equal(ran.length, 2);
+    assert.ok(HOUR / 1000 - (ran[1] as number) < (10_000 + i) / 1000);
+  }
+  const last = order.slice(200).map((i) => all[i]?.[1] as number);
+  assert.deepEqual(
+    last,
+    [...last].sort((a, b) => a - b),
+  );
+});
