@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Live } from '../../../../libs/kind/object.ts';
 import type { Node, Service } from '../../../types/core/v1.generated.ts';
-import { plan } from './load-balancer.ts';
+import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
+import { type Observed, plan as planAll } from './load-balancer.ts';
+
+const plan = (observed: Omit<Observed, 'slices'> & Partial<Observed>) => planAll({ slices: [], ...observed });
 
 const node = (ip: string, ready = true, labels: Record<string, string> = {}) =>
   ({
@@ -23,6 +26,13 @@ const service = (name: string, spec: Service['spec'], ...ips: string[]) =>
     status: { loadBalancer: { ingress: ips.map((ip) => ({ ip, ipMode: 'VIP' })) } },
   }) as unknown as Live<Service>;
 
+const slice = (...endpoints: readonly (readonly [nodeName: string, ready?: boolean])[]) =>
+  ({
+    metadata: { name: 'a-1' },
+    endpoints: endpoints.map(([nodeName, ready]) => ({ addresses: ['10.1.0.1'], nodeName, conditions: { ready } })),
+  }) as unknown as Live<EndpointSlice>;
+
+const local = { externalTrafficPolicy: 'Local' };
 const two = [node('10.0.0.2'), node('10.0.0.1')];
 const excluded = { 'node.kubernetes.io/exclude-from-external-load-balancers': '' };
 
@@ -56,6 +66,31 @@ const CASES: readonly [name: string, plan: ReturnType<typeof plan>, expected: un
   [
     'shares addresses where ports differ',
     plan({ service: service('a', {}), nodes: two, others: [service('b', { ports: [{ port: 81 }] }, '10.0.0.1')] }),
+    ['10.0.0.1', '10.0.0.2'],
+  ],
+  [
+    'leaves nodes without a pod out where traffic stays on the node it reaches',
+    plan({
+      service: service('a', local),
+      nodes: two,
+      others: [],
+      slices: [slice(['10.0.0.1', false]), slice(['10.0.0.2', true])],
+    }),
+    ['10.0.0.2'],
+  ],
+  [
+    'takes an endpoint that says nothing for one that is ready',
+    plan({ service: service('a', local), nodes: two, others: [], slices: [slice(['10.0.0.1'])] }),
+    ['10.0.0.1'],
+  ],
+  [
+    'keeps its addresses where no node has a pod',
+    plan({ service: service('a', local), nodes: two, others: [], slices: [slice(['10.0.0.1', false])] }),
+    ['10.0.0.1', '10.0.0.2'],
+  ],
+  [
+    'does not mind where the pods are otherwise',
+    plan({ service: service('a', {}), nodes: two, others: [], slices: [slice(['10.0.0.1'])] }),
     ['10.0.0.1', '10.0.0.2'],
   ],
 ];

@@ -2,14 +2,17 @@ import { keyOf, type Live } from '../../../../libs/kind/object.ts';
 import { type ControllerEnvironment, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { ipVersion } from '../../../../libs/machinery/ip.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
-import { nodes, services } from '../../../resources.ts';
+import { endpointSlices, nodes, services } from '../../../resources.ts';
 import type { LoadBalancerIngress, Node, Service } from '../../../types/core/v1.generated.ts';
+import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
 
 export interface Observed {
   readonly service: Live<Service>;
   readonly nodes: readonly Live<Node>[];
   /** Other Services that have addresses of load balancers. */
   readonly others: readonly Live<Service>[];
+  /** Of this Service; looked at only where traffic from outside stays on the node that it reaches. */
+  readonly slices: readonly Live<EndpointSlice>[];
 }
 
 export type Action = { readonly reason: string } & (
@@ -17,6 +20,7 @@ export type Action = { readonly reason: string } & (
   | { readonly type: 'tell'; readonly message: string }
 );
 
+const SERVICE_NAME = 'kubernetes.io/service-name';
 /** Nodes that say so are no load balancers (API reference "Well-Known Labels"). */
 const EXCLUDED_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const RETRY_MS = 30_000;
@@ -25,8 +29,12 @@ const RETRY_MS = 30_000;
  * Load balancers where nobody sells them: a Service of this type gets the addresses of the ready nodes, on which every
  * node's proxy then answers. Each port of a node is one Service's: who comes later waits until it is free. Services with
  * a `loadBalancerClass` are somebody else's.
+ *
+ * With `externalTrafficPolicy: Local` a node answers only with pods of its own. A load balancer that is sold asks the
+ * nodes' `healthCheckNodePort` and leaves out those without; here clients go to the nodes themselves, so those are left
+ * out of the addresses. Where no node has a pod the addresses stay: nothing answers there, as behind any load balancer.
  */
-export function plan({ service, nodes: all, others }: Observed): Plan<Action> {
+export function plan({ service, nodes: all, others, slices }: Observed): Plan<Action> {
   const { spec, status, metadata } = service;
   const has = status?.loadBalancer?.ingress ?? [];
   if (metadata.deletionTimestamp) return { actions: [] };
@@ -40,8 +48,9 @@ export function plan({ service, nodes: all, others }: Observed): Plan<Action> {
     return { actions: [{ type: 'tell', message, reason: 'the port is taken' }], againAfterMs: RETRY_MS };
   }
   const families = spec.ipFamilies ?? ['IPv4'];
-  const ingress = all
-    .filter(serves)
+  const ready = all.filter(serves);
+  const local = isLocal(service) ? ready.filter(({ metadata: { name } }) => hasEndpoint(slices, name)) : ready;
+  const ingress = (local.length > 0 ? local : ready)
     .flatMap(({ status: state }) => state?.addresses ?? [])
     .filter(({ type, address }) => type === 'InternalIP' && families.includes(familyOf(address)))
     .map(({ address }) => ({ ip: address, ipMode: 'VIP' }))
@@ -59,6 +68,13 @@ function serves({ metadata, status }: Live<Node>): boolean {
   return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 }
 
+const isLocal = ({ spec }: Live<Service>): boolean => spec?.externalTrafficPolicy === 'Local';
+
+const hasEndpoint = (slices: readonly Live<EndpointSlice>[], name: string): boolean =>
+  slices.some(({ endpoints }) =>
+    (endpoints ?? []).some(({ nodeName, conditions }) => nodeName === name && conditions?.ready !== false),
+  );
+
 const balanced = (env: ControllerEnvironment): readonly Live<Service>[] =>
   env.informers
     .informer(services)
@@ -70,6 +86,7 @@ export const loadBalancerController: Reconciler<Observed, Action> = {
   watches: [
     watching(services, (service, env) => [keyOf(service), ...waiting(env)]),
     watching(nodes, (_node, env) => balanced(env).map(keyOf)),
+    watching(endpointSlices, localService),
   ],
   observe(env, key) {
     const service = env.informers.informer(services).get(key);
@@ -77,7 +94,8 @@ export const loadBalancerController: Reconciler<Observed, Action> = {
     const others = balanced(env).filter(
       (other) => keyOf(other) !== key && (other.status?.loadBalancer?.ingress?.length ?? 0) > 0,
     );
-    return { service, nodes: env.informers.informer(nodes).list(), others };
+    const slices = isLocal(service) ? env.informers.informer(endpointSlices).list().filter(of(service)) : [];
+    return { service, nodes: env.informers.informer(nodes).list(), others, slices };
   },
   plan,
   async apply({ client, events }, action, { service }) {
@@ -101,4 +119,16 @@ function waiting(env: ControllerEnvironment): string[] {
   return balanced(env)
     .filter(({ status }) => (status?.loadBalancer?.ingress?.length ?? 0) === 0)
     .map(keyOf);
+}
+
+const of =
+  ({ metadata: { name, namespace } }: Live<Service>) =>
+  ({ metadata }: Live<EndpointSlice>): boolean =>
+    metadata.namespace === namespace && metadata.labels?.[SERVICE_NAME] === name;
+
+/** The Service of a slice, where it matters to its addresses which nodes have endpoints. */
+function localService({ metadata }: Live<EndpointSlice>, env: ControllerEnvironment): string[] {
+  const key = `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`;
+  const service = env.informers.informer(services).get(key);
+  return service?.spec?.type === 'LoadBalancer' && isLocal(service) ? [key] : [];
 }
