@@ -1,3 +1,4 @@
+import type { ApiRequest, ApiResponse } from '../control-plane/apiserver/api.ts';
 import { HeldTokens } from '../control-plane/apiserver/authn/held-tokens.ts';
 import { createDefaultServer } from '../control-plane/apiserver/default-server.ts';
 import { inProcessTransport } from '../control-plane/apiserver/in-process.ts';
@@ -12,6 +13,7 @@ import { RealClock } from '../libs/base/node/real-clock.ts';
 import type { Random } from '../libs/base/random.ts';
 import type { Transport } from '../libs/client/transport.ts';
 import { TransportError } from '../libs/kind/client.ts';
+import type { UserInfo } from '../libs/kind/request.ts';
 import type { ClusterUser } from './cluster.ts';
 import { BOOKMARK_MS } from './duration.ts';
 import type { FaultyWays } from './faults/fault-transport.ts';
@@ -44,6 +46,8 @@ export interface ControlPlaneOptions {
 export class SimulatedControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #tokens: HeldTokens;
+  /** Whose requests these are, where somebody else has found out. */
+  readonly #known = new WeakMap<ApiRequest, UserInfo>();
   #authority: Issuer | undefined;
   #server: ApiServer | undefined;
   #starts = 0;
@@ -59,6 +63,15 @@ export class SimulatedControlPlane {
 
   /** Throws `TransportError` while the server is down. */
   readonly handle: ApiServer['handle'] = async (request) => this.#running().handle(request);
+
+  /** The same, for a user whom somebody else has authenticated: what the request says of who it is does not count. */
+  handleAs(user: UserInfo, request: ApiRequest): Promise<ApiResponse> {
+    const isOfUser = ([name]: [string, unknown]) => name === 'authorization' || name.startsWith('impersonate-');
+    const headers = Object.fromEntries(Object.entries(request.headers).filter((one) => !isOfUser(one)));
+    const own: ApiRequest = { ...request, headers, peer: { address: request.peer.address } };
+    this.#known.set(own, user);
+    return this.handle(own);
+  }
 
   async start(): Promise<void> {
     const { clock, random, keys, log, store, connector, readOnly, audit, authorityMs } = this.#options;
@@ -78,7 +91,10 @@ export class SimulatedControlPlane {
       ...(connector && { connector }),
       ...(this.#options.webhooks && { webhooks: this.#options.webhooks }),
       ...(readOnly !== undefined && { readOnly }),
-      authenticators: [this.#tokens.authenticator()],
+      authenticators: [
+        { name: 'known', authenticate: (request) => this.#known.get(request) },
+        this.#tokens.authenticator(),
+      ],
       audit,
       watch: { bookmarkMs: BOOKMARK_MS },
       // A snapshot holds what this version made; a server that starts later may find it damaged.

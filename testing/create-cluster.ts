@@ -346,12 +346,13 @@ class SimulatedCluster implements Cluster {
 
   async at(when: When): Promise<PastCluster> {
     this.#mustLive();
-    const [{ openPast }, { momentOf }] = await Promise.all([
+    const [{ openPast }, { momentOf, storeAt }] = await Promise.all([
       import('./time-travel/past-cluster.ts'),
       import('./time-travel/past.ts'),
     ]);
     const past = this.#recorder.past();
-    return openPast(past, momentOf(past, when));
+    const moment = momentOf(past, when);
+    return openPast(storeAt(past, moment.revision), moment);
   }
 
   async diff(from: When, to: When = new Date(this.clock.now())): Promise<ClusterDiff> {

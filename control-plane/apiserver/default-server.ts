@@ -139,6 +139,8 @@ export interface DefaultServerOptions {
   readonly componentChecks?: readonly ComponentCheck[];
   /** Leave out the objects that are Tutti's own (`bootstrap/own.ts`). Default: they are made. */
   readonly upstreamOnly?: boolean;
+  /** What is served beside all that, with the paths that `/` lists. */
+  readonly endpoints?: readonly (Endpoint & { readonly paths: readonly string[] })[];
   /** Of watches. Default: bookmarks each minute, 30 s for a reader that takes nothing. */
   readonly watch?: Partial<WatchLimits>;
   /** What every cluster has from the start is there, made by this very version: it is not looked through again. */
@@ -299,7 +301,12 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     healthEndpoint(checks, (name, error) => log.warn('a health check failed', { check: name, error })),
     metricsEndpoint(observed.metrics, checks),
     openIdEndpoint(issuer, options.serverAddress, [options.serviceAccountKey]),
-    indexEndpoint(kinds, [...PATHS, ...checks.flatMap(({ name, paths }) => paths.map((path) => `/${path}/${name}`))]),
+    indexEndpoint(kinds, [
+      ...PATHS,
+      ...(options.endpoints ?? []).flatMap(({ paths }) => paths),
+      ...checks.flatMap(({ name, paths }) => paths.map((path) => `/${path}/${name}`)),
+    ]),
+    ...(options.endpoints ?? []),
     fairnessDumps(fairness),
     zPagesEndpoint({
       startedMs: clock.now(),

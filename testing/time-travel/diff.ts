@@ -1,4 +1,4 @@
-import type { Entry } from '../../control-plane/store/store.ts';
+import type { Entry, Revision, Store, StoreEvent } from '../../control-plane/store/store.ts';
 import { entriesAt, momentOf, type Past, type When } from './past.ts';
 
 export interface FieldChange {
@@ -44,13 +44,51 @@ export function diffOf(past: Past, from: When, to: When): ClusterDiff {
   const [before, after] = [entriesAt(past, a), entriesAt(past, b)];
   const keys = new Set<string>();
   for (const { event } of past.writes) if (event.revision > first && event.revision <= last) keys.add(event.key);
+  return diffOfKeys(keys, (key) => [before.get(key), after.get(key)]);
+}
+
+/** The same from what a store still knows. Throws `CompactedError`, and what else ends a watch. */
+export async function diffOfStore(store: Store, from: Revision, to: Revision): Promise<ClusterDiff> {
+  const [first, last] = [Math.min(from, to), Math.max(from, to)];
+  const changed = new Map<string, readonly [before: Entry | undefined, after: Entry | undefined]>();
+  const note = ({ key, entry, previous }: StoreEvent) => {
+    const known = changed.get(key);
+    changed.set(key, [known ? known[0] : previous, entry]);
+  };
+  const told = Promise.withResolvers<void>();
+  const watch = await store.watch('/registry/', first, {
+    events(batch) {
+      for (const event of batch) if (event.revision <= last) note(event);
+    },
+    progress(revision) {
+      if (revision >= last) told.resolve();
+    },
+    ended: (reason) => (reason ? told.reject(reason) : told.resolve()),
+  });
+  // A watch that begins at its end may have nothing to tell.
+  if (first === last) told.resolve();
+  await told.promise.finally(() => watch.close());
+  return diffOfKeys(changed.keys(), (key) => {
+    const [before, after] = changed.get(key) ?? [undefined, undefined];
+    return from <= to ? [before, after] : [after, before];
+  });
+}
+
+function diffOfKeys(
+  keys: Iterable<string>,
+  entriesOf: (key: string) => readonly [before: Entry | undefined, after: Entry | undefined],
+): ClusterDiff {
   const objects: ObjectDiff[] = [];
   for (const key of [...keys].sort()) {
-    const diff = objectDiff(objectOf(before.get(key)), objectOf(after.get(key)));
+    const [before, after] = entriesOf(key);
+    const diff = objectDiff(objectOf(before), objectOf(after));
     if (diff) objects.push(diff);
   }
-  return { objects, toString: () => objects.map(told).join('') };
+  return { objects, toString: () => tellDiff(objects) };
 }
+
+/** For people: a line for each object, and one for each of its fields that changed. */
+export const tellDiff = (objects: readonly ObjectDiff[]): string => objects.map(told).join('');
 
 interface Stored {
   readonly apiVersion?: string;

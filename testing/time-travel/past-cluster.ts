@@ -1,5 +1,6 @@
 import { type TypedClient, typedClient } from '../../api/typed-client.ts';
-import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-store.ts';
+import type { ApiRequest, ApiResponse } from '../../control-plane/apiserver/api.ts';
+import { MemoryStore, type StoreSnapshot } from '../../control-plane/store/drivers/memory/memory-store.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import { silentLogger } from '../../libs/base/log.ts';
 import { FixedKeys } from '../../libs/base/node/fixed-keys.ts';
@@ -8,6 +9,7 @@ import { SeededRandom } from '../../libs/base/random.ts';
 import { VirtualClock } from '../../libs/base/virtual-clock.ts';
 import { createClient } from '../../libs/client/client.ts';
 import type { ApiObject, Live } from '../../libs/kind/object.ts';
+import type { UserInfo } from '../../libs/kind/request.ts';
 import type { ClusterUser } from '../cluster.ts';
 import { SimulatedControlPlane } from '../control-plane.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -15,7 +17,7 @@ import { ClusterUsageError } from '../errors.ts';
 import { ApiFaults } from '../faults/api-faults.ts';
 import { FaultyWays } from '../faults/fault-transport.ts';
 import { ResourceFinder } from '../resource-finder.ts';
-import { type Moment, type Past, storeAt } from './past.ts';
+import type { Moment } from './past.ts';
 import { printTable, type ServerTable } from './table.ts';
 
 export interface GetOptions {
@@ -44,15 +46,21 @@ export interface PastCluster extends AsyncDisposable {
   kubeconfig(): Promise<string>;
 }
 
-/** Throws `ClusterUsageError` for a moment that the past does not know. */
-export async function openPast(past: Past, moment: Moment): Promise<PastCluster> {
+/** A past cluster that others ask through a server of their own. */
+export interface ServedPast extends PastCluster {
+  /** Answers as the API server answered then, to a user whom somebody else has authenticated. */
+  answer(user: UserInfo, request: ApiRequest): Promise<ApiResponse>;
+}
+
+/** Opens what was stored at a moment. */
+export async function openPast(stored: StoreSnapshot, moment: Moment): Promise<ServedPast> {
   const clock = new VirtualClock({ turn, startMs: moment.timeMs });
-  const cluster = new OpenedPast(past, moment, clock);
+  const cluster = new OpenedPast(stored, moment, clock);
   await cluster.start();
   return cluster;
 }
 
-class OpenedPast implements PastCluster {
+class OpenedPast implements ServedPast {
   readonly revision: number;
   readonly timeMs: number;
   readonly #clock: Clock;
@@ -62,17 +70,17 @@ class OpenedPast implements PastCluster {
   #endpoint: Promise<Endpoint> | undefined;
   #disposed = false;
 
-  constructor(past: Past, { revision, timeMs }: Moment, clock: Clock) {
+  constructor(stored: StoreSnapshot, { revision, timeMs }: Moment, clock: Clock) {
     this.revision = revision;
     this.timeMs = timeMs;
     this.#clock = clock;
     const random = new SeededRandom(`the past at ${revision}`);
-    this.#store = MemoryStore.fromSnapshot(storeAt(past, revision), { clock, random: random.fork('store') });
+    this.#store = MemoryStore.fromSnapshot(stored, { clock, random: random.fork('store') });
     this.#plane = new SimulatedControlPlane({
       store: this.#store,
       clock,
       random,
-      keys: new FixedKeys(`the past of ${past.clusterId}`),
+      keys: new FixedKeys(`the past of ${stored.clusterId}`),
       log: silentLogger,
       ways: new FaultyWays(new ApiFaults(clock, random.fork('faults'))),
       audit() {},
@@ -95,6 +103,11 @@ class OpenedPast implements PastCluster {
     this.#mustLive();
     const transport = this.#plane.transportAs(user);
     return typedClient(createClient(transport, { userAgent: user.name, clock: this.#clock }));
+  }
+
+  answer(user: UserInfo, request: ApiRequest): Promise<ApiResponse> {
+    this.#mustLive();
+    return this.#plane.handleAs(user, request);
   }
 
   async get(name: string, { namespace = 'default' }: { readonly namespace?: string } = {}): Promise<Live<ApiObject>> {

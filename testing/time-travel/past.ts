@@ -68,16 +68,22 @@ export function entriesAt(past: Past, revision: Revision): SortedMap<Entry> {
   return entries;
 }
 
-/** The same, as a memory store begins from it: without history, and nothing of it expires any more. */
+/** The same, as a memory store begins from it. */
 export function storeAt(past: Past, revision: Revision): StoreSnapshot {
+  const entries = [...entriesAt(past, revision).from('')].map(([, entry]) => entry);
+  return storeOf(past.clusterId, revision, entries);
+}
+
+/** What a memory store begins from that is to hold these entries: without history, and nothing of it expires any more. */
+export function storeOf(clusterId: string, revision: Revision, stored: readonly Entry[]): StoreSnapshot {
   const entries = SortedMap.empty<StoredEntry>();
   let entryBytes = 0;
-  for (const [key, entry] of entriesAt(past, revision).from('')) {
-    entries.set(key, { ...entry, expiresAtMs: 0 });
-    entryBytes += key.length + entry.value.length;
+  for (const entry of stored) {
+    entries.set(entry.key, { ...entry, expiresAtMs: 0 });
+    entryBytes += entry.key.length + entry.value.length;
   }
   return {
-    clusterId: past.clusterId,
+    clusterId,
     revision,
     entries,
     expiries: SortedMap.empty(),

@@ -1,7 +1,7 @@
 import type { HistoryEntry, RecordedHistory } from '../history.ts';
 import { type ClusterDiff, diffOf } from './diff.ts';
 import { loadHistory } from './history-file.ts';
-import { momentOf, type When } from './past.ts';
+import { momentOf, storeAt, type When } from './past.ts';
 import { openPast, type PastCluster } from './past-cluster.ts';
 
 /** A history that was saved: what happened, and the cluster at each of its moments. */
@@ -40,7 +40,10 @@ export function replayOf({ seed, unrepeatable, entries, past }: RecordedHistory)
     entries,
     firstRevision: past.baseRevision,
     lastRevision,
-    at: async (when = lastRevision) => openPast(past, momentOf(past, when)),
+    async at(when = lastRevision) {
+      const moment = momentOf(past, when);
+      return openPast(storeAt(past, moment.revision), moment);
+    },
     diff: (from, to = lastRevision) => diffOf(past, from, to),
   };
 }
