@@ -30,6 +30,7 @@ import { deviceAdminAccess } from './device-admin-access.ts';
 import type { Decide } from './dynamic/expressions.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeDeclaredFeatures } from './node-declared-features.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
 import { podSecurity } from './pod-security/pod-security.ts';
@@ -83,6 +84,7 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
     certificateSubjectRestriction(keys),
     defaultIngressClass,
     podTopologyLabels,
+    nodeDeclaredFeatures,
     deviceAdminAccess,
     mutatingAdmissionPolicies({
       kinds,

@@ -19,6 +19,8 @@ import { Repeated } from './repeated.ts';
 
 const IMAGES_MAX = 50;
 const IMAGE_NAMES_MAX = 5;
+/** What pods of this node may be changed to while they run, by Kubernetes' names. */
+const DECLARED_FEATURES = ['GuaranteedQoSPodCPUResize'] as const;
 const RETRY_MS = 1_000;
 /** A node that has just started and is not ready yet looks so often, for so long. */
 const STARTING_MS = 50;
@@ -207,6 +209,7 @@ export class NodeStatusReporter {
       daemonEndpoints: { kubeletEndpoint: { Port: config.port } },
       nodeInfo: nodeInfo(host, this.#machine!, this.#runtime, config.version),
       images: await this.#images(),
+      declaredFeatures: [...DECLARED_FEATURES],
     };
   }
 
