@@ -66,6 +66,8 @@ export interface ApiServerSettings {
   readonly connectorOver?: (upgrades: Connector) => Connector;
   /** Which requests are told of, by an audit policy in YAML, and in which file. */
   readonly audit?: { readonly policyFile: string; readonly logPath: string };
+  /** Whether a part of the control plane beside it works in this process, for `kubectl get componentstatuses`. */
+  readonly works?: (component: 'controller-manager' | 'scheduler') => boolean;
 }
 
 /**
@@ -165,6 +167,12 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       hostname: host.facts.hostname,
     },
     process: processFigures,
+    componentChecks: (['scheduler', 'controller-manager'] as const).map((name) => ({
+      name,
+      check() {
+        if (!settings.works?.(name)) throw new Error('it does not run in this process');
+      },
+    })),
     describe: publishedDescriptions(),
     connector: settings.connectorOver?.(connector) ?? connector,
     webhooks: httpsWebhooks(host.sockets),

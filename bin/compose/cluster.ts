@@ -10,6 +10,7 @@ import { type Machine, startApiServer } from './apiserver.ts';
 import { ownAddress } from './cluster-network.ts';
 import {
   type Around,
+  type ComponentName,
   type ControlSettings,
   clientOf,
   startControllers,
@@ -30,6 +31,7 @@ export class Cluster {
   readonly #server = new AsyncDisposableStack();
   readonly #components = new AsyncDisposableStack();
   readonly #stopping = new AbortController();
+  readonly #works = new Set<ComponentName>();
   #starting: Promise<void> | undefined;
   #runtime: Promise<Runtime> | undefined;
   #node: RunningNode | undefined;
@@ -89,6 +91,7 @@ export class Cluster {
       port,
       tlsSans,
       networks,
+      works: (name) => this.#works.has(name),
       serviceRouting: wanted.has('kube-proxy') ? 'clusterIP' : 'endpoint',
       ...(hasNode && { nodeName }),
       ...(nodeIp !== undefined && { advertiseAddress: nodeIp }),
@@ -114,10 +117,12 @@ export class Cluster {
     };
     if (wanted.has('controller-manager')) {
       this.#components.use(await startControllers(around, control));
+      this.#works.add('controller-manager');
       this.#step('controllers', '');
     }
     if (wanted.has('scheduler')) {
       this.#components.use(await startSchedulerComponent(around, control));
+      this.#works.add('scheduler');
       this.#step('scheduler', '');
     }
     if (simulation) {

@@ -60,7 +60,8 @@ export function podStatus(input: StatusInput): PodStatus {
     all.filter((one) => one.kind === kind).map((one) => containerStatus(input, one));
   const containerStatuses = statuses('main');
   const initStatuses = statuses('init');
-  const ephemeral = statuses('ephemeral');
+  // Nobody waits for a container that somebody looks around with: upstream never calls one ready or started.
+  const ephemeral = statuses('ephemeral').map(({ started: _, ...status }) => ({ ...status, ready: false }));
 
   const phase = finished && settled(input) ? finished.phase : phaseOf(input, all, initStatuses, containerStatuses);
   const truths = conditions(input, phase, initialized, initStatuses, containerStatuses);
