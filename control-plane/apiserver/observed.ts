@@ -1,5 +1,12 @@
 import type { RequestAttributes } from '../../libs/kind/request.ts';
-import { type Counter, type Gauge, type Histogram, MetricSet } from '../../libs/metrics/metrics.ts';
+import {
+  type Cell,
+  type Counter,
+  type Distribution,
+  type Gauge,
+  type Histogram,
+  MetricSet,
+} from '../../libs/metrics/metrics.ts';
 import type { Caches } from './cache/caches.ts';
 import { resourcePrefix } from './cache/keys.ts';
 import type { VersionInfo } from './endpoints/version.ts';
@@ -35,7 +42,8 @@ export class Observed {
   readonly metrics = new MetricSet();
   readonly #requests: Counter;
   readonly #durations: Histogram;
-  readonly #inFlight: Gauge;
+  readonly #mutating: Cell;
+  readonly #reading: Cell;
   readonly #longRunning: Gauge;
   readonly #rejected: Counter;
   readonly #dispatched: Counter;
@@ -45,6 +53,10 @@ export class Observed {
   readonly #webhooks: Histogram;
   readonly #sizes: Histogram;
   readonly #deprecated: Gauge;
+  /** Rows that have been counted in, by what tells them apart. */
+  readonly #answers = new Map<string, AnswerRows>();
+  readonly #asked = new Map<string, Distribution>();
+  readonly #flows = new Map<string, FlowRows>();
 
   constructor() {
     const { metrics } = this;
@@ -60,13 +72,13 @@ export class Observed {
       of,
       SECONDS,
     );
-    this.#inFlight = metrics.gauge(
+    const inFlight = metrics.gauge(
       'apiserver_current_inflight_requests',
       'Requests under way, those that last as long as their clients want aside.',
       ['request_kind'],
     );
-    this.#inFlight.set(0, 'mutating');
-    this.#inFlight.set(0, 'readOnly');
+    this.#mutating = inFlight.at('mutating');
+    this.#reading = inFlight.at('readOnly');
     const long = of.filter((label) => label !== 'dry_run');
     this.#longRunning = metrics.gauge('apiserver_longrunning_requests', 'Watches and streams that are open.', long);
     this.#rejected = metrics.counter(
@@ -111,8 +123,14 @@ export class Observed {
 
   /** A plugin of admission was asked; without a name: all of them were. */
   admission(name: string | undefined, type: string, operation: string, ms: number, rejected: boolean): void {
-    if (name === undefined) this.#steps.observe(ms / 1000, operation, String(rejected), type);
-    else this.#plugins.observe(ms / 1000, name, operation, String(rejected), type);
+    const key = `${name} ${type} ${operation} ${rejected}`;
+    let row = this.#asked.get(key);
+    if (!row) {
+      const asked = [operation, String(rejected), type];
+      row = name === undefined ? this.#steps.at(...asked) : this.#plugins.at(name, ...asked);
+      this.#asked.set(key, row);
+    }
+    row.observe(ms / 1000);
   }
 
   webhook(name: string, type: string, operation: string, ms: number, rejected: boolean): void {
@@ -121,18 +139,31 @@ export class Observed {
 
   /** Counts one in; the result counts it out. */
   begin(attributes: RequestAttributes): () => void {
-    const kind = READING.has(attributes.verb) ? 'readOnly' : 'mutating';
-    this.#inFlight.add(1, kind);
-    return () => this.#inFlight.add(-1, kind);
+    const kind = READING.has(attributes.verb) ? this.#reading : this.#mutating;
+    kind.add(1);
+    return () => kind.add(-1);
   }
 
   answered(request: ObservedRequest): void {
-    const { verb, group, version, resource, subresource, scope } = labelsOf(request);
-    const dryRun = request.dryRun ? 'All' : '';
-    const seconds = request.durationMs / 1000;
-    this.#durations.observe(seconds, verb, dryRun, group, version, resource, subresource, scope, COMPONENT);
-    const code = String(request.code);
-    this.#requests.add(1, verb, dryRun, group, version, resource, subresource, scope, COMPONENT, code);
+    const { durations, requests } = this.#rowsOf(request);
+    durations.observe(request.durationMs / 1000);
+    requests.add(1);
+  }
+
+  #rowsOf(request: ObservedRequest): AnswerRows {
+    const { attributes: a, code, dryRun, known } = request;
+    const key = known
+      ? `${a.verb} ${code} ${dryRun} ${a.group}/${a.version}/${a.resource}/${a.subresource}/${scopeOf(a)}`
+      : `${a.verb} ${code} ${dryRun}`;
+    let rows = this.#answers.get(key);
+    if (!rows) {
+      const { verb, group, version, resource, subresource, scope } = labelsOf(request);
+      const labels = [verb, dryRun ? 'All' : '', group, version, resource, subresource, scope, COMPONENT];
+      rows = { durations: this.#durations.at(...labels), requests: this.#requests.at(...labels, String(code)) };
+      // Subresources and methods may have any name.
+      if (this.#answers.size < ROWS_MAX) this.#answers.set(key, rows);
+    }
+    return rows;
   }
 
   deprecated({ group, version, resource, subresource }: RequestAttributes): void {
@@ -162,8 +193,14 @@ export class Observed {
   }
 
   dispatched(level: string, schema: string, waitedMs: number): void {
-    this.#dispatched.add(1, level, schema);
-    this.#waits.observe(waitedMs / 1000, level, schema, 'true');
+    const key = `${level} ${schema}`;
+    let rows = this.#flows.get(key);
+    if (!rows) {
+      rows = { dispatched: this.#dispatched.at(level, schema), waits: this.#waits.at(level, schema, 'true') };
+      if (this.#flows.size < ROWS_MAX) this.#flows.set(key, rows);
+    }
+    rows.dispatched.add(1);
+    rows.waits.observe(waitedMs / 1000);
   }
 
   rejected(level: string, schema: string, reason: RejectReason): void {
@@ -206,6 +243,19 @@ export class Observed {
   }
 }
 
+/** Rows that are found without joining their labels, at most: what tells them apart comes from requests. */
+const ROWS_MAX = 5000;
+
+interface AnswerRows {
+  readonly durations: Distribution;
+  readonly requests: Cell;
+}
+
+interface FlowRows {
+  readonly dispatched: Cell;
+  readonly waits: Distribution;
+}
+
 const COMPONENT = 'apiserver';
 const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'options']);
 
@@ -213,7 +263,10 @@ function labelsOf({ attributes, known }: Pick<ObservedRequest, 'attributes' | 'k
   const verb = VERBS.has(attributes.verb) ? attributes.verb.toUpperCase() : 'other';
   // Names that were made up must not become rows.
   if (!known) return { verb, group: '', version: '', resource: '', subresource: '', scope: '' };
-  const { group, version, resource, subresource, namespace, name } = attributes;
-  const scope = name !== '' ? 'resource' : namespace !== '' ? 'namespace' : resource !== '' ? 'cluster' : '';
-  return { verb, group, version, resource, subresource, scope };
+  const { group, version, resource, subresource } = attributes;
+  return { verb, group, version, resource, subresource, scope: scopeOf(attributes) };
+}
+
+function scopeOf({ name, namespace, resource }: RequestAttributes): string {
+  return name !== '' ? 'resource' : namespace !== '' ? 'namespace' : resource !== '' ? 'cluster' : '';
 }

@@ -30,6 +30,20 @@ describe('metrics in the text of Prometheus', () => {
     ]);
   });
 
+  it('are counted in rows that are held, too', () => {
+    const metrics = new MetricSet();
+    const requests = metrics.counter('requests_total', 'R.', ['verb']);
+    const row = requests.at('GET');
+    row.add(2);
+    requests.add(1, 'GET');
+    const seconds = metrics.histogram('s', 'S.', ['verb'], [1]);
+    seconds.at('GET').observe(0.5);
+    seconds.observe(2, 'GET');
+    assert.match(metrics.text(), /^requests_total\{verb="GET"\} 3$/m);
+    assert.match(metrics.text(), /^s_bucket\{verb="GET",le="1"\} 1$/m);
+    assert.match(metrics.text(), /^s_sum\{verb="GET"\} 2.5$/m);
+  });
+
   it('forget what a reader no longer says, and refuse a second metric of a name', () => {
     const metrics = new MetricSet();
     let names = ['a', 'b'];

@@ -71,6 +71,14 @@ abstract class Rows<Row> implements Metric {
   protected abstract make(): Row;
   protected abstract lines(row: Row, labels: (more?: string) => string): string;
 
+  /**
+   * The row of these labels, for who adds to it again and again: joining labels costs more than counting. A row that there
+   * is no more room for counts, and is told nowhere.
+   */
+  at(...labels: string[]): Row {
+    return this.row(labels) ?? this.make();
+  }
+
   /** undefined: there are too many already. */
   protected row(labels: readonly string[]): Row | undefined {
     const key = labels.length === 1 ? (labels[0] as string) : labels.join(SEPARATOR);
@@ -97,21 +105,28 @@ abstract class Rows<Row> implements Metric {
   }
 }
 
-interface Cell {
-  value: number;
+/** One value of a counter or gauge. */
+class Cell {
+  value = 0;
+
+  /** `by` is 0 or more where it is a counter's. */
+  add(by: number): void {
+    this.value += by;
+  }
 }
+
+export type { Cell };
 
 export class Counter extends Rows<Cell> {
   protected readonly type = 'counter';
 
   /** `by` is 0 or more. */
   add(by: number, ...labels: string[]): void {
-    const row = this.row(labels);
-    if (row) row.value += by;
+    this.row(labels)?.add(by);
   }
 
   protected make(): Cell {
-    return { value: 0 };
+    return new Cell();
   }
 
   protected lines(row: Cell, labels: () => string): string {
@@ -134,8 +149,7 @@ export class Gauge extends Rows<Cell> {
   }
 
   add(by: number, ...labels: string[]): void {
-    const row = this.row(labels);
-    if (row) row.value += by;
+    this.row(labels)?.add(by);
   }
 
   override text(): string {
@@ -147,7 +161,7 @@ export class Gauge extends Rows<Cell> {
   }
 
   protected make(): Cell {
-    return { value: 0 };
+    return new Cell();
   }
 
   protected lines(row: Cell, labels: () => string): string {
@@ -155,11 +169,31 @@ export class Gauge extends Rows<Cell> {
   }
 }
 
-interface Distribution {
+/** What a histogram counts under one set of labels. */
+class Distribution {
   readonly counts: Float64Array;
-  count: number;
-  sum: number;
+  count = 0;
+  sum = 0;
+  readonly #buckets: readonly number[];
+
+  constructor(buckets: readonly number[]) {
+    this.#buckets = buckets;
+    this.counts = new Float64Array(buckets.length);
+  }
+
+  observe(value: number): void {
+    this.count++;
+    this.sum += value;
+    const buckets = this.#buckets;
+    for (let i = 0; i < buckets.length; i++) {
+      if (value > (buckets[i] as number)) continue;
+      this.counts[i] = (this.counts[i] as number) + 1;
+      return;
+    }
+  }
 }
+
+export type { Distribution };
 
 export class Histogram extends Rows<Distribution> {
   protected readonly type = 'histogram';
@@ -171,20 +205,11 @@ export class Histogram extends Rows<Distribution> {
   }
 
   observe(value: number, ...labels: string[]): void {
-    const row = this.row(labels);
-    if (!row) return;
-    row.count++;
-    row.sum += value;
-    const buckets = this.#buckets;
-    for (let i = 0; i < buckets.length; i++) {
-      if (value > (buckets[i] as number)) continue;
-      row.counts[i] = (row.counts[i] as number) + 1;
-      return;
-    }
+    this.row(labels)?.observe(value);
   }
 
   protected make(): Distribution {
-    return { counts: new Float64Array(this.#buckets.length), count: 0, sum: 0 };
+    return new Distribution(this.#buckets);
   }
 
   protected lines(row: Distribution, labels: (more?: string) => string): string {

@@ -85,32 +85,46 @@ async function admitOnce(
   again: Reinvocation,
 ): Promise<void> {
   const asked = { ...request, again };
-  await timed(engine, undefined, 'admit', request, async () => {
+  const all = new Timing(engine, undefined, 'admit', request.operation);
+  try {
     for (const plugin of engine.admission) {
       if (!plugin.admit || !plugin.handles(asked)) continue;
-      await timed(engine, plugin.name, 'admit', request, () => plugin.admit?.(ctx, asked, engine.registry));
+      const one = new Timing(engine, plugin.name, 'admit', request.operation);
+      try {
+        const pending = plugin.admit(ctx, asked, engine.registry);
+        if (pending) await pending;
+        one.passed = true;
+      } finally {
+        one.end();
+      }
     }
-  });
+    all.passed = true;
+  } finally {
+    all.end();
+  }
   request.object = asked.object;
 }
 
-/** Runs a step of admission, and tells how long it took and whether it refused. */
-async function timed<T>(
-  { observed, clock }: Engine,
-  name: string | undefined,
-  type: 'admit' | 'validate',
-  { operation }: AdmissionRequest,
-  step: () => T | Promise<T>,
-): Promise<T> {
-  if (!observed) return step();
-  const beganMs = clock.monotonic();
-  let rejected = true;
-  try {
-    const result = await step();
-    rejected = false;
-    return result;
-  } finally {
-    observed.admission(name, type, operation, clock.monotonic() - beganMs, rejected);
+/** Tells how long a step of admission took, and whether it refused. */
+class Timing {
+  readonly #engine: Engine;
+  readonly #name: string | undefined;
+  readonly #type: 'admit' | 'validate';
+  readonly #operation: AdmissionOperation;
+  readonly #beganMs: number;
+  passed = false;
+
+  constructor(engine: Engine, name: string | undefined, type: 'admit' | 'validate', operation: AdmissionOperation) {
+    this.#engine = engine;
+    this.#name = name;
+    this.#type = type;
+    this.#operation = operation;
+    this.#beganMs = engine.observed ? engine.clock.monotonic() : 0;
+  }
+
+  end(): void {
+    const { observed, clock } = this.#engine;
+    observed?.admission(this.#name, this.#type, this.#operation, clock.monotonic() - this.#beganMs, !this.passed);
   }
 }
 
@@ -128,19 +142,27 @@ export async function runValidate(
     for (const effect of effects.reverse()) await effect.rollback();
     effects.length = 0;
   };
+  const asked = request as AdmissionRequest & { object: DeepReadonly<ApiObject> };
+  const all = new Timing(engine, undefined, 'validate', request.operation);
   try {
-    await timed(engine, undefined, 'validate', request, async () => {
-      for (const plugin of engine.admission) {
-        if (!plugin.validate || !plugin.handles(request)) continue;
-        const effect = await timed(engine, plugin.name, 'validate', request, () =>
-          plugin.validate?.(ctx, request as AdmissionRequest & { object: DeepReadonly<ApiObject> }, engine.registry),
-        );
+    for (const plugin of engine.admission) {
+      if (!plugin.validate || !plugin.handles(request)) continue;
+      const one = new Timing(engine, plugin.name, 'validate', request.operation);
+      try {
+        const answer = plugin.validate(ctx, asked, engine.registry);
+        const effect = answer instanceof Promise ? await answer : answer;
         if (effect) effects.push(effect);
+        one.passed = true;
+      } finally {
+        one.end();
       }
-    });
+    }
+    all.passed = true;
   } catch (error) {
     await rollback();
     throw error;
+  } finally {
+    all.end();
   }
   return { rollback };
 }
