@@ -42,9 +42,15 @@ export interface KubeletConfig {
   readonly evictionMaxPodGracePeriodSeconds: number;
   readonly containerLogMaxSizeBytes: number;
   readonly containerLogMaxFiles: number;
+  /** How often logs are looked at. */
+  readonly containerLogMonitorIntervalMs: number;
   readonly imageGCHighThresholdPercent: number;
   readonly imageGCLowThresholdPercent: number;
   readonly imageMinimumGCAgeMs: number;
+  /** How often images are looked at. */
+  readonly imageGCPeriodMs: number;
+  /** How often it is looked for what crashes have left behind. */
+  readonly housekeepingPeriodMs: number;
   /** What the node says of itself. */
   readonly version: string;
 }
@@ -86,8 +92,11 @@ export const DEFAULT_CONFIG: KubeletConfig = Object.freeze({
   evictionMaxPodGracePeriodSeconds: 0,
   containerLogMaxSizeBytes: 10 * 1024 * 1024,
   containerLogMaxFiles: 5,
+  containerLogMonitorIntervalMs: 10_000,
   imageGCHighThresholdPercent: 85,
   imageGCLowThresholdPercent: 80,
   imageMinimumGCAgeMs: 120_000,
+  imageGCPeriodMs: 300_000,
+  housekeepingPeriodMs: 60_000,
   version: 'v1.36.2',
 });

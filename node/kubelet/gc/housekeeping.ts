@@ -1,12 +1,9 @@
 import type { Timer } from '../../../libs/base/clock.ts';
+import { parsePodLogDirectory } from '../../cri/logs.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import type { PodWorker } from '../pod/worker.ts';
 import { ImageGarbageCollector } from './images.ts';
 import { rotateLog } from './logs.ts';
-
-const LOGS_MS = 10_000;
-const ORPHANS_MS = 60_000;
-const IMAGES_MS = 300_000;
 
 export interface HousekeepingOptions {
   readonly env: KubeletEnvironment;
@@ -31,9 +28,10 @@ export class Housekeeping {
   }
 
   start(): void {
-    this.#every('logs', LOGS_MS, () => this.#rotateLogs());
-    this.#every('images', IMAGES_MS, () => this.#images.collect());
-    this.#every('orphans', ORPHANS_MS, async () => {
+    const { config } = this.#options.env;
+    this.#every('logs', config.containerLogMonitorIntervalMs, () => this.#rotateLogs());
+    this.#every('images', config.imageGCPeriodMs, () => this.#images.collect());
+    this.#every('orphans', config.housekeepingPeriodMs, async () => {
       await this.#options.adopt();
       await this.removeOrphans();
     });
@@ -47,16 +45,14 @@ export class Housekeeping {
 
   /** Frees what can be freed at once: every image that nothing runs from. */
   async reclaimDisk(): Promise<void> {
-    await this.#images.collect({ everything: true });
+    await this.#images.removeUnused();
   }
 
-  /** Folders and cgroups of pods that are no more. */
+  /** Folders, logs and cgroups of pods that are no more. */
   async removeOrphans(): Promise<void> {
     const { env, isKnown } = this.#options;
-    const { host, config, cgroups, volumes } = env;
-    const folder = `${config.rootDirectory}/pods`;
-    const uids = new Set(await cgroups.pods());
-    if (await host.files.statIfExists(folder)) for (const name of await host.files.list(folder)) uids.add(name);
+    const { config, cgroups, volumes } = env;
+    const uids = new Set([...(await cgroups.pods()), ...(await this.#list(`${config.rootDirectory}/pods`))]);
     for (const uid of uids) {
       if (isKnown(uid) || this.#stopped) continue;
       try {
@@ -67,6 +63,32 @@ export class Housekeeping {
         env.log.warn('what is left of a pod could not be removed', { uid, error });
       }
     }
+    await this.#removeOrphanedLogs();
+  }
+
+  async #removeOrphanedLogs(): Promise<void> {
+    const { env, isKnown } = this.#options;
+    const { files } = env.host;
+    const { podLogsDirectory, containerLogsDirectory } = env.config;
+    for (const name of await this.#list(podLogsDirectory)) {
+      const pod = parsePodLogDirectory(name);
+      if (pod && !isKnown(pod.uid) && !this.#stopped) await files.remove(`${podLogsDirectory}/${name}`);
+    }
+    if (containerLogsDirectory === '') return;
+    for (const name of await this.#list(containerLogsDirectory)) {
+      const link = `${containerLogsDirectory}/${name}`;
+      const target = await files.readLink(link).catch(() => '');
+      // Links to other places were made by others.
+      const uid = target.startsWith(`${podLogsDirectory}/`)
+        ? parsePodLogDirectory(target.slice(podLogsDirectory.length + 1).split('/')[0] ?? '')?.uid
+        : undefined;
+      if (uid !== undefined && !isKnown(uid) && !this.#stopped) await files.remove(link);
+    }
+  }
+
+  async #list(folder: string): Promise<string[]> {
+    const { files } = this.#options.env.host;
+    return (await files.statIfExists(folder)) ? files.list(folder) : [];
   }
 
   #every(what: string, periodMs: number, run: () => Promise<void>): void {

@@ -23,11 +23,13 @@ export async function rotateLog(
   if (!stat || stat.sizeBytes < maxSizeBytes) return false;
   const slash = logPath.lastIndexOf('/');
   const [folder, file] = [logPath.slice(0, slash), logPath.slice(slash + 1)];
-  const old = (await files.list(folder)).filter((name) => name.startsWith(`${file}.`)).sort();
-  const kept = Math.max(0, maxFiles - 2);
-  for (const name of old.slice(0, Math.max(0, old.length - kept))) await files.remove(`${folder}/${name}`);
   const stamp = new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const aside = `${logPath}.${stamp}`;
+  const old = (await files.list(folder)).filter((name) => name.startsWith(`${file}.`)).sort();
+  // The name has only seconds, and nothing is written over.
+  if (old.includes(`${file}.${stamp}`)) return false;
+  const kept = Math.max(0, maxFiles - 2);
+  for (const name of old.slice(0, Math.max(0, old.length - kept))) await files.remove(`${folder}/${name}`);
   await files.rename(logPath, aside);
   try {
     await cri.reopenContainerLog({ containerId: id });

@@ -27,6 +27,9 @@ export function newStates(before: readonly Condition[], after: readonly Conditio
   return states;
 }
 
+/** Kubelets know their node by name before the API has given it a uid, and events of theirs go by the name. */
+export const aboutNode = (name: string): ApiObject => ({ kind: 'Node', metadata: { name, uid: name } });
+
 /** Says of a node what became of it, as `kubectl describe node` lists it. */
 export class NodeEvents {
   readonly #recorder: EventRecorder;
@@ -59,8 +62,6 @@ export class NodeEvents {
   }
 
   #tell(reason: string, message: string): void {
-    // Kubelets know their node by name before the API has given it a uid, and events of theirs go by the name.
-    const about: ApiObject = { kind: 'Node', metadata: { name: this.#name, uid: this.#name } };
-    this.#recorder.event(about, 'Normal', reason, message);
+    this.#recorder.event(aboutNode(this.#name), 'Normal', reason, message);
   }
 }

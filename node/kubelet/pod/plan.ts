@@ -67,7 +67,7 @@ export interface PlanInput {
 }
 
 const PASSED: ProbeResults = Object.freeze({ startup: true, readiness: true, liveness: true });
-/** Dead containers that are kept for their logs, by container. */
+/** Containers that have ended and are kept for their logs, by name. */
 const DEAD_KEPT = 1;
 
 export function planPod(input: PlanInput): PodPlan {
@@ -303,11 +303,8 @@ class Round {
   /** Dead containers beyond those that are kept. */
   removeDead(): void {
     const dead = new Map<string, number>();
-    const newest = new Set<string>();
     for (const container of this.input.observed.containers) {
-      const first = !newest.has(container.name);
-      newest.add(container.name);
-      if (container.state !== 'exited' || first) continue;
+      if (container.state !== 'exited') continue;
       const count = (dead.get(container.name) ?? 0) + 1;
       dead.set(container.name, count);
       if (count > DEAD_KEPT) this.actions.push({ type: 'removeContainer', container });

@@ -43,6 +43,7 @@ export function configz(config: KubeletConfig): object {
       systemReserved: config.systemReserved,
       containerLogMaxSize: `${config.containerLogMaxSizeBytes}`,
       containerLogMaxFiles: config.containerLogMaxFiles,
+      containerLogMonitorInterval: duration(config.containerLogMonitorIntervalMs),
       failSwapOn: false,
     },
   };

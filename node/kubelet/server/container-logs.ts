@@ -97,8 +97,7 @@ function pickContainer(
   const [newest, before] = all;
   if (previous) {
     // While it waits for its next start, what ended last is the previous one.
-    const ended =
-      before ?? (newest?.state === 'exited' && waitsForRestart(kubelet, uid, container) ? newest : undefined);
+    const ended = newest?.state === 'exited' && waitsForRestart(kubelet, uid, container) ? newest : before;
     if (!ended) throw new RequestError(400, `previous terminated container "${container}" in pod "${pod}" not found`);
     return ended;
   }
