@@ -13,7 +13,7 @@ import type {
   OpaqueDeviceConfiguration,
   ResourceClaimSpec,
 } from '../types/resource/v1.generated.ts';
-import { deviceExpressionProblem } from './device-expressions.ts';
+import { validateDeviceExpression } from './device-expressions.ts';
 
 const REQUESTS_MAX = 32;
 const SUBREQUESTS_MAX = 8;
@@ -162,8 +162,7 @@ export function validateSelectors(
     const expression = there.child('cel', 'expression');
     const source = cel.expression ?? '';
     if (source.length > EXPRESSION_BYTES_MAX) return [field.tooLong(expression, EXPRESSION_BYTES_MAX)];
-    const problem = deviceExpressionProblem(source);
-    return problem === undefined ? [] : [field.invalid(expression, source, problem)];
+    return validateDeviceExpression(source, expression);
   });
 }
 

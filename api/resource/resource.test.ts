@@ -51,6 +51,25 @@ test('requests, constraints and configuration', () => {
   for (const [spec, wanted] of cases) assert.deepEqual(errorsOf(spec), wanted);
 });
 
+test('expressions that select devices: what they come to, and what they may cost', () => {
+  const at = 'spec.devices.requests[0].exactly.selectors[0].cel.expression';
+  const nested = (depth: number): string =>
+    depth === 0 ? 'true' : `[1,2,3,4,5,6,7,8,9,10].all(x, ${nested(depth - 1)})`;
+  const cases: [string, string[]][] = [
+    ['device.driver == "d"', []],
+    ['device.attributes["a.example.com"].model.startsWith("x")', []],
+    ['device.attributes.all(d, device.attributes[d].all(n, n.matches("^[a-z]+$")))', []],
+    ['device.capacity["d"].memory.compareTo(quantity("1Gi")) >= 0', []],
+    [nested(4), []],
+    [nested(7), [`${at}: Forbidden: too complex, exceeds cost limit`]],
+    ['device.driver', [`${at}: Invalid value: "device.driver": must evaluate to bool or the unknown type, not string`]],
+  ];
+  for (const [expression, wanted] of cases) {
+    const spec = claim([{ name: 'r', exactly: { deviceClassName: 'g', selectors: [{ cel: { expression } }] } }]);
+    assert.deepEqual(errorsOf(spec), wanted, expression);
+  }
+});
+
 test('what is reserved must be allocated', () => {
   const base: ResourceClaim = {
     metadata: { name: 'c' },

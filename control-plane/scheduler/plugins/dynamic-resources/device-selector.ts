@@ -1,4 +1,8 @@
-import { DEVICE_TYPE, deviceEnvironment } from '../../../../api/resource/device-expressions.ts';
+import {
+  DEVICE_EXPRESSION_COST_MAX,
+  DEVICE_TYPE,
+  deviceEnvironment,
+} from '../../../../api/resource/device-expressions.ts';
 import type { Program } from '../../../../libs/cel/cel.ts';
 import {
   compile,
@@ -15,7 +19,6 @@ export type Device = NonNullable<NonNullable<ResourceSlice['spec']>['devices']>[
 type Attribute = NonNullable<Device['attributes']>[string];
 
 const NOTHING = new MapValue();
-const COST_MAX = 1_000_000;
 /** Expressions kept compiled; classes and claims are few. */
 const PROGRAMS_MAX = 256;
 
@@ -45,7 +48,7 @@ export class DeviceSelectors {
       program = compile(this.#environment, expression).program;
       this.#programs.set(expression, program);
     }
-    return program.run({ device: this.#value(driver, device) }, COST_MAX).value === true;
+    return program.run({ device: this.#value(driver, device) }, DEVICE_EXPRESSION_COST_MAX).value === true;
   }
 
   #value(driver: string, device: Device): Value {
