@@ -190,7 +190,10 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
         containers: containers.containers.length,
         // A containerd that is killed while it starts a shim may forget it, empty: that is not ours to end.
         programs: processes(/containerd-shim/).flatMap(childrenOf).length,
-        namespaces: await out('ls /run/netns'),
+        // Nor is an empty network namespace, which it has made first: one that is wired up is a pod's.
+        namespaces: await out(
+          'cd /run/netns; for n in *; do [ -e $n ] && nsenter --net=$n ip -o link | grep -q eth0 && echo $n; done || :',
+        ),
         addresses: await out("ls /var/lib/cni/networks/* 2>/dev/null | grep -E '^[0-9]+\\.' || :"),
         mounts: await out(
           `grep -oE '(${host.folder}/kubelet/pods|[^ ]*/rootfs|[^ ]*/sandboxes/[^ ]*/shm) .*' /proc/self/mountinfo || :`,
