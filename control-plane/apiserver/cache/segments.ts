@@ -8,18 +8,35 @@ const SEGMENT_MAX = 512;
 const SEGMENT_FILL = 256;
 
 /**
- * Some neighbours in the order of keys, never changed: a write makes a new segment. So a reader that took the segments
- * holds a snapshot, and what a segment joins for a list is right as long as the segment lives.
+ * Some neighbours in the order of keys. Once a reader holds it, it is never changed: a write makes a new segment. So a
+ * reader that took the segments holds a snapshot, and what a segment joins for a list is right as long as the segment
+ * lives.
  */
 export class Segment {
-  readonly objects: readonly CachedObject[];
+  readonly #objects: CachedObject[];
   readonly #joined = new Map<Form, Uint8Array>();
   #budget: JoinBudget | undefined;
+  #held = false;
 
-  /** Without a budget nothing is kept: the segment is one list's own. */
-  constructor(objects: readonly CachedObject[], budget?: JoinBudget) {
-    this.objects = objects;
+  /** Takes the array over. Without a budget nothing is kept: the segment is one list's own. */
+  constructor(objects: CachedObject[], budget?: JoinBudget) {
+    this.#objects = objects;
     this.#budget = budget;
+  }
+
+  get objects(): readonly CachedObject[] {
+    return this.#objects;
+  }
+
+  /** From now on the segment stays as it is. */
+  hold(): this {
+    this.#held = true;
+    return this;
+  }
+
+  /** The objects, to be changed in place; undefined: somebody holds them. Only what is held is ever joined. */
+  own(): CachedObject[] | undefined {
+    return this.#held ? undefined : this.#objects;
   }
 
   get first(): CachedObject {
@@ -138,25 +155,28 @@ export class OrderedObjects {
       return;
     }
     const at = Math.max(0, this.#segmentAfter(key) - 1);
-    const objects = (this.#segments[at] as Segment).objects.slice();
+    const segment = this.#segments[at] as Segment;
+    const objects = segment.own() ?? segment.objects.slice();
     const index = this.#indexIn(objects, key);
-    objects.splice(index, known ? 1 : 0, object);
-    if (objects.length <= SEGMENT_MAX) this.#replace(at, 1, [objects]);
-    else {
+    if (known) objects[index] = object;
+    else if (index === objects.length) objects.push(object);
+    else objects.splice(index, 0, object);
+    if (objects.length > SEGMENT_MAX) {
       // Names that are made one after the other are added at the end: then the first half stays full.
       const half = index === objects.length - 1 ? objects.length - 1 : objects.length >> 1;
       this.#replace(at, 1, [objects.slice(0, half), objects.slice(half)]);
-    }
+    } else if (objects !== segment.own()) this.#replace(at, 1, [objects]);
   }
 
   delete(key: string): void {
     if (!this.#byKey.delete(key)) return;
     const at = this.#segmentAfter(key) - 1;
-    const objects = (this.#segments[at] as Segment).objects.slice();
+    const segment = this.#segments[at] as Segment;
+    const objects = segment.own() ?? segment.objects.slice();
     objects.splice(this.#indexIn(objects, key), 1);
     if (objects.length === 0) this.#replace(at, 1, []);
     else if (objects.length < SEGMENT_FILL / 2 && at > 0) this.#shrink(at, objects);
-    else this.#replace(at, 1, [objects]);
+    else if (objects !== segment.own()) this.#replace(at, 1, [objects]);
   }
 
   /** The objects with keys that begin with `prefix` and, where `after` is given, come after it. */
@@ -173,7 +193,7 @@ export class OrderedObjects {
       const last = (objects[end - 1] as CachedObject).key;
       const stops = !last.startsWith(prefix);
       if (stops) end = this.#endOf(objects, prefix, start);
-      if (end > start) slices.push({ segment, from: start, to: end });
+      if (end > start) slices.push({ segment: segment.hold(), from: start, to: end });
       if (stops && start < objects.length) break;
     }
     return slices;
@@ -186,7 +206,7 @@ export class OrderedObjects {
     else this.#replace(at, 1, [objects]);
   }
 
-  #replace(at: number, count: number, groups: readonly (readonly CachedObject[])[]): void {
+  #replace(at: number, count: number, groups: readonly CachedObject[][]): void {
     const gone = this.#segments.splice(at, count, ...groups.map((objects) => new Segment(objects, this.#budget)));
     for (const segment of gone) segment.release();
   }
