@@ -59,6 +59,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return { usage: USAGE, run: status };
     },
   },
+  history: {
+    summary: 'the cluster as it was, and what has changed since',
+    verbs: ['at', 'diff'],
+    load: async () => {
+      const { history, USAGE } = await import('./history.ts');
+      return { usage: USAGE, run: history };
+    },
+  },
   kubeconfig: {
     summary: 'the file with which clients reach the cluster',
     load: async () => {

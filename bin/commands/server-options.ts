@@ -16,6 +16,7 @@ etcd: give each the same --store and the same files pki/ca.*, pki/front-proxy-ca
   --store STORE          lmdb (default) keeps data through everything; memory forgets;
                          etcd://host:port,… is an etcd of yours, v3.5 or later
   --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
+  --history SIZE         keep what was, up to so much (256Mi, 2Gi): see "tutti history --help"
   --pod-cidr CIDR        where pods' addresses come from (default ${DEFAULT_POD_CIDR})
   --service-cidr CIDR    where Services' addresses come from (default ${DEFAULT_SERVICE_CIDR})
   --leader-elect BOOL    let one server work where several share a store (default: true with etcd)

@@ -22,6 +22,11 @@ describe('options of tutti up', () => {
     assert.deepEqual([simulated.simulate, simulated.listenHost], [5, '127.0.0.1']);
   });
 
+  test('history has a size', () => {
+    assert.equal(options('--history', '256Mi').historyBytes, 256 * 1024 ** 2);
+    assert.equal(options().historyBytes, undefined);
+  });
+
   test('networks and mirrors are read', () => {
     const { networks, mirrors } = options(
       ...['--pod-cidr', '10.1.0.0/16,fd00::/48', '--service-cidr', '10.2.0.0/24'],
@@ -42,6 +47,9 @@ describe('options of tutti up', () => {
     [['--bogus'], /Unknown option '--bogus'.*--help/],
     [['--port', '70000'], /--port wants a number from 0 to 65535, not "70000"/],
     [['--store', 'mysql'], /--store wants lmdb, memory or etcd/],
+    [['--history', 'much'], /--history wants a size from 1Mi to 8Gi, such as 256Mi, not "much"/],
+    [['--history', '9Gi'], /--history wants a size from 1Mi to 8Gi/],
+    [['--history', '64Mi', '--store', 'memory'], /it wants --store lmdb/],
     [['--only', 'kubelets'], /--only knows apiserver, .*dns, not "kubelets"/],
     [['--pod-cidr', '10.0.0.0'], /--pod-cidr wants networks such as/],
     [['--pod-cidr', '10.96.0.0/16'], /overlap/],

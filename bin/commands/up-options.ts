@@ -1,6 +1,7 @@
 // The options of `tutti up`, from the command line and from a file, made into settings or refused in a sentence.
 
 import { resolve } from 'node:path';
+import { mustParseQuantity, toCeil } from '../../libs/machinery/quantity.ts';
 import {
   type ClusterNetworks,
   clusterNetworks,
@@ -32,6 +33,8 @@ usage: tutti up [options]
   --store STORE          lmdb (default) keeps data through everything; memory forgets;
                          etcd://host:port,… is an etcd of yours, v3.5 or later
   --etcd-cafile FILE     with --etcd-certfile and --etcd-keyfile: etcd over TLS
+  --history SIZE         keep what was, up to so much (256Mi, 2Gi), so that "tutti history" and kubectl
+                         can look at the cluster as it was; with --store lmdb
   --leader-elect BOOL    let one server work where several share a store (default: true with etcd)
   --node-monitor-grace-period DURATION
                          how long a node may be silent before its pods leave it (default 50s)
@@ -83,6 +86,7 @@ const OPTIONS = {
   'tls-san': { type: 'string', multiple: true },
   'leader-elect': { type: 'string' },
   'node-monitor-grace-period': { type: 'string' },
+  history: { type: 'string' },
   'pod-cidr': { type: 'string' },
   'service-cidr': { type: 'string' },
   'audit-policy-file': { type: 'string' },
@@ -97,6 +101,8 @@ export interface UpOptions extends NodeOptions {
   readonly listenHost: string;
   readonly store: string;
   readonly etcdTls?: { readonly caFile: string; readonly certFile: string; readonly keyFile: string };
+  /** How many bytes of history are kept to be looked at. */
+  readonly historyBytes?: number;
   readonly audit?: { readonly policyFile: string; readonly logPath: string };
   readonly wanted: ReadonlySet<ComponentName>;
   /** How many nodes to simulate; undefined: none. */
@@ -146,6 +152,7 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
     listenHost: values.listen ?? as.listenHost ?? (node ? '0.0.0.0' : '127.0.0.1'),
     store,
     ...etcdTlsOf(values['etcd-cafile'], values['etcd-certfile'], values['etcd-keyfile']),
+    ...historyOf(values.history, store),
     ...auditOf(values['audit-policy-file'], values['audit-log-path']),
     wanted,
     leaderElect: switchOf('--leader-elect', values['leader-elect'] ?? String(store.startsWith('etcd:'))),
@@ -155,6 +162,29 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
     networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
     mergeKubeconfig: !values['no-merge-kubeconfig'],
   };
+}
+
+const HISTORY_BYTES_MIN = 1024 ** 2;
+/** The file that holds it must stay well below the address space that is set aside for it. */
+const HISTORY_BYTES_MAX = 8 * 1024 ** 3;
+
+function historyOf(text: string | undefined, store: string): { readonly historyBytes?: number } {
+  if (text === undefined) return {};
+  if (store !== 'lmdb') {
+    throw new CommandError('--history keeps what the embedded store has written: it wants --store lmdb.', 2);
+  }
+  const historyBytes = bytesOf(text);
+  if (historyBytes >= HISTORY_BYTES_MIN && historyBytes <= HISTORY_BYTES_MAX) return { historyBytes };
+  throw new CommandError(`--history wants a size from 1Mi to 8Gi, such as 256Mi, not "${text}".`, 2);
+}
+
+/** NaN for what is no quantity. */
+function bytesOf(text: string): number {
+  try {
+    return toCeil(mustParseQuantity(text));
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function auditOf(policyFile?: string, logPath?: string) {

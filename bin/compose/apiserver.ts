@@ -13,6 +13,7 @@ import type { Connector } from '../../control-plane/apiserver/registry/engine.ts
 import { type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import type { ServiceRouting } from '../../control-plane/apiserver/service-resolver.ts';
+import type { StoreWithHistory } from '../../control-plane/store/kept-history.ts';
 import type { Store } from '../../control-plane/store/store.ts';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Host, Sockets } from '../../libs/base/host.ts';
@@ -31,6 +32,7 @@ import {
   ownAddress,
 } from './cluster-network.ts';
 import { publishedDescriptions } from './descriptions.ts';
+import { HistoryEndpoint } from './history.ts';
 import { requireSameCluster } from './shared-store.ts';
 
 /** The machine, as the command hands it to everything it starts. */
@@ -64,6 +66,8 @@ export interface ApiServerSettings {
   readonly serviceRouting?: ServiceRouting;
   /** What reaches nodes, pods and services, over what carries their streams; default: that alone. */
   readonly connectorOver?: (upgrades: Connector) => Connector;
+  /** How much of what was is kept, in bytes, to be looked at below `/history`; default: what watches need, and no times. */
+  readonly historyBytes?: number;
   /** Which requests are told of, by an audit policy in YAML, and in which file. */
   readonly audit?: { readonly policyFile: string; readonly logPath: string };
   /** Whether a part of the control plane beside it works in this process, for `kubectl get componentstatuses`. */
@@ -125,6 +129,8 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     ...(settings.nodeSockets && { sockets: settings.nodeSockets }),
   });
   const { audit } = settings;
+  const history =
+    hasHistory(store) && settings.historyBytes !== undefined ? new HistoryEndpoint(store, clock) : undefined;
   const auditLog = audit && new AuditLog(host.files, audit.logPath, log.child('audit'));
   const server = createDefaultServer({
     ...(audit && auditLog
@@ -135,6 +141,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
         }
       : {}),
     store,
+    ...(history && { endpoints: [history] }),
     clock,
     random,
     keys,
@@ -155,6 +162,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       'secure-port': String(port),
       'service-cluster-ip-range': networks.serviceCidrs.join(','),
       store: settings.store,
+      ...(settings.historyBytes !== undefined && { history: String(settings.historyBytes) }),
       ...(settings.audit && {
         'audit-policy-file': settings.audit.policyFile,
         'audit-log-path': settings.audit.logPath,
@@ -232,6 +240,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       keeping[Symbol.dispose]();
       server.shutDown();
       await serving.close(5000);
+      await history?.[Symbol.asyncDispose]();
       await server.stop();
       await auditLog?.close();
       await store.close();
@@ -290,5 +299,13 @@ async function openStore(machine: Machine, settings: ApiServerSettings): Promise
     return EtcdStore.open({ channels: dialEtcd(endpoints, { clock, ...(tls ? { tls } : {}) }), clock, random });
   }
   const { LmdbStore } = await import('../../control-plane/store/drivers/lmdb/lmdb-store.ts');
-  return LmdbStore.open({ host, clock, random, directory: `${settings.dataDir}/store` });
+  const { historyBytes } = settings;
+  const history = historyBytes !== undefined && {
+    historyBytesMax: historyBytes,
+    historyEventsMax: Number.POSITIVE_INFINITY,
+    keepTimes: true,
+  };
+  return LmdbStore.open({ host, clock, random, directory: `${settings.dataDir}/store`, ...history });
 }
+
+const hasHistory = (store: Store): store is StoreWithHistory => 'history' in store;

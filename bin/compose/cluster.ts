@@ -2,6 +2,7 @@
 
 import { nodes } from '../../api/resources.ts';
 import type { Client } from '../../libs/kind/client.ts';
+import { dataDirWords } from '../commands/options.ts';
 import { NODE_COMPONENTS, type UpOptions } from '../commands/up-options.ts';
 import { CommandError } from '../errors.ts';
 import { writeRunRecord } from '../run-record.ts';
@@ -53,6 +54,7 @@ export class Cluster {
 
   async #start(): Promise<void> {
     const { wanted, dataDir, networks, nodeName, store, etcdTls, audit, listenHost, port, tlsSans } = this.#options;
+    const { historyBytes } = this.#options;
     const { leaderElect, nodeMonitorGraceMs, cgroupRoot, criEndpoint } = this.#options;
     const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
     if (this.#options.simulate !== undefined) {
@@ -87,6 +89,7 @@ export class Cluster {
       store,
       ...(etcdTls && { etcdTls }),
       ...(audit && { audit }),
+      ...(historyBytes !== undefined && { historyBytes }),
       listenHost,
       port,
       tlsSans,
@@ -195,7 +198,7 @@ export class Cluster {
             : 'kubectl expose deployment web --type=NodePort && kubectl get service web',
         ]
       : wanted.has('scheduler') && wanted.has('controller-manager')
-        ? [`tutti token create --data-dir ${this.#options.dataDir}`, 'kubectl get nodes --watch']
+        ? [`tutti token create${dataDirWords(this.#options.dataDir)}`, 'kubectl get nodes --watch']
         : ['kubectl create configmap hello --from-literal=greeting=world', 'kubectl get configmaps --watch'];
     return `
 kubeconfig: ${this.#kubeconfigPath}
