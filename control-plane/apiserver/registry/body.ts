@@ -10,6 +10,7 @@ import {
   type Decoded,
   decodeJson,
   normalize,
+  readText,
   readTypeMeta,
   stringify,
   textOf,
@@ -78,18 +79,22 @@ function decodeBytes(bytes: Uint8Array, media: MediaType, expected: ExpectedBody
     );
     return { object: Object.assign(object, names), errors: [] };
   }
-  const text = media === 'yaml' ? unrecognized(bytes, expected, () => yamlToJson(bytes).json) : bytes;
+  const text = readText(media === 'yaml' ? unrecognized(bytes, expected, () => yamlToJson(bytes).json) : bytes);
   const meta = unrecognized(bytes, expected, () => {
     const read = readTypeMeta(text);
-    if (read.apiVersion.split('/').length > 2)
+    if (read.apiVersion.split('/', 3).length > 2)
       throw new DecodeError(`unexpected GroupVersion string: ${read.apiVersion}`);
     return read;
   });
   const custom = expected.schema.get(expected.type).custom === true;
   if (custom) checkCustomKind(meta, bytes, expected);
   const names = checkKind(custom ? { ...meta, kind: expected.kind } : meta, expected);
-  const decode = media === 'yaml' ? decodeYaml<ApiObject> : decodeJson<ApiObject>;
-  const decoded = refused(names, expected, () => decode(expected.schema, expected.type, bytes, { strict: true }));
+  const { schema, type } = expected;
+  const decoded = refused(names, expected, () =>
+    media === 'yaml'
+      ? decodeYaml<ApiObject>(schema, type, bytes, { strict: true })
+      : decodeJson<ApiObject>(schema, type, text, { strict: true }),
+  );
   const object = Object.assign(decoded.object, names);
   if (custom && meta.kind !== expected.kind) {
     const wrong = field.invalid('kind', meta.kind, `must be ${expected.kind}`);
@@ -122,10 +127,8 @@ function typeMetaOf(value: unknown): TypeMeta {
 
 /** A body without kind or version is taken for what the path says; another one is refused. */
 function checkKind(meta: TypeMeta, expected: ExpectedBody): TypeMeta {
-  const { apiVersion = expected.apiVersion, kind = expected.kind } = {
-    apiVersion: meta.apiVersion || undefined,
-    kind: meta.kind || undefined,
-  };
+  const apiVersion = meta.apiVersion || expected.apiVersion;
+  const kind = meta.kind || expected.kind;
   if (apiVersion === expected.apiVersion && kind === expected.kind) return { apiVersion, kind };
   const { group, version } = parseApiVersion(apiVersion);
   const custom = expected.schema.get(expected.type).custom === true;

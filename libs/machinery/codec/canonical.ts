@@ -252,12 +252,20 @@ function mapWalk(item: Pair, zero: () => unknown): Pair {
     },
     copy(value, run) {
       if (!isObject(value)) return value === null ? zero() : wrong(run);
-      const keys = Object.keys(value).filter((key) => value[key] !== undefined);
-      if (keys.length === 0) return zero();
-      run.keys += keys.length;
       const out: JsonObject = {};
-      for (const key of keys.sort(compareKeys)) put(out, key, item.copy(value[key], run));
-      return out;
+      let previous: string | undefined;
+      let sorted = true;
+      const walk = item.copy;
+      for (const key in value) {
+        const one = value[key];
+        if (one === undefined) continue;
+        run.keys++;
+        if (previous !== undefined && sorted && compareKeys(previous, key) > 0) sorted = false;
+        previous = key;
+        put(out, key, walk(one, run));
+      }
+      if (previous === undefined) return zero();
+      return sorted ? out : sortMap(out);
     },
   };
 }
@@ -290,6 +298,7 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
   const slots = type.fields.map((field) => slotOf(set, field));
   const index = new Map(slots.map((slot, i) => [slot.name, i]));
   const filled = slots.filter((slot) => slot.zero);
+  const filledAt = filled.map((slot) => slots.indexOf(slot));
 
   const adopt = (value: unknown, run: Run): unknown => {
     if (!isObject(value)) return wrong(run);
@@ -325,20 +334,44 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
     return out;
   };
 
+  // Goes by what is there: of the many fields of a type an object has a few, and most of them in order.
   const copy = (value: unknown, run: Run): unknown => {
     if (!isObject(value)) return wrong(run);
-    const out: JsonObject = {};
-    for (let i = 0; i < slots.length; i++) {
-      const slot = slots[i] as Slot;
-      const before = value[slot.name];
-      if (before !== undefined) {
-        const after = slot.copy(before, run);
-        if (after !== undefined) out[slot.name] = after;
-      } else if (slot.zero) {
-        out[slot.name] = slot.zero();
-      }
+    const places: number[] = [];
+    let last = -1;
+    for (const key in value) {
+      const at = index.get(key);
+      if (at === undefined) continue;
+      let place = places.length;
+      if (at < last) while (place > 0 && (places[place - 1] as number) > at) place--;
+      else last = at;
+      if (place === places.length) places.push(at);
+      else places.splice(place, 0, at);
     }
+    const out: JsonObject = {};
+    let fill = 0;
+    for (let i = 0; i < places.length; i++) {
+      const at = places[i] as number;
+      const slot = slots[at] as Slot;
+      fill = fillUpTo(out, fill, at);
+      const before = value[slot.name];
+      if (before === undefined) continue;
+      const after = slot.copy(before, run);
+      if (after !== undefined) out[slot.name] = after;
+      if (filledAt[fill] === at) fill++;
+    }
+    fillUpTo(out, fill, slots.length);
     return out;
+  };
+
+  /** Writes the zeros of fields before `end`, beginning with the one numbered `fill` among those that have one. */
+  const fillUpTo = (out: JsonObject, fill: number, end: number): number => {
+    let next = fill;
+    while (next < filledAt.length && (filledAt[next] as number) < end) {
+      const slot = filled[next++] as Slot;
+      out[slot.name] = slot.zero?.();
+    }
+    return next;
   };
 
   const zero = (): JsonObject => {

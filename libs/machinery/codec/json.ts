@@ -34,6 +34,24 @@ export function textOf(input: Uint8Array | string): string {
   return typeof input === 'string' ? input : decoder.decode(input);
 }
 
+/** A text that has been looked at once, for who asks several things of it: first what it is, then what it says. */
+export interface ReadText {
+  readonly text: string;
+  readonly seen: Precheck;
+  /** What `JSON.parse` makes of it, undefined where that is nothing; `decodeJson` takes it over. */
+  readonly value: unknown;
+}
+
+/** Looks at a text; never throws. */
+export function readText(input: Uint8Array | string): ReadText {
+  const text = textOf(input);
+  const seen = precheck(text);
+  return { text, seen, value: seen.tooDeepAt >= 0 ? undefined : parseQuickly(text) };
+}
+
+const isRead = (input: Uint8Array | string | ReadText): input is ReadText =>
+  typeof input === 'object' && !(input instanceof Uint8Array);
+
 function resolve(set: SchemaSet, type: TypeName | StructType): StructType {
   return typeof type === 'string' ? set.get(type) : type;
 }
@@ -46,21 +64,17 @@ function resolve(set: SchemaSet, type: TypeName | StructType): StructType {
 export function decodeJson<T = unknown>(
   set: SchemaSet,
   type: TypeName | StructType,
-  input: Uint8Array | string,
+  input: Uint8Array | string | ReadText,
   options: DecodeOptions = {},
 ): Decoded<T> {
   const struct = resolve(set, type);
-  const text = textOf(input);
+  const { text, seen, value } = isRead(input) ? input : readText(input);
   const strict = options.strict === true;
-  const seen = precheck(text);
   return shallow(() => {
-    if (!seen.exact && seen.tooDeepAt < 0) {
-      const value = parseQuickly(text);
-      if (typeof value === 'object' && value !== null) {
-        const run: Run = { keys: 0, bad: false, strict };
-        const object = canonicalOf(set, struct).adopt(value, run);
-        if (!run.bad && run.keys === seen.keys) return { object: object as T, errors: [] };
-      }
+    if (!seen.exact && typeof value === 'object' && value !== null) {
+      const run: Run = { keys: 0, bad: false, strict };
+      const object = canonicalOf(set, struct).adopt(value, run);
+      if (!run.bad && run.keys === seen.keys) return { object: object as T, errors: [] };
     }
     return decodeSlowly<T>(set, struct, parseStrictly(text, seen), strict);
   });
@@ -115,15 +129,14 @@ export function decodeAny(input: Uint8Array | string): unknown {
  *
  * @throws DecodeError `couldn't get version/kind; json parse error: …`
  */
-export function readTypeMeta(input: Uint8Array | string): { apiVersion: string; kind: string } {
+export function readTypeMeta(input: Uint8Array | string | ReadText): { apiVersion: string; kind: string } {
   const goType =
     'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
   const refuse = (message: string): never => {
     throw new DecodeError(`couldn't get version/kind; json parse error: ${message}`);
   };
-  const text = textOf(input);
-  const seen = precheck(text);
-  let value = seen.tooDeepAt >= 0 ? undefined : parseQuickly(text);
+  const { text, seen, value: quick } = isRead(input) ? input : readText(input);
+  let value = quick;
   if (value === undefined) {
     try {
       value = shallow(() => plain(parseStrictly(text, seen)));
