@@ -4,6 +4,7 @@
 import process from 'node:process';
 import { COMMANDS, usage } from './commands/commands.ts';
 import { CommandError } from './errors.ts';
+import { asTyped, say } from './spoken.ts';
 
 const EXIT_MS = 500;
 
@@ -13,7 +14,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (word === undefined || word === 'help' || word === '--help' || word === '-h') {
     const named = word === 'help' ? rest[0] : undefined;
     if (named !== undefined) return run([named, '--help']);
-    process.stdout.write(usage());
+    say(usage());
     return 0;
   }
   const name = word === '--version' ? 'version' : word;
@@ -28,7 +29,7 @@ async function run(args: readonly string[]): Promise<number> {
 /** Errors of users get one sentence, those of the program their stack. */
 function report(error: unknown): number {
   if (error instanceof CommandError) {
-    process.stderr.write(`tutti: ${error.message}\n`);
+    process.stderr.write(`tutti: ${asTyped(error.message)}\n`);
     return error.exitCode;
   }
   process.stderr.write(

@@ -1,6 +1,5 @@
 // `tutti agent`: this machine as a node of a cluster elsewhere, in the foreground.
 
-import process from 'node:process';
 import { nodes } from '../../api/resources.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import { ownAddress } from '../compose/cluster-network.ts';
@@ -12,6 +11,7 @@ import { CommandError, explainStartError } from '../errors.ts';
 import { type JoinToken, parseJoinToken } from '../join-token.ts';
 import { requireNodeMachine } from '../node-machine.ts';
 import { writeRunRecord } from '../run-record.ts';
+import { say } from '../spoken.ts';
 import { detach } from './detach.ts';
 import { runUntilSignal } from './foreground.ts';
 import { NODE_OPTIONS, type NodeOptions, nodeOptions, type Parsed, parseOptions, readConfig } from './options.ts';
@@ -72,7 +72,7 @@ function serverOf(text: string): string {
 export async function agent(args: readonly string[]): Promise<number> {
   const options = agentOptions(args);
   if (options === 'help') {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   if (options.detach) return detach('agent', options, args);

@@ -2,6 +2,7 @@
 
 import process from 'node:process';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { COMMANDS } from './commands.ts';
 import { parseOptions } from './options.ts';
 
@@ -27,7 +28,7 @@ export interface CompletedCommand {
 export async function completion(args: readonly string[]): Promise<number> {
   const { values, words } = parseOptions('completion', args, OPTIONS, { min: 1, what: 'bash, zsh or fish' });
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const shell = words[0] as string;

@@ -5,6 +5,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
+import { dataDirWords } from './options.ts';
 
 const LOOK_MS = 50;
 
@@ -32,7 +34,8 @@ export async function detach(
     await sleep(LOOK_MS);
     const text = readFileSync(logFile).subarray(from).toString();
     if (text.includes('\nCtrl-C stops it')) {
-      process.stdout.write(text.replace('Ctrl-C stops it', `"tutti stop" or kill ${child.pid} stops it`));
+      const stop = `tutti stop${dataDirWords(dataDir)}`;
+      say(text.replace('Ctrl-C stops it', `"${stop}" or kill ${child.pid} stops it`));
       child.unref();
       return 0;
     }

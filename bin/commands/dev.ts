@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 
 export const USAGE = `tutti dev: like "tutti up", from the sources, started anew when one of them is saved
 
@@ -20,7 +21,7 @@ examples:
 /** Runs until it is interrupted; resolves with the exit code. */
 export async function dev(args: readonly string[]): Promise<number> {
   if (args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const program = new URL('../tutti.ts', import.meta.url);

@@ -8,6 +8,7 @@ import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { realRandom } from '../../libs/base/node/real-random.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import type { Step } from '../compose/node.ts';
+import { say } from '../spoken.ts';
 
 /** How long everything may take to stop. */
 const STOP_MS = 10_000;
@@ -35,7 +36,7 @@ export async function runUntilSignal(
       running.start().then((hints) => ({ hints })),
       stopped.then(() => ({ hints: '' })),
     ]);
-    process.stdout.write(first.hints);
+    say(first.hints);
     process.stdout.write(`\n${await stopped}: stopping\n`);
   } catch (error) {
     throw running.explain(error);

@@ -10,6 +10,7 @@ import { findCommand } from '../../tools/setup/needs.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import { CommandError } from '../errors.ts';
 import { readRunRecord } from '../run-record.ts';
+import { say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, parseOptions } from './options.ts';
 import { sizeOf, table } from './table.ts';
@@ -45,7 +46,7 @@ export async function image(args: readonly string[]): Promise<number> {
     what: 'list, pull, import or remove',
   });
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const [verb = '', ...names] = words;

@@ -9,6 +9,7 @@ import { asAdministrator, kubeconfigPathOf } from '../compose/admin.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import { lockHolder } from '../data-lock.ts';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, durationOf, parseOptions } from './options.ts';
@@ -46,7 +47,7 @@ const TTL_MS_MIN = 600_000;
 export async function kubeconfig(args: readonly string[]): Promise<number> {
   const { values } = parseOptions('kubeconfig', args, OPTIONS);
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const { user, group = [], ttl = '365d', server, merge = false } = values;

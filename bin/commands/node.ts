@@ -9,6 +9,7 @@ import { isNotFound } from '../../libs/machinery/errors.ts';
 import { asAdministrator } from '../compose/admin.ts';
 import { drain, forgetPods, isReady, nodeOf } from '../compose/drain.ts';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, durationOf, parseOptions } from './options.ts';
 import { ageOf, table } from './table.ts';
@@ -41,7 +42,7 @@ const OPTIONS = {
 export async function node(args: readonly string[]): Promise<number> {
   const { values, words } = parseOptions('node', args, OPTIONS, { min: 1, max: 2, what: 'list, drain or remove' });
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const [verb, name] = words;

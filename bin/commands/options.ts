@@ -28,7 +28,9 @@ export function parseOptions<const T extends ParseArgsOptionsConfig>(
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    throw new CommandError(`${withoutDot((error as Error).message)}. "tutti ${command} --help" lists the options.`, 2);
+    // Node goes on about words that begin with dashes, which nobody means.
+    const [what = ''] = (error as Error).message.split('. ');
+    throw new CommandError(`${withoutDot(what)}; "tutti ${command} --help" lists the options.`, 2);
   }
   const { values, positionals } = parsed;
   const { min = 0, max = min, what = '' } = words;
@@ -89,6 +91,10 @@ export function readConfig<T extends ParseArgsOptionsConfig>(
 
 /** Where a cluster, or a node's part of one, lives. */
 export const dataDirOf = (text: string | undefined): string => resolve(text ?? join(homedir(), '.tutti'));
+
+/** What a command line needs to reach what lives in a folder: nothing where it is the usual one. */
+export const dataDirWords = (dataDir: string): string =>
+  dataDir === dataDirOf(undefined) ? '' : ` --data-dir ${dataDir}`;
 
 /** What every command takes that makes this machine a node, or could. */
 export const NODE_OPTIONS = {

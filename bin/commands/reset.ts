@@ -10,6 +10,7 @@ import { endRuntime, removeNode, startRuntime } from '../compose/node.ts';
 import { lockDataDir, lockHolder } from '../data-lock.ts';
 import { CommandError } from '../errors.ts';
 import { type RunRecord, readRunRecord } from '../run-record.ts';
+import { say } from '../spoken.ts';
 import { removeFromUserKubeconfig } from '../user-kubeconfig.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, parseOptions } from './options.ts';
@@ -44,7 +45,7 @@ const OURS = ['admin.kubeconfig', 'cluster.json', 'containerd', 'kubelet', 'log'
 export async function reset(args: readonly string[]): Promise<number> {
   const { values } = parseOptions('reset', args, OPTIONS);
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const dataDir = dataDirOf(values['data-dir']);

@@ -1,6 +1,6 @@
 // `tutti server`: the control plane of a cluster on many machines, in the foreground.
 
-import process from 'node:process';
+import { say } from '../spoken.ts';
 import { detach } from './detach.ts';
 import { serverOptions, USAGE } from './server-options.ts';
 import { runCluster } from './up.ts';
@@ -11,7 +11,7 @@ export { USAGE };
 export async function server(args: readonly string[]): Promise<number> {
   const options = serverOptions(args);
   if (options === 'help') {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   return options.detach ? detach('server', options, args) : runCluster(options);

@@ -12,6 +12,7 @@ import { explain } from '../compose/join.ts';
 import { lockHolder } from '../data-lock.ts';
 import { CommandError } from '../errors.ts';
 import { type RunRecord, readRunRecord } from '../run-record.ts';
+import { say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, parseOptions } from './options.ts';
 import { ageOf, sizeOf } from './table.ts';
@@ -56,7 +57,7 @@ export interface Status {
 export async function status(args: readonly string[]): Promise<number> {
   const { values } = parseOptions('status', args, OPTIONS);
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const { output = 'text' } = values;

@@ -5,6 +5,7 @@ import type { Clock } from '../../libs/base/clock.ts';
 import type { Host } from '../../libs/base/host.ts';
 import { lockHolder } from '../data-lock.ts';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, parseOptions } from './options.ts';
 
@@ -25,7 +26,7 @@ const STOP_MS = 15_000;
 export async function stop(args: readonly string[]): Promise<number> {
   const { values } = parseOptions('stop', args, OPTIONS);
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const dataDir = dataDirOf(values['data-dir']);

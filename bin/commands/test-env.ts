@@ -12,6 +12,7 @@ import { ClusterUsageError, TestEnvCommandError } from '../../testing/errors.ts'
 import { COMMANDS, checkCommand, parseCommand, type TestEnvCommand, usageOf } from '../../testing/test-env/commands.ts';
 import { TestEnvironment } from '../../testing/test-env/test-environment.ts';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { parseOptions } from './options.ts';
 
 const PARENT_MS = 500;
@@ -60,7 +61,7 @@ example:
 export async function testEnv(args: readonly string[]): Promise<number> {
   const { values } = parseOptions('test-env', args, OPTIONS);
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const startMs = values.time === undefined ? undefined : Date.parse(values.time);

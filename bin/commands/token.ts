@@ -18,6 +18,7 @@ import { type Administrator, asAdministrator } from '../compose/admin.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import { CommandError } from '../errors.ts';
 import { formatJoinToken, pinOf } from '../join-token.ts';
+import { say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, durationOf, parseOptions } from './options.ts';
 import { table } from './table.ts';
@@ -59,7 +60,7 @@ export async function token(args: readonly string[]): Promise<number> {
     what: 'create, list or delete',
   });
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const [verb, ...ids] = words;
@@ -77,7 +78,8 @@ export async function token(args: readonly string[]): Promise<number> {
         const server = await addressFor(administrator.client);
         return quiet ? `${made}\n` : joinHint(server, made, ttlMs);
       });
-      process.stdout.write(text);
+      if (quiet) process.stdout.write(text);
+      else say(text);
       return 0;
     }
     case 'list': {

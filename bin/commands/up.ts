@@ -1,10 +1,10 @@
 // `tutti up` and `tutti server`: a cluster on this machine, or the control plane of one on many, in the foreground.
 
-import process from 'node:process';
 import { Cluster } from '../compose/cluster.ts';
 import { lockDataDir } from '../data-lock.ts';
 import { explainStartError } from '../errors.ts';
 import { requireNodeMachine } from '../node-machine.ts';
+import { say } from '../spoken.ts';
 import { detach } from './detach.ts';
 import { runUntilSignal } from './foreground.ts';
 import { NODE_COMPONENTS, type UpOptions, USAGE, upOptions } from './up-options.ts';
@@ -15,7 +15,7 @@ export { USAGE };
 export async function up(args: readonly string[]): Promise<number> {
   const options = upOptions(args);
   if (options === 'help') {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   return options.detach ? detach('up', options, args) : runCluster(options);

@@ -3,6 +3,7 @@
 import process from 'node:process';
 import metadata from '../../package.json' with { type: 'json' };
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { parseOptions } from './options.ts';
 
 export const USAGE = `tutti version: print the version
@@ -26,6 +27,7 @@ export async function version(args: readonly string[]): Promise<number> {
     throw new CommandError(`--output wants text or json, not "${output}".`, 2);
   }
   const all = { tutti: metadata.version, kubernetes: KUBERNETES_VERSION, node: process.version };
-  process.stdout.write(help ? USAGE : output === 'json' ? `${JSON.stringify(all, undefined, 2)}\n` : `${all.tutti}\n`);
+  if (help) say(USAGE);
+  else process.stdout.write(output === 'json' ? `${JSON.stringify(all, undefined, 2)}\n` : `${all.tutti}\n`);
   return 0;
 }

@@ -115,7 +115,7 @@ const CASES: readonly Case[] = [
   {
     name: 'an option that there is not',
     words: () => ['server', '--prot', '7443'],
-    says: /^tutti: Unknown option '--prot'.*"tutti server --help" lists the options\.$/,
+    says: /^tutti: Unknown option '--prot'; "tutti server --help" lists the options\.$/,
     code: 2,
   },
   {
