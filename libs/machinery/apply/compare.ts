@@ -44,21 +44,31 @@ function wireValue(object: ObjectValue, field: FieldNode): Value {
 // ── all of a value ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 function allOfStruct(node: StructNode, value: ObjectValue): MutableFieldSet {
-  const set: MutableFieldSet = { '.': emptySet };
-  let known = 0;
-  for (const field of node.sorted) {
-    const own = Object.hasOwn(value, field.name);
-    if (own) known++;
-    else if (field.zero === undefined) continue;
-    set[field.element] = allOf(field.node, own ? value[field.name] : field.zero);
+  // By rank: the few fields that are there, and those that are on the wire all the same.
+  const present: FieldNode[] = [];
+  let undeclared = false;
+  for (const key in value) {
+    const field = node.fields.get(key);
+    if (field === undefined) undeclared = true;
+    else insertByRank(present, field);
   }
-  let size = 0;
-  for (const _ in value) size++;
-  if (size === known) return set;
+  for (const field of node.zeros) if (!Object.hasOwn(value, field.name)) insertByRank(present, field);
+  const set: MutableFieldSet = { '.': emptySet };
+  for (const field of present) {
+    set[field.element] = allOf(field.node, Object.hasOwn(value, field.name) ? value[field.name] : field.zero);
+  }
+  if (!undeclared) return set;
   for (const key of Object.keys(value)) {
     if (!node.fields.has(key)) set[`f:${key}`] = allOf(anyNode, value[key]);
   }
   return sortedNode(set) as MutableFieldSet;
+}
+
+function insertByRank(fields: FieldNode[], field: FieldNode): void {
+  let at = fields.length;
+  while (at > 0 && (fields[at - 1] as FieldNode).rank > field.rank) at--;
+  if (at === fields.length) fields.push(field);
+  else fields.splice(at, 0, field);
 }
 
 /** A value's node with all that is below it, as if it had just been added. */
@@ -246,7 +256,7 @@ export function sameOnWire(node: StructureNode, a: Value, b: Value): boolean {
   if (!isObject(a) || !isObject(b)) return false;
   if (node.kind === 'struct') {
     for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      const field = node.fields.get(key) ?? { name: key, element: '', node: anyNode, zero: undefined };
+      const field = node.fields.get(key) ?? { name: key, element: '', node: anyNode, rank: -1, zero: undefined };
       if (!sameOnWire(field.node, wireValue(a, field), wireValue(b, field))) return false;
     }
     return true;

@@ -219,7 +219,7 @@ export class FieldManager {
       subresource: this.#subresource,
       time: formatTime(nowMs),
     };
-    const identity = identityOf({ ...entry });
+    const identity = identityOf(entry);
     const previous = managers.get(identity)?.fields ?? emptySet;
     managers.set(identity, { ...entry, fields: union(previous, taken) });
     return managers;
@@ -239,6 +239,7 @@ export class FieldManager {
   ): { managers: Map<string, ManagerEntry>; conflicts: Conflict[] } {
     const managers = new Map(given);
     const conflicts: Conflict[] = [];
+    if (given.size === 0) return { managers, conflicts };
     const comparisons = new Map<string, Comparison | undefined>([[this.#options.apiVersion, comparison]]);
     for (const [identity, entry] of given) {
       if (identity === except) continue;

@@ -151,25 +151,34 @@ export function sortedSet(set: MutableFieldSet | FieldSet): FieldSet {
 
 /** A node whose own elements are in order; what is below them is taken to be. */
 export function sortedNode(node: MutableFieldSet | FieldSet): FieldSet {
-  const elements = Object.keys(node);
-  if (isSorted(elements)) return node as FieldSet;
+  let previous: string | undefined;
+  for (const element in node) {
+    if (previous !== undefined && compareElements(previous, element) > 0) return sortedAnew(node);
+    previous = element;
+  }
+  return node as FieldSet;
+}
+
+function sortedAnew(node: MutableFieldSet | FieldSet): FieldSet {
   const result: MutableFieldSet = {};
-  for (const element of elements.sort(compareElements)) result[element] = node[element] as FieldSet;
+  for (const element of Object.keys(node).sort(compareElements)) result[element] = node[element] as FieldSet;
   return result as FieldSet;
 }
 
 /** Puts a set together from sorted subtrees at paths, in any order. */
 export class SetBuilder {
-  readonly #root: MutableFieldSet = {};
-  /** Nodes that the builder itself made: the only ones it may change, and that may be out of order. */
-  readonly #own = new Set<MutableFieldSet | FieldSet>([this.#root]);
+  #root: MutableFieldSet | undefined;
+  /** Nodes below the root that the builder itself made: the only ones it may change, and that may be out of order. */
+  #own: Set<MutableFieldSet | FieldSet> | undefined;
 
   /** A subtree at a path; united with what is there already. */
   add(path: readonly string[], subtree: FieldSet): void {
+    this.#root ??= {};
     let at = this.#root;
     for (let i = 0; i < path.length - 1; i++) {
       const element = path[i] as string;
       let next = at[element] as MutableFieldSet | undefined;
+      this.#own ??= new Set();
       if (next === undefined || !this.#own.has(next)) {
         // A member that gets children must say that it is a member.
         next = next === undefined ? {} : isEmpty(next as FieldSet) ? { [self]: emptySet } : { ...next };
@@ -184,12 +193,16 @@ export class SetBuilder {
   }
 
   finish(): FieldSet {
-    return this.#sorted(this.#root);
+    return this.#root === undefined ? emptySet : this.#sorted(this.#root);
   }
 
-  #sorted(node: MutableFieldSet | FieldSet): FieldSet {
-    if (!this.#own.has(node)) return node as FieldSet;
-    for (const element in node) (node as MutableFieldSet)[element] = this.#sorted(node[element] as FieldSet);
+  #sorted(node: MutableFieldSet): FieldSet {
+    if (this.#own !== undefined) {
+      for (const element in node) {
+        const child = node[element] as MutableFieldSet;
+        if (this.#own.has(child)) node[element] = this.#sorted(child);
+      }
+    }
     return sortedNode(node);
   }
 }
@@ -238,62 +251,71 @@ function nodeOf(member: boolean, children: MutableFieldSet): FieldSet | undefine
   return member ? emptySet : undefined;
 }
 
+/**
+ * `a` with other nodes in place of some of its own, undefined for those that go. Made anew: an object from which members
+ * are deleted becomes a slow one.
+ */
+function replaced(a: FieldSet, changed: ReadonlyMap<string, FieldSet | undefined>): MutableFieldSet {
+  const result: MutableFieldSet = {};
+  for (const element in a) {
+    const node = changed.has(element) ? changed.get(element) : a[element];
+    if (node !== undefined) result[element] = node;
+  }
+  return result;
+}
+
+type Changed = Map<string, FieldSet | undefined>;
+
 function differenceNode(a: FieldSet, b: FieldSet): FieldSet | undefined {
   const member = isMember(a);
   const keeps = member && !isMember(b);
-  let children: MutableFieldSet | undefined;
+  let changed: Changed | undefined;
   for (const element in b) {
     if (element === self) continue;
     const ours = a[element];
     if (ours === undefined) continue;
     const rest = differenceNode(ours, b[element] as FieldSet);
     if (rest === ours) continue;
-    if (children === undefined) {
-      children = { ...a };
-      delete children[self];
-    }
-    if (rest === undefined) delete children[element];
-    else children[element] = rest;
+    changed ??= new Map([[self, undefined]]);
+    changed.set(element, rest);
   }
-  if (children === undefined) {
+  if (changed === undefined) {
     if (keeps === member) return a;
     const { [self]: _, ...rest } = a;
     return nodeOf(false, rest);
   }
-  return nodeOf(keeps, children);
+  return nodeOf(keeps, replaced(a, changed));
 }
 
 /** Members of `a` that are not members of `b`. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(a) || isEmpty(b)) return a;
   if (a === b) return emptySet;
-  let result: MutableFieldSet | undefined;
+  let changed: Changed | undefined;
   for (const element in b) {
     const ours = a[element];
     if (ours === undefined) continue;
     const rest = differenceNode(ours, b[element] as FieldSet);
     if (rest === ours) continue;
-    result ??= { ...a };
-    if (rest === undefined) delete result[element];
-    else result[element] = rest;
+    changed ??= new Map();
+    changed.set(element, rest);
   }
-  return (result ?? a) as FieldSet;
+  return changed === undefined ? a : (replaced(a, changed) as FieldSet);
 }
 
 /** `a` without the members of `b` and everything below them. */
 export function recursiveDifference(a: FieldSet, b: FieldSet): FieldSet {
-  let result: MutableFieldSet | undefined;
+  let changed: Changed | undefined;
   for (const element in b) {
     const ours = a[element];
     const theirs = b[element] as FieldSet;
     if (ours === undefined || element === self) continue;
     const rest = isMember(theirs) ? undefined : recursiveDifference(ours, theirs);
     if (rest === ours) continue;
-    result ??= { ...a };
-    if (rest === undefined || isEmpty(rest)) delete result[element];
-    else result[element] = rest;
+    changed ??= new Map();
+    changed.set(element, rest === undefined || isEmpty(rest) ? undefined : rest);
   }
-  return (result ?? a) as FieldSet;
+  return changed === undefined ? a : (replaced(a, changed) as FieldSet);
 }
 
 function intersectionNode(a: FieldSet, b: FieldSet): FieldSet | undefined {

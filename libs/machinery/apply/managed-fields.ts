@@ -50,12 +50,9 @@ export const fieldManagerLengthMax = 128;
  */
 export function identityOf(entry: Pick<ManagerEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string {
   const { manager, operation, apiVersion, subresource } = entry;
-  return JSON.stringify({
-    manager,
-    operation,
-    ...(operation === 'Update' ? { apiVersion } : {}),
-    ...(subresource === '' ? {} : { subresource }),
-  });
+  const version = operation === 'Update' ? `,"apiVersion":${JSON.stringify(apiVersion)}` : '';
+  const part = subresource === '' ? '' : `,"subresource":${JSON.stringify(subresource)}`;
+  return `{"manager":${JSON.stringify(manager)},"operation":"${operation}"${version}${part}}`;
 }
 
 function decodeEntry(entry: ManagedFieldsEntry, trusted: boolean): ManagerEntry | undefined {
@@ -106,15 +103,19 @@ function compareEntries(a: ManagerEntry, b: ManagerEntry): number {
 /** The entries to store; undefined where nobody owns anything. */
 export function encodeManagedFields(managers: Managers): ManagedFieldsEntry[] | undefined {
   if (managers.size === 0) return undefined;
-  return [...managers.values()].sort(compareEntries).map((entry) => ({
-    ...(entry.manager === '' ? {} : { manager: entry.manager }),
-    operation: entry.operation,
-    ...(entry.apiVersion === '' ? {} : { apiVersion: entry.apiVersion }),
-    ...(entry.time === undefined ? {} : { time: entry.time }),
-    fieldsType: 'FieldsV1',
-    fieldsV1: entry.fields,
-    ...(entry.subresource === '' ? {} : { subresource: entry.subresource }),
-  }));
+  return [...managers.values()].sort(compareEntries).map(encodeEntry);
+}
+
+function encodeEntry({ manager, operation, apiVersion, time, fields, subresource }: ManagerEntry): ManagedFieldsEntry {
+  const entry: ManagedFieldsEntry = {};
+  if (manager !== '') entry.manager = manager;
+  entry.operation = operation;
+  if (apiVersion !== '') entry.apiVersion = apiVersion;
+  if (time !== undefined) entry.time = time;
+  entry.fieldsType = 'FieldsV1';
+  entry.fieldsV1 = fields;
+  if (subresource !== '') entry.subresource = subresource;
+  return entry;
 }
 
 /** Whether a client asked for all ownership to be forgotten: `[]` or `[{}]`. */
@@ -144,6 +145,7 @@ export function sameButForTimes(
  * (one for each version may stay).
  */
 export function capManagers(managers: Managers, most: number = updateManagersMax): Managers {
+  if (managers.size <= most) return managers;
   const updaters = [...managers].filter(([, entry]) => entry.operation === 'Update');
   let count = updaters.length;
   if (count <= most) return managers;

@@ -24,6 +24,8 @@ export interface FieldNode {
   /** `f:name` */
   readonly element: string;
   readonly node: StructureNode;
+  /** Its place among the fields by name. */
+  readonly rank: number;
   /** The value that an absent field has on the wire (`null`, `{}`, `""`, 0 …); undefined where it is left out. */
   readonly zero: unknown;
 }
@@ -96,7 +98,7 @@ function scalarNode(type: TypeRef, field: Field | undefined): StructureNode {
   }
 }
 
-const byName = (a: FieldNode, b: FieldNode): number => (a.name < b.name ? -1 : 1);
+const byName = (a: Field, b: Field): number => (a.name < b.name ? -1 : 1);
 
 /** Compiles types on demand and keeps them; one for each `SchemaSet`. */
 export class Structures {
@@ -148,17 +150,17 @@ export class Structures {
     // Kept before its fields are compiled, so that types may contain themselves.
     if (atomic) known.atomic = node;
     else known.granular = node;
-    for (const field of type.fields) {
+    for (const [rank, field] of type.fields.toSorted(byName).entries()) {
       const compiled: FieldNode = {
         name: field.name,
         element: `f:${field.name}`,
         node: this.#node(field.type, field),
+        rank,
         zero: field.zero,
       };
       fields.set(field.name, compiled);
       sorted.push(compiled);
     }
-    sorted.sort(byName);
     zeros.push(...sorted.filter((field) => field.zero !== undefined));
     return node;
   }
