@@ -21,6 +21,7 @@ describe('what we print can be typed', () => {
       { npm_lifecycle_event: 'start', npm_package_json: packageOf('tutti'), npm_command: 'start' },
       NAME_IN_CLONE,
     ],
+    ['by a test of a clone', { npm_lifecycle_event: 'test', npm_package_json: packageOf('tutti') }, 'tutti'],
     [
       'by a script of one’s own package',
       { npm_lifecycle_event: 'up', npm_package_json: packageOf('shop') },
