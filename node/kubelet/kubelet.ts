@@ -12,6 +12,7 @@ import { keyOf, type Live } from '../../libs/kind/object.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
 import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
+import type { PodSandbox } from '../cri/schema.generated.ts';
 import { admit, type Rejection } from './admission/admission.ts';
 import { PREEMPTION, victimsOf } from './admission/preemption.ts';
 import { DEFAULT_CONFIG, type KubeletConfig } from './config.ts';
@@ -145,8 +146,8 @@ class NodeKubelet implements Kubelet {
     this.#status = new NodeStatusReporter({
       env: this.env,
       listedAgoMs: () => {
-        const { lastListedMs } = this.#changes;
-        return lastListedMs === undefined ? undefined : clock.monotonic() - lastListedMs;
+        const { listedMs } = this.#changes;
+        return listedMs === undefined ? undefined : clock.monotonic() - listedMs;
       },
       pressures: () => this.#eviction.conditions,
     });
@@ -161,7 +162,10 @@ class NodeKubelet implements Kubelet {
       env: this.env,
       workers: () => this.#workers.values(),
       isKnown: (uid) => this.#workers.has(uid),
-      adopt: () => this.#adopt(),
+      adopt: async () => {
+        await this.#adopt();
+        await this.#statics?.removeOrphanedMirrors();
+      },
     });
     this.#lease = new NodeLease({
       client,
@@ -193,7 +197,8 @@ class NodeKubelet implements Kubelet {
       env: this.env,
       informer,
       node: () => this.#status.node,
-      run: (pod) => this.#run(pod),
+      run: (pod) => this.#runStatic(pod, items),
+      isHere: (uid) => this.#workers.has(uid),
       end: (pod) => this.#endStatic(pod),
     });
     // Who was here first is taken first.
@@ -344,7 +349,10 @@ class NodeKubelet implements Kubelet {
       others: () => this.#active().filter((one) => uidOf(one) !== uidOf(pod)),
       apiPod: (own) => (isStatic(own) ? this.#statics?.mirrorOf(own) : own),
       terminated: (ended) => (isStatic(ended) ? this.#staticEnded(ended) : this.#delete(ended)),
-      gone: (uid) => this.#workers.delete(uid),
+      gone: (uid) => {
+        this.#workers.delete(uid);
+        this.#statics?.ended();
+      },
     });
     this.#workers.set(uidOf(pod), worker);
     worker.poke();
@@ -353,6 +361,19 @@ class NodeKubelet implements Kubelet {
   #inRuntime(uid: string): boolean {
     for (const sandbox of this.#changes.view.sandboxes.values()) if (sandbox.podUid === uid) return true;
     return false;
+  }
+
+  /**
+   * Runs a pod of a manifest; false while another pod of its name is here: the one of an earlier manifest, which may have
+   * the same port, or the same folder. `found`: the sandboxes that an earlier kubelet left.
+   */
+  #runStatic(pod: NodePod, found: readonly PodSandbox[]): boolean {
+    const [name, namespace, uid] = [nameOf(pod), namespaceOf(pod), uidOf(pod)];
+    if (!this.#adopted) this.#endLeft(found.filter(({ labels }) => labels[LABEL.podUid] !== uid && isOf(labels, pod)));
+    const before = this.workerOf(namespace, name);
+    if (before && before.uid !== uid) return false;
+    this.#run(pod);
+    return true;
   }
 
   #endStatic(pod: NodePod): void {
@@ -383,10 +404,12 @@ class NodeKubelet implements Kubelet {
 
   /** Takes over what an earlier kubelet left in the runtime: pods that nobody wants any more are ended. */
   async #adopt(): Promise<void> {
-    const { cri } = this.env;
-    const { items } = await cri.listPodSandbox({});
+    this.#endLeft((await this.env.cri.listPodSandbox({})).items);
+  }
+
+  #endLeft(sandboxes: readonly PodSandbox[]): void {
     const informer = this.#options.informers.informer(pods);
-    for (const { labels } of items) {
+    for (const { labels } of sandboxes) {
       const uid = labels[LABEL.podUid];
       const name = labels[LABEL.podName];
       const namespace = labels[LABEL.podNamespace];
@@ -397,6 +420,9 @@ class NodeKubelet implements Kubelet {
     }
   }
 }
+
+const isOf = (labels: PodSandbox['labels'], pod: NodePod): boolean =>
+  labels[LABEL.podName] === nameOf(pod) && labels[LABEL.podNamespace] === namespaceOf(pod);
 
 const PREEMPTION_LOOK_MS = 100;
 const APP_ARMOR = '/sys/module/apparmor/parameters/enabled';

@@ -13,8 +13,10 @@ export interface StaticPodsOptions {
   readonly env: KubeletEnvironment;
   readonly informer: Informer<Pod>;
   readonly node: () => Live<Node> | undefined;
-  /** A pod is to run. Told again, the same pod means nothing. */
-  readonly run: (pod: NodePod) => void;
+  /** A pod is to run; false while another one of its name still ends: `ended` is called then. */
+  readonly run: (pod: NodePod) => boolean;
+  /** Whether the node has anything of a pod of that uid. */
+  readonly isHere: (uid: string) => boolean;
   /** Its manifest has gone: it is to end with its grace. */
   readonly end: (pod: NodePod) => void;
 }
@@ -35,6 +37,8 @@ export const isStatic = (pod: NodePod): boolean => pod.metadata?.annotations?.[A
 export class StaticPods {
   readonly #options: StaticPodsOptions;
   readonly #known = new Map<string, NodePod>();
+  /** Those of them that wait for the end of another one of their name. */
+  readonly #held = new Set<NodePod>();
   readonly #stopped = new AbortController();
   #watch: Disposable | undefined;
   #timer: Timer | undefined;
@@ -48,8 +52,9 @@ export class StaticPods {
   async start(): Promise<void> {
     const { files } = this.#options.env.host;
     const folder = this.#options.env.config.staticPodPath;
-    if (folder === '') return;
+    if (folder === '') return this.removeOrphanedMirrors();
     await this.#read();
+    await this.removeOrphanedMirrors();
     try {
       this.#watch = files.watch(folder, () => this.#soon(SETTLE_MS));
     } catch {
@@ -72,18 +77,38 @@ export class StaticPods {
 
   /** Sees to it that each static pod has its mirror. */
   async mirror(): Promise<void> {
-    for (const pod of this.#known.values()) if (!this.mirrorOf(pod)) await this.#makeMirror(pod);
+    for (const pod of this.#known.values())
+      if (!this.#held.has(pod) && !this.mirrorOf(pod)) await this.#makeMirror(pod);
+  }
+
+  /** A pod has gone from the node: who waited for its name begins. */
+  ended(): void {
+    for (const pod of this.#held) if (this.#options.run(pod)) this.#held.delete(pod);
+    if (this.#known.size > 0) void this.mirror();
+  }
+
+  /** Mirrors of pods whose manifests went while no kubelet ran. */
+  async removeOrphanedMirrors(): Promise<void> {
+    const { env, informer, isHere } = this.#options;
+    for (const pod of informer.list()) {
+      const uid = pod.metadata.annotations?.[ANNOTATION.configMirror];
+      if (uid === undefined || pod.spec?.nodeName !== env.nodeName || this.#known.has(uid) || isHere(uid)) continue;
+      await this.#remove(pod);
+    }
   }
 
   async removeMirror(pod: NodePod): Promise<void> {
     const mirror = this.mirrorOf(pod);
-    if (!mirror) return;
+    if (mirror) await this.#remove(mirror);
+  }
+
+  async #remove(mirror: Live<Pod>): Promise<void> {
     const options = { gracePeriodSeconds: 0, preconditions: { uid: mirror.metadata.uid } };
-    await this.#pods(pod)
+    await this.#pods(mirror)
       .delete(mirror.metadata.name, options)
       .catch((error: unknown) => {
         if (!isNotFound(error))
-          this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(pod), error });
+          this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(mirror), error });
       });
   }
 
@@ -116,12 +141,12 @@ export class StaticPods {
     for (const [uid, pod] of this.#known) {
       if (wanted.has(uid)) continue;
       this.#known.delete(uid);
-      end(pod);
+      if (!this.#held.delete(pod)) end(pod);
     }
     for (const pod of found) {
       if (this.#known.has(uidOf(pod))) continue;
       this.#known.set(uidOf(pod), pod);
-      run(pod);
+      if (!run(pod)) this.#held.add(pod);
     }
     await this.mirror();
     this.#soon(LOOK_AGAIN_MS);
