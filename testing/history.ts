@@ -74,6 +74,8 @@ export class HistoryRecorder {
 
   /** How many writes there were that are no heartbeats. */
   deeds = 0;
+  /** Of the last write. */
+  revision = 0;
 
   constructor(seed: string, clock: Pick<Clock, 'now'>) {
     this.#seed = seed;
@@ -84,7 +86,7 @@ export class HistoryRecorder {
   /** What was there before the first write. */
   begin({ clusterId, revision, entries }: HistoryStart): void {
     this.#clusterId = clusterId;
-    this.#baseRevision = revision;
+    this.#baseRevision = this.revision = revision;
     this.#base = entries;
     this.#baseMs = this.#clock.now();
   }
@@ -100,6 +102,7 @@ export class HistoryRecorder {
 
   write(event: StoreEvent, timeMs: number): void {
     if (!HEARTBEATS.test(event.key)) this.deeds++;
+    this.revision = event.revision;
     this.#add({ event, timeMs });
   }
 

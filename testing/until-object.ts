@@ -4,10 +4,17 @@ import type { ClusterTime, UntilOptions } from './cluster-time.ts';
 import { ClusterUsageError } from './errors.ts';
 import { ResourceFinder } from './resource-finder.ts';
 
-/** Waits until an object, named as `deployment/web`, is as the predicate wants it, and gives it. */
+/** What was read is read again after so long of the cluster's time though nothing was written: a read may have been stale. */
+const READ_AGAIN_MS = 1_000;
+
+/**
+ * Waits until an object, named as `deployment/web`, is as the predicate wants it, and gives it. `revision` is the store's:
+ * while it stays, so does the object, and it is not read again at each look.
+ */
 export async function untilObject(
   time: ClusterTime,
   client: Client,
+  revision: () => number,
   named: string,
   predicate: (object: ApiObject) => unknown,
   { namespace = 'default', ...options }: UntilOptions & { readonly namespace?: string },
@@ -18,8 +25,18 @@ export async function untilObject(
   const ref = await new ResourceFinder(client).byName(resource);
   const of = ref.namespaced ? client.resource(ref).namespace(namespace) : client.resource(ref);
   let last: ApiObject | undefined;
-  const holds = async () => {
+  let known: { readonly object: ApiObject; readonly revision: number; readonly readMs: number } | undefined;
+  const read = async () => {
+    const readMs = time.clock.monotonic();
+    const at = revision();
+    if (known && known.revision === at && readMs - known.readMs < READ_AGAIN_MS) return known.object;
+    known = undefined;
     const object = (await of.get(name)) as ApiObject;
+    known = { object, revision: at, readMs };
+    return object;
+  };
+  const holds = async () => {
+    const object = await read();
     last = object;
     try {
       return (await predicate(object)) && object;

@@ -1,11 +1,22 @@
 import type { Client } from '../../libs/kind/client.ts';
 import type { ResourceRef } from '../../libs/kind/object.ts';
 
-interface ApiResource {
-  readonly name: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-  readonly verbs: readonly string[];
+/** An aggregated discovery document, as far as it is read here. */
+interface GroupDiscoveryList {
+  readonly items?: readonly {
+    readonly metadata?: { readonly name?: string };
+    /** The preferred one first. */
+    readonly versions?: readonly {
+      readonly version: string;
+      readonly freshness?: string;
+      readonly resources?: readonly {
+        readonly resource: string;
+        readonly responseKind: { readonly kind: string };
+        readonly scope: string;
+        readonly verbs: readonly string[];
+      }[];
+    }[];
+  }[];
 }
 
 interface Served {
@@ -19,34 +30,31 @@ export interface Discovered {
   readonly failures: readonly { readonly groupVersion: string; readonly message: string }[];
 }
 
-/** What the server serves now, each resource in its group's preferred version. Throws where the groups cannot be read. */
+const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+
+/** What the server serves now, each resource in its group's preferred version. Throws where that cannot be read. */
 export async function discover(client: Client): Promise<Discovered> {
-  const groups = (await client.raw('GET', '/apis')) as {
-    groups: readonly { preferredVersion: { groupVersion: string }; versions: readonly { groupVersion: string }[] }[];
-  };
   const resources: Served[] = [];
   const failures: { groupVersion: string; message: string }[] = [];
   const known = new Set<string>();
-  const wanted = [
-    'v1',
-    ...groups.groups.flatMap(({ preferredVersion, versions }) => [
-      preferredVersion.groupVersion,
-      ...versions.map(({ groupVersion }) => groupVersion),
-    ]),
-  ];
-  for (const groupVersion of new Set(wanted)) {
-    const [group = '', version = ''] = groupVersion.includes('/') ? groupVersion.split('/') : ['', groupVersion];
-    try {
-      const list = (await client.raw('GET', group ? `/apis/${groupVersion}` : `/api/${version}`)) as {
-        resources: readonly ApiResource[] | null;
-      };
-      for (const { name, kind, namespaced, verbs } of list.resources ?? []) {
-        if (name.includes('/') || known.has(`${name}.${group}`)) continue;
-        known.add(`${name}.${group}`);
-        resources.push({ ref: { group, version, resource: name, kind, namespaced }, verbs });
+  for (const path of ['/api', '/apis']) {
+    const { items = [] } = (await client.raw('GET', path, { headers: { accept: AGGREGATED } })) as GroupDiscoveryList;
+    for (const { metadata, versions = [] } of items) {
+      const group = metadata?.name ?? '';
+      for (const { version, freshness, resources: all = [] } of versions) {
+        const groupVersion = group === '' ? version : `${group}/${version}`;
+        // What it told last may be long ago.
+        if (freshness === 'Stale') {
+          failures.push({ groupVersion, message: `stale GroupVersion discovery: ${groupVersion}` });
+          continue;
+        }
+        for (const { resource, responseKind, scope, verbs } of all) {
+          if (known.has(`${resource}.${group}`)) continue;
+          known.add(`${resource}.${group}`);
+          const ref = { group, version, resource, kind: responseKind.kind, namespaced: scope === 'Namespaced' };
+          resources.push({ ref, verbs });
+        }
       }
-    } catch (error) {
-      failures.push({ groupVersion, message: (error as Error).message });
     }
   }
   return { resources, failures };

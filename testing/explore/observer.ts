@@ -1,4 +1,4 @@
-import type { StoreEvent } from '../../control-plane/store/store.ts';
+import type { Entry, StoreEvent } from '../../control-plane/store/store.ts';
 import type { Cluster } from '../cluster.ts';
 import type { FaultCounts } from '../faults/cluster-faults.ts';
 import {
@@ -15,14 +15,18 @@ import {
 
 const decoder = new TextDecoder();
 
-/** An object as the store has it, parsed when somebody looks. */
+/**
+ * An object as the store has it: the one that its writer left with it, else parsed when somebody looks. The store lets go
+ * of its writers' objects with the next write, so they are taken at once.
+ */
 class Held {
   readonly revision: number;
   readonly #value: Uint8Array;
   #object: StoredObject | undefined;
 
-  constructor(value: Uint8Array, revision: number) {
+  constructor({ value, revision, companion }: Pick<Entry, 'value' | 'revision' | 'companion'>) {
     this.#value = value;
+    this.#object = companion as StoredObject | undefined;
     this.revision = revision;
   }
 
@@ -57,16 +61,13 @@ export class BaseState {
   readonly revision: number;
   readonly objects: ReadonlyMap<string, Objects>;
 
-  constructor(
-    entries: Iterable<{ readonly key: string; readonly value: Uint8Array; readonly revision: number }>,
-    revision: number,
-  ) {
+  constructor(entries: Iterable<Pick<Entry, 'key' | 'value' | 'revision' | 'companion'>>, revision: number) {
     const objects = new Map<string, Objects>();
-    for (const { key, value, revision: at } of entries) {
-      const { resource, namespace, name } = nameOfKey(key);
+    for (const entry of entries) {
+      const { resource, namespace, name } = nameOfKey(entry.key);
       const of = objects.get(resource) ?? new Map<string, Held>();
       objects.set(resource, of);
-      of.set(keyIn(namespace, name), new Held(value, at));
+      of.set(keyIn(namespace, name), new Held(entry));
     }
     this.objects = objects;
     this.revision = revision;
@@ -128,7 +129,7 @@ export class Observer {
     const of = this.#ownObjects(resource);
     const key = keyIn(namespace, name);
     const before = of.get(key);
-    const now = event.entry && new Held(event.entry.value, event.revision);
+    const now = event.entry && new Held(event.entry);
     if (now) of.set(key, now);
     else of.delete(key);
     this.#revision = event.revision;
@@ -159,12 +160,9 @@ export class Observer {
 
   /** What is wrong at the end, or nothing. */
   async settled(): Promise<InvariantError | undefined> {
-    for (const { name, settled } of this.#invariants.map((one) => ({
-      name: one.name,
-      settled: one.settled?.bind(one),
-    }))) {
-      const verdict = await settled?.(this.view);
-      if (typeof verdict === 'string') return new InvariantError(name, verdict);
+    for (const invariant of this.#invariants) {
+      const verdict = await invariant.settled?.(this.view);
+      if (typeof verdict === 'string') return new InvariantError(invariant.name, verdict);
     }
     return this.#failure;
   }

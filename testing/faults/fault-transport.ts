@@ -172,7 +172,7 @@ const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
 
 /** `/apis/apps/v1/namespaces/default/deployments/web/scale` → what is asked for. Paths of no resource have none. */
 export function factsOf({ method, path }: TransportRequest, user: string): RequestFacts {
-  const parts = path.split('/').slice(1).map(decodeURIComponent);
+  const parts = (path.includes('%') ? path.split('/').map(decodeURIComponent) : path.split('/')).slice(1);
   const isCore = parts[0] === 'api';
   let rest = isCore ? parts.slice(2) : parts[0] === 'apis' ? parts.slice(3) : [];
   let namespace = '';

@@ -170,6 +170,7 @@ describe('API aggregation', { concurrency: 1 }, () => {
     const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
     const { items } = (await ask('GET', '/apis', undefined, { accept })).value;
     const [version] = items.at(-1).versions;
+    assert.equal(version.freshness, 'Current');
     assert.deepEqual(
       version.resources.map((one: { resource: string; subresources: { subresource: string }[] }) => [
         one.resource,
@@ -187,6 +188,9 @@ describe('API aggregation', { concurrency: 1 }, () => {
     assert.equal(status, 'False');
     assert.match(message, /connection refused/);
     assert.equal((await ask('GET', '/apis/metrics.example.com/v1beta1/pods')).code, 503);
+    const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+    const { items } = (await ask('GET', '/apis', undefined, { accept })).value;
+    assert.equal(items.at(-1).versions[0].freshness, 'Stale');
     await ask('DELETE', APISERVICE);
     assert.equal((await ask('GET', '/apis/metrics.example.com/v1beta1/pods')).code, 404);
     const groups = (await ask('GET', '/apis')).value.groups.map((one: { name: string }) => one.name);

@@ -103,7 +103,7 @@ export class Aggregator {
   /** The groups that others serve, as discovery tells them. */
   get groups(): GroupDescription[] {
     this.#refresh();
-    return describeRemote([...this.#remotes.values()], this.#resources);
+    return describeRemote([...this.#remotes.values()], this.#resources, isAvailable);
   }
 
   /** What others tell of their groups in OpenAPI, as it was heard last; the same array until something changes. */
@@ -223,7 +223,8 @@ export class Aggregator {
     } while (this.#again && !this.#stopped);
     this.#checking = false;
     if (this.#stopped || this.#remotes.size === 0) return;
-    this.#timer = this.#options.clock.setTimer(() => void this.check(), healthy ? HEALTHY_MS : UNHEALTHY_MS);
+    const [delayMs, upkeep] = healthy ? ([HEALTHY_MS, 'check'] as const) : [UNHEALTHY_MS];
+    this.#timer = this.#options.clock.setTimer(() => void this.check(), delayMs, { upkeep });
   }
 
   async #checkOne(remote: Remote): Promise<Verdict> {

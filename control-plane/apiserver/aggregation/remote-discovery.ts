@@ -18,10 +18,14 @@ export interface RemoteResources {
   }[];
 }
 
-/** The groups of remote APIServices, best first, each with its versions, best first. */
+/**
+ * The groups of remote APIServices, best first, each with its versions, best first. What one told last is told of it also
+ * while it does not answer; it is stale then.
+ */
 export function describeRemote(
   remotes: readonly DeepReadonly<APIService>[],
   resources: ReadonlyMap<string, RemoteResources>,
+  isAvailable: (remote: DeepReadonly<APIService>) => boolean,
 ): GroupDescription[] {
   const rank = (one: DeepReadonly<APIService>) => one.spec?.groupPriorityMinimum ?? 0;
   const versionRank = (one: DeepReadonly<APIService>) => one.spec?.versionPriority ?? 0;
@@ -39,6 +43,7 @@ export function describeRemote(
         .map((one) => ({
           version: one.spec?.version ?? '',
           resources: describeResources(resources.get(one.metadata.name ?? '')),
+          ...(isAvailable(one) ? {} : { freshness: 'Stale' }),
         })),
     }));
 }

@@ -1,5 +1,5 @@
 import { apiServices, customResourceDefinitions } from '../../../api/resources.ts';
-import type { Timer } from '../../../libs/base/clock.ts';
+import type { Timer, Upkeep } from '../../../libs/base/clock.ts';
 import type { ControllerCounts, RunningController } from '../../../libs/client/controller.ts';
 import { WorkQueue } from '../../../libs/client/work-queue.ts';
 import { groupResourceName } from '../../../libs/kind/client.ts';
@@ -84,22 +84,39 @@ export class GarbageCollector implements RunningController {
   }
 
   async #run(): Promise<void> {
-    await this.#refresh();
-    const changed = () => this.#refreshAfter(KINDS_CHANGED_MS);
-    for (const ref of [customResourceDefinitions, apiServices])
-      this.#definitions.push(this.#env.informers.informer<ApiObject>(ref).on(changed));
+    const { informers } = this.#env;
+    const { signal } = this.#stopped;
     try {
-      await this.#env.informers.synced(this.#stopped.signal);
+      // The kinds are asked for once what defines them is known: what changes from then on is told.
+      for (const ref of [customResourceDefinitions, apiServices]) {
+        const definitions = informers.informer<ApiObject>(ref);
+        await definitions.caughtUp('0', signal);
+        let known = false;
+        const changed = () => {
+          if (known) this.#refreshAfter(KINDS_CHANGED_MS);
+        };
+        this.#definitions.push(definitions.on(changed));
+        known = true;
+      }
+      await this.#refresh();
+      await informers.synced(signal);
     } catch {
       return;
     }
     await Promise.all(Array.from({ length: WORKERS }, () => this.#work()));
   }
 
-  #refreshAfter(delayMs: number): void {
+  #refreshAfter(delayMs: number, upkeep?: Upkeep): void {
     if (this.#stopped.signal.aborted) return;
     this.#timer?.cancel();
-    this.#timer = this.#env.clock.setTimer(() => void this.#refresh(), delayMs);
+    this.#timer = this.#env.clock.setTimer(() => void this.#refresh(), delayMs, { upkeep });
+  }
+
+  #hasAggregated(): boolean {
+    return this.#env.informers
+      .informer(apiServices)
+      .list()
+      .some(({ spec }) => spec?.service);
   }
 
   /** Follows the kinds that are served now, and forgets those that no longer are. */
@@ -125,7 +142,8 @@ export class GarbageCollector implements RunningController {
       if (!this.#stopped.signal.aborted) this.#env.log.warn('the kinds could not be read', { error });
     } finally {
       this.#refreshing = false;
-      this.#refreshAfter(complete ? KINDS_MS : KINDS_FAILED_MS);
+      if (!complete) this.#refreshAfter(KINDS_FAILED_MS);
+      else if (this.#hasAggregated()) this.#refreshAfter(KINDS_MS, 'check');
     }
   }
 
