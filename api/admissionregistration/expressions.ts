@@ -99,15 +99,17 @@ export interface Scope {
   readonly variables?: ReadonlyMap<string, Type>;
   /** Whether objects and patches may be made. */
   readonly mutation?: boolean;
+  /** What objects and parameters are known to be; when they are not said, anything. */
+  readonly known?: { readonly object: Type; readonly params?: Type };
 }
 
-function environmentOf({ params, authorizer, variables, mutation }: Scope): Environment {
+function environmentOf({ params, authorizer, variables, mutation, known }: Scope): Environment {
   return (mutation ? MUTATION : VALIDATION).with({
-    object: DYN,
-    oldObject: DYN,
+    object: known?.object ?? DYN,
+    oldObject: known?.object ?? DYN,
     request: REQUEST_TYPE,
     namespaceObject: NAMESPACE_TYPE,
-    ...(params ? { params: DYN } : {}),
+    ...(params ? { params: known?.params ?? DYN } : {}),
     ...(authorizer
       ? { authorizer: opaque(AUTHORIZER_TYPE), 'authorizer.requestResource': opaque(RESOURCE_CHECK_TYPE) }
       : {}),
@@ -146,6 +148,17 @@ export function compileExpression(source: string, scope: Scope, wanted?: Wanted)
   if (!wanted || wanted.includes(found)) return { compiled };
   const names = wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`;
   return { error: `must evaluate to ${names} but got ${found}` };
+}
+
+/** What is wrong with an expression upon objects of a type that is known; undefined where nothing is. */
+export function typeProblem(source: string, scope: Scope): string | undefined {
+  try {
+    compile(environmentOf(scope), source);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CompileError) return error.message;
+    throw error;
+  }
 }
 
 /** A policy's variables, each of which sees those before it. */

@@ -1,3 +1,4 @@
+import { validatingAdmissionPolicyStatusController } from '../../api/admissionregistration/validatingadmissionpolicy/controller/controller.ts';
 import { daemonSetController } from '../../api/apps/daemonset/controller/controller.ts';
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
@@ -127,6 +128,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(pvProtectionController(), 'pv-protection-controller'),
     entry(pvcProtectionController, 'pvc-protection-controller'),
     entry(ephemeralVolumeController, 'ephemeral-volume-controller', 'ephemeral_volume'),
+    entry(validatingAdmissionPolicyStatusController, 'validatingadmissionpolicy-status-controller'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
     ...(settings.serviceAccountTokens ? [entry(tokensController(settings.serviceAccountTokens), '')] : []),
     entry(bootstrapSignerController, 'bootstrap-signer'),
