@@ -7,7 +7,8 @@
 //    from npm into .cache/ the first time. It is not a dependency of the package: it weighs 211 MB, exists for Linux
 //    only, and a published package must not bring a second `node` into its user's PATH.
 // 2. Dependencies: `npm ci` where node_modules is not what package-lock.json says.
-// 3. The program, with Node's compile cache on. It is an entry point: it runs when it is imported.
+// 3. The words of `kubectl explain`, made from a dependency, where they are not there yet.
+// 4. The program, with Node's compile cache on. It is an entry point: it runs when it is imported.
 //
 // This file is written for Node 18 and later and uses no dependency: it must work before anything is installed. When
 // all is in place it costs one comparison of two lockfiles (about 2 ms) and, on an old Node, the start of the newer.
@@ -31,6 +32,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const NODE_MAJOR_MIN = 24;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, '.cache');
+const GENERATOR = 'tools/generate.ts';
+const DESCRIPTIONS = 'api/schema/descriptions.generated.json';
 
 /** A condition that the person at the keyboard can mend: printed as its one sentence, without a stack. */
 class Trouble extends Error {}
@@ -248,6 +251,17 @@ function installDependencies(node) {
 }
 
 /**
+ * Makes the file that the repository leaves out, as its words are those of the published API. A server works without it and
+ * explains nothing then: no reason not to start.
+ */
+function makeDescriptions(node) {
+  const options = { cwd: root, env: environmentFor(node), encoding: 'utf8' };
+  const { status, stderr } = spawnSync(node, [GENERATOR, '--descriptions'], options);
+  if (status !== 0)
+    say(`"kubectl explain" will have no words: ${GENERATOR} failed: ${stderr.trim().split('\n').at(-1)}`);
+}
+
+/**
  * Calls `stop` when the shell that npm put between itself and this process has died. On SIGTERM npm ends that shell and
  * itself, and the shell passes nothing on: without this, whoever stops `npm start` leaves a cluster behind.
  */
@@ -289,6 +303,8 @@ async function main([program, ...args]) {
   if (!existsSync(script)) throw new Trouble(`${program} is not a program of this clone.`);
   const node = findNode();
   if (!isInstalled()) exclusively(() => isInstalled() || installDependencies(node));
+  const isWordless = () => !existsSync(join(root, DESCRIPTIONS)) && existsSync(join(root, GENERATOR));
+  if (isWordless()) exclusively(() => isWordless() && makeDescriptions(node));
   process.env.NODE_COMPILE_CACHE ??= join(cache, 'compile');
   if (node !== process.execPath) return runUnder(node, script, args);
   const { enableCompileCache } = await import('node:module');

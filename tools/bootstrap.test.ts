@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -83,6 +83,22 @@ test('dependencies are installed once, and again when the lockfile names others'
     write('package-lock.json', lock({ 'node_modules/b': '1.0.0' }));
     run(['a.ts']);
     assert.equal(calls(), '4\n');
+  }));
+
+test('the words of the API are made once, and their absence is no reason not to start', () =>
+  withClone({ 'a.ts': "console.log('ran');" }, ({ root, run, write }) => {
+    const file = 'api/schema/descriptions.generated.json';
+    write('api/schema/core.json', '{}');
+    write('tools/generate.ts', "throw new Error('no models');");
+    const { stdout, stderr } = run(['a.ts']);
+    assert.equal(stdout, 'ran\n');
+    assert.match(stderr, /^tutti: "kubectl explain" will have no words: /m);
+    write(
+      'tools/generate.ts',
+      `import { appendFileSync } from 'node:fs'; appendFileSync('${file}', process.argv.slice(2).join());`,
+    );
+    for (let start = 0; start < 2; start++) assert.equal(run(['a.ts']).stderr, '');
+    assert.equal(readFileSync(join(root, file), 'utf8'), '--descriptions');
   }));
 
 test('what npm leaves out on this system is not missing', () =>

@@ -1,6 +1,6 @@
 /**
  * Generates what follows from the compact schema under `api/schema/`: `npm run generate`; with `--check` it only
- * compares and exits 1 where a generated file is stale.
+ * compares and exits 1 where a generated file is stale, with `--descriptions` it makes only these.
  *
  *   api/types/<group>/<version>.generated.ts   TypeScript interfaces
  *   api/schema/builtin.generated.ts            the same schema as text per type, parsed on first use
@@ -194,6 +194,10 @@ function chunk(text: string, size: number): string {
 function main(): void {
   const files = readSources();
   const all = expandAll(files);
+  if (process.argv.includes('--descriptions')) {
+    describeTypes(all);
+    return;
+  }
   const outputs = new Map<string, string>();
   for (const pkg of new Set(files.map((file) => file.package))) {
     outputs.set(
@@ -225,13 +229,15 @@ function main(): void {
     process.exitCode = 1;
     return;
   }
-  if (!process.argv.includes('--check')) {
-    const types = all.map(({ type }) => type);
-    console.log(writeDescriptions(root, types) ? DESCRIPTIONS_PATH : 'no @kubernetes/client-node: no descriptions');
-  }
+  if (!process.argv.includes('--check')) describeTypes(all);
   console.log(
     `${all.length} types, ${stale.length} of ${outputs.size} files ${process.argv.includes('--check') ? 'stale' : 'written'}`,
   );
+}
+
+function describeTypes(all: readonly Named[]): void {
+  const types = all.map(({ type }) => type);
+  console.log(writeDescriptions(root, types) ? DESCRIPTIONS_PATH : 'no @kubernetes/client-node: no descriptions');
 }
 
 /** Generated types of packages that are no longer in the source. */
