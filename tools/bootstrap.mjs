@@ -257,8 +257,9 @@ function installDependencies(node) {
 function makeDescriptions(node) {
   const options = { cwd: root, env: environmentFor(node), encoding: 'utf8' };
   const { status, stderr } = spawnSync(node, [GENERATOR, '--descriptions'], options);
-  if (status !== 0)
-    say(`"kubectl explain" will have no words: ${GENERATOR} failed: ${stderr.trim().split('\n').at(-1)}`);
+  if (status === 0) return;
+  const why = stderr.split('\n').find((line) => line.includes('Error')) ?? stderr.trim();
+  say(`"kubectl explain" will have no words, as ${GENERATOR} failed: ${why}`);
 }
 
 /**
