@@ -258,7 +258,7 @@ function makeDescriptions(node) {
   const options = { cwd: root, env: environmentFor(node), encoding: 'utf8' };
   const { status, stderr } = spawnSync(node, [GENERATOR, '--descriptions'], options);
   if (status === 0) return;
-  const why = stderr.split('\n').find((line) => line.includes('Error')) ?? stderr.trim();
+  const why = stderr.split('\n').find((line) => /^\w*Error\b/.test(line)) ?? stderr.trim();
   say(`"kubectl explain" will have no words, as ${GENERATOR} failed: ${why}`);
 }
 
