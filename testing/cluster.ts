@@ -132,6 +132,12 @@ export interface Cluster extends AsyncDisposable {
   exec(pod: string, command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
 
   /**
+   * The kernel kills a container of a pod for its memory: it ends with 137 and `OOMKilled`, and its pod's restart policy
+   * decides. Default: the pod's first that runs. Throws `ClusterUsageError` where none runs.
+   */
+  oomKill(pod: string, options?: ExecOptions): void;
+
+  /**
    * Starts a component beside those that the cluster began with, once what it needs is there. It ends with the cluster, or
    * when the result is disposed of.
    */

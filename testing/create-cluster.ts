@@ -40,6 +40,7 @@ import type { ManifestSource } from './manifests.ts';
 import type { SimulatedConnector } from './nodes/connector.ts';
 import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import { NodeClock } from './nodes/node-clock.ts';
+import { mustBeNodeSpec } from './nodes/node-spec.ts';
 import { SimulatedWebhooks } from './nodes/webhooks.ts';
 import type { NodeSpec, SimulatedNodes } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
@@ -339,6 +340,13 @@ class SimulatedCluster implements Cluster {
     return this.#time.drive(execInPod(this.client, this.nodes, pod, command, options));
   }
 
+  oomKill(pod: string, options: ExecOptions = {}): void {
+    const { namespace = 'default' } = options;
+    const node = this.nodes.find(({ runtime }) => runtime.runs(namespace, pod));
+    if (!node) throw new ClusterUsageError(`no container of pod ${namespace}/${pod} runs on any node`);
+    node.oomKill(pod, options);
+  }
+
   async fetch(url: string, request: Partial<SimulatedRequest> = {}): Promise<SimulatedResponse> {
     this.#mustLive();
     if (!this.#simulated) throw new ClusterUsageError('a cluster without nodes has no network; create it with nodes');
@@ -557,7 +565,9 @@ function nodeSpecs(nodes: number | readonly NodeSpec[]): readonly NodeSpec[] {
     throw new ClusterUsageError(`a cluster has 0 to ${NODES_MAX} nodes, not ${count}`);
   const specs: readonly NodeSpec[] = typeof nodes === 'number' ? Array.from({ length: nodes }, () => ({})) : nodes;
   const names = new Set<string>();
-  for (const [index, { name = `node-${index + 1}` }] of specs.entries()) {
+  for (const [index, spec] of specs.entries()) {
+    mustBeNodeSpec(spec, index);
+    const { name = `node-${index + 1}` } = spec;
     if (names.has(name)) throw new ClusterUsageError(`two nodes are called "${name}"`);
     names.add(name);
   }

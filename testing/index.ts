@@ -51,6 +51,7 @@ export type { ActiveFault, ApiFault, ClusterFaults, FaultCounts, FaultKind } fro
 export type { History, HistoryEntry } from './history.ts';
 export type { ManifestSource } from './manifests.ts';
 export type { ExecOptions, ExecResult } from './nodes/exec.ts';
+export type { MachineResource } from './nodes/machine-resources.ts';
 export type { NodeSpec, NodeState, NodeTaint, SimulatedNode } from './simulated-nodes.ts';
 export type { ClusterSnapshot } from './snapshot.ts';
 export type { ClusterDiff, FieldChange, ObjectDiff } from './time-travel/diff.ts';

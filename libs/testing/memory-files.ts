@@ -40,12 +40,18 @@ export type FileFault = (operation: keyof Files, path: string) => string | undef
  * and not enforced. Tests may set:
  *
  *     files.spaceBytes = 100;                                   // beyond it writes fail with ENOSPC
+ *     files.reservedBytes = 50;                                 // others hold so much of it
+ *     files.computed.set('/proc/uptime', () => '1.0 1.0\n');    // made when it is read, as a kernel does
  *     files.mountPoints.add('/pods/1/volume');                  // remove of it, or above it, fails with EBUSY
  *     files.fault = (operation, path) => (path === '/a' && operation === 'write' ? 'EIO' : undefined);
  */
 export class MemoryFiles implements Files {
   /** How much the files may hold. */
   spaceBytes = 64 * 2 ** 30;
+  /** How much of that is taken by what cannot be seen here. */
+  reservedBytes = 0;
+  /** Texts of files that are made when they are read. They are in no folder. */
+  readonly computed = new Map<string, () => string>();
   readonly mountPoints = new Set<string>();
   fault: FileFault | undefined;
   readonly #clock: Clock;
@@ -59,6 +65,11 @@ export class MemoryFiles implements Files {
     this.#root = this.#folder(undefined, '', 0o755);
   }
 
+  /** What its files hold. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
   async read(path: string): Promise<Uint8Array> {
     const file = this.#file('read', path);
     return file.data.slice(0, file.sizeBytes);
@@ -70,6 +81,8 @@ export class MemoryFiles implements Files {
 
   async readTextIfExists(path: string): Promise<string | undefined> {
     this.#check('readTextIfExists', path);
+    const made = this.computed.get(path)?.();
+    if (made !== undefined) return made;
     const entry = this.#find(path);
     if (entry?.kind === 'directory') throw systemError('EISDIR', 'read', path);
     return entry && this.#text(entry as FileEntry);
@@ -264,7 +277,7 @@ export class MemoryFiles implements Files {
     const totalInodes = 1_000_000;
     return {
       totalBytes: this.spaceBytes,
-      freeBytes: Math.max(0, this.spaceBytes - this.#usedBytes),
+      freeBytes: Math.max(0, this.spaceBytes - this.reservedBytes - this.#usedBytes),
       totalInodes,
       freeInodes: Math.max(0, totalInodes - this.#inodes),
     };
@@ -305,7 +318,8 @@ export class MemoryFiles implements Files {
   }
 
   #take(bytes: number, freed: number, path: string): void {
-    if (this.#usedBytes - freed + bytes > this.spaceBytes) throw systemError('ENOSPC', 'write', path);
+    if (this.#usedBytes - freed + bytes > this.spaceBytes - this.reservedBytes)
+      throw systemError('ENOSPC', 'write', path);
   }
 
   #free(entry: Entry | undefined): void {

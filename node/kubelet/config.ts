@@ -13,6 +13,8 @@ export interface KubeletConfig {
   readonly clusterDomain: string;
   readonly resolvConf: string;
   readonly maxPods: number;
+  /** What the node has besides, as devices (`example.com/gpu`: `4`) or huge pages. */
+  readonly extendedResources: Readonly<Record<string, string>>;
   /** How many processes and threads each pod may have; -1: as many as the node. */
   readonly podPidsLimit: number;
   readonly maxParallelImagePulls: number;
@@ -65,6 +67,7 @@ export const DEFAULT_CONFIG: KubeletConfig = Object.freeze({
   clusterDomain: 'cluster.local',
   resolvConf: '/etc/resolv.conf',
   maxPods: 110,
+  extendedResources: {},
   podPidsLimit: -1,
   maxParallelImagePulls: 5,
   nodeStatusUpdateFrequencyMs: 10_000,

@@ -15,9 +15,11 @@ import { type RuntimeSnapshot, restoreSnapshot, takeSnapshot } from '../../node/
 import type { KubeletConfig } from '../../node/kubelet/config.ts';
 import { type Kubelet, startKubelet } from '../../node/kubelet/kubelet.ts';
 import { simulatedConnections } from '../../node/kubelet/simulated-connections.ts';
+import { ClusterUsageError } from '../errors.ts';
 import { type DiskSnapshot, readDisk, writeDisk } from './disk.ts';
 import { MachineLogs, writeMachineFacts } from './host.ts';
 import { Link } from './link.ts';
+import { type Ballast, type MachineResource, MachineResources } from './machine-resources.ts';
 import { NodeClock } from './node-clock.ts';
 import type { NodeInformers, NodePods } from './node-informers.ts';
 
@@ -32,7 +34,10 @@ export interface NodeTaint {
 export interface NodeSpec {
   /** Default `node-1`, `node-2` … by its place. */
   readonly name?: string;
-  /** `{ cpu: '8', memory: '32Gi', pods: '250', 'ephemeral-storage': '100Gi' }`; default 4 CPUs, 8Gi, 110 pods, 64Gi. */
+  /**
+   * `{ cpu: '8', memory: '32Gi', pods: '250', 'ephemeral-storage': '100Gi', 'example.com/gpu': '4' }`; default 4 CPUs, 8Gi,
+   * 110 pods, 64Gi.
+   */
   readonly capacity?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly NodeTaint[];
@@ -62,7 +67,12 @@ export interface NodeSnapshot {
   readonly disk: DiskSnapshot;
   readonly crashed: boolean;
   readonly partitioned: boolean;
+  /** What the test has made it run short of. */
+  readonly ballast?: Ballast;
 }
+
+/** What follows from the machine itself; all else that it has is extended. */
+const MACHINE_RESOURCES: ReadonlySet<string> = new Set(['cpu', 'memory', 'pods', 'ephemeral-storage']);
 
 export type NodeState = 'running' | 'paused' | 'crashed';
 
@@ -81,6 +91,7 @@ export class SimulatedNode {
   readonly #random: Random;
   readonly #around: NodeSurroundings;
   readonly #config: Partial<KubeletConfig>;
+  readonly #resources: MachineResources;
   #kubelet: Kubelet | undefined;
   #cri: CriClient | undefined;
   #pods: NodePods | undefined;
@@ -128,8 +139,11 @@ export class SimulatedNode {
       nodeIps: [ip],
       containerLogsDirectory: '',
       maxPods: Number(capacity['pods'] ?? 110),
+      extendedResources: Object.fromEntries(Object.entries(capacity).filter(([name]) => !MACHINE_RESOURCES.has(name))),
       ...spec.kubelet,
     };
+    this.#resources = new MachineResources(this.name, this.#host, () => this.#runtime, this.#config);
+    this.#resources.restore(from?.ballast ?? {});
     this.#host.processes.program('mount', () => 0);
     this.#host.processes.program('umount', () => 0);
   }
@@ -213,6 +227,7 @@ export class SimulatedNode {
       disk: await readDisk(this.#host.files),
       crashed: this.#crashed,
       partitioned: this.#partitioned,
+      ballast: this.#resources.ballast,
     };
   }
 
@@ -280,6 +295,37 @@ export class SimulatedNode {
       const image = record.config.image?.userSpecifiedImage ?? record.config.image?.image;
       if (record.id === container || image === container) this.#runtime.killContainer(record.id, exitCode, reason);
     }
+  }
+
+  /**
+   * The kernel kills a container for its memory (137, `OOMKilled`); default: the pod's first that runs. Throws
+   * `ClusterUsageError` where there is none here.
+   */
+  oomKill(pod: string, { namespace = 'default', container }: { namespace?: string; container?: string } = {}): void {
+    const found = [...this.#runtime.containers.values()].find(({ state, sandbox, config }) => {
+      const { name, namespace: at } = sandbox.config.metadata ?? {};
+      const isMeant = container === undefined || config.metadata?.name === container;
+      return state === 'CONTAINER_RUNNING' && name === pod && at === namespace && isMeant;
+    });
+    if (!found) {
+      const what = container === undefined ? 'no container' : `no container "${container}"`;
+      throw new ClusterUsageError(`${what} of pod ${namespace}/${pod} runs on ${this.name}`);
+    }
+    this.#runtime.killContainer(found.id, 137, 'OOMKilled');
+  }
+
+  /**
+   * The machine runs short: from now on so much is left (`50Mi`, `5%`), beside what pods use. Its kubelet sees that within
+   * 10 s and does what a kubelet does: says so in a condition, and ends one pod after the other, the worst first, until
+   * enough is left. Throws `ClusterUsageError` for a resource for which it has no threshold.
+   */
+  pressure(resource: MachineResource, left?: string): void {
+    this.#resources.press(resource, left);
+  }
+
+  /** Ends that; for all resources by default. The condition stays for five minutes, as upstream's does. */
+  relieve(resource?: MachineResource): void {
+    this.#resources.relieve(resource);
   }
 
   /** Whether an address is its own or one of its pods'. */

@@ -36,6 +36,9 @@ export const COMMANDS: Readonly<Record<string, Shape>> = {
   skew: { words: ['target', 'by'], does: 'sets the clock of a node or component ahead by so much' },
   link: { words: ['node', 'link'], does: 'makes a node’s link slow or lossy: {"delayMs":50,"loss":0.01}' },
   kill: { words: ['node', 'container', 'exitCode?', 'reason?'], does: 'ends containers, by their id or image' },
+  'oom-kill': { words: ['pod', 'container?', 'namespace?'], does: 'kills a container for its memory' },
+  pressure: { words: ['node', 'resource', 'left?'], does: 'leaves a node so much memory, disk or pids: 50Mi, 5%' },
+  relieve: { words: ['node', 'resource?'], does: 'ends that' },
   fault: {
     words: ['fault'],
     does: 'lets something befall requests: {"fault":"refuse","verbs":["update"],"share":0.5}',

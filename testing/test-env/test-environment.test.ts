@@ -41,6 +41,10 @@ test('commands drive a cluster, which keeps its address through a reset', async 
     await run('snapshot', { name: 'web' });
     assert.ok(writes.includes('/registry/apps/deployments/default/web'));
 
+    await run('pressure', { node: 'node-2', resource: 'memory', left: '1Mi' });
+    await run('until', { object: 'node/node-2', field: 'condition=MemoryPressure' });
+    await run('relieve', { node: 'node-2' });
+    await assert.rejects(run('oom-kill', { pod: 'web' }), /no container of pod default\/web runs on any node/);
     await run('crash', { node: 'node-1' });
     const { time } = await run('advance', { by: '1m' });
     assert.match(String(time), /^2026-01-01T00:01:0/);

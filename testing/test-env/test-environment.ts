@@ -7,6 +7,7 @@ import { createHookedCluster } from '../create-cluster.ts';
 import { durationMs } from '../duration.ts';
 import { TestEnvCommandError } from '../errors.ts';
 import type { ApiFault } from '../faults/cluster-faults.ts';
+import type { MachineResource } from '../nodes/machine-resources.ts';
 import { ResourceFinder } from '../resource-finder.ts';
 import type { SimulatedNode } from '../simulated-nodes.ts';
 import type { ClusterSnapshot } from '../snapshot.ts';
@@ -125,6 +126,11 @@ export class TestEnvironment {
       case 'image':
         this.#image(must('reference'), command['policy'] as ImagePolicy);
         return undefined;
+      case 'oom-kill': {
+        const [container, namespace] = [text('container'), text('namespace')];
+        cluster.oomKill(must('pod'), { ...(container && { container }), ...(namespace && { namespace }) });
+        return undefined;
+      }
       case 'fault':
         cluster.faults.add(command['fault'] as ApiFault);
         return undefined;
@@ -206,6 +212,12 @@ export class TestEnvironment {
         Object.assign(find().link, { delayMs, loss });
         break;
       }
+      case 'pressure':
+        find().pressure(command['resource'] as MachineResource, command['left'] as string | undefined);
+        break;
+      case 'relieve':
+        find().relieve(command['resource'] as MachineResource | undefined);
+        break;
       case 'kill':
         find().kill(
           String(command['container']),

@@ -275,6 +275,15 @@ export class SimulatedRuntime {
     return process;
   }
 
+  /** Whether a container of a pod runs here. */
+  runs(namespace: string, pod: string): boolean {
+    for (const { state, sandbox } of this.containers.values()) {
+      const { metadata } = sandbox.config;
+      if (state === 'CONTAINER_RUNNING' && metadata?.name === pod && metadata.namespace === namespace) return true;
+    }
+    return false;
+  }
+
   // ── What happens to a node ───────────────────────────────────────────────────────────────────────────────────────
 
   /** Ends a running container from outside: an OOM kill (137, `OOMKilled`), a signal. */

@@ -55,6 +55,7 @@ export async function capacityOf(host: Host, config: KubeletConfig): Promise<Res
     memory: kibibytes(facts.memoryBytes),
     pods: String(config.maxPods),
     ...(space && { 'ephemeral-storage': kibibytes(space.totalBytes) }),
+    ...config.extendedResources,
   };
 }
 
