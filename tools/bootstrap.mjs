@@ -277,12 +277,22 @@ function whenAbandoned(stop) {
   timer.unref();
 }
 
+/** Whether this was started to outlive its terminal, as by nohup. */
+function ignoresHangup() {
+  try {
+    const [, mask = '0'] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    return (BigInt(`0x${mask}`) & 1n) === 1n;
+  } catch {
+    return false; // not Linux
+  }
+}
+
 /** Runs the program under another Node, as if it were this process: signals go in, the exit status comes out. */
 function runUnder(node, script, args) {
   const child = spawn(node, [script, ...args], { stdio: 'inherit', env: environmentFor(node) });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  for (const signal of ['SIGINT', 'SIGTERM', ...(ignoresHangup() ? [] : ['SIGHUP'])]) {
     process.on(signal, () => {
-      // A terminal's Ctrl-C reaches the whole foreground group, the child included: twice would mean "hurry".
+      // A terminal's Ctrl-C reaches the whole foreground group, the child included.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }

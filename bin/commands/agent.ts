@@ -84,8 +84,8 @@ export async function agent(args: readonly string[]): Promise<number> {
     return {
       start: () => running.start(),
       explain: (error) => explainStartError(error, { dataDir, port: 10_250, listenHost: '0.0.0.0' }),
-      async stop() {
-        await running.stop();
+      async stop(hurry) {
+        await running.stop(hurry);
         await lock[Symbol.asyncDispose]();
       },
     };
@@ -186,11 +186,11 @@ Ctrl-C stops it; the data stays.
     this.#step('node', 'not ready yet');
   }
 
-  async stop(): Promise<void> {
+  async stop(hurry: AbortSignal): Promise<void> {
     this.#stopping.abort(new Error('the node stops'));
     await this.#starting?.catch(() => undefined);
     if (!this.#node) await this.#runtime?.then(endRuntime, () => undefined);
-    await this.#node?.stop(this.#options.keepPods);
+    await this.#node?.stop(this.#options.keepPods, hurry);
     await this.#joined?.[Symbol.asyncDispose]();
   }
 }

@@ -35,8 +35,8 @@ export async function runCluster(options: UpOptions): Promise<number> {
     return {
       start: () => cluster.start(),
       explain,
-      async stop() {
-        await cluster.stop();
+      async stop(hurry) {
+        await cluster.stop(hurry);
         await lock[Symbol.asyncDispose]();
       },
     };

@@ -173,12 +173,12 @@ export class Cluster {
     this.#step('node', `${nodeName} is ready`);
   }
 
-  async stop(): Promise<void> {
+  async stop(hurry: AbortSignal): Promise<void> {
     this.#stopping.abort();
     await this.#starting?.catch(() => undefined);
     if (!this.#node) await this.#runtime?.then(endRuntime, () => undefined);
     await Promise.all([
-      this.#node?.stop(this.#options.keepPods),
+      this.#node?.stop(this.#options.keepPods, hurry),
       this.#simulation?.stop(),
       this.#components.disposeAsync(),
     ]);

@@ -19,27 +19,23 @@ export async function hasPods(cri: CriClient): Promise<boolean> {
 
 /**
  * Ends every pod of a kubelet; containers that others made stay. What the runtime remembers of them stays, too: the next
- * start sees what has ended and how, as after a reboot; with `forget` nothing is remembered. Never rejects: what fails is
- * told.
+ * start sees what has ended and how, as after a reboot; with `forget` nothing is remembered. Who aborts `hurry` has them
+ * killed at once. Never rejects: what fails is told.
  */
 export async function endPods(
   { log }: Machine,
   cri: CriClient,
-  { forget = false }: { readonly forget?: boolean } = {},
+  { forget = false, hurry }: { readonly forget?: boolean; readonly hurry?: AbortSignal } = {},
 ): Promise<void> {
   try {
     const [{ items }, { containers }] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
     const sandboxes = items.filter(({ labels }) => labels[LABEL.podUid] && labels[LABEL.podName]);
-    const grace = graceSeconds(sandboxes.filter(({ state }) => state === 'SANDBOX_READY').length);
+    const calm = graceSeconds(sandboxes.filter(({ state }) => state === 'SANDBOX_READY').length);
     await Promise.all(
       sandboxes.map(async ({ id, labels }) => {
         try {
           const mine = containers.filter((one) => one.podSandboxId === id && one.state === 'CONTAINER_RUNNING');
-          await Promise.all(
-            mine.map((one) =>
-              cri.stopContainer({ containerId: one.id, timeout: grace }, { timeoutMs: (grace + 3) * 1_000 }),
-            ),
-          );
+          await Promise.all(mine.map((one) => stopContainer(cri, one.id, calm, hurry)));
           await cri.stopPodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
           if (forget) await cri.removePodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
         } catch (error) {
@@ -49,6 +45,32 @@ export async function endPods(
     );
   } catch (error) {
     log.warn('pods could not be ended', { error });
+  }
+}
+
+/** A runtime takes a second word for the same container, and the shorter grace holds. */
+async function stopContainer(
+  cri: CriClient,
+  containerId: string,
+  grace: number,
+  hurry = new AbortController().signal,
+): Promise<void> {
+  const stop = (timeout: number) => cri.stopContainer({ containerId, timeout }, { timeoutMs: (timeout + 3) * 1_000 });
+  if (hurry.aborted) {
+    await stop(0);
+    return;
+  }
+  const hurried = Promise.withResolvers<void>();
+  const kill = () =>
+    void stop(0).then(
+      () => hurried.resolve(),
+      () => undefined,
+    );
+  hurry.addEventListener('abort', kill, { once: true });
+  try {
+    await Promise.race([stop(grace), hurried.promise]);
+  } finally {
+    hurry.removeEventListener('abort', kill);
   }
 }
 

@@ -48,8 +48,8 @@ export interface Runtime {
 export type Step = (what: string, detail: string) => void;
 
 export interface RunningNode {
-  /** Ends it. Pods go on running where they are to be kept. */
-  stop(keepPods: boolean): Promise<void>;
+  /** Ends it. Pods go on running where they are to be kept; once `hurry` is aborted, others get no grace. */
+  stop(keepPods: boolean, hurry?: AbortSignal): Promise<void>;
 }
 
 /** Begins with the container runtime: it takes longest, and needs nothing of the cluster. */
@@ -137,11 +137,11 @@ class Node implements RunningNode {
     if (failed) throw failed.reason;
   }
 
-  async stop(keepPods: boolean): Promise<void> {
+  async stop(keepPods: boolean, hurry?: AbortSignal): Promise<void> {
     const { machine } = this.#access;
     const { cri, own } = this.#runtime ?? {};
     await this.#first.disposeAsync();
-    if (!keepPods && cri) await endPods(machine, cri);
+    if (!keepPods && cri) await endPods(machine, cri, { ...(hurry && { hurry }) });
     await this.#last.disposeAsync();
     await Promise.all(this.#informers.map((informers) => informers.stop()));
     await cri?.close();
