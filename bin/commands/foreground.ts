@@ -77,7 +77,7 @@ function listenForSignals({ clock }: Machine): { readonly first: Promise<string>
     resolve(signal);
     firstMs ??= clock.monotonic();
     if (hurry.signal.aborted || clock.monotonic() < firstMs + SAME_SIGNAL_MS) return;
-    process.stdout.write(`${signal} again: without grace\n`);
+    process.stdout.write(`\n${signal} again: without grace\n`);
     hurry.abort(new Error(`${signal} again`));
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, heard);
