@@ -152,6 +152,7 @@ export async function startSchedulerComponent(
       log: log.child('scheduler'),
       featureGates,
       host: host.facts.hostname,
+      ...(around.server.metrics && { metrics: around.server.metrics }),
     });
     return { [Symbol.asyncDispose]: () => running.stop() };
   };

@@ -278,7 +278,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const rbac = new RbacAuthorizer(rbacObjects(caches));
   authorizers.push(new NodeAuthorizer(nodeGraph(caches)), rbac);
   const sha256 = (text: string) => keys.digest('sha256', text);
-  observed.watchStorage(kinds, caches);
+  observed.watchStorage(kinds, caches, options.store);
   observed.watchFairness(fairness);
   const version = versionInfo(options.platform, options.runtime);
   observed.build(version);
@@ -299,7 +299,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   ];
   endpoints.push(
     healthEndpoint(checks, (name, error) => log.warn('a health check failed', { check: name, error })),
-    metricsEndpoint(observed.metrics, checks),
+    metricsEndpoint(observed, checks),
     openIdEndpoint(issuer, options.serverAddress, [options.serviceAccountKey]),
     indexEndpoint(kinds, [
       ...PATHS,

@@ -60,6 +60,17 @@ it('/metrics counts requests by what they asked for, and is not for everybody', 
   const handle = watch.body.open({ event: () => true, end() {} });
   const open = /^apiserver_longrunning_requests\{verb="WATCH".*resource="configmaps".*\} (\d)$/m;
   assert.equal(open.exec(await text())?.[1], '1');
+  const before = await text();
+  const another = { ...made, path: '/api/v1/namespaces/default/configmaps', body: '{"metadata":{"name":"watched"}}' };
+  await ask(subject, { ...another, headers: { ...admin, 'content-type': 'application/json' } });
+  const watched = await text();
+  const events = (of: string) =>
+    Number(/^apiserver_watch_events_total\{group="",version="v1",resource="configmaps"\} (\d+)$/m.exec(of)?.[1] ?? 0);
+  const told = (of: string) =>
+    Number(/^apiserver_storage_events_received_total\{group="",resource="configmaps"\} (\d+)$/m.exec(of)?.[1] ?? 0);
+  assert.deepEqual([events(watched) - events(before), told(watched) - told(before)], [1, 1]);
+  assert.match(watched, /^# TYPE apiserver_storage_events_received_total counter$/m);
+  assert.ok(Number(/^apiserver_storage_size_bytes\{.*\} (\d+)$/m.exec(watched)?.[1]) > 0);
   handle.close();
   assert.equal(open.exec(await text())?.[1], '0');
   const slis = await get('/metrics/slis');

@@ -7,6 +7,7 @@ import {
   type Histogram,
   MetricSet,
 } from '../../libs/metrics/metrics.ts';
+import type { Store } from '../store/store.ts';
 import type { Caches } from './cache/caches.ts';
 import { resourcePrefix } from './cache/keys.ts';
 import type { VersionInfo } from './endpoints/version.ts';
@@ -45,6 +46,8 @@ export class Observed {
   readonly #mutating: Cell;
   readonly #reading: Cell;
   readonly #longRunning: Gauge;
+  readonly #watchEvents: Counter;
+  readonly #refreshing: (() => Promise<void>)[] = [];
   readonly #rejected: Counter;
   readonly #dispatched: Counter;
   readonly #waits: Histogram;
@@ -81,6 +84,11 @@ export class Observed {
     this.#reading = inFlight.at('readOnly');
     const long = of.filter((label) => label !== 'dry_run');
     this.#longRunning = metrics.gauge('apiserver_longrunning_requests', 'Watches and streams that are open.', long);
+    this.#watchEvents = metrics.counter('apiserver_watch_events_total', 'Events that were sent to watchers.', [
+      'group',
+      'version',
+      'resource',
+    ]);
     this.#rejected = metrics.counter(
       'apiserver_flowcontrol_rejected_requests_total',
       'Requests that priority and fairness turned away.',
@@ -186,6 +194,11 @@ export class Observed {
     this.#sizes.observe(bytes, verb, group, version, resource, subresource, scope, COMPONENT);
   }
 
+  /** What counts the events of a watch that are sent. */
+  watchEvents({ group, version, resource }: RequestAttributes): Cell {
+    return this.#watchEvents.at(group, version, resource);
+  }
+
   /** A watch or a stream begins (`by` 1) or ends (-1). */
   longRunning(attributes: RequestAttributes, by: 1 | -1): void {
     const { verb, group, version, resource, subresource, scope } = labelsOf({ attributes, known: true });
@@ -212,7 +225,9 @@ export class Observed {
     const { metrics } = this;
     const tell = (name: string, help: string, of: (figures: ProcessFigures) => number) =>
       metrics.gauge(name, help, [], (set) => set(of(read())));
-    tell('process_cpu_seconds_total', 'Time of processors that was used.', ({ cpuSeconds }) => cpuSeconds);
+    metrics.counter('process_cpu_seconds_total', 'Time of processors that was used.', [], (set) =>
+      set(read().cpuSeconds),
+    );
     tell('process_resident_memory_bytes', 'Memory that is held.', ({ residentBytes }) => residentBytes);
     tell('process_start_time_seconds', 'When the process began, since 1970.', ({ startSeconds }) => startSeconds);
   }
@@ -231,15 +246,32 @@ export class Observed {
     tell(`${prefix}current_inqueue_requests`, 'Requests that wait for their turn.', ({ waiting }) => waiting);
   }
 
-  /** Tells how many objects of each kind are stored. */
-  watchStorage(kinds: KindSet, caches: Caches): void {
+  /** Tells how many objects of each kind are stored, how many changes of them the store has told, and how large it is. */
+  watchStorage(kinds: KindSet, caches: Caches, store: Store): void {
+    const stored = () => [...kinds.kinds].filter((kind) => !kind.virtual && resourcePrefix(kind) !== '');
     this.metrics.gauge('apiserver_storage_objects', 'Objects that are stored.', ['resource'], (set) => {
-      for (const kind of kinds.kinds) {
-        if (kind.virtual) continue;
+      for (const kind of stored()) {
         const name = kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
-        if (resourcePrefix(kind) !== '') set(caches.resource(kind).size, name);
+        set(caches.resource(kind).size, name);
       }
     });
+    this.metrics.counter(
+      'apiserver_storage_events_received_total',
+      'Changes that the store has told.',
+      ['group', 'resource'],
+      (set) => {
+        for (const kind of stored()) set(caches.resource(kind).eventCount, kind.group, kind.resource);
+      },
+    );
+    const bytes = this.metrics.gauge('apiserver_storage_size_bytes', 'Bytes that the store takes.', [
+      'storage_cluster_id',
+    ]);
+    this.#refreshing.push(async () => bytes.set((await store.size()).totalBytes, 'storage-0'));
+  }
+
+  /** Reads what cannot be told at once. Of what cannot be read now, the last figure is told. */
+  async refresh(): Promise<void> {
+    await Promise.allSettled(this.#refreshing.map((read) => read()));
   }
 }
 

@@ -16,10 +16,10 @@ import {
 } from '../../libs/kind/request.ts';
 import { ApiError, type Status, statusOf } from '../../libs/machinery/errors.ts';
 import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
-import type { MetricSet } from '../../libs/metrics/metrics.ts';
+import type { Cell, MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
-import type { ApiRequest, ApiResponse, WatchBody, WatchHandle } from './api.ts';
+import type { ApiRequest, ApiResponse, WatchBody, WatchHandle, WatchSink } from './api.ts';
 import { attemptedCredentials } from './audit/attempted.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
@@ -297,14 +297,16 @@ export class ApiServer {
     return fairness.admit({ user: ctx.user, attributes, width, signal: ctx.signal });
   }
 
-  /** A watch counts among what is open as long as it is. */
+  /** A watch counts among what is open as long as it is, and its events as they are sent. */
   #followed(response: ApiResponse, { attributes }: Route): ApiResponse {
     const { observed } = this.#options;
     const { body } = response;
     if (!observed || body.form !== 'watch') return response;
     const open: WatchBody['open'] = (sink) => {
       observed.longRunning(attributes, 1);
-      return ended(body.open(sink), () => observed.longRunning(attributes, -1));
+      return ended(body.open(counting(sink, observed.watchEvents(attributes))), () =>
+        observed.longRunning(attributes, -1),
+      );
     };
     return { ...response, body: { ...body, open } };
   }
@@ -438,6 +440,18 @@ export class ApiServer {
 }
 
 const NOBODY: UserInfo = Object.freeze({ name: '', groups: Object.freeze([]), extra: Object.freeze({}) });
+
+/** Counts the events that a sink takes. */
+function counting(sink: WatchSink, sent: Cell): WatchSink {
+  return {
+    event(frame) {
+      sent.add(1);
+      return sink.event(frame);
+    },
+    ...(sink.room && { room: () => sink.room?.() }),
+    end: () => sink.end(),
+  };
+}
 
 /** A watch that tells once when it is over. */
 function ended(handle: WatchHandle, over: () => void): WatchHandle {

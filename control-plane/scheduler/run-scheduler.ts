@@ -5,6 +5,7 @@ import { createSeriesEventRecorder } from '../../libs/client/events.ts';
 import { createInformers } from '../../libs/client/informers.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import type { FeatureGates } from '../../libs/kind/reconciler.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import type { SchedulerConfiguration } from './configuration.ts';
 import type { EnabledPlugin } from './framework/profile.ts';
 import { type RunningScheduler, startScheduler } from './start-scheduler.ts';
@@ -21,6 +22,8 @@ export interface RunSchedulerOptions {
   readonly configuration?: SchedulerConfiguration;
   /** Beside the built-in ones. */
   readonly plugins?: readonly EnabledPlugin[];
+  /** Where attempts and waiting pods are counted. */
+  readonly metrics?: MetricSet;
   /** How long its own informers' watches last. Default as of any client. */
   readonly watchSeconds?: number;
   /** The machine, in events. */

@@ -24,6 +24,7 @@ import type { Random } from '../../libs/base/random.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import { type ApiObject, keyOf, type Live, type ResourceRef } from '../../libs/kind/object.ts';
 import type { EventRecorder, FeatureGates } from '../../libs/kind/reconciler.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import { ApiBinder } from './api-binder.ts';
 import type { Node, ObjectKinds, Pod } from './cache/cluster-objects.ts';
 import { nodeDiffers, podDiffers } from './cache/differences.ts';
@@ -32,6 +33,7 @@ import { profilesOf, type SchedulerConfiguration } from './configuration.ts';
 import { type Decision, Scheduler } from './cycle/scheduler.ts';
 import type { ClusterEvent, EventAction, EventKind } from './framework/events.ts';
 import type { EnabledPlugin } from './framework/profile.ts';
+import { type SchedulerMetrics, schedulerMetrics } from './metrics.ts';
 import { type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
 
 export interface SchedulerEnvironment {
@@ -46,6 +48,8 @@ export interface SchedulerEnvironment {
   readonly configuration?: SchedulerConfiguration;
   /** Beside the built-in ones. */
   readonly plugins?: readonly EnabledPlugin[];
+  /** Where attempts and waiting pods are counted. */
+  readonly metrics?: MetricSet;
 }
 
 export interface RunningScheduler {
@@ -106,6 +110,7 @@ class ClusterScheduler implements RunningScheduler {
   readonly #environment: SchedulerEnvironment;
   readonly #queue: SchedulingQueue;
   readonly #binder: ApiBinder;
+  readonly #metrics: SchedulerMetrics | undefined;
   readonly #subscriptions: Disposable[] = [];
   readonly #stopped = new AbortController();
   readonly #bindings = new Set<Promise<void>>();
@@ -129,6 +134,7 @@ class ClusterScheduler implements RunningScheduler {
       ready: () => this.#wake(),
     });
     this.#binder = new ApiBinder(environment, this.#stopped.signal);
+    this.#metrics = environment.metrics && schedulerMetrics(environment.metrics, this.#queue);
   }
 
   async start(): Promise<void> {
@@ -261,6 +267,7 @@ class ClusterScheduler implements RunningScheduler {
   #cycle(queued: QueuedPod): void {
     const { pod } = queued;
     const { clock } = this.#environment;
+    const beganMs = clock.monotonic();
     let decision: Decision;
     try {
       decision = this.scheduler.schedule(pod, clock.now());
@@ -269,41 +276,47 @@ class ClusterScheduler implements RunningScheduler {
       decision = { type: 'error', message: String((error as Error).message), plugin: '' };
     }
     if (decision.type === 'node') {
-      const binding = this.#bind(queued, decision.node).finally(() => {
+      const binding = this.#bind(queued, decision.node, beganMs).finally(() => {
         this.#bindings.delete(binding);
         this.#bindingDone?.();
         this.#bindingDone = undefined;
         this.#wake();
       });
       this.#bindings.add(binding);
-    } else this.#refused(queued, decision);
+    } else this.#refused(queued, decision, beganMs);
   }
 
-  async #bind(queued: QueuedPod, node: string): Promise<void> {
+  async #bind(queued: QueuedPod, node: string, beganMs: number): Promise<void> {
     const { pod } = queued;
     try {
       const refusal = await this.scheduler.bind(pod, node, this.#binder);
       if (!refusal) {
+        this.#attempted(queued, 'scheduled', beganMs);
         this.#binder.scheduled(pod, node);
         return;
       }
-      this.#unbound(queued, refusal.reasons.join(', '));
+      this.#unbound(queued, refusal.reasons.join(', '), beganMs);
     } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#unbound(queued, String((error as Error).message));
+      if (!this.#stopped.signal.aborted) this.#unbound(queued, String((error as Error).message), beganMs);
     }
   }
 
-  #unbound(queued: QueuedPod, message: string): void {
+  #unbound(queued: QueuedPod, message: string, beganMs: number): void {
     const { pod } = queued;
     const placed = this.scheduler.isAssumed(pod.uid);
     this.scheduler.forget(pod.uid);
     // Gone, or bound by somebody else in the meantime: nothing to try again.
     if (!placed) return;
     this.#tell('Pod', 'delete', undefined, pod.pod);
-    this.#refused(queued, { type: 'error', message, plugin: '' });
+    this.#refused(queued, { type: 'error', message, plugin: '' }, beganMs);
   }
 
-  #refused(queued: QueuedPod, decision: Exclude<Decision, { type: 'node' }>): void {
+  #attempted(queued: QueuedPod, result: Parameters<SchedulerMetrics['attempted']>[1], beganMs: number): void {
+    this.#metrics?.attempted(queued, result, this.#environment.clock.monotonic() - beganMs);
+  }
+
+  #refused(queued: QueuedPod, decision: Exclude<Decision, { type: 'node' }>, beganMs: number): void {
+    this.#attempted(queued, decision.type, beganMs);
     const current = this.#environment.informers.informer(pods).get(queued.pod.key);
     if (!current || current.metadata.uid !== queued.pod.uid || current.spec?.nodeName) return;
     const pod = this.scheduler.read(current as Pod);
@@ -320,6 +333,7 @@ class ClusterScheduler implements RunningScheduler {
       nomination ? new Set([...decision.plugins, 'DefaultPreemption']) : decision.plugins,
     );
     if (nomination) {
+      this.#metrics?.preempted(nomination.victims.length);
       for (const other of this.scheduler.nominator.on(nomination.node)) {
         if (other.priority >= pod.priority || other.uid === pod.uid) continue;
         this.scheduler.nominator.delete(other.uid);

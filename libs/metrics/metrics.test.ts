@@ -52,5 +52,7 @@ describe('metrics in the text of Prometheus', () => {
     names = ['a'];
     assert.doesNotMatch(metrics.text(), /n="b"/);
     assert.throws(() => metrics.counter('g', 'again'), /two metrics g/);
+    metrics.counter('c', 'C.', ['n'], (set) => names.forEach((name) => set(2, name)));
+    assert.match(metrics.text(), /# TYPE c counter\nc\{n="a"\} 2\n/);
   });
 });

@@ -11,13 +11,16 @@
 export class MetricSet {
   readonly #metrics = new Map<string, Metric>();
 
-  /** Only grows. `labels`: their names, in the order in which values are given. */
-  counter(name: string, help: string, labels: readonly string[] = []): Counter {
-    return this.#add(name, new Counter(name, help, labels));
+  /**
+   * Only grows. `labels`: their names, in the order in which values are given. With `read` its values are asked for when
+   * the text is made, and only those are told.
+   */
+  counter(name: string, help: string, labels: readonly string[] = [], read?: ValueReader): Counter {
+    return this.#add(name, new Counter(name, help, labels, read));
   }
 
-  /** Goes up and down. With `read` its values are asked for when the text is made, and only those are told. */
-  gauge(name: string, help: string, labels: readonly string[] = [], read?: GaugeReader): Gauge {
+  /** Goes up and down. `read`: as of counters. */
+  gauge(name: string, help: string, labels: readonly string[] = [], read?: ValueReader): Gauge {
     return this.#add(name, new Gauge(name, help, labels, read));
   }
 
@@ -44,7 +47,7 @@ export class MetricSet {
   }
 }
 
-export type GaugeReader = (set: (value: number, ...labels: string[]) => void) => void;
+export type ValueReader = (set: (value: number, ...labels: string[]) => void) => void;
 
 interface Metric {
   text(): string;
@@ -117,37 +120,15 @@ class Cell {
 
 export type { Cell };
 
-export class Counter extends Rows<Cell> {
-  protected readonly type = 'counter';
+abstract class Values extends Rows<Cell> {
+  readonly #read: ValueReader | undefined;
 
-  /** `by` is 0 or more. */
-  add(by: number, ...labels: string[]): void {
-    this.row(labels)?.add(by);
-  }
-
-  protected make(): Cell {
-    return new Cell();
-  }
-
-  protected lines(row: Cell, labels: () => string): string {
-    return `${this.name}${labels()} ${numberText(row.value)}\n`;
-  }
-}
-
-export class Gauge extends Rows<Cell> {
-  protected readonly type = 'gauge';
-  readonly #read: GaugeReader | undefined;
-
-  constructor(name: string, help: string, labels: readonly string[], read?: GaugeReader) {
+  constructor(name: string, help: string, labels: readonly string[], read?: ValueReader) {
     super(name, help, labels);
     this.#read = read;
   }
 
-  set(value: number, ...labels: string[]): void {
-    const row = this.row(labels);
-    if (row) row.value = value;
-  }
-
+  /** `by` is 0 or more of a counter. */
   add(by: number, ...labels: string[]): void {
     this.row(labels)?.add(by);
   }
@@ -155,7 +136,10 @@ export class Gauge extends Rows<Cell> {
   override text(): string {
     if (this.#read) {
       this.rows.clear();
-      this.#read((value, ...labels) => this.set(value, ...labels));
+      this.#read((value, ...labels) => {
+        const row = this.row(labels);
+        if (row) row.value = value;
+      });
     }
     return super.text();
   }
@@ -169,7 +153,19 @@ export class Gauge extends Rows<Cell> {
   }
 }
 
-/** What a histogram counts under one set of labels. */
+export class Counter extends Values {
+  protected readonly type = 'counter';
+}
+
+export class Gauge extends Values {
+  protected readonly type = 'gauge';
+
+  set(value: number, ...labels: string[]): void {
+    const row = this.row(labels);
+    if (row) row.value = value;
+  }
+}
+
 class Distribution {
   readonly counts: Float64Array;
   count = 0;

@@ -111,6 +111,7 @@ export class ResourceCache implements WatchSource {
   #watchers: Watchers;
   /** The last revision that changed something here. */
   #changed: Revision;
+  #eventCount = 0;
 
   constructor(prefix: string, kind: Kind, schema: SchemaSet, context: ResourceCacheContext) {
     this.prefix = prefix;
@@ -134,6 +135,11 @@ export class ResourceCache implements WatchSource {
 
   get clock(): Clock {
     return this.#context.clock;
+  }
+
+  /** Changes that the store has told. */
+  get eventCount(): number {
+    return this.#eventCount;
   }
 
   /** The revision up to which everything is known. */
@@ -266,6 +272,7 @@ export class ResourceCache implements WatchSource {
     else this.#objects.delete(key);
     this.#indexes.change(previous, object);
     this.#changed = revision;
+    this.#eventCount++;
     const told = new CacheEvent(revision, object, previous);
     this.ring.add(told);
     return told;

@@ -1,18 +1,22 @@
 import { MetricSet } from '../../../libs/metrics/metrics.ts';
+import type { Observed } from '../observed.ts';
 import { textResponse } from '../responses.ts';
 import type { Endpoint } from '../server.ts';
 import type { HealthCheck } from './health.ts';
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
 
-/** `/metrics` of the set, and `/metrics/slis`: whether each health check holds now, and how often it was asked here. */
-export function metricsEndpoint(metrics: MetricSet, checks: readonly HealthCheck[]): Endpoint {
+/** `/metrics` of what is observed, and `/metrics/slis`: whether each health check holds now, and how often it was asked here. */
+export function metricsEndpoint(observed: Observed, checks: readonly HealthCheck[]): Endpoint {
   const slis = new MetricSet();
   const state = slis.gauge('kubernetes_healthcheck', 'The result of each health check: 1 is well.', ['name', 'type']);
   const count = slis.counter('kubernetes_healthchecks_total', 'Results of health checks.', ['name', 'status', 'type']);
   return {
     async handle(_server, _ctx, request) {
-      if (request.path === '/metrics') return textResponse(200, metrics.text(), CONTENT_TYPE);
+      if (request.path === '/metrics') {
+        await observed.refresh();
+        return textResponse(200, observed.metrics.text(), CONTENT_TYPE);
+      }
       if (request.path !== '/metrics/slis') return undefined;
       for (const { name, paths, check } of checks) {
         let well = true;

@@ -67,6 +67,25 @@ export class SchedulingQueue {
     return this.#active.size + this.#backoff.size + this.#unschedulable.size;
   }
 
+  /** How many pods wait in each place; `gated`: those that a plugin has not let in yet. */
+  counts(): Readonly<Record<'active' | 'backoff' | 'unschedulable' | 'gated', number>> {
+    let gated = 0;
+    for (const waiting of this.#unschedulable.values()) if (isGated(waiting)) gated++;
+    const unschedulable = this.#unschedulable.size - gated;
+    return { active: this.#active.size, backoff: this.#backoff.size, unschedulable, gated };
+  }
+
+  /** How many pods each plugin keeps waiting, by profile. */
+  refusals(): ReadonlyMap<string, ReadonlyMap<string, number>> {
+    const profiles = new Map<string, Map<string, number>>();
+    for (const { pod, refusedBy } of this.#unschedulable.values()) {
+      let plugins = profiles.get(pod.schedulerName);
+      if (!plugins) profiles.set(pod.schedulerName, (plugins = new Map()));
+      for (const plugin of refusedBy) plugins.set(plugin, (plugins.get(plugin) ?? 0) + 1);
+    }
+    return profiles;
+  }
+
   /** Where the pod waits. */
   placeOf(uid: string): 'active' | 'backoff' | 'unschedulable' | undefined {
     if (this.#active.get(uid)) return 'active';
@@ -218,3 +237,6 @@ export class SchedulingQueue {
     this.#timer?.cancel();
   }
 }
+
+/** It has not taken part in a cycle, as a plugin does not let it in. */
+const isGated = ({ attempts, refusedBy }: QueuedPod): boolean => attempts === 0 && refusedBy.size > 0;
