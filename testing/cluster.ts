@@ -15,6 +15,7 @@ import type { ManifestSource } from './manifests.ts';
 import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import type { NodeSpec, SimulatedNode } from './simulated-nodes.ts';
 import type { ClusterSnapshot } from './snapshot.ts';
+import type { StoreChoice } from './store-choice.ts';
 import type { ClusterDiff } from './time-travel/diff.ts';
 import type { When } from './time-travel/past.ts';
 import type { PastCluster } from './time-travel/past-cluster.ts';
@@ -27,6 +28,11 @@ export interface ClusterOptions {
   /** Where a virtual cluster's time begins, in milliseconds since 1970. Default 2026-01-01. */
   readonly startMs?: number;
   readonly log?: Logger;
+  /**
+   * Where objects are: `memory` (default), or a database in a folder, `{ lmdb: 'folder' }`, as `tutti up` has it; what is
+   * in it is there again. Such a run is not repeatable, and has no snapshots.
+   */
+  readonly store?: StoreChoice;
   /** Simulated nodes: how many, or what each is; up to 5,000. Default: none. They are ready when the cluster is there. */
   readonly nodes?: number | readonly NodeSpec[];
   /**

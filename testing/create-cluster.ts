@@ -1,6 +1,6 @@
 import { type SettledObject, type TypedClient, typedClient } from '../api/typed-client.ts';
 import { MemoryStore } from '../control-plane/store/drivers/memory/memory-store.ts';
-import type { Watch } from '../control-plane/store/store.ts';
+import type { Store, Watch } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import { type Logger, silentLogger } from '../libs/base/log.ts';
 import { createNodeFiles } from '../libs/base/node/files.ts';
@@ -35,7 +35,7 @@ import { ApiFaults } from './faults/api-faults.ts';
 import { type ClusterFaults, clusterFaults } from './faults/cluster-faults.ts';
 import { FaultyWays } from './faults/fault-transport.ts';
 import { FaultyStore } from './faults/faulty-store.ts';
-import { type History, HistoryRecorder } from './history.ts';
+import { type History, HistoryRecorder, type HistoryStart } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
 import type { SimulatedConnector } from './nodes/connector.ts';
 import type { ExecOptions, ExecResult } from './nodes/exec.ts';
@@ -44,8 +44,9 @@ import { mustBeNodeSpec } from './nodes/node-spec.ts';
 import { SimulatedWebhooks } from './nodes/webhooks.ts';
 import type { NodeSpec, SimulatedNodes } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
+import { lmdbFolderOf, openLmdb } from './store-choice.ts';
 import type { ClusterDiff } from './time-travel/diff.ts';
-import type { When } from './time-travel/past.ts';
+import { storeOf, type When } from './time-travel/past.ts';
 import type { PastCluster } from './time-travel/past-cluster.ts';
 
 export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
@@ -58,6 +59,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'time',
   'startMs',
   'log',
+  'store',
   'nodes',
   'components',
   'scheduler',
@@ -110,7 +112,9 @@ class SimulatedCluster implements Cluster {
   readonly #random: Random;
   readonly #keys: FixedKeys;
   readonly #log: Logger;
-  readonly #memory: MemoryStore;
+  /** Undefined where objects are on disk. */
+  readonly #memory: MemoryStore | undefined;
+  readonly #lmdbFolder: string | undefined;
   readonly #store: FaultyStore;
   readonly #recorder: HistoryRecorder;
   readonly #time: ClusterTime;
@@ -162,7 +166,11 @@ class SimulatedCluster implements Cluster {
     this.#authorityMs = from?.authorityMs ?? this.clock.now();
     for (const [reference, image] of Object.entries(options.images ?? {})) this.#images.define(reference, image);
     const storeOptions = { clock: this.clock, random: this.#random.fork('store') };
-    this.#memory = from ? MemoryStore.fromSnapshot(from.store, storeOptions) : new MemoryStore(storeOptions);
+    this.#lmdbFolder = lmdbFolderOf(options.store);
+    if (this.#lmdbFolder === undefined)
+      this.#memory = from ? MemoryStore.fromSnapshot(from.store, storeOptions) : new MemoryStore(storeOptions);
+    else if (from) throw new ClusterUsageError('what goes on from a snapshot is in memory; leave out store, or from');
+    else this.#recorder.markUnrepeatable('the store is LMDB');
     const requests = new ApiFaults(this.clock, this.#random.fork('faults'));
     const ways = new FaultyWays(requests);
     this.#store = new FaultyStore(this.#memory, () => requests.count('disk-full'));
@@ -205,7 +213,9 @@ class SimulatedCluster implements Cluster {
   }
 
   async start(): Promise<void> {
-    this.#recorder.begin(this.#memory.snapshot());
+    if (this.#lmdbFolder !== undefined)
+      this.#store.open(await openLmdb(this.#lmdbFolder, this.clock, this.#random.fork('store')));
+    this.#recorder.begin(this.#memory?.snapshot() ?? (await stored(this.#store)));
     this.#watch = await this.#store.watch('/registry/', await this.#store.currentRevision(), {
       events: (batch) => {
         for (const event of batch) {
@@ -380,6 +390,7 @@ class SimulatedCluster implements Cluster {
     this.#mustLive();
     if (!(this.clock instanceof VirtualClock))
       throw new ClusterUsageError('a cluster on real time does not stand still; snapshots are of virtual time');
+    if (!this.#memory) throw new ClusterUsageError('snapshots are of the memory store; this one is LMDB');
     await this.clock.settle();
     const nodes = await Promise.all((this.#simulated?.nodes ?? []).map((node) => node.snapshot()));
     return Object.freeze({
@@ -557,6 +568,11 @@ class SimulatedCluster implements Cluster {
     if (this.#disposed)
       throw new ClusterUsageError('the cluster has been disposed; make another one with createCluster');
   }
+}
+
+async function stored(store: Store): Promise<HistoryStart> {
+  const { entries, revision } = await store.list('/registry/');
+  return storeOf(store.clusterId, revision, entries);
 }
 
 function nodeSpecs(nodes: number | readonly NodeSpec[]): readonly NodeSpec[] {

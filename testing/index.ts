@@ -54,6 +54,7 @@ export type { ExecOptions, ExecResult } from './nodes/exec.ts';
 export type { MachineResource } from './nodes/machine-resources.ts';
 export type { NodeSpec, NodeState, NodeTaint, SimulatedNode } from './simulated-nodes.ts';
 export type { ClusterSnapshot } from './snapshot.ts';
+export type { StoreChoice } from './store-choice.ts';
 export type { ClusterDiff, FieldChange, ObjectDiff } from './time-travel/diff.ts';
 export type { When } from './time-travel/past.ts';
 export type { GetOptions, PastCluster } from './time-travel/past-cluster.ts';

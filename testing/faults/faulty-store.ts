@@ -1,19 +1,28 @@
 import { type Store, StoreError, type Watch, type WatchHandler } from '../../control-plane/store/store.ts';
+import { assert } from '../../libs/base/assert.ts';
 
 /** A store whose disk can be full: then nothing is written any more, and everything can be read. */
 export class FaultyStore implements Store {
-  readonly #store: Store;
+  #store: Store | undefined;
   readonly #refused: () => void;
-  readonly driver: string;
-  readonly clusterId: string;
   full = false;
 
-  /** `refused` is called for each write that finds no room. */
-  constructor(store: Store, refused: () => void) {
+  /** `refused` is called for each write that finds no room. A store that is still to be opened comes by `open`. */
+  constructor(store: Store | undefined, refused: () => void) {
     this.#store = store;
-    this.driver = store.driver;
-    this.clusterId = store.clusterId;
     this.#refused = refused;
+  }
+
+  open(store: Store): void {
+    this.#store = store;
+  }
+
+  get driver(): string {
+    return this.#inner.driver;
+  }
+
+  get clusterId(): string {
+    return this.#inner.clusterId;
   }
 
   write: Store['write'] = async (write) => {
@@ -21,18 +30,23 @@ export class FaultyStore implements Store {
       this.#refused();
       throw new StoreError('no space', 'no space left on device', { outcome: 'no' });
     }
-    return this.#store.write(write);
+    return this.#inner.write(write);
   };
 
-  currentRevision: Store['currentRevision'] = () => this.#store.currentRevision();
-  get: Store['get'] = (key) => this.#store.get(key);
-  list: Store['list'] = (prefix, options) => this.#store.list(prefix, options);
-  compact: Store['compact'] = (revision) => this.#store.compact(revision);
-  compactedRevision: Store['compactedRevision'] = () => this.#store.compactedRevision();
-  size: Store['size'] = () => this.#store.size();
-  close: Store['close'] = () => this.#store.close();
+  currentRevision: Store['currentRevision'] = () => this.#inner.currentRevision();
+  get: Store['get'] = (key) => this.#inner.get(key);
+  list: Store['list'] = (prefix, options) => this.#inner.list(prefix, options);
+  compact: Store['compact'] = (revision) => this.#inner.compact(revision);
+  compactedRevision: Store['compactedRevision'] = () => this.#inner.compactedRevision();
+  size: Store['size'] = () => this.#inner.size();
+  close: Store['close'] = async () => this.#store?.close();
 
   watch(prefix: string, after: number, handler: WatchHandler): Promise<Watch> {
-    return this.#store.watch(prefix, after, handler);
+    return this.#inner.watch(prefix, after, handler);
+  }
+
+  get #inner(): Store {
+    assert(this.#store !== undefined, 'the store is not open yet');
+    return this.#store;
   }
 }
