@@ -27,6 +27,8 @@ export interface ClusterTimeOptions {
   readonly waiting: () => Promise<readonly string[]>;
   /** Throws when the cluster is no more. */
   readonly mustLive: () => void;
+  /** What is to start before time passes for the first time; nothing where all runs already. */
+  readonly begin?: (() => Promise<void>) | undefined;
 }
 
 /** How the time of one cluster passes: when it is told to, and for as long as somebody waits for something. */
@@ -37,14 +39,34 @@ export class ClusterTime {
   /** How many `advance`s wait for a step of `drive` to end. */
   #waiting = 0;
   #step: Promise<unknown> | undefined;
+  #begun: Promise<void> | undefined;
 
   constructor(options: ClusterTimeOptions) {
     this.#options = options;
     this.clock = options.clock;
   }
 
+  /** Whether something is to start before time passes. */
+  get isToBegin(): boolean {
+    return this.#options.begin !== undefined;
+  }
+
+  /** The start of what waited for time to pass; undefined: it waits still, or nothing does. */
+  get beginning(): Promise<void> | undefined {
+    return this.#begun;
+  }
+
+  /** Starts what waits for time to pass, once. Resolves when it runs. */
+  begin(): Promise<void> | undefined {
+    const { begin } = this.#options;
+    // What starts may drive its own work at once.
+    if (begin) this.#begun ??= Promise.resolve().then(begin);
+    return this.#begun;
+  }
+
   async advance(by: Duration): Promise<void> {
     this.#options.mustLive();
+    if (this.#options.begin) await this.begin();
     const byMs = durationMs(by);
     const { clock } = this;
     if (clock instanceof VirtualClock) {
@@ -57,13 +79,15 @@ export class ClusterTime {
   async drive<T>(work: Promise<T>): Promise<T> {
     const { clock } = this;
     if (!(clock instanceof VirtualClock)) return work;
-    // Within a step of somebody else's, who goes on until their own work is done.
-    if (this.#advancing) return work;
     let done = false;
     const ended = () => {
       done = true;
     };
     work.then(ended, ended);
+    // What is just being started drives its own work.
+    if (this.#options.begin && !this.#begun) await this.begin();
+    // Within a step of somebody else's, who goes on until their own work is done.
+    if (this.#advancing) return work;
     await clock.settle();
     for (let step = 0; !done; ) {
       if (this.#step) {

@@ -4,7 +4,7 @@ import type { Keys } from '../libs/base/keys.ts';
 import type { Logger } from '../libs/base/log.ts';
 import type { Random } from '../libs/base/random.ts';
 import { createClient } from '../libs/client/client.ts';
-import { createInformers } from '../libs/client/informers.ts';
+import { createInformers, type StoppableInformers } from '../libs/client/informers.ts';
 import type { Transport } from '../libs/client/transport.ts';
 import { SimulatedImages } from '../node/cri/fake/image.ts';
 import { SimulatedNetwork } from '../node/cri/fake/network.ts';
@@ -38,6 +38,8 @@ export interface SimulatedNodesOptions {
    * awaits, for a real clock.
    */
   drive?<T>(work: Promise<T>): Promise<T>;
+  /** Starts what waits for time to pass; nothing where that has been. See `NodeSurroundings.begin`. */
+  begin?(): Promise<void> | undefined;
 }
 
 /** Simulated nodes of one cluster. */
@@ -64,68 +66,98 @@ export interface SimulatedNodes {
  * (`tutti up --simulate 100`) hand in the real clock and leave out `drive`.
  */
 export async function startSimulatedNodes(options: SimulatedNodesOptions): Promise<SimulatedNodes> {
-  const { clock, random, keys, log, transportAs, watchSeconds } = options;
-  const drive = options.drive ?? (<T>(work: Promise<T>) => work);
-  const images = options.images ?? new SimulatedImages();
-  const network = new SimulatedNetwork();
-  const client = createClient(await transportAs({ name: 'system:simulated-nodes', groups: ['system:masters'] }), {
-    userAgent: 'simulated-nodes',
-    clock,
-  });
-  const own = random.fork('simulated nodes');
-  const shared = createInformers({
-    client,
-    clock,
-    random: own.fork('informers'),
-    log,
-    ...(watchSeconds && { watchSeconds }),
-  });
-  const informers = new NodeInformers(shared);
-  const names = clusterNames(shared, own.fork('network'), () => clock.monotonic());
-  const transportOf = (name: string) => transportAs({ name: `system:node:${name}`, groups: ['system:nodes'] });
-  const around = { transportOf, informers, clock, random: own, keys, log, images, network, drive };
-  const specs: readonly NodeSpec[] =
-    typeof options.nodes === 'number' ? Array.from({ length: options.nodes }, () => ({})) : options.nodes;
-  const nodes = options.from
-    ? options.from.map((one, index) => new SimulatedNode(one.spec, index, around, one))
-    : specs.map((spec, index) => new SimulatedNode(spec, index, around));
-  const byIp = new Map(nodes.map((node) => [node.ip, node]));
-  const ownerOf = (ip: string) => byIp.get(ip) ?? nodes.find((node) => node.owns(ip));
-  network.configure({
-    resolve: (host, port, from) => names.resolve(host, port, from),
-    reachable(from, to) {
-      const cut = nodes.filter((node) => node.unreachable);
-      if (cut.length === 0) return true;
-      const [sender, receiver] = [from, to].map((ip) => cut.find((node) => node.owns(ip)));
-      // Within one machine that is cut off, its pods still reach each other.
-      return sender === receiver && sender?.state !== 'paused';
-    },
-  });
-  // As a network plugin does: pods get addresses of the range that the node was given.
-  const byName = new Map(nodes.map((node) => [node.name, node]));
-  shared.informer(nodeResource).on((node) => {
-    if (node?.spec?.podCIDR) byName.get(node.metadata.name)?.runtime.setPodCidr(node.spec.podCIDR);
-  });
-  await drive(shared.synced());
-  try {
-    const down = new Set(nodes.filter((_, index) => options.from?.[index]?.crashed));
-    // One that is cut off cannot register; it goes on trying.
-    const starts = nodes.map((node) => (down.has(node) ? node.restore() : node.start()));
-    await drive(Promise.all(starts.filter((_, index) => !nodes[index]?.partitioned)));
-  } catch (error) {
-    await Promise.all(nodes.map((node) => node.stop()));
-    await shared.stop();
-    throw error;
+  const nodes = new NodeGroup(options);
+  await nodes.start();
+  return nodes;
+}
+
+/** Simulated nodes that may wait before they start: machines that are there, and nothing runs on them yet. */
+export class NodeGroup implements SimulatedNodes {
+  readonly nodes: readonly SimulatedNode[];
+  readonly images: SimulatedImages;
+  readonly network = new SimulatedNetwork();
+  readonly #options: SimulatedNodesOptions;
+  readonly #random: Random;
+  readonly #byIp: ReadonlyMap<string, SimulatedNode>;
+  #shared: StoppableInformers | undefined;
+  #informers: NodeInformers | undefined;
+
+  constructor(options: SimulatedNodesOptions) {
+    this.#options = options;
+    const { clock, random, keys, log, transportAs, from } = options;
+    this.images = options.images ?? new SimulatedImages();
+    this.#random = random.fork('simulated nodes');
+    const around = {
+      transportOf: (name: string) => transportAs({ name: `system:node:${name}`, groups: ['system:nodes'] }),
+      informers: (name: string) => (this.#informers as NodeInformers).of(name),
+      clock,
+      random: this.#random,
+      keys,
+      log,
+      images: this.images,
+      network: this.network,
+      drive: options.drive ?? (<T>(work: Promise<T>) => work),
+      ...(options.begin && { begin: options.begin }),
+    };
+    const specs: readonly NodeSpec[] =
+      typeof options.nodes === 'number' ? Array.from({ length: options.nodes }, () => ({})) : options.nodes;
+    this.nodes = from
+      ? from.map((one, index) => new SimulatedNode(one.spec, index, around, one))
+      : specs.map((spec, index) => new SimulatedNode(spec, index, around));
+    this.#byIp = new Map(this.nodes.map((node) => [node.ip, node]));
   }
-  return {
-    nodes,
-    images,
-    network,
-    at: ownerOf,
-    async stop() {
-      await Promise.all(nodes.map((node) => node.stop()));
-      informers[Symbol.dispose]();
-      await shared.stop();
-    },
-  };
+
+  at(ip: string): SimulatedNode | undefined {
+    return this.#byIp.get(ip) ?? this.nodes.find((node) => node.owns(ip));
+  }
+
+  async start(): Promise<void> {
+    const { nodes } = this;
+    const { clock, log, transportAs, watchSeconds, from, drive = (work) => work } = this.#options;
+    const client = createClient(await transportAs({ name: 'system:simulated-nodes', groups: ['system:masters'] }), {
+      userAgent: 'simulated-nodes',
+      clock,
+    });
+    const shared = createInformers({
+      client,
+      clock,
+      random: this.#random.fork('informers'),
+      log,
+      ...(watchSeconds && { watchSeconds }),
+    });
+    this.#shared = shared;
+    this.#informers = new NodeInformers(shared);
+    const names = clusterNames(shared, this.#random.fork('network'), () => clock.monotonic());
+    this.network.configure({
+      resolve: (host, port, from) => names.resolve(host, port, from),
+      reachable(from, to) {
+        const cut = nodes.filter((node) => node.unreachable);
+        if (cut.length === 0) return true;
+        const [sender, receiver] = [from, to].map((ip) => cut.find((node) => node.owns(ip)));
+        // Within one machine that is cut off, its pods still reach each other.
+        return sender === receiver && sender?.state !== 'paused';
+      },
+    });
+    // As a network plugin does: pods get addresses of the range that the node was given.
+    const byName = new Map(nodes.map((node) => [node.name, node]));
+    shared.informer(nodeResource).on((node) => {
+      if (node?.spec?.podCIDR) byName.get(node.metadata.name)?.runtime.setPodCidr(node.spec.podCIDR);
+    });
+    await drive(shared.synced());
+    try {
+      const down = new Set(nodes.filter((_, index) => from?.[index]?.crashed));
+      // One that is cut off cannot register; it goes on trying.
+      const starts = nodes.map((node) => (down.has(node) ? node.restore() : node.start()));
+      await drive(Promise.all(starts.filter((_, index) => !nodes[index]?.partitioned)));
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    this.#informers?.[Symbol.dispose]();
+    await this.#shared?.stop();
+  }
 }

@@ -51,6 +51,51 @@ test('a cluster goes on from a snapshot, as often as wanted', async () => {
   assert.notDeepEqual(uids[0], uids[2]);
 });
 
+test('what a restored cluster runs starts when it is needed', async (t) => {
+  const from = await prepared();
+  const restored = () => createCluster({ from, seed: 1 });
+
+  await t.test('nothing has happened before time passes', async () => {
+    await using cluster = await restored();
+    const { metadata } = await cluster.client.apps.v1.deployments('default').get('web');
+    assert.equal(metadata.name, 'web');
+    assert.deepEqual(cluster.history().entries, []);
+    await cluster.advance('11s');
+    const writes = cluster.history().entries.flatMap((one) => (one.type === 'put' ? [one.key] : []));
+    const renewed = new Set(writes.filter((key) => key.includes('/leases/')));
+    assert.equal(renewed.size, 2, 'the third node is down');
+  });
+
+  await t.test('images may be bound until then', async () => {
+    await using cluster = await restored();
+    cluster.image('shop/web:1', (pod) => pod.serve(8080, () => 'late'));
+    const answered = () => cluster.fetch('http://web.default/').catch(() => undefined);
+    assert.equal((await cluster.until(answered)).body, 'late');
+  });
+
+  await t.test('a node may be lost before', async () => {
+    await using cluster = await restored();
+    assert.equal(cluster.nodes[0]?.runtime.containers.size, 1);
+    await cluster.nodes[0]?.crash();
+    assert.deepEqual(
+      cluster.nodes.map(({ state }) => state),
+      ['crashed', 'running', 'crashed'],
+    );
+    await cluster.until('node/node-1', (node) =>
+      node.status.conditions.some((one) => one.type === 'Ready' && one.status === 'Unknown'),
+    );
+  });
+
+  await t.test('components are known before', async () => {
+    await using cluster = await restored();
+    cluster.faults.skew('scheduler', 60_000);
+    assert.throws(
+      () => cluster.faults.skew('dns', 1),
+      /runs no component "dns"; it runs controller-manager, scheduler/,
+    );
+  });
+});
+
 test('what is no snapshot is told', async () => {
   await assert.rejects(createCluster({ from: {} as never }), /from wants a snapshot of a cluster/);
   await assert.rejects(createCluster({ from: { format: 7 } as never }), /a snapshot of format 7; this version reads 1/);

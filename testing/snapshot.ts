@@ -6,7 +6,8 @@ import type { NodeSnapshot } from './nodes/simulated-node.ts';
 /**
  * A whole cluster at one instant: store, clock, keys and simulated nodes. `createCluster({ from })` makes a cluster that
  * goes on from it, as often as wanted; what is not in it is what a program does at this instant: components start anew
- * from the store, as after a restart, and functions of images are called anew, by the images' names.
+ * from the store, as after a restart, when time first passes (one with components of the user's: at once), and functions of
+ * images are called anew, by the images' names.
  *
  * It shares the store's entries with the cluster it was taken from and is never changed.
  */

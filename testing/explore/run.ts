@@ -140,6 +140,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
   let ranMs = 0;
   let failure: Failure | undefined;
   try {
+    await cluster.advance(0);
     const started = await scenario.start?.(cluster);
     try {
       ways.begin();

@@ -21,7 +21,7 @@ import { MachineLogs, writeMachineFacts } from './host.ts';
 import { Link } from './link.ts';
 import { type Ballast, type MachineResource, MachineResources } from './machine-resources.ts';
 import { NodeClock } from './node-clock.ts';
-import type { NodeInformers, NodePods } from './node-informers.ts';
+import type { NodePods, NodeView } from './node-informers.ts';
 
 /** A taint as a kubelet registers it. */
 export interface NodeTaint {
@@ -49,7 +49,8 @@ export interface NodeSpec {
 export interface NodeSurroundings {
   /** As the node: `system:node:<name>` of the group `system:nodes`. */
   transportOf(nodeName: string): Promise<Transport>;
-  readonly informers: NodeInformers;
+  /** What a node's kubelet follows. */
+  informers(nodeName: string): NodeView;
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: Keys;
@@ -58,6 +59,8 @@ export interface NodeSurroundings {
   readonly network: SimulatedNetwork;
   /** Waits for work that needs time to go on. */
   drive<T>(work: Promise<T>): Promise<T>;
+  /** Starts what waits for time to pass, this node too; nothing where that has been. Default: nothing waits. */
+  begin?(): Promise<void> | undefined;
 }
 
 /** A node at one instant: what it is, what its runtime has, and its disk. */
@@ -130,7 +133,11 @@ export class SimulatedNode {
     const podCidr = `100.${64 + Math.floor(index / 256)}.${index % 256}.0/24`;
     const runtimeRandom = own.fork('runtime');
     this.#runtimeOptions = { clock, random: runtimeRandom, images, network, nodeIp: ip, logs, podCidr };
-    this.#runtime = new SimulatedRuntime(this.#runtimeOptions);
+    if (from) {
+      // What it draws from now on is this cluster's own: two clusters of one snapshot may go different ways.
+      const { random: _, ...runtime } = from.runtime;
+      this.#runtime = restoreSnapshot(runtime, this.#runtimeOptions);
+    } else this.#runtime = new SimulatedRuntime(this.#runtimeOptions);
     this.#partitioned = from?.partitioned ?? false;
     this.link.cut = this.#partitioned;
     this.#config = {
@@ -153,7 +160,9 @@ export class SimulatedNode {
   }
 
   get state(): NodeState {
-    return this.#crashed ? 'crashed' : this.clock.paused ? 'paused' : 'running';
+    // One that goes on from a snapshot is what it was, also before its kubelet has started.
+    const crashed = this.#restored ? this.#restored.crashed : this.#crashed;
+    return crashed ? 'crashed' : this.clock.paused ? 'paused' : 'running';
   }
 
   get partitioned(): boolean {
@@ -183,7 +192,7 @@ export class SimulatedNode {
     const { transportOf, informers, random, keys, log, network } = this.#around;
     const { clock, name } = this;
     const client = createClient(this.link.over(await transportOf(name)), { userAgent: 'kubelet', clock });
-    const view = informers.of(name);
+    const view = informers(name);
     this.#pods = view.pods;
     if (this.#partitioned) view.pods.goDeaf();
     if (this.#boots++ > 0 || !this.#wasRestored) await writeMachineFacts(this.#host.files, this.#random);
@@ -214,12 +223,10 @@ export class SimulatedNode {
     if (!from) return;
     this.#wasRestored = true;
     await writeDisk(this.#host.files, from.disk);
-    // What it draws from now on is this cluster's own: two clusters of one snapshot may go different ways.
-    const { random: _, ...runtime } = from.runtime;
-    this.#runtime = restoreSnapshot(runtime, this.#runtimeOptions);
   }
 
   async snapshot(): Promise<NodeSnapshot> {
+    await this.#around.begin?.();
     const { random: _, ...runtime } = takeSnapshot(this.#runtime);
     return {
       spec: { ...this.#spec, name: this.name },
@@ -246,6 +253,7 @@ export class SimulatedNode {
    * after 50 s it is NotReady, after 5 minutes more its pods are evicted.
    */
   async crash(): Promise<void> {
+    await this.#around.begin?.();
     if (this.#crashed) return;
     this.link.endLife();
     this.#pods?.goDeaf();
@@ -262,6 +270,7 @@ export class SimulatedNode {
 
   /** Everything on it stands still, as a machine that is suspended. */
   async pause(): Promise<void> {
+    await this.#around.begin?.();
     this.clock.pause();
     this.#pods?.goDeaf();
   }

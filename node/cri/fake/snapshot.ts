@@ -54,8 +54,9 @@ export interface RuntimeSnapshot {
   readonly logs: Readonly<Record<string, string>>;
 }
 
+const SCHEMA = new ProtobufSchema(SOURCE);
+
 export function takeSnapshot(runtime: SimulatedRuntime): RuntimeSnapshot {
-  const schema = new ProtobufSchema(SOURCE);
   const now = runtime.clock.monotonic();
   const { random, logs } = runtime;
   return {
@@ -65,7 +66,7 @@ export function takeSnapshot(runtime: SimulatedRuntime): RuntimeSnapshot {
     images: structuredClone([...runtime.local.values()]),
     sandboxes: [...runtime.sandboxes.values()].map((sandbox) => ({
       id: sandbox.id,
-      config: encodeBase64(schema.encode('PodSandboxConfig', sandbox.config)),
+      config: encodeBase64(SCHEMA.encode('PodSandboxConfig', sandbox.config)),
       runtimeHandler: sandbox.runtimeHandler,
       createdNanos: String(sandbox.createdNanos),
       ip: sandbox.ip,
@@ -74,7 +75,7 @@ export function takeSnapshot(runtime: SimulatedRuntime): RuntimeSnapshot {
     containers: [...runtime.containers.values()].map((record) => ({
       id: record.id,
       sandboxId: record.sandbox.id,
-      config: encodeBase64(schema.encode('ContainerConfig', record.config)),
+      config: encodeBase64(SCHEMA.encode('ContainerConfig', record.config)),
       imageId: record.imageId,
       createdNanos: String(record.createdNanos),
       state: record.state,
@@ -100,7 +101,6 @@ export function takeSnapshot(runtime: SimulatedRuntime): RuntimeSnapshot {
 export function restoreSnapshot(snapshot: RuntimeSnapshot, options: SimulatedRuntimeOptions): SimulatedRuntime {
   if (snapshot.format !== 1)
     throw new Error(`a runtime snapshot of format ${String(snapshot.format)}; this version reads 1`);
-  const schema = new ProtobufSchema(SOURCE);
   const random = snapshot.random ? new SeededRandom(snapshot.random.seed, snapshot.random.state) : options.random;
   const runtime = new SimulatedRuntime({ ...options, random, podCidr: snapshot.podCidr });
   for (const image of snapshot.images) runtime.local.set(image.id, structuredClone(image));
@@ -111,7 +111,7 @@ export function restoreSnapshot(snapshot: RuntimeSnapshot, options: SimulatedRun
   for (const { config, createdNanos, ...rest } of snapshot.sandboxes) {
     sandboxes.set(rest.id, {
       ...rest,
-      config: schema.decode('PodSandboxConfig', bytesOf(config)) as PodSandboxConfig,
+      config: SCHEMA.decode('PodSandboxConfig', bytesOf(config)) as PodSandboxConfig,
       createdNanos: BigInt(createdNanos),
     });
   }
@@ -122,7 +122,7 @@ export function restoreSnapshot(snapshot: RuntimeSnapshot, options: SimulatedRun
     return {
       ...rest,
       sandbox,
-      config: schema.decode('ContainerConfig', bytesOf(rest.config)) as ContainerConfig,
+      config: SCHEMA.decode('ContainerConfig', bytesOf(rest.config)) as ContainerConfig,
       createdNanos: BigInt(rest.createdNanos),
       startedNanos: BigInt(rest.startedNanos),
       finishedNanos: BigInt(rest.finishedNanos),
