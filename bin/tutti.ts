@@ -38,10 +38,10 @@ function report(error: unknown): number {
   return 70;
 }
 
-// Who reads may have heard enough ("tutti status | head -1"): what runs does not end by that.
+// Who reads may have heard enough ("tutti status | head -1"), or a terminal be closed: what runs does not break off by that.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: Error & { code?: string }) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   });
 }
 // Timers of a clock keep nothing alive; a command that waits for one is not over.

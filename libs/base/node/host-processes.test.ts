@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -49,6 +49,17 @@ test('run ends with the reason of its signal, and the program with it', async ()
   await assert.rejects(run, /enough/);
   await until(() => !processes.signal(pid(), 0));
   await assert.rejects(processes.run('true', [], { signal: AbortSignal.abort('early') }), (e) => e === 'early');
+});
+
+test('a terminal’s Ctrl-C is not for programs that were started', {
+  skip: !existsSync('/proc/self/stat'),
+}, async () => {
+  const groupOf = (stat: string) => stat.split(' ')[4];
+  const own = groupOf(readFileSync('/proc/self/stat', 'utf8'));
+  const ran = await processes.run('cat', ['/proc/self/stat']);
+  assert.notEqual(groupOf(ran.stdout), own);
+  await using started = processes.spawn('cat', []);
+  assert.notEqual(groupOf(readFileSync(`/proc/${started.pid}/stat`, 'utf8')), own);
 });
 
 test('programs that cannot be started', async () => {

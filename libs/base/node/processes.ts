@@ -9,6 +9,8 @@ import type { ChildProcess, Processes, ProcessOptions, RunResult, SpawnOptions }
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** How long a process that was asked to end may take before it is killed. */
 const GRACE_MS = 5_000;
+/** A terminal's Ctrl-C is for us alone: what we started is ended in its turn. */
+const OUT_OF_TERMINAL = { detached: process.platform !== 'win32' };
 
 /** The machine's processes. */
 export function createNodeProcesses(): Processes {
@@ -36,7 +38,7 @@ function run(program: string, args: readonly string[], options: ProcessOptions =
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const stdio: StdioOptions = [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
-    const child = nodeSpawn(program, args, { ...environment(options), stdio });
+    const child = nodeSpawn(program, args, { ...environment(options), ...OUT_OF_TERMINAL, stdio });
     const stdout = collect(child.stdout, outputBytesMax);
     const stderr = collect(child.stderr, outputBytesMax);
     const abort = () => {
@@ -67,7 +69,7 @@ function spawn(program: string, args: readonly string[], options: SpawnOptions =
   let child: NodeChild;
   try {
     const stdio: StdioOptions = [detached ? 'ignore' : 'pipe', output, output];
-    child = nodeSpawn(program, args, { ...environment(options), stdio, detached });
+    child = nodeSpawn(program, args, { ...environment(options), ...OUT_OF_TERMINAL, stdio });
   } finally {
     if (file !== undefined) closeSync(file);
   }
