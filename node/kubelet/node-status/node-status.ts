@@ -20,7 +20,7 @@ import { Repeated } from './repeated.ts';
 const IMAGES_MAX = 50;
 const IMAGE_NAMES_MAX = 5;
 /** What pods of this node may be changed to while they run, by Kubernetes' names. */
-const DECLARED_FEATURES = ['GuaranteedQoSPodCPUResize'] as const;
+const DECLARED_FEATURES = ['GuaranteedQoSPodCPUResize', 'RestartAllContainersOnContainerExits'] as const;
 const RETRY_MS = 1_000;
 /** A node that has just started and is not ready yet looks so often, for so long. */
 const STARTING_MS = 50;

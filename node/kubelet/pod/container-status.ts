@@ -24,6 +24,8 @@ export interface ContainerStatusInput {
   readonly appliedOf?: (container: ObservedContainer) => Resources | undefined;
 }
 
+const RESTARTING_ALL = 'RestartingAllContainers';
+
 /** The status of one container, as upstream reports it. */
 export function containerStatus(input: ContainerStatusInput, one: SpecContainer): ContainerStatus {
   const { pod, observed, memory } = input;
@@ -36,17 +38,21 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
     ...(before?.containerStatuses ?? []),
     ...(before?.ephemeralContainerStatuses ?? []),
   ].find(({ name }) => name === container.name);
-  const restartCount = newest?.restartCount ?? told?.restartCount ?? 0;
+  const reset = newest ? undefined : memory.resets.get(container.name)?.container;
+  const restartCount = (newest ?? reset ?? told)?.restartCount ?? 0;
   const base = {
     name: container.name,
     image: newest?.image || (container.image ?? ''),
     imageID: newest?.imageId ?? '',
     restartCount,
   };
+  const isSource = memory.resets.get(container.name)?.source ?? false;
   const idOf = (observedContainer: ObservedContainer) => `${input.runtimeName}://${observedContainer.id}`;
   const lastTerminated = (from: number): ContainerState => {
     const previous = all.slice(from).find(({ state }) => state === 'exited');
     if (previous) return { terminated: terminated(previous, idOf(previous)) };
+    if (reset)
+      return { terminated: { ...terminated(reset, idOf(reset)), ...(!isSource && { reason: RESTARTING_ALL }) } };
     // What the runtime has forgotten the API still knows.
     return copyValue((told?.lastState ?? {}) as ContainerState);
   };
@@ -65,6 +71,7 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
     if (input.ending && told?.state?.terminated) {
       return { ...(copyValue(told) as ContainerStatus), ready: false, started: false };
     }
+    if (reset) return waiting(RESTARTING_ALL, undefined, 0, false);
     const initializing = one.kind !== 'ephemeral' && (pod.spec?.initContainers ?? []).length > 0;
     return waiting(initializing ? 'PodInitializing' : 'ContainerCreating', undefined, 0, false);
   }

@@ -44,6 +44,11 @@ const container = (name: string, more: Partial<ObservedContainer> = {}): Observe
 const ended = (name: string, exitCode: number, more: Partial<ObservedContainer> = {}) =>
   container(name, { state: 'exited', exitCode, finishedMs: NOW - 1_000, ...more });
 
+const RESTARTS_ALL = init('a', {
+  restartPolicy: 'Never',
+  restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }],
+});
+
 interface Case {
   readonly spec?: Partial<PodSpec>;
   readonly status?: NodePod['status'];
@@ -155,6 +160,40 @@ const CASES: Record<string, Case> = {
     containers: [ended('a', 42)],
     expect: ['start a 1'],
   },
+  'a rule may restart all: first all are ended': {
+    spec: { initContainers: [init('i'), sidecar('s')], containers: [init('main'), RESTARTS_ALL] },
+    containers: [ended('i', 0), container('s'), container('main'), ended('a', 42)],
+    expect: ['killContainer s-0', 'killContainer main-0'],
+  },
+  'then those are removed whose end it was not': {
+    spec: { initContainers: [init('i')], containers: [init('main'), RESTARTS_ALL], restartPolicy: 'Never' },
+    containers: [ended('i', 0), ended('main', 137), ended('a', 42)],
+    expect: ['removeContainer i-0', 'removeContainer main-0'],
+  },
+  'then the one that made it so': {
+    spec: { containers: [init('main'), RESTARTS_ALL], restartPolicy: 'Never' },
+    containers: [ended('a', 42)],
+    expect: ['removeContainer a-0'],
+  },
+  'then all begin anew, and count it': {
+    spec: { initContainers: [init('i')], containers: [init('main'), RESTARTS_ALL], restartPolicy: 'Never' },
+    memory: (memory) => memory.resets.set('i', { container: ended('i', 0), source: false }),
+    expect: ['start i 1'],
+  },
+  'and who made it so again waits': {
+    spec: { containers: [init('main'), RESTARTS_ALL], restartPolicy: 'Never' },
+    memory: (memory) => {
+      memory.resets.set('a', { container: ended('a', 42, { restartCount: 1 }), source: true });
+      memory.backoffs.set('a', { delayMs: 10_000, updatedMs: NOW - 3_000 });
+      memory.endedMs.set('a-1', NOW - 1_000);
+    },
+    expect: ['start main 0', 'tellBackOff a-1', 'again in 9000'],
+  },
+  'another exit code does what the policy says': {
+    spec: { containers: [init('main'), RESTARTS_ALL], restartPolicy: 'Never' },
+    containers: [container('main'), ended('a', 1)],
+    expect: [],
+  },
   'init containers come first, one by one': {
     spec: { initContainers: [init('i1'), init('i2')] },
     containers: [ended('i1', 0)],
@@ -201,7 +240,7 @@ const CASES: Record<string, Case> = {
     containers: [container('main', { state: 'created' })],
     expect: ['removeContainer main-0', 'start main 1'],
   },
-  'dead ones are kept for one generation': {
+  'of dead ones the newest is kept': {
     containers: [
       container('main', { restartCount: 3 }),
       ended('main', 1, { restartCount: 2 }),

@@ -1,6 +1,6 @@
 import { type ContainerKind, containersOf, describePod, type NodePod, type SpecContainer } from './objects.ts';
 import type { ResizeStep } from './resizer.ts';
-import { nextBackoff, shouldRestart } from './restart.ts';
+import { nextBackoff, restartsAll, shouldRestart } from './restart.ts';
 import {
   type CrashBackoff,
   isAlive,
@@ -27,7 +27,7 @@ export type PodAction =
       readonly type: 'killContainer';
       readonly container: ObservedContainer;
       readonly message: string;
-      readonly why: 'liveness' | 'startup' | 'changed' | 'unknown' | 'resize';
+      readonly why: 'liveness' | 'startup' | 'changed' | 'unknown' | 'resize' | 'restartAll';
     }
   | { readonly type: 'resizeContainer'; readonly step: Extract<ResizeStep, { type: 'update' }> }
   | {
@@ -41,7 +41,12 @@ export type PodAction =
   /** The container waits for its next start: to be told once. */
   | { readonly type: 'tellBackOff'; readonly container: ObservedContainer; readonly message: string }
   | { readonly type: 'tellImageBackOff'; readonly name: string }
-  | { readonly type: 'removeContainer'; readonly container: ObservedContainer };
+  | {
+      readonly type: 'removeContainer';
+      readonly container: ObservedContainer;
+      /** Removed so that all containers begin anew; `source`: its end made it so. */
+      readonly reset?: { readonly source: boolean };
+    };
 
 export interface PodPlan {
   readonly actions: readonly PodAction[];
@@ -82,6 +87,8 @@ export function planPod(input: PlanInput): PodPlan {
   const all = containersOf(pod);
   const inSandbox = observed.containers.filter(({ sandboxId }) => sandboxId === sandbox.id);
   const current: ObservedPod = { ...observed, containers: inSandbox };
+  const sources = restartSources(pod, current);
+  if (sources.length > 0) return { actions: planRestartOfAll(pod, observed, sources) };
   const initialized = planInit(round, pod, current, observed);
   if (initialized === 'failed') return { actions: [], finished: { phase: 'Failed' } };
   if (initialized === 'done') {
@@ -98,6 +105,34 @@ export function planPod(input: PlanInput): PodPlan {
   }
   round.removeDead();
   return round.plan();
+}
+
+/** The containers of the pod whose end is to be followed by the restart of all (KEP-5532). */
+export function restartSources(pod: NodePod, observed: ObservedPod): ObservedContainer[] {
+  return containersOf(pod).flatMap(({ kind, container }) => {
+    const newest = kind === 'ephemeral' ? undefined : newestOf(observed, container.name);
+    return newest?.state === 'exited' && restartsAll(container, newest.exitCode) ? [newest] : [];
+  });
+}
+
+/**
+ * Ends and removes every container but the ephemeral ones; the sandbox and the volumes stay. Those whose end made it so
+ * go last: as long as one of them is there, a kubelet that is started in between knows what is under way.
+ */
+function planRestartOfAll(pod: NodePod, observed: ObservedPod, sources: readonly ObservedContainer[]): PodAction[] {
+  const names = new Set(
+    containersOf(pod).flatMap(({ kind, container }) => (kind === 'ephemeral' ? [] : container.name)),
+  );
+  const all = observed.containers.filter(({ name }) => names.has(name));
+  const alive = all.filter(isAlive);
+  if (alive.length > 0) {
+    const message = 'Stopping container because all containers of the pod restart';
+    return alive.map((container) => ({ type: 'killContainer', container, message, why: 'restartAll' }));
+  }
+  const isSource = ({ name }: ObservedContainer) => sources.some((one) => one.name === name);
+  const targets = all.filter((one) => !isSource(one));
+  const source = targets.length === 0;
+  return (source ? all : targets).map((container) => ({ type: 'removeContainer', container, reset: { source } }));
 }
 
 /** The containers that are still to be ended, and the order: sidecars after all others, the last one first. */
@@ -195,7 +230,9 @@ function planContainer(
   const { pod, hashOf } = round.input;
   const { container, kind } = one;
   if (!newest) {
-    round.start(one, before);
+    const reset = before ? undefined : round.input.memory.resets.get(container.name);
+    if (reset?.source) round.restart(one, reset.container);
+    else round.start(one, before ?? reset?.container);
     return true;
   }
   if (newest.state === 'exited') {

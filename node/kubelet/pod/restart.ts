@@ -1,3 +1,4 @@
+import { RESTART_ALL_CONTAINERS } from '../../../api/core/pod/restart-rules.ts';
 import type { ContainerKind, NodePod, PodContainer } from './objects.ts';
 import type { CrashBackoff } from './state.ts';
 
@@ -16,13 +17,21 @@ export function nextBackoff(previous: CrashBackoff | undefined, endedMs: number,
 export function shouldRestart(pod: NodePod, kind: ContainerKind, container: PodContainer, exitCode: number): boolean {
   if (kind === 'ephemeral') return false;
   if (kind === 'init' && container.restartPolicy === 'Always') return true;
-  for (const rule of container.restartPolicyRules ?? []) {
-    const { operator, values = [] } = rule.exitCodes ?? {};
-    const among = (values ?? []).includes(exitCode);
-    if (rule.action === 'Restart' && (operator === 'In' ? among : operator === 'NotIn' && !among)) return true;
-  }
+  if (ruleFor(container, exitCode)) return true;
   const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always';
   if (policy === 'Never') return false;
   // An init container has done its part when it succeeds.
   return exitCode !== 0 || (policy === 'Always' && kind === 'main');
+}
+
+/** Whether its end with `exitCode` is the end of all containers of the pod, and their new beginning. */
+export const restartsAll = (container: PodContainer, exitCode: number): boolean =>
+  ruleFor(container, exitCode)?.action === RESTART_ALL_CONTAINERS;
+
+/** The first rule that speaks of the exit code. */
+function ruleFor({ restartPolicyRules }: PodContainer, exitCode: number) {
+  return (restartPolicyRules ?? []).find(({ exitCodes }) => {
+    const among = (exitCodes?.values ?? []).includes(exitCode);
+    return exitCodes?.operator === 'In' ? among : exitCodes?.operator === 'NotIn' && !among;
+  });
 }

@@ -154,6 +154,8 @@ export interface PodMemory {
   readonly endedMs: Map<string, number>;
   /** Containers whose post-start hook has not ended yet. */
   readonly starting: Set<string>;
+  /** By name: what was removed so that all containers begin anew; those that made it so wait as after a crash. */
+  readonly resets: Map<string, { readonly container: ObservedContainer; readonly source: boolean }>;
   /** Containers whose crash loop was told as an event, by id. */
   readonly toldBackOff: Set<string>;
   sandboxFailure: { readonly untilMs: number; readonly failures: number } | undefined;
@@ -169,6 +171,7 @@ export function newMemory(firstSeenMs: number): PodMemory {
     probes: new Map(),
     endedMs: new Map(),
     starting: new Set(),
+    resets: new Map(),
     toldBackOff: new Set(),
     sandboxFailure: undefined,
     decision: undefined,
@@ -187,6 +190,10 @@ export function remember(memory: PodMemory, observed: ObservedPod, nowMs: number
     if (container.state !== 'exited' || memory.endedMs.has(container.id)) continue;
     const agoMs = Math.max(0, nowMs - (container.finishedMs || container.createdMs));
     memory.endedMs.set(container.id, monotonicMs - agoMs);
+  }
+  for (const [name, { container }] of memory.resets) {
+    if ((newestOf(observed, name)?.restartCount ?? 0) > container.restartCount) memory.resets.delete(name);
+    else known.add(container.id);
   }
   for (const map of [memory.endedMs, memory.probes, memory.toldBackOff, memory.starting]) {
     for (const id of [...map.keys()]) if (!known.has(id)) map.delete(id);

@@ -1,10 +1,12 @@
 import { qosClassOf } from '../../../api/core/pod/resources.ts';
+import { couldRestartAllContainers } from '../../../api/core/pod/restart-rules.ts';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import { containerStatus } from './container-status.ts';
 import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
 import type { Resources } from './resize.ts';
+import { restartSources } from './plan.ts';
 import { shouldRestart } from './restart.ts';
 import {
   isAlive,
@@ -44,7 +46,12 @@ const OWN_CONDITIONS = [
 ] as const;
 type OwnCondition = (typeof OWN_CONDITIONS)[number];
 /** Those that are there only while there is something to say. */
-const PASSING_CONDITIONS = ['PodResizePending', 'PodResizeInProgress', 'DisruptionTarget'] as const;
+const PASSING_CONDITIONS = [
+  'PodResizePending',
+  'PodResizeInProgress',
+  'DisruptionTarget',
+  'AllContainersRestarting',
+] as const;
 export type PassingCondition = (typeof PASSING_CONDITIONS)[number];
 const WRITTEN_CONDITIONS: readonly string[] = [...OWN_CONDITIONS, ...PASSING_CONDITIONS];
 
@@ -70,7 +77,7 @@ export function podStatus(input: StatusInput): PodStatus {
   return {
     ...(generation !== undefined && { observedGeneration: generation }),
     phase,
-    conditions: mergeConditions(pod, truths, passingConditions(input), nowMs),
+    conditions: mergeConditions(pod, truths, passingConditions(input, phase), nowMs),
     ...(finished?.reason && { reason: finished.reason }),
     ...(finished?.message && { message: finished.message }),
     ...(input.hostIps[0] !== undefined && {
@@ -113,6 +120,8 @@ function addresses({ pod, observed, hostIps, finished }: StatusInput): readonly 
 
 function isInitialized({ observed, memory, pod }: StatusInput, all: readonly SpecContainer[]): boolean {
   if (all.some(({ kind, container }) => kind === 'main' && newestOf(observed, container.name))) return true;
+  // Who begins anew has been initialized before, and is not taken back.
+  if (all.some(({ kind, container }) => kind === 'main' && memory.resets.has(container.name))) return true;
   return all
     .filter(({ kind }) => kind === 'init')
     .every(({ container, sidecar }) => {
@@ -127,7 +136,7 @@ function isInitialized({ observed, memory, pod }: StatusInput, all: readonly Spe
 }
 
 function phaseOf(
-  { pod, observed }: StatusInput,
+  { pod, observed, memory }: StatusInput,
   all: readonly SpecContainer[],
   inits: readonly ContainerStatus[],
   mains: readonly ContainerStatus[],
@@ -152,6 +161,7 @@ function phaseOf(
     const one = all.find(({ container }) => container.name === status.name)!;
     const ended = status.state?.terminated ?? status.lastState?.terminated;
     if (status.state?.running) running++;
+    else if (memory.resets.has(status.name)) restarting++;
     else if (!ended) waiting++;
     else if (shouldRestart(pod, 'main', one.container, ended.exitCode)) restarting++;
     else if (ended.exitCode !== 0) failed++;
@@ -213,10 +223,22 @@ function conditions(
   };
 }
 
-function passingConditions({ finished, passing }: StatusInput): Partial<Record<PassingCondition, Truth>> {
-  if (!finished?.disrupted) return passing ?? {};
+function passingConditions(input: StatusInput, phase: string): Partial<Record<PassingCondition, Truth>> {
+  const { finished, passing } = input;
+  const restarting = restartingAll(input, phase);
+  const others = { ...passing, ...(restarting && { AllContainersRestarting: restarting }) };
+  if (!finished?.disrupted) return others;
   const message = finished.message ?? '';
-  return { ...passing, DisruptionTarget: { status: true, reason: 'TerminationByKubelet', message } };
+  return { ...others, DisruptionTarget: { status: true, reason: 'TerminationByKubelet', message } };
+}
+
+function restartingAll({ pod, observed }: StatusInput, phase: string): Truth | undefined {
+  if (!couldRestartAllContainers(pod.spec)) return undefined;
+  if (phase === 'Succeeded') return { status: false, reason: 'PodCompleted' };
+  if (phase === 'Failed') return { status: false, reason: 'PodFailed' };
+  if (restartSources(pod, observed).length === 0) return { status: false };
+  const message = 'container exited with restart policy rule';
+  return { status: true, reason: 'RestartAllContainersStarted', message };
 }
 
 function mergeConditions(

@@ -291,6 +291,8 @@ export class PodWorker {
       case 'startContainer':
         return this.#work(action.name, (signal) => this.#startContainer(action, signal));
       case 'killContainer': {
+        // All begin anew at once: neither hooks nor grace.
+        if (action.why === 'restartAll') return this.#kill(action.container, 0, action.message);
         const spec = findContainer(this.#pod, action.container.name)?.container;
         const probe =
           action.why === 'startup' ? spec?.startupProbe : action.why === 'liveness' ? spec?.livenessProbe : undefined;
@@ -301,12 +303,21 @@ export class PodWorker {
         return this.#work('', () => this.#resizer.update(this.#pod, action.step));
       case 'removeContainer':
         // What is being started is not what it was when the plan was made.
-        if (this.#job?.container !== action.container.name)
-          await this.#applier.removeContainer(this.#pod, action.container);
+        if (this.#job?.container === action.container.name) return;
+        await this.#applier.removeContainer(this.#pod, action.container);
+        if (action.reset) this.#reset(action.container, action.reset.source);
         return;
       default:
         return;
     }
+  }
+
+  #reset(container: ObservedContainer, source: boolean): void {
+    const { resets } = this.#memory;
+    // Of several of a name the newest counts.
+    if ((resets.get(container.name)?.container.restartCount ?? -1) < container.restartCount)
+      resets.set(container.name, { container, source });
+    this.poke();
   }
 
   /** Does one long thing after the other. What finds the place taken is planned again when it is free. */

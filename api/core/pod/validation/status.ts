@@ -1,4 +1,5 @@
 /** What a pod's status may become. */
+
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { ipVersion } from '../../../../libs/machinery/ip.ts';
@@ -6,6 +7,7 @@ import { dns1123Subdomain } from '../../../../libs/machinery/names.ts';
 import { validateIp } from '../../../meta/addresses.ts';
 import { IMMUTABLE } from '../../../meta/immutable.ts';
 import type { Container, ContainerStatus, Pod } from '../../../types/core/v1.generated.ts';
+import { couldRestartAllContainers } from '../restart-rules.ts';
 
 type Seen = DeepReadonly<Pod>;
 const at = field.path('status');
@@ -22,7 +24,7 @@ export function validatePodStatus(pod: Seen, old: Seen): field.ErrorList {
   if ((status.qosClass ?? '') !== (was.qosClass ?? '')) {
     errors.push(field.invalid(at.child('qosClass'), status.qosClass ?? '', IMMUTABLE));
   }
-  if (spec.restartPolicy !== 'Always') {
+  if (spec.restartPolicy !== 'Always' && !couldRestartAllContainers(spec)) {
     for (const [list, containers] of [
       ['containerStatuses', spec.containers],
       ['initContainerStatuses', spec.initContainers],
