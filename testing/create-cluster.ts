@@ -42,7 +42,7 @@ import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import { NodeClock } from './nodes/node-clock.ts';
 import { mustBeNodeSpec } from './nodes/node-spec.ts';
 import { SimulatedWebhooks } from './nodes/webhooks.ts';
-import type { NodeSpec, SimulatedNodes } from './simulated-nodes.ts';
+import type { NodeGroup, NodeSpec } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
 import { lmdbFolderOf, openLmdb } from './store-choice.ts';
 import type { ClusterDiff } from './time-travel/diff.ts';
@@ -118,7 +118,7 @@ class SimulatedCluster implements Cluster {
   readonly #store: FaultyStore;
   readonly #recorder: HistoryRecorder;
   readonly #time: ClusterTime;
-  readonly #webhooks = new SimulatedWebhooks(() => this.#simulated?.network);
+  readonly #webhooks = new SimulatedWebhooks(() => this.#machines?.network);
   readonly #plane: SimulatedControlPlane;
   readonly #components: readonly AnyComponent[];
   readonly #userComponents: readonly UserComponent[];
@@ -130,7 +130,8 @@ class SimulatedCluster implements Cluster {
   #connector: Promise<SimulatedConnector> | undefined;
   readonly #clocks = new Map<string, NodeClock>();
   readonly #authorityMs: number;
-  #simulated: SimulatedNodes | undefined;
+  #simulated: NodeGroup | undefined;
+  #makeNodes: (() => NodeGroup) | undefined;
   #client: TypedClient | undefined;
   #watch: Watch | undefined;
   #endpoint: Promise<Endpoint> | undefined;
@@ -174,9 +175,14 @@ class SimulatedCluster implements Cluster {
     const requests = new ApiFaults(this.clock, this.#random.fork('faults'));
     const ways = new FaultyWays(requests);
     this.#store = new FaultyStore(this.#memory, () => requests.count('disk-full'));
+    // Components of a restored cluster start when time passes: until then there is nothing that they could have done. Those of
+    // the user's may do anything at once.
+    const isLater = from && virtual && this.#userComponents.length === 0;
+    if (isLater) for (const one of this.#components) this.#clockFor(String(one));
     this.#time = new ClusterTime({
       clock: this.clock,
       seed: this.seed,
+      begin: isLater ? () => this.#startComponents() : undefined,
       mustLive: () => {
         this.#mustLive();
         hooks.mustGoOn?.();
@@ -189,7 +195,12 @@ class SimulatedCluster implements Cluster {
       random: this.#random,
       keys: this.#keys,
       log: this.#log,
-      connector: { connect: async (...call) => (await this.#connect()).connect(...call) },
+      connector: {
+        connect: async (...call) => {
+          await this.#time.begin();
+          return (await this.#connect()).connect(...call);
+        },
+      },
       ways,
       webhooks: this.#webhooks,
       through: hooks.transport && ((inner, user) => hooks.transport?.(inner, user, this.#time) ?? inner),
@@ -228,9 +239,14 @@ class SimulatedCluster implements Cluster {
     });
     await this.#plane.start();
     this.#client = await this.clientAs({ name: 'admin', groups: ['system:masters'] });
+    if (this.#nodeSpecs.length > 0) await this.#prepareNodes();
+    if (!this.#time.isToBegin) await this.#startComponents();
+  }
+
+  async #startComponents(): Promise<void> {
     if (this.#components.includes('controller-manager')) await this.#startControllers();
     if (this.#components.includes('scheduler')) await this.#startScheduler();
-    if (this.#nodeSpecs.length > 0) await this.#startNodes();
+    if (this.#machines) await this.#startNodes(this.#machines);
     for (const component of this.#userComponents) await this.#startUserComponent(component);
   }
 
@@ -315,7 +331,7 @@ class SimulatedCluster implements Cluster {
 
   get nodes(): NodeList {
     this.#mustLive();
-    return (this.#simulated?.nodes ?? []) as unknown as NodeList;
+    return (this.#machines?.nodes ?? []) as unknown as NodeList;
   }
 
   image(reference: string, image: ContainerFunction | SimulatedImage): void {
@@ -347,6 +363,7 @@ class SimulatedCluster implements Cluster {
 
   async exec(pod: string, command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const { execInPod } = await import('./nodes/exec.ts');
+    await this.#time.begin();
     return this.#time.drive(execInPod(this.client, this.nodes, pod, command, options));
   }
 
@@ -359,8 +376,10 @@ class SimulatedCluster implements Cluster {
 
   async fetch(url: string, request: Partial<SimulatedRequest> = {}): Promise<SimulatedResponse> {
     this.#mustLive();
-    if (!this.#simulated) throw new ClusterUsageError('a cluster without nodes has no network; create it with nodes');
-    return this.#time.drive(this.#simulated.network.request(url, request));
+    const network = this.#machines?.network;
+    if (!network) throw new ClusterUsageError('a cluster without nodes has no network; create it with nodes');
+    await this.#time.begin();
+    return this.#time.drive(network.request(url, request));
   }
 
   // ── What was ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -391,6 +410,7 @@ class SimulatedCluster implements Cluster {
     if (!(this.clock instanceof VirtualClock))
       throw new ClusterUsageError('a cluster on real time does not stand still; snapshots are of virtual time');
     if (!this.#memory) throw new ClusterUsageError('snapshots are of the memory store; this one is LMDB');
+    await this.#time.begin();
     await this.clock.settle();
     const nodes = await Promise.all((this.#simulated?.nodes ?? []).map((node) => node.snapshot()));
     return Object.freeze({
@@ -418,6 +438,7 @@ class SimulatedCluster implements Cluster {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    await this.#time.beginning?.catch(() => undefined);
     // Some end what they are at first, which may take a moment of the cluster's time.
     for (const component of this.#running.splice(0).reverse()) await this.#time.drive(component.stop());
     await (await this.#endpoint)?.close();
@@ -480,22 +501,33 @@ class SimulatedCluster implements Cluster {
     );
   }
 
-  async #startNodes(): Promise<void> {
-    const { startSimulatedNodes } = await import('./simulated-nodes.ts');
-    const simulated = await startSimulatedNodes({
-      nodes: this.#nodeSpecs,
-      transportAs: async (user) => this.#plane.transportAs(user),
-      clock: this.clock,
-      random: this.#random,
-      keys: this.#keys,
-      log: this.#log,
-      images: this.#images,
-      watchSeconds: WATCH_SECONDS,
-      drive: (work) => this.#time.drive(work),
-      ...(this.#from ? { from: this.#from.nodes } : {}),
-    });
-    this.#simulated = simulated;
-    this.#running.push(simulated);
+  /** The machines; made when somebody looks. */
+  get #machines(): NodeGroup | undefined {
+    this.#simulated ??= this.#makeNodes?.();
+    return this.#simulated;
+  }
+
+  async #prepareNodes(): Promise<void> {
+    const { NodeGroup: Group } = await import('./simulated-nodes.ts');
+    this.#makeNodes = () =>
+      new Group({
+        nodes: this.#nodeSpecs,
+        transportAs: async (user) => this.#plane.transportAs(user),
+        clock: this.clock,
+        random: this.#random,
+        keys: this.#keys,
+        log: this.#log,
+        images: this.#images,
+        watchSeconds: WATCH_SECONDS,
+        drive: (work) => this.#time.drive(work),
+        begin: () => this.#time.begin(),
+        ...(this.#from ? { from: this.#from.nodes } : {}),
+      });
+  }
+
+  async #startNodes(nodes: NodeGroup): Promise<void> {
+    await nodes.start();
+    this.#running.push(nodes);
     // A restored cluster is as it was: its nodes may be away.
     if (this.#from) return;
     const networks = this.#components.includes('controller-manager');
@@ -538,20 +570,21 @@ class SimulatedCluster implements Cluster {
   }
 
   #clockFor(component: string): NodeClock {
-    const clock = new NodeClock(this.clock);
+    const clock = this.#clocks.get(component) ?? new NodeClock(this.clock);
     this.#clocks.set(component, clock);
     return clock;
   }
 
   #connect(): Promise<SimulatedConnector> {
     this.#connector ??= import('./nodes/connector.ts').then(
-      ({ SimulatedConnector: Connector }) => new Connector(() => this.#simulated),
+      ({ SimulatedConnector: Connector }) => new Connector(() => this.#machines),
     );
     return this.#connector;
   }
 
   async #open(): Promise<Endpoint> {
     const { openEndpoint } = await import('./endpoint.ts');
+    await this.#time.begin();
     return openEndpoint({
       handle: this.#plane.handle,
       authority: this.#plane.authority,
