@@ -1,6 +1,7 @@
 // A node on this machine: container runtime, pod network, kubelet with its server, kube-proxy, DNS.
 
 import { startLocalPathFolders } from '../../addons/local-path/folders.ts';
+import { nodes } from '../../api/resources.ts';
 import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
@@ -109,6 +110,9 @@ export async function removeNode(
   await removeLeftovers(machine, { dataDir, cgroupRoot });
 }
 
+/** A network that takes longer is waited for by each pod. */
+const NETWORK_MS = 3_000;
+
 class Node implements RunningNode {
   readonly #access: NodeAccess;
   readonly #runtime: Runtime | undefined;
@@ -167,13 +171,9 @@ class Node implements RunningNode {
     const { host, clock, random, keys, log } = machine;
     const cri = this.#runtime!.cri;
     const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
-    this.#last.use(
-      startPodNetwork(machine, {
-        nodeName,
-        informers: this.#informersOf(proxy, 'network'),
-        clusterCidrs: networks.podCidrs,
-      }),
-    );
+    const all = this.#informersOf(proxy, 'network');
+    this.#last.use(startPodNetwork(machine, { nodeName, informers: all, clusterCidrs: networks.podCidrs }));
+    await this.#networkOfBefore(all);
     const kubelet = await startKubelet({
       nodeName,
       client,
@@ -222,6 +222,22 @@ class Node implements RunningNode {
     });
     this.#first.use(await serving);
     return `node ${nodeName} (${nodeIp})`;
+  }
+
+  /**
+   * A node that comes back has addresses for its pods already: its network is made before they are looked at, as without
+   * it the runtime can neither make nor end one.
+   */
+  async #networkOfBefore(informers: StoppableInformers): Promise<void> {
+    const { clock } = this.#access.machine;
+    const end = clock.monotonic() + NETWORK_MS;
+    await informers.synced();
+    if (!informers.informer(nodes).get(this.#settings.nodeName)?.spec?.podCIDRs?.length) return;
+    while (clock.monotonic() < end) {
+      const { status } = await this.#runtime!.cri.status({});
+      if (status?.conditions.find(({ type }) => type === 'NetworkReady')?.status !== false) return;
+      await clock.sleep(20);
+    }
   }
 
   async #startKubeProxy(): Promise<void> {
