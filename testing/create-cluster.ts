@@ -35,6 +35,7 @@ import { ApiFaults } from './faults/api-faults.ts';
 import { type ClusterFaults, clusterFaults } from './faults/cluster-faults.ts';
 import { FaultyWays } from './faults/fault-transport.ts';
 import { FaultyStore } from './faults/faulty-store.ts';
+import { gatesOf, mustBeGates } from './feature-gates.ts';
 import { type History, HistoryRecorder, type HistoryStart } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
 import type { SimulatedConnector } from './nodes/connector.ts';
@@ -154,6 +155,7 @@ class SimulatedCluster implements Cluster {
     this.#components =
       options.components ?? from?.components ?? (hasNodes ? DEFAULT_COMPONENTS_WITH_NODES : DEFAULT_COMPONENTS);
     this.#userComponents = userComponents(this.#components);
+    mustBeGates(options.featureGates);
     this.#options = options;
     this.#controllers = options.controllers ?? from?.controllers;
     this.#clusterCidrs =
@@ -566,7 +568,7 @@ class SimulatedCluster implements Cluster {
   }
 
   #gates(otherwise: boolean) {
-    return { enabled: (name: string) => this.#options.featureGates?.[name] ?? otherwise };
+    return gatesOf(this.#options.featureGates ?? {}, otherwise);
   }
 
   #clockFor(component: string): NodeClock {

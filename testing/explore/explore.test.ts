@@ -95,6 +95,8 @@ test('what fails is found, made short, told and replayed', async (t) => {
   const wrong: [object, RegExp][] = [
     [{ format: 2 }, /format is 2; this version reads 1/],
     [{ tutti: '0.0.0' }, /written by version 0\.0\.0; this is/],
+    [{ node: 22 }, /written on Node 22; this is Node \d+, where the same seed may be another run/],
+    [{ node: undefined }, /written on Node undefined/],
     [{ scenario: 'another' }, /scenario is "another", not "a counter/],
     [
       { schedule: { ...content.schedule, perturbations: [{ fault: 'rain', atMs: 0 }] } },

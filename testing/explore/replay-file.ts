@@ -1,4 +1,5 @@
 import type { Files } from '../../libs/base/host.ts';
+import { nodeMajor } from '../../libs/base/node/version.ts';
 import metadata from '../../package.json' with { type: 'json' };
 import { ReplayFileError } from './errors.ts';
 import { EXPLORED_FAULTS } from './fault-kinds.ts';
@@ -23,7 +24,7 @@ export async function writeReplayFile(files: Files, folder: string, facts: Repla
   const name = `${facts.scenario}-${facts.seed}-${facts.run}`.replaceAll(/[^A-Za-z0-9._-]+/g, '-');
   const file = `${folder}/${name}.json`;
   await files.makeDirectory(folder);
-  const content = { format: FORMAT, tutti: metadata.version, ...facts };
+  const content = { format: FORMAT, tutti: metadata.version, node: nodeMajor(), ...facts };
   await files.write(file, encoder.encode(`${JSON.stringify(content, null, 2)}\n`));
   return file;
 }
@@ -37,10 +38,12 @@ export async function readReplayFile(files: Files, file: string, scenario: strin
   } catch (error) {
     throw wrong(`it cannot be read: ${(error as Error).message}`, { cause: error });
   }
-  const { format, tutti } = content;
+  const { format, tutti, node } = content;
   if (format !== FORMAT) throw wrong(`format is ${JSON.stringify(format)}; this version reads ${FORMAT}`);
   if (tutti !== metadata.version)
     throw wrong(`it was written by version ${tutti}; this is ${metadata.version}, where the same seed is another run`);
+  if (node !== nodeMajor())
+    throw wrong(`it was written on Node ${node}; this is Node ${nodeMajor()}, where the same seed may be another run`);
   if (content['scenario'] !== scenario)
     throw wrong(`scenario is ${JSON.stringify(content['scenario'])}, not ${JSON.stringify(scenario)}`);
   const { seed, run, schedule, failure } = content as Partial<ReplayFacts>;
