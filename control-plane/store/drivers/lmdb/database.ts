@@ -45,10 +45,11 @@ export interface Range<K> {
   readonly reverse?: boolean;
 }
 
-type GetBinary = (key: unknown, options: { transaction: Transaction }) => Buffer | undefined;
+/** Gives bytes that the next read overwrites; how many of them are the value's is `lastSize`. */
+type GetBinaryFast = (key: unknown, options: { transaction: Transaction }) => Buffer | undefined;
 type PutAppend = (key: unknown, value: Uint8Array, options: { append: true }) => Promise<boolean>;
 
-/** One of the environment's tables. What it gives is a copy and may be kept. */
+/** One of the environment's tables. What `get` and `rows` give is a copy and may be kept. */
 export class Table<K> {
   readonly #table: LmdbTable<Buffer, never>;
 
@@ -57,15 +58,24 @@ export class Table<K> {
   }
 
   get(snapshot: Snapshot, key: K): Buffer | undefined {
-    // The options are there, but not in the published types.
-    const read = this.#table.getBinary as unknown as GetBinary;
+    return this.read(snapshot, key, (bytes, size) => Buffer.from(bytes.subarray(0, size)));
+  }
+
+  /**
+   * What `take` makes of the value of `key`: the first `size` of `bytes`, which belong to the database and change with the
+   * next read. undefined where there is none.
+   */
+  read<R>(snapshot: Snapshot, key: K, take: (bytes: Buffer, size: number) => R): R | undefined {
+    // It is there, but not in the published types.
+    const table = this.#table as unknown as { getBinaryFast: GetBinaryFast; lastSize: number };
     const { transaction } = snapshot;
+    let found: Buffer | undefined;
     try {
-      const found = read.call(this.#table, key, { transaction });
-      return found && asBuffer(found);
+      found = table.getBinaryFast(key, { transaction });
     } catch (cause) {
       throw new StoreError('corrupt', `reading from the database failed: ${messageOf(cause)}`, { cause });
     }
+    return found && take(found, table.lastSize);
   }
 
   /** Rows with `start <= key < end`, at most `limit`. */

@@ -74,22 +74,29 @@ export function writeRecord(record: LogRecord, target: Buffer, at: number): numb
   return end + record.value.length;
 }
 
-/** The record in `bytes`, whose value is a part of them. Throws `RangeError` for what cannot be a record. */
-export function readRecord(revision: Revision, bytes: Buffer): LogRecord {
+/** The record in the first `size` of `bytes`, of which it keeps nothing. Throws `RangeError` for what cannot be a record. */
+export function readRecord(revision: Revision, bytes: Buffer, size: number): LogRecord {
   const type = bytes.readUInt8(0);
   const valueAt = HEADER_BYTES + bytes.readUInt16BE(2);
-  if ((type !== PUT && type !== DELETE) || valueAt > bytes.length) {
+  if ((type !== PUT && type !== DELETE) || valueAt > size) {
     throw new RangeError(`the record of revision ${revision} is malformed`);
   }
   return {
     key: bytes.toString('utf8', HEADER_BYTES, valueAt),
-    value: type === PUT ? new Uint8Array(bytes.buffer, bytes.byteOffset + valueAt, bytes.length - valueAt) : undefined,
+    value: type === PUT ? copied(bytes, valueAt, size) : undefined,
     revision,
     createRevision: readNumber(bytes, 4),
     previousRevision: readNumber(bytes, 12),
     expiresAtMs: readNumber(bytes, 20),
     cumulativeBytes: readNumber(bytes, 28),
   };
+}
+
+/** A plain array of bytes: what is made as a `Buffer` costs more, and lists hold many thousands. */
+function copied(bytes: Buffer, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start);
+  copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start));
+  return copy;
 }
 
 export const NUMBER_BYTES = 8;

@@ -78,7 +78,7 @@ export class LmdbEngine implements Engine {
     const history = database.meta.get(this.#snapshot, 'history');
     this.#history = history ? JSON.parse(history.toString()) : { compactedRevision: 1, compactedBytes: 0 };
     const [last] = database.log.rows(this.#snapshot, { reverse: true, limit: 1 });
-    const record = last && readRecord(last.key, last.value);
+    const record = last && readRecord(last.key, last.value, last.value.length);
     this.#revision = Math.max(this.#history.compactedRevision, record?.revision ?? 1);
     this.#cumulativeBytes = Math.max(this.#history.compactedBytes, record?.cumulativeBytes ?? 0);
   }
@@ -93,8 +93,8 @@ export class LmdbEngine implements Engine {
 
   get(key: string): StoredEntry | undefined {
     if (Buffer.byteLength(key) > KEY_BYTES_MAX) return undefined;
-    const at = this.#database.entries.get(this.#snapshot, key);
-    return at && this.#entryAt(this.#snapshot, readNumber(at, 0));
+    const at = this.#database.entries.read(this.#snapshot, key, numberOf);
+    return at === undefined ? undefined : this.#entryAt(this.#snapshot, at);
   }
 
   async list(prefix: string, options: ListOptions): Promise<ListResult> {
@@ -352,13 +352,13 @@ export class LmdbEngine implements Engine {
   }
 
   #recordAt(snapshot: Snapshot, revision: Revision): LogRecord | undefined {
-    const bytes = this.#database.log.get(snapshot, revision);
-    if (!bytes) return undefined;
-    try {
-      return readRecord(revision, bytes);
-    } catch (cause) {
-      throw new StoreError('corrupt', `the record of revision ${revision} cannot be read`, { cause });
-    }
+    return this.#database.log.read(snapshot, revision, (bytes, size) => {
+      try {
+        return readRecord(revision, bytes, size);
+      } catch (cause) {
+        throw new StoreError('corrupt', `the record of revision ${revision} cannot be read`, { cause });
+      }
+    });
   }
 
   #mustHaveHistory(revision: Revision): void {
@@ -434,6 +434,8 @@ function mustFit(key: string): void {
   if (bytes > KEY_BYTES_MAX)
     throw new StoreError('too large', `a key of ${bytes} bytes is longer than ${KEY_BYTES_MAX}`);
 }
+
+const numberOf = (bytes: Buffer): number => readNumber(bytes, 0);
 
 const keyAfter = (key: string) => `${key}\0`;
 
