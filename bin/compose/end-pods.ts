@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { CriClient } from '../../node/cri/cri.ts';
+import type { PodSandbox } from '../../node/cri/schema.generated.ts';
 import { LABEL } from '../../node/kubelet/containers/labels.ts';
 import type { Machine } from './apiserver.ts';
 
@@ -29,7 +30,8 @@ export async function endPods(
 ): Promise<void> {
   try {
     const [{ items }, { containers }] = await Promise.all([cri.listPodSandbox({}), cri.listContainers({})]);
-    const sandboxes = items.filter(({ labels }) => labels[LABEL.podUid] && labels[LABEL.podName]);
+    const ours = items.filter(({ labels }) => labels[LABEL.podUid] && labels[LABEL.podName]);
+    const sandboxes = forget ? ours : ours.filter((one) => !isFollowed(one, ours));
     const calm = graceSeconds(sandboxes.filter(({ state }) => state === 'SANDBOX_READY').length);
     await Promise.all(
       sandboxes.map(async ({ id, labels }) => {
@@ -47,6 +49,14 @@ export async function endPods(
     log.warn('pods could not be ended', { error });
   }
 }
+
+/** Whether the kubelet has ended it itself: it makes a pod's next sandbox only then. */
+const isFollowed = (sandbox: PodSandbox, all: readonly PodSandbox[]): boolean =>
+  sandbox.state !== 'SANDBOX_READY' &&
+  all.some(({ metadata, labels }) => {
+    const isSame = labels[LABEL.podUid] === sandbox.labels[LABEL.podUid];
+    return isSame && (metadata?.attempt ?? 0) > (sandbox.metadata?.attempt ?? 0);
+  });
 
 /** A runtime takes a second word for the same container, and the shorter grace holds. */
 async function stopContainer(
