@@ -89,6 +89,16 @@ describe('the network between hosts', requires('root', 'nft'), () => {
     assert.deepEqual(await host.files.list('/etc/cni/net.d'), []);
   });
 
+  test('another configuration that comes after ours changes nothing', async () => {
+    const host = hostOf(network.hosts[0]!);
+    await applyNetwork({ host, clock, self: nodes[0]!, nodes, clusterCidrs });
+    await host.files.write('/etc/cni/net.d/87-other.conflist', '{}');
+    const result = await applyNetwork({ host, clock, self: nodes[0]!, nodes: nodes.slice(0, 2), clusterCidrs });
+    assert.equal(result.kind, 'ours');
+    await host.files.remove('/etc/cni/net.d/87-other.conflist');
+    await removeNetwork({ host, clock });
+  });
+
   test('another configuration is honoured', async () => {
     const host = hostOf(network.hosts[0]!);
     await host.files.write('/etc/cni/net.d/05-other.conf', '{}');

@@ -49,7 +49,9 @@ export async function applyNetwork(options: NetworkOptions): Promise<NetworkResu
   const { host, self, nodes, clusterCidrs, directory = DIRECTORY } = options;
   const { files, facts } = host;
   const names = (await files.statIfExists(directory)) ? await files.list(directory) : [];
-  const foreign = names.find((name) => name !== FILE && /\.(?:conf|conflist|json)$/.test(name));
+  // Runtimes take the first one by name. One that comes after ours, once ours is in use, changes nothing.
+  const [first] = names.filter((name) => /\.(?:conf|conflist|json)$/.test(name)).sort();
+  const foreign = first === FILE ? undefined : first;
   if (foreign !== undefined) return { kind: 'foreign', file: `${directory}/${foreign}` };
 
   const own = facts.addresses();
