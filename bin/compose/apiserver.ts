@@ -32,7 +32,7 @@ import {
   ownAddress,
 } from './cluster-network.ts';
 import { publishedDescriptions } from './descriptions.ts';
-import { HistoryEndpoint } from './history.ts';
+import type { HistoryEndpoint } from './history.ts';
 import { requireSameCluster } from './shared-store.ts';
 
 /** The machine, as the command hands it to everything it starts. */
@@ -129,8 +129,12 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     ...(settings.nodeSockets && { sockets: settings.nodeSockets }),
   });
   const { audit } = settings;
-  const history =
-    hasHistory(store) && settings.historyBytes !== undefined ? new HistoryEndpoint(store, clock) : undefined;
+  let history: HistoryEndpoint | undefined;
+  if (hasHistory(store) && settings.historyBytes !== undefined) {
+    // Loaded where it is asked for: it brings what a cluster of the past is made of.
+    const { HistoryEndpoint } = await import('./history.ts');
+    history = new HistoryEndpoint(store, clock);
+  }
   const auditLog = audit && new AuditLog(host.files, audit.logPath, log.child('audit'));
   const server = createDefaultServer({
     ...(audit && auditLog
