@@ -6,6 +6,15 @@ import { itemsOf, propertiesOf, type Schema, valuesOf } from '../../../libs/stru
 import { compileValues } from '../../../libs/structural-schema/values.ts';
 import { validateDefaultByRules } from './rules-validation.ts';
 
+/** Whether a schema states a default anywhere. */
+export function hasDefaults(schema: unknown): boolean {
+  if (typeof schema !== 'object' || schema === null) return false;
+  const { default: own, properties, items, additionalProperties, allOf, anyOf, oneOf, not } = schema as Schema;
+  if (own !== undefined) return true;
+  const below = [items, additionalProperties, not, ...(allOf ?? []), ...(anyOf ?? []), ...(oneOf ?? [])];
+  return [...below, ...Object.values(properties ?? {})].some(hasDefaults);
+}
+
 export function validateDefaults(schema: Schema, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
   if (schema.default !== undefined && schema.default !== null) {

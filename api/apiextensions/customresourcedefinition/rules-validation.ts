@@ -33,10 +33,19 @@ interface Total {
   readonly rules: { readonly at: field.Path; readonly cost: number }[];
 }
 
-export function validateRules(schema: Schema, at: field.Path, _old: Schema | undefined): field.ErrorList {
-  const errors: field.ErrorList = [];
+export interface RulesContext {
+  /** Whether the schema is structural, and its defaults fit it. Of others, rules are only looked at as words. */
+  readonly isSound: boolean;
+  /** The places where the schema's words are wrong: rules there and above are not compiled. */
+  readonly wrong: readonly string[];
+  readonly old: Schema | undefined;
+}
+
+export function validateRules(schema: Schema, at: field.Path, { isSound, wrong }: RulesContext): field.ErrorList {
+  const found: Found = { words: [], compiled: [], wrong: [...wrong], isSound };
   const total: Total = { cost: 0, rules: [] };
-  visit(schema, at, { times: 1, root: true }, total, errors);
+  visit(schema, at, { times: 1, root: true }, total, found);
+  const errors = [...found.words, ...found.compiled];
   if (total.cost <= SCHEMA_COST_MAX) return errors;
   const costly = [...total.rules].sort((a, b) => b.cost - a.cost).slice(0, COSTLY_TOLD);
   for (const rule of costly) {
@@ -48,15 +57,23 @@ export function validateRules(schema: Schema, at: field.Path, _old: Schema | und
   return errors;
 }
 
+/** What was found on the way: about words of rules, and about what they come to. */
+interface Found {
+  readonly words: field.ErrorList;
+  readonly compiled: field.ErrorList;
+  readonly wrong: string[];
+  readonly isSound: boolean;
+}
+
 function costText(what: string, cost: number, limit: number): string {
   const factor = cost / limit;
   const shown = factor > 100 ? 'more than 100x' : factor < 1.5 ? `${factor.toFixed(6)}x` : `${factor.toFixed(1)}x`;
   return `${what} exceeds budget by factor of ${shown} (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)`;
 }
 
-function visit(schema: Schema, at: field.Path, context: Context, total: Total, errors: field.ErrorList): void {
+function visit(schema: Schema, at: field.Path, context: Context, total: Total, found: Found): void {
   const below = (next: Schema, place: field.Path, change: Partial<Context> = {}) =>
-    visit(next, place, { ...context, root: false, ...change }, total, errors);
+    visit(next, place, { ...context, root: false, ...change }, total, found);
   const values = valuesOf(schema);
   if (values) below(values, at.child('additionalProperties'), { times: timesOf(context, schema.maxProperties) });
   for (const [name, property] of propertiesOf(schema)) below(property, at.child('properties').key(name));
@@ -70,7 +87,7 @@ function visit(schema: Schema, at: field.Path, context: Context, total: Total, e
     });
   }
   const rules = schema['x-kubernetes-validations'] ?? [];
-  if (rules.length > 0) validateOwn(schema, rules, at.child('x-kubernetes-validations'), context, total, errors);
+  if (rules.length > 0) validateOwn(schema, rules, at, context, total, found);
 }
 
 function timesOf({ times }: Context, max: number | bigint | undefined): number | undefined {
@@ -80,21 +97,30 @@ function timesOf({ times }: Context, max: number | bigint | undefined): number |
 function validateOwn(
   schema: Schema,
   rules: readonly ValidationRule[],
-  at: field.Path,
+  of: field.Path,
   context: Context,
   total: Total,
-  errors: field.ErrorList,
+  found: Found,
 ): void {
-  rules.forEach((rule, i) => errors.push(...validateWords(rule, schema, at.index(i))));
+  const at = of.child('x-kubernetes-validations');
+  rules.forEach((rule, i) => {
+    const words = validateWords(rule, schema, at.index(i));
+    found.words.push(...words);
+    found.wrong.push(...words.map((error) => error.field));
+  });
+  if (!found.isSound || found.wrong.some((place) => isWithin(place, String(of)))) return;
   const compiled = compileOwnRules(schema, context.root);
   if (!compiled || !celSchemaOf(schema, context.root)) {
     const text =
       'internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations';
-    errors.push(field.internalError(at, text));
+    found.compiled.push(field.internalError(at, text));
     return;
   }
-  compiled.forEach((rule, i) => errors.push(...validateCompiled(rule, at.index(i), context, total)));
+  compiled.forEach((rule, i) => found.compiled.push(...validateCompiled(rule, at.index(i), context, total)));
 }
+
+const isWithin = (place: string, at: string): boolean =>
+  place.startsWith(at) && (place.length === at.length || place[at.length] === '.' || place[at.length] === '[');
 
 const hasLineBreak = (text: string): boolean => /[\r\n]/.test(text);
 
@@ -102,7 +128,8 @@ function validateWords(rule: ValidationRule, schema: Schema, at: field.Path): fi
   const errors: field.ErrorList = [];
   const { message = '', messageExpression = '', reason, fieldPath = '' } = rule;
   const messageAt = at.child('message');
-  if (message !== '' && message.trim() === '') {
+  if ((rule.rule ?? '').trim() === '') errors.push(field.required(at.child('rule'), 'rule is not specified'));
+  else if (message !== '' && message.trim() === '') {
     errors.push(field.invalid(messageAt, message, 'must be non-empty if specified'));
   } else if (hasLineBreak(message.trim())) {
     errors.push(field.invalid(messageAt, message, 'must not contain line breaks'));
@@ -118,8 +145,9 @@ function validateWords(rule: ValidationRule, schema: Schema, at: field.Path): fi
   const pathAt = at.child('fieldPath');
   if (fieldPath !== '' && fieldPath.trim() === '') {
     errors.push(field.invalid(pathAt, fieldPath, 'must be non-empty if specified'));
-  } else if (hasLineBreak(fieldPath)) errors.push(field.invalid(pathAt, fieldPath, 'must not contain line breaks'));
-  else if (fieldPath !== '' && !isFieldPath(fieldPath, schema)) {
+  }
+  if (hasLineBreak(fieldPath)) errors.push(field.invalid(pathAt, fieldPath, 'must not contain line breaks'));
+  if (fieldPath !== '' && !isFieldPath(fieldPath, schema)) {
     errors.push(field.invalid(pathAt, fieldPath, 'must be a valid path'));
   }
   return errors;
@@ -154,7 +182,7 @@ function validateCompiled(rule: CompiledRule, at: field.Path, context: Context, 
   const messageAt = at.child('messageExpression');
   if (rule.messageError) errors.push(field.invalid(messageAt, shownRule(rule.rule), rule.messageError));
   else if (rule.message) weigh(messageAt, 'estimated messageExpression cost', rule.message.cost.max);
-  if (rule.usesOldSelf && context.uncorrelated && !rule.rule.optionalOldSelf) {
+  if (rule.usesOldSelf && context.uncorrelated) {
     const text = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${context.uncorrelated}`;
     errors.push(field.invalid(ruleAt, rule.rule.rule, text));
   }

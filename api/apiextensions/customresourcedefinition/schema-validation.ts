@@ -63,16 +63,17 @@ export function validateSchema(
   const errors: field.ErrorList = [];
   if (hasStatus) errors.push(...validateRootWords(schema, at));
   if (schema.nullable) errors.push(field.forbidden(at.child('nullable'), 'nullable cannot be true at the root'));
-  const words = validateWords(schema, at, { root: true, inMetadata: false });
-  errors.push(...words, ...validateRules(schema, at, old));
   const unsupported = unsupportedWord(schema);
-  if (unsupported !== undefined) {
-    if (errors.length === 0) errors.push(field.invalid(at, '', `OpenAPIV3Schema '${unsupported}' is not supported`));
-    return errors;
+  const wrong = unsupported === undefined ? validateStructural(schema, at) : [];
+  if (unsupported === undefined && wrong.length === 0) wrong.push(...validateDefaults(schema, at));
+  errors.push(...wrong);
+  const words = validateWords(schema, at, { root: true, inMetadata: false });
+  // Rules are typed by the schema: of one that is wrong they would say what nobody can mend.
+  const isSound = unsupported === undefined && wrong.length === 0;
+  errors.push(...words, ...validateRules(schema, at, { isSound, wrong: words.map((error) => error.field), old }));
+  if (unsupported !== undefined && errors.length === 0) {
+    errors.push(field.invalid(at, '', `OpenAPIV3Schema '${unsupported}' is not supported`));
   }
-  const structural = validateStructural(schema, at);
-  errors.push(...structural);
-  if (structural.length === 0) errors.push(...validateDefaults(schema, at));
   return errors;
 }
 
@@ -211,7 +212,8 @@ function validateListType(schema: Schema, at: field.Path): field.ErrorList {
   }
   const listType = schema['x-kubernetes-list-type'];
   if (listType !== undefined && type !== 'array') wrongType('array', 'x-kubernetes-list-type');
-  else if (listType !== undefined && !LIST_TYPES.includes(listType)) {
+  else if (listType === 'set') errors.push(...validateSetItems(itemsOf(schema), at.child('items')));
+  if (listType !== undefined && !LIST_TYPES.includes(listType)) {
     errors.push(field.notSupported(at.child('x-kubernetes-list-type'), listType, LIST_TYPES));
   }
   const keys = schema['x-kubernetes-list-map-keys'] ?? [];
@@ -223,6 +225,20 @@ function validateListType(schema: Schema, at: field.Path): field.ErrorList {
   if (listType === 'map') errors.push(...validateMapList(schema, keys, at));
   if (listType === 'map' || listType === 'set') errors.push(...validateMapKeys(schema, keys, listType, at));
   return errors;
+}
+
+/** What stands in a set is told apart as a whole. */
+function validateSetItems(items: Schema | undefined, at: field.Path): field.ErrorList {
+  const why = 'must be atomic as item of a list with x-kubernetes-list-type=set';
+  const listType = items?.['x-kubernetes-list-type'];
+  if (items?.type === 'array' && listType !== undefined && listType !== 'atomic') {
+    return [field.invalid(at.child('x-kubernetes-list-type'), listType, why)];
+  }
+  if (items?.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic') {
+    // The API shows the list type here, too.
+    return [field.invalid(at.child('x-kubernetes-map-type'), listType ?? null, why)];
+  }
+  return [];
 }
 
 function validateMapList(schema: Schema, keys: readonly string[], at: field.Path): field.ErrorList {

@@ -6,7 +6,7 @@ const FIELDS_MAX = 8;
 
 export function validateSelectableFields(
   fields: readonly { readonly jsonPath: string }[],
-  schema: Schema | undefined,
+  schema: Schema,
   at: field.Path,
 ): field.ErrorList {
   const errors: field.ErrorList = [];
@@ -15,7 +15,10 @@ export function validateSelectableFields(
     const here = at.index(i).child('jsonPath');
     if (!jsonPath) return void errors.push(field.required(here));
     try {
-      const { path, schema: found } = resolveFieldPath(jsonPath, schema ?? {}, { arrays: false });
+      const { path, schema: found } = resolveFieldPath(jsonPath, schema, { arrays: false });
+      if (/^\.?metadata(?![^.[])/.test(path)) {
+        errors.push(field.invalid(here, jsonPath, 'must not point to fields in metadata'));
+      }
       if (found.type !== 'string' && found.type !== 'boolean' && found.type !== 'integer') {
         const text =
           'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';

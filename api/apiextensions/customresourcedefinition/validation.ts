@@ -9,6 +9,7 @@ import type {
 } from '../../types/apiextensions/v1.generated.ts';
 import { APPROVAL_ANNOTATION, approvalOf, PROTECTED_GROUP_MESSAGE } from './approval.ts';
 import { validateConversion } from './conversion-validation.ts';
+import { hasDefaults } from './default-validation.ts';
 import { validateVersions } from './versions-validation.ts';
 
 export type Definition = DeepReadonly<CustomResourceDefinition>;
@@ -52,6 +53,10 @@ function validateSpec(definition: Definition, old: Definition | undefined): fiel
   const { spec } = definition;
   const errors: field.ErrorList = [...validateGroup(spec.group)];
   errors.push(...oneOfTexts(SPEC.child('scope'), spec.scope, ['Cluster', 'Namespaced']));
+  if (spec.preserveUnknownFields && spec.versions?.some(({ schema }) => hasDefaults(schema?.openAPIV3Schema))) {
+    const why = 'must be false in order to use defaults in the schema';
+    errors.push(field.invalid(SPEC.child('preserveUnknownFields'), true, why));
+  }
   const versions = validateVersions(definition, old);
   errors.push(...versions.each);
   const { names } = spec;
@@ -60,7 +65,12 @@ function validateSpec(definition: Definition, old: Definition | undefined): fiel
   }
   errors.push(...validateNames(names ?? {}, SPEC.child('names')));
   errors.push(...versions.all);
-  errors.push(...validateConversion(spec.conversion, SPEC.child('conversion')));
+  const { conversion, preserveUnknownFields } = spec;
+  if (preserveUnknownFields && conversion && conversion.strategy !== 'None') {
+    const why = 'must be None if spec.preserveUnknownFields is true';
+    errors.push(field.invalid(SPEC.child('conversion', 'strategy'), conversion.strategy, why));
+  }
+  errors.push(...validateConversion(conversion, SPEC.child('conversion'), old));
   return errors;
 }
 

@@ -71,6 +71,7 @@ export function validateVersions(
     subresources: hoisted.subresources ? SPEC.child('subresources') : undefined,
     columns: hoisted.columns ? SPEC.child('additionalPrinterColumns') : undefined,
     selectableFields: hoisted.selectableFields ? SPEC.child('selectableFields') : undefined,
+    isShared: true,
   };
   const anyStatus = versions.some(({ subresources }) => subresources?.status !== undefined);
   return { each, all: validateParts(first, places, anyStatus, oldVersion(old, first.name)) };
@@ -85,6 +86,8 @@ interface Places {
   readonly subresources: field.Path | undefined;
   readonly columns: field.Path | undefined;
   readonly selectableFields: field.Path | undefined;
+  /** They are of all versions. */
+  readonly isShared: boolean;
 }
 
 function validateVersion(
@@ -102,6 +105,7 @@ function validateVersion(
     subresources: hoisted.subresources ? undefined : at.child('subresources'),
     columns: hoisted.columns ? undefined : at.child('additionalPrinterColumns'),
     selectableFields: hoisted.selectableFields ? undefined : at.child('selectableFields'),
+    isShared: false,
   };
   return [...errors, ...validateParts(version, places, version.subresources?.status !== undefined, old)];
 }
@@ -122,7 +126,14 @@ function validateParts(
     version.additionalPrinterColumns?.forEach((column, i) => errors.push(...validateColumn(column, columns.index(i))));
   }
   if (places.selectableFields && version.selectableFields?.length) {
-    errors.push(...validateSelectableFields(version.selectableFields, schema, places.selectableFields));
+    if (schema) errors.push(...validateSelectableFields(version.selectableFields, schema, places.selectableFields));
+    else {
+      // The API says it so, in each of the two places.
+      const why = places.isShared
+        ? 'may only be set when validations.schema is included'
+        : 'may only be set when `version.schema.openAPIV3Schema` is not included';
+      errors.push(field.invalid(places.selectableFields, '', why));
+    }
   }
   return errors;
 }
@@ -132,10 +143,16 @@ const encoder = new TextEncoder();
 function deprecationProblems({ deprecated, deprecationWarning: warning }: Version): string[] {
   if (warning === undefined) return [];
   if (!deprecated) return ['can only be set for deprecated versions'];
-  if (encoder.encode(warning).length > 256) return ['must be <= 256 characters long'];
-  if (warning === '') return ['must not be an empty string'];
-  const at = [...warning].findIndex((char) => !/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(char));
-  return at < 0 ? [] : [`must only contain printable UTF-8 characters; non-printable character found at index ${at}`];
+  const problems: string[] = [];
+  if (encoder.encode(warning).length > 256) problems.push('must be <= 256 characters long');
+  if (warning === '') problems.push('must not be an empty string');
+  const wrong = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(warning);
+  if (wrong) {
+    // The place is told in bytes.
+    const at = encoder.encode(warning.slice(0, wrong.index)).length;
+    problems.push(`must only contain printable UTF-8 characters; non-printable character found at index ${at}`);
+  }
+  return problems;
 }
 
 /** A version as messages show it: in the inner form. */

@@ -110,4 +110,50 @@ describe('refused', () => {
       'spec.clusterIPs[0]: Invalid value: ["10.96.0.8"]: may not change once set',
     ]);
   });
+
+  const balanced = {
+    ...nodePort,
+    type: 'LoadBalancer',
+    externalTrafficPolicy: 'Local',
+    healthCheckNodePort: 31000,
+  } as const;
+  const changes: [string, Partial<ServiceSpec>, Partial<ServiceSpec>, string[]][] = [
+    [
+      'another port for health checks',
+      balanced,
+      { ...balanced, healthCheckNodePort: 31001 },
+      ['spec.healthCheckNodePort: Forbidden: field is immutable'],
+    ],
+    ['the same port for health checks', balanced, balanced, []],
+    [
+      'another class of load balancer',
+      { ...balanced, loadBalancerClass: 'example.com/a' },
+      { ...balanced, loadBalancerClass: 'example.com/b' },
+      ['spec.loadBalancerClass: Invalid value: "example.com/b": may not change once set'],
+    ],
+    [
+      'another second address',
+      { ...clusterIp, clusterIPs: ['10.96.0.7', 'fd00::7'], ipFamilies: ['IPv4', 'IPv6'] },
+      { ...clusterIp, clusterIPs: ['10.96.0.7', 'fd00::8'], ipFamilies: ['IPv4', 'IPv6'] },
+      ['spec.clusterIPs[1]: Invalid value: ["10.96.0.7","fd00::8"]: may not change once set'],
+    ],
+    [
+      'another first family',
+      { ...clusterIp, clusterIPs: ['10.96.0.7'] },
+      { ...clusterIp, ipFamilies: ['IPv6'] },
+      [
+        'spec.ipFamilies[0]: Invalid value: ["IPv6"]: may not change once set',
+        'spec.clusterIPs[0]: Invalid value: "10.96.0.7": expected an IPv6 value as indicated by `ipFamilies[0]`',
+      ],
+    ],
+    [
+      'no address any more',
+      clusterIp,
+      { ...clusterIp, clusterIP: '', clusterIPs: [] },
+      ['spec.clusterIPs: Invalid value: []: primary clusterIP can not be unset'],
+    ],
+  ];
+  for (const [what, from, to, wanted] of changes) {
+    test(what, () => assert.deepEqual(texts(validateServiceUpdate(service(to), service(from))), wanted));
+  }
 });

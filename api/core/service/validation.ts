@@ -10,6 +10,7 @@ import {
 } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validateCidr, validateEndpointIp, validateIp } from '../../meta/addresses.ts';
+import { IMMUTABLE } from '../../meta/immutable.ts';
 import { internalJson } from '../../meta/internal-form.ts';
 import { validateMatchLabels } from '../../meta/label-selector.ts';
 import type { Service, ServicePort } from '../../types/core/v1.generated.ts';
@@ -41,7 +42,12 @@ const SPEC = field.path('spec');
 export const validateService = (service: Seen): field.ErrorList => validate(service, undefined);
 
 export function validateServiceUpdate(service: Seen, old: Seen): field.ErrorList {
-  return [...validateAddressesUpdate(service, old), ...validateClassUpdate(service, old), ...validate(service, old)];
+  return [
+    ...validateAddressesUpdate(service, old),
+    ...validateClassUpdate(service, old),
+    ...validateHealthCheckUpdate(service, old),
+    ...validate(service, old),
+  ];
 }
 
 function validate(service: Seen, old: Seen | undefined): field.ErrorList {
@@ -155,7 +161,8 @@ function validateLoadBalancerFields(service: Seen, old: Seen | undefined): field
   const { allocateLoadBalancerNodePorts: allocate, loadBalancerClass } = service.spec ?? {};
   const at = SPEC.child('allocateLoadBalancerNodePorts');
   if (isLoadBalancer(service)) {
-    if (allocate === undefined) errors.push(field.required(at));
+    // The API tells of it without the path before it.
+    if (allocate === undefined) errors.push(field.required(field.path('allocateLoadBalancerNodePorts')));
   } else if (allocate !== undefined) errors.push(field.forbidden(at, LOAD_BALANCER_ONLY));
   if (loadBalancerClass === undefined) return errors;
   const there = SPEC.child('loadBalancerClass');
@@ -224,6 +231,13 @@ function validateClassUpdate(service: Seen, old: Seen): field.ErrorList {
     return [field.invalid(at, loadBalancerClass ?? null, 'may not change once set')];
   }
   return !isLoadBalancer(service) && loadBalancerClass !== undefined ? [field.forbidden(at, LOAD_BALANCER_ONLY)] : [];
+}
+
+/** Load balancers know the port. */
+function validateHealthCheckUpdate(service: Seen, old: Seen): field.ErrorList {
+  if (!needsHealthCheckNodePort(service) || !needsHealthCheckNodePort(old)) return [];
+  if ((service.spec?.healthCheckNodePort ?? 0) === (old.spec?.healthCheckNodePort ?? 0)) return [];
+  return [field.forbidden(SPEC.child('healthCheckNodePort'), IMMUTABLE)];
 }
 
 export function validateServiceStatus(service: Seen, old: Seen): field.ErrorList {
