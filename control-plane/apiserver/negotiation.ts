@@ -57,10 +57,13 @@ export interface NegotiationOptions {
   readonly pretty: boolean;
 }
 
+const PLAIN: Representation = Object.freeze({ media: 'json', as: 'object', asVersion: 'v1', pretty: false });
+const PRETTY: Representation = Object.freeze({ ...PLAIN, pretty: true });
+
 /** The best of what the client accepts, or undefined: 406. A header that is absent or empty accepts everything. */
 export function negotiate(accept: string | undefined, options: NegotiationOptions): Representation | undefined {
-  const plain: Representation = { media: 'json', as: 'object', asVersion: 'v1', pretty: options.pretty };
-  if (accept === undefined || accept.trim() === '') return plain;
+  if (accept === undefined || accept === CONTENT_TYPES.json || accept === '*/*' || accept.trim() === '')
+    return options.pretty ? PRETTY : PLAIN;
   for (const clause of parseAccept(accept)) {
     const media = mediaOf(clause.type, options.allowYaml);
     if (media === undefined) continue;
@@ -72,7 +75,7 @@ export function negotiate(accept: string | undefined, options: NegotiationOption
 
 /** Whether any type of the header, its parameters aside, is one that is served: `application/*` is not among them. */
 export function isKnownMedia(accept: string | undefined, served: readonly string[] = Object.keys(MEDIA_OF)): boolean {
-  if (accept === undefined || accept === '') return true;
+  if (accept === undefined || accept === '' || accept === CONTENT_TYPES.json) return true;
   return accept.split(',').some((clause) => {
     const type = withoutParameters(clause).trim();
     return type === '*/*' || served.includes(type);

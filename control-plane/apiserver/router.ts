@@ -34,7 +34,8 @@ const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
  * Throws `UnreadablePath` for `watch` and `proxy` of nothing. `query` decides between list and watch and, through a field selector on `metadata.name`, gives lists a name.
  */
 export function route(method: string, path: string, query: URLSearchParams): Route {
-  const segments = path.split('/').filter((_, i) => i > 0);
+  const segments = path.split('/');
+  segments.shift();
   if (segments.at(-1) === '') segments.pop();
   const nonResource = (): Route => ({
     attributes: {
@@ -83,7 +84,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
       parts = parts.slice(2);
     }
   }
-  const [resource = '', name = '', subresource = '', ...rest] = parts;
+  const [resource = '', name = '', subresource = ''] = parts;
 
   let selectedName = name;
   if (name === '') {
@@ -93,23 +94,23 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
       selectedName = nameOf(query.get('fieldSelector')) ?? '';
     }
   }
-  return {
-    attributes: {
-      verb,
-      isResourceRequest: true,
-      path: decodeSegment(path),
-      group,
-      version,
-      resource,
-      subresource,
-      namespace,
-      name: selectedName,
-      ...(query.get('labelSelector') ? { labelSelector: query.get('labelSelector') as string } : {}),
-      ...(query.get('fieldSelector') ? { fieldSelector: query.get('fieldSelector') as string } : {}),
-    },
-    rest: rest.length > 0 ? `/${rest.join('/')}` : path.endsWith('/') && subresource !== '' ? '/' : '',
-    namespaceMissing,
+  const attributes: { -readonly [K in keyof RequestAttributes]: RequestAttributes[K] } = {
+    verb,
+    isResourceRequest: true,
+    path: decodeSegment(path),
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name: selectedName,
   };
+  const labelSelector = query.get('labelSelector');
+  const fieldSelector = query.get('fieldSelector');
+  if (labelSelector) attributes.labelSelector = labelSelector;
+  if (fieldSelector) attributes.fieldSelector = fieldSelector;
+  const rest = parts.length > 3 ? `/${parts.slice(3).join('/')}` : path.endsWith('/') && subresource !== '' ? '/' : '';
+  return { attributes, rest, namespaceMissing };
 }
 
 /** Whether every `%` of a path stands before two hexadecimal digits; a path without that is none (RFC 3986). */
@@ -129,6 +130,7 @@ function nameOf(fieldSelector: string | null): string | undefined {
 
 /** What a path's segment says; itself where its bytes are no UTF-8. */
 export function decodeSegment(segment: string): string {
+  if (!segment.includes('%')) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {

@@ -129,6 +129,7 @@ export class ApiServer {
   readonly engine: Engine;
   readonly schema: SchemaSet;
   readonly #options: ApiServerOptions;
+  readonly #authenticated = new WeakMap<UserInfo, UserInfo>();
   #shuttingDown = false;
 
   constructor(options: ApiServerOptions) {
@@ -195,7 +196,7 @@ export class ApiServer {
   /** Answers a request; never throws: what goes wrong is a Status. */
   async handle(request: ApiRequest): Promise<ApiResponse> {
     if (!isWellEscaped(request.path)) return textResponse(400, '400 Bad Request');
-    const query = new URLSearchParams(request.query);
+    const query = request.query === '' ? NO_QUERY : new URLSearchParams(request.query);
     const form =
       negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ??
       PLAIN_JSON;
@@ -207,7 +208,7 @@ export class ApiServer {
       const routed = route(request.method, request.path, query);
       let authenticated: UserInfo;
       try {
-        authenticated = await this.#authenticate(request);
+        authenticated = await this.authenticate(request);
       } catch (error) {
         this.#auditUnauthenticated(error, request, routed, warnings);
         throw error;
@@ -237,7 +238,8 @@ export class ApiServer {
         );
         const response = await this.#audited(ctx, request, authenticated, async () => {
           if (refusal !== undefined) throw refusal;
-          admitted = await this.#admit(ctx, routed, query, longRunning);
+          const turn = this.#admit(ctx, routed, query, longRunning);
+          admitted = turn instanceof Promise ? await turn : turn;
           if (admitted) headers = flowHeaders(admitted);
           await this.#authorize(ctx);
           return this.#dispatch(ctx, request, routed, query, form);
@@ -284,12 +286,12 @@ export class ApiServer {
   }
 
   /** Waits for the request's turn. A watch has one only until it stands. */
-  async #admit(
+  #admit(
     ctx: RequestContext,
     { attributes }: Route,
     query: URLSearchParams,
     longRunning: boolean,
-  ): Promise<Admitted | undefined> {
+  ): Promise<Admitted> | Admitted | undefined {
     const { fairness } = this.#options;
     if (!fairness || (longRunning && attributes.verb !== 'watch')) return undefined;
     const { caches, kinds } = this.engine;
@@ -376,12 +378,21 @@ export class ApiServer {
     audit({ timeMs, ctx, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
   }
 
-  async #authenticate(request: ApiRequest): Promise<UserInfo> {
+  /** Who sent a request, whoever they act as. Throws `ApiError` 401 for credentials that are wrong. */
+  async authenticate(request: ApiRequest): Promise<UserInfo> {
     for (const authenticator of this.#options.authenticators) {
-      const known = await authenticator.authenticate(request);
-      if (known) return withGroup(known, 'system:authenticated');
+      const answer = authenticator.authenticate(request);
+      const known = answer instanceof Promise ? await answer : answer;
+      if (known) return this.#withGroup(known);
     }
     return ANONYMOUS;
+  }
+
+  /** The same user for the same answer: authenticators remember whom they know. */
+  #withGroup(user: UserInfo): UserInfo {
+    let known = this.#authenticated.get(user);
+    if (!known) this.#authenticated.set(user, (known = withGroup(user, 'system:authenticated')));
+    return known;
   }
 
   #context(
@@ -438,6 +449,9 @@ export class ApiServer {
     return handleResource(this.engine, ctx, request, routed, query, form.pretty);
   }
 }
+
+/** Of a request without parameters; nobody adds any. */
+const NO_QUERY = new URLSearchParams();
 
 const NOBODY: UserInfo = Object.freeze({ name: '', groups: Object.freeze([]), extra: Object.freeze({}) });
 

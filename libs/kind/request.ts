@@ -110,21 +110,31 @@ export function parseCause(baggage: string | undefined): Cause | undefined {
 }
 
 export function newWarnings(): Warnings {
-  const all: string[] = [];
-  return {
-    add(text) {
-      if (!all.includes(text)) all.push(text);
-    },
-    all,
-  };
+  return new Collected();
+}
+
+class Collected implements Warnings {
+  readonly all: string[] = [];
+
+  add(text: string): void {
+    if (!this.all.includes(text)) this.all.push(text);
+  }
 }
 
 export function newAuditAnnotations(): AuditAnnotations {
-  const all: Record<string, string> = Object.create(null);
-  return {
-    set(key, value) {
-      all[key] = value;
-    },
-    all,
-  };
+  return new Annotations();
+}
+
+/** Most requests get none: an object for them is made with the first. */
+class Annotations implements AuditAnnotations {
+  #all: Map<string, string> | undefined;
+
+  set(key: string, value: string): void {
+    this.#all ??= new Map();
+    this.#all.set(key, value);
+  }
+
+  get all(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#all ?? []);
+  }
 }

@@ -94,7 +94,15 @@ interface Claim {
   readonly extra: Readonly<Record<string, readonly string[]>>;
 }
 
+const IMPERSONATE = 'impersonate-';
+
+function claimsAnything(headers: ApiRequest['headers']): boolean {
+  for (const name in headers) if (name.startsWith(IMPERSONATE)) return true;
+  return false;
+}
+
 function claimOf({ headers }: ApiRequest): Claim | undefined {
+  if (!claimsAnything(headers)) return undefined;
   const list = (name: string) => {
     const value = headers[name];
     return value === undefined ? [] : typeof value === 'string' ? [value] : [...value];

@@ -27,7 +27,8 @@ export async function authorizeInTurn(
 ): Promise<Verdict> {
   const reasons: string[] = [];
   for (const authorizer of authorizers) {
-    const verdict = await authorizer.authorize(user, attributes);
+    const answer = authorizer.authorize(user, attributes);
+    const verdict = answer instanceof Promise ? await answer : answer;
     if (verdict.decision === 'allow') return verdict;
     if (verdict.reason) reasons.push(verdict.reason);
     if (verdict.decision === 'deny') return { ...verdict, reason: reasons.join(', ') };

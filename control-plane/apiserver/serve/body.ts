@@ -9,21 +9,28 @@ export class BodyIncompleteError extends Error {}
 /** Reads a body as a whole. `declared`: the Content-Length, if the client gave one. Throws the errors above. */
 export function readBody(incoming: Readable, bytesMax: number, declared: string | undefined): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
+    if (declared !== undefined && Number(declared) > bytesMax) return reject(new BodyTooLargeError());
     const chunks: Uint8Array[] = [];
     let length = 0;
+    let over = false;
+    // Listeners stay: they go with the request, and taking them off costs more than reading most bodies.
     const end = (error?: Error) => {
-      incoming.off('data', take).off('end', finish).off('close', incomplete).off('error', incomplete);
+      if (over) return;
+      over = true;
       if (error) reject(error);
       else resolve(chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, length));
     };
-    const take = (chunk: Uint8Array) => {
+    const incomplete = () => {
+      if (!over) end(new BodyIncompleteError());
+    };
+    incoming.on('data', (chunk: Uint8Array) => {
+      if (over) return;
       length += chunk.length;
       if (length > bytesMax) end(new BodyTooLargeError());
       else chunks.push(chunk);
-    };
-    const finish = () => end();
-    const incomplete = () => end(new BodyIncompleteError());
-    if (declared !== undefined && Number(declared) > bytesMax) return end(new BodyTooLargeError());
-    incoming.on('data', take).on('end', finish).on('close', incomplete).on('error', incomplete);
+    });
+    incoming.on('end', () => end());
+    incoming.on('close', incomplete);
+    incoming.on('error', incomplete);
   });
 }
