@@ -25,6 +25,11 @@ export interface ClusterOptions {
   readonly seed?: string | number;
   /** `virtual` (default): time stands still but for `advance` and `until`. `real`: the machine's. */
   readonly time?: 'virtual' | 'real';
+  /**
+   * Whether nodes renew their leases every 10 s of virtual time, and whatever else is repeated is repeated each time, also
+   * while all is well and nothing happens. Default: no; then an hour in which nothing happens costs next to nothing.
+   */
+  readonly everyHeartbeat?: boolean;
   /** Where a virtual cluster's time begins, in milliseconds since 1970. Default 2026-01-01. */
   readonly startMs?: number;
   readonly log?: Logger;

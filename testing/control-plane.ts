@@ -57,8 +57,16 @@ export class SimulatedControlPlane {
     this.#tokens = new HeldTokens(options.keys);
   }
 
+  get ways(): FaultyWays {
+    return this.#options.ways;
+  }
+
   get authority(): Issuer {
     return this.#authority as Issuer;
+  }
+
+  get running(): boolean {
+    return this.#server !== undefined;
   }
 
   /** Throws `TransportError` while the server is down. */
@@ -72,6 +80,14 @@ export class SimulatedControlPlane {
     this.#known.set(own, user);
     return this.handle(own);
   }
+
+  /** The name of who sent a request, or acts as. */
+  readonly whoIs = async (request: ApiRequest): Promise<string> => {
+    const claimed = request.headers['impersonate-user'];
+    return typeof claimed === 'string' && claimed !== ''
+      ? claimed
+      : (await this.#running().authenticate(request)).name;
+  };
 
   async start(): Promise<void> {
     const { clock, random, keys, log, store, connector, readOnly, audit, authorityMs } = this.#options;

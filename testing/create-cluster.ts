@@ -43,6 +43,7 @@ import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import { NodeClock } from './nodes/node-clock.ts';
 import { mustBeNodeSpec } from './nodes/node-spec.ts';
 import { SimulatedWebhooks } from './nodes/webhooks.ts';
+import { Quiet } from './quiet.ts';
 import type { NodeGroup, NodeSpec } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
 import { lmdbFolderOf, openLmdb } from './store-choice.ts';
@@ -59,6 +60,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'seed',
   'time',
   'startMs',
+  'everyHeartbeat',
   'log',
   'store',
   'nodes',
@@ -71,6 +73,8 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'images',
 ]);
 const APPLY_WITHIN = '30s';
+/** Heartbeats, and records of what happens: their writes are no news to those who look now and then. */
+const UNSTIRRING = /^\/registry\/[^/]+\/(?:leases|nodes|events)\//;
 
 /**
  * A whole cluster as a value in this process: API server, store, controllers, scheduler and nodes, in virtual time,
@@ -117,6 +121,7 @@ class SimulatedCluster implements Cluster {
   readonly #memory: MemoryStore | undefined;
   readonly #lmdbFolder: string | undefined;
   readonly #store: FaultyStore;
+  readonly #requests: ApiFaults;
   readonly #recorder: HistoryRecorder;
   readonly #time: ClusterTime;
   readonly #webhooks = new SimulatedWebhooks(() => this.#machines?.network);
@@ -130,6 +135,7 @@ class SimulatedCluster implements Cluster {
   readonly #images = new SimulatedImages();
   #connector: Promise<SimulatedConnector> | undefined;
   readonly #clocks = new Map<string, NodeClock>();
+  readonly #quiet: Quiet;
   readonly #authorityMs: number;
   #simulated: NodeGroup | undefined;
   #makeNodes: (() => NodeGroup) | undefined;
@@ -161,9 +167,14 @@ class SimulatedCluster implements Cluster {
     this.#clusterCidrs =
       options.clusterCidrs ?? from?.clusterCidrs ?? (hasNodes ? podNetworks(this.#nodeSpecs.length) : undefined);
     const virtual = options.time !== 'real';
+    this.#quiet = new Quiet(
+      () => this.clock.monotonic(),
+      () => this.#isTroubled(),
+    );
     const shuffle = hooks.shuffleTimers ? this.#random.fork('timers') : undefined;
     const started = startMs === undefined ? {} : { startMs };
-    this.clock = virtual ? new VirtualClock({ turn, shuffle, ...started }) : new RealClock();
+    const isWell = options.everyHeartbeat || shuffle ? undefined : () => this.#quiet.isWell();
+    this.clock = virtual ? new VirtualClock({ turn, shuffle, isWell, ...started }) : new RealClock();
     this.#recorder = new HistoryRecorder(this.seed, this.clock);
     if (!virtual) this.#recorder.markUnrepeatable('the cluster runs on real time');
     this.#authorityMs = from?.authorityMs ?? this.clock.now();
@@ -175,6 +186,7 @@ class SimulatedCluster implements Cluster {
     else if (from) throw new ClusterUsageError('what goes on from a snapshot is in memory; leave out store, or from');
     else this.#recorder.markUnrepeatable('the store is LMDB');
     const requests = new ApiFaults(this.clock, this.#random.fork('faults'));
+    this.#requests = requests;
     const ways = new FaultyWays(requests);
     this.#store = new FaultyStore(this.#memory, () => requests.count('disk-full'));
     // Components of a restored cluster start when time passes: until then there is nothing that they could have done. Those of
@@ -233,6 +245,7 @@ class SimulatedCluster implements Cluster {
       events: (batch) => {
         for (const event of batch) {
           this.#recorder.write(event, this.clock.now());
+          if (this.clock instanceof VirtualClock && !UNSTIRRING.test(event.key)) this.clock.stir();
           this.#hooks.wrote?.(event, this.clock.now());
         }
       },
@@ -567,6 +580,13 @@ class SimulatedCluster implements Cluster {
     if (this.clock instanceof VirtualClock) await this.clock.settle();
   }
 
+  /** Whether something is wrong that a test has made so. */
+  #isTroubled(): boolean {
+    if (this.#requests.any || this.#store.full || !this.#plane.running) return true;
+    for (const clock of this.#clocks.values()) if (clock.paused || clock.skewMs !== 0) return true;
+    return this.#simulated?.nodes.some((node) => !node.isWhole) ?? false;
+  }
+
   #gates(otherwise: boolean) {
     return gatesOf(this.#options.featureGates ?? {}, otherwise);
   }
@@ -585,10 +605,14 @@ class SimulatedCluster implements Cluster {
   }
 
   async #open(): Promise<Endpoint> {
-    const { openEndpoint } = await import('./endpoint.ts');
+    const [{ openEndpoint }, { faultyEndpoint }] = await Promise.all([
+      import('./endpoint.ts'),
+      import('./faults/faulty-endpoint.ts'),
+    ]);
+    const { handle, whoIs, ways } = this.#plane;
     await this.#time.begin();
     return openEndpoint({
-      handle: this.#plane.handle,
+      handle: faultyEndpoint({ handle, whoIs, ways, clock: new RealClock() }),
       authority: this.#plane.authority,
       issue: (purpose, commonName, organizations, ips) =>
         this.#plane.issue({ commonName, organizations }, `${purpose} auth`, ips),

@@ -22,6 +22,6 @@ export function durationMs(duration: Duration): number {
  * How long watches last in a cluster that is one process: no way there dies unseen, and renewing them would be most of what
  * a quiet day costs.
  */
-export const WATCH_SECONDS = 86_400;
-/** How often those who watch are told that nothing has happened. */
-export const BOOKMARK_MS = 3_600_000;
+export const WATCH_SECONDS = 30 * 86_400;
+/** How often those who watch are told that nothing has happened: before their watch ends. */
+export const BOOKMARK_MS = WATCH_SECONDS * 1000;

@@ -47,11 +47,13 @@ export interface TimerOptions {
 }
 
 /**
- * `beat`: a sign of life that others wait for, as the renewal of a lease; where it was passed over, it runs at the last
- * instant at which it would have been due before anything else happens. `check`: a look at whether there is something to
- * do, by who remembers no time of its last look; it comes next when something has happened.
+ * - `beat`: a sign of life that others wait for, as the renewal of a lease; where it was passed over, it runs at the last
+ *   instant at which it would have been due before something happens.
+ * - `check`: a look at whether there is something to do, by who remembers no time of its last look; it comes next after
+ *   something has happened.
+ * - `aside`: a deadline that is kept, but nothing that other upkeep has to do with, as the end of old records.
  */
-export type Upkeep = 'beat' | 'check';
+export type Upkeep = 'beat' | 'check' | 'aside';
 
 export interface Timer {
   /** Idempotent; a timer that has run is cancelled already. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock, Timer, Upkeep } from './clock.ts';
 import { turn } from './node/turn.ts';
+import { SeededRandom } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 const HOUR = 3_600_000;
@@ -97,7 +98,49 @@ test('upkeep: what stirs wakes all of it', async () => {
   finds = 1;
   await clock.advance(HOUR);
   assert.deepEqual(checks, [60, 120]);
-  assert.deepEqual(beats, [10, 60, 70, 120, 3600]);
+  // The check at 60 s woke them; the one at 120 s found nothing.
+  assert.deepEqual(beats, [10, 60, 70, 3600]);
+});
+
+test('upkeep: beats that a check was let run before are there when something happens right after it', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const beats = repeat(clock, 10_000, 'beat');
+  clock.setTimer(() => {}, 104_000, { upkeep: 'check' });
+  const seen: number[] = [];
+  clock.setTimer(() => seen.push(beats.at(-1) as number), 107_000);
+  await clock.advance(HOUR);
+  assert.deepEqual(seen, [104]);
+});
+
+test('upkeep: what is aside keeps its instant, wakes nobody and waits for nobody', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const beats = repeat(clock, 10_000, 'beat');
+  const aside: number[] = [];
+  clock.setTimer(() => aside.push(clock.monotonic()), 55_500, { upkeep: 'aside' });
+  await clock.advance(HOUR);
+  assert.deepEqual(aside, [55_500]);
+  assert.deepEqual(beats, [10, 3600]);
+});
+
+test('upkeep: a beat is never older than its period when something happens, and at the end', async () => {
+  const beatMs = 10_000;
+  for (let seed = 1; seed <= 50; seed++) {
+    const random = new SeededRandom(`upkeep ${seed}`);
+    const clock = new VirtualClock({ turn, isWell: () => true });
+    const beats = repeat(clock, beatMs, 'beat');
+    const ageMs = () => clock.monotonic() - (beats.at(-1) ?? 0) * 1000;
+    const stirring = () => {
+      if (random.next() < 0.1) clock.stir();
+    };
+    for (let i = 0; i < 3; i++) repeat(clock, 5_000 + random.int(100_000), 'check', stirring);
+    const ages: number[] = [];
+    for (let i = 0; i < 20; i++) clock.setTimer(() => ages.push(ageMs()), random.int(HOUR));
+    for (let i = 0; i < 5; i++) clock.setTimer(stirring, random.int(HOUR), { upkeep: 'aside' });
+    await clock.advance(HOUR);
+    ages.push(ageMs());
+    assert.ok(Math.max(...ages) <= beatMs, `seed ${seed}: ${Math.max(...ages)} ms`);
+    assert.ok(beats.length < 200, `seed ${seed}: ${beats.length} beats of 360`);
+  }
 });
 
 test('upkeep: what was passed over can be cancelled as ever', async () => {

@@ -69,8 +69,9 @@ const FIRST = -1;
  *
  * **Upkeep** is passed over while all `isWell` and nothing happens. Something happens when an `advance` begins, when an
  * ordinary timer runs that was set for a later instant, and when `stir` says so. Whatever happens, each piece of upkeep
- * then runs at its own instant at least once; what ran since may be passed over, up to the next timer that may not: beats
- * run at their last instants before that, or before the end of `advance`, and checks stay in step and come after it.
+ * then runs at its own instant at least once; what ran since may be passed over. Before the next thing that happens, and
+ * before the end of `advance`, beats run at the last instants at which they would have been due; checks stay in step and
+ * come after it. Should a piece of upkeep `stir`, the beats that were passed over run before time moves on.
  *
  *     clock.setTimer(again, 10_000, { upkeep: 'beat' });   // sets itself anew each time
  *     await clock.advance(86_400_000);                     // runs twice: after 10 s, and at the day's last 10 s
@@ -94,6 +95,8 @@ export class VirtualClock implements Clock {
   readonly #isWell: (() => boolean) | undefined;
   /** How many instants there were at which something happened. */
   #happened = 0;
+  /** Beats that were passed over, and wait for what happens next. */
+  readonly #overslept = new Set<Entry>();
   #stirred = false;
 
   constructor(options: VirtualClockOptions) {
@@ -205,10 +208,11 @@ export class VirtualClock implements Clock {
       for (;;) {
         if (until?.()) return false;
         const next = this.#next();
-        if (next === undefined || next.at > end) break;
-        if (next.at > this.#nowMs) {
+        if (next === undefined || next.at > this.#nowMs) {
+          if (this.#stirred && this.#wakeOverslept(this.#nowMs)) continue;
           this.#leaveInstant();
-          if (this.#isWell && this.#passUpkeep(end)) continue;
+          if (this.#passUpkeep(end)) continue;
+          if (next === undefined || next.at > end) break;
         }
         this.#nowMs = Math.max(this.#nowMs, next.at);
         // Everything due at this instant runs before others get a look, except what it sets anew.
@@ -255,27 +259,53 @@ export class VirtualClock implements Clock {
     this.#stirred = false;
   }
 
-  /** Moves upkeep that has nothing to do towards the next timer that may not be passed over. False where there is none. */
+  /** Something happens at `atMs`, with beats passed over that are due only after it: they run now. True if there are any. */
+  #wakeOverslept(atMs: number): boolean {
+    if (this.#overslept.size === 0) return false;
+    const late = [...this.#overslept].filter(({ run, due, at }) => run !== undefined && !due && at > atMs);
+    this.#overslept.clear();
+    for (const entry of late) {
+      entry.at = this.#nowMs;
+      entry.rank = FIRST;
+      entry.due = true;
+    }
+    if (late.length > 0) this.#sweep();
+    return late.length > 0;
+  }
+
+  /** Moves upkeep that has nothing to do towards the next timer that may not be passed over. False where none was moved. */
   #passUpkeep(end: number): boolean {
     const passed: Entry[] = [];
     let next = this.#next();
-    while (next && next.at <= end && next.upkeep && !next.due && next.happened === this.#happened) {
-      if (passed.length === 0 && !this.#isWell?.()) return false;
+    let isWell = true;
+    while (next && next.at <= end && this.#mayPass(next)) {
+      isWell = passed.length > 0 || this.#isWell?.() === true;
+      if (!isWell) break;
       this.#pop();
       passed.push(next);
       next = this.#next();
     }
-    const stop = Math.min(end, next?.at ?? end);
+    if (next && next.at > end) next = undefined;
+    const stop = next?.at ?? end;
+    const happens = !isWell || next?.upkeep === undefined;
     for (const entry of passed) {
       const periods = Math.floor((stop - entry.at) / entry.delayMs);
-      if (entry.upkeep === 'beat') {
+      if (entry.upkeep === 'beat' && happens) {
         entry.at += periods * entry.delayMs;
         entry.rank = FIRST;
         entry.due = true;
-      } else entry.at += (periods + 1) * entry.delayMs;
+      } else {
+        entry.at += (periods + 1) * entry.delayMs;
+        if (entry.upkeep === 'beat') this.#overslept.add(entry);
+      }
       this.#push(entry);
     }
-    return passed.length > 0;
+    const woken = happens && this.#wakeOverslept(stop);
+    return woken || passed.length > 0;
+  }
+
+  #mayPass({ upkeep, due, happened }: Entry): boolean {
+    return upkeep !== undefined && upkeep !== 'aside' && !due && happened === this.#happened;
   }
 
   /** Deadlines are set and cancelled far more often than they fall due: what is cancelled must not pile up. */

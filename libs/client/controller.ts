@@ -1,6 +1,6 @@
 import { withTimeout } from '../base/clock.ts';
 import { groupResourceName } from '../kind/client.ts';
-import type { ControllerEnvironment, PlannedAction, Reconciler, Written } from '../kind/reconciler.ts';
+import type { ControllerEnvironment, Plan, PlannedAction, Reconciler, Written } from '../kind/reconciler.ts';
 import { hasCause, isConflict } from '../machinery/errors.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
@@ -89,10 +89,12 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
 
   async #run(): Promise<void> {
     const { watches, concurrency = CONCURRENCY } = this.#reconciler;
-    for (const { ref, keys, delayMs = 0 } of watches) {
+    for (const watching of watches) {
+      const { ref, keys, delayMs = 0 } = watching;
       const add = (key: string) => (delayMs > 0 ? this.#queue.addAfter(key, delayMs) : this.#queue.add(key));
       this.#handlers.push(
         this.#env.informers.informer(ref).on((object, previous) => {
+          if (object && previous && watching.matters && !watching.matters(object, previous)) return;
           if (object) for (const key of keys(object, this.#env)) add(key);
           if (previous) for (const key of keys(previous, this.#env)) add(key);
         }),
@@ -110,10 +112,11 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   async #work(): Promise<void> {
     for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
       try {
-        const againAfterMs = await this.#reconcile(key);
+        const again = await this.#reconcile(key);
         this.#counts.reconciled++;
         this.#queue.forget(key);
-        if (againAfterMs !== undefined) this.#queue.addAfter(key, againAfterMs);
+        if (again?.againAfterMs !== undefined)
+          this.#queue.addAfter(key, again.againAfterMs, again.againIsUpkeep ? 'check' : undefined);
       } catch (error) {
         if (!this.#stopped.signal.aborted) this.#failed(key, error);
       } finally {
@@ -138,15 +141,15 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     this.#env.log[level]('reconciling failed', { controller: this.name, key, error, retryAfterMs });
   }
 
-  /** One turn of a key; gives when to look again, if the plan says so. */
-  async #reconcile(key: string): Promise<number | undefined> {
+  /** One turn of a key; gives its plan, which may say when to look again. */
+  async #reconcile(key: string): Promise<Plan<Action> | undefined> {
     await this.#seenOwnWrites(key);
     const observed = await this.#reconciler.observe(this.#env, key);
     if (observed === undefined) return undefined;
-    const { actions, againAfterMs } = this.#reconciler.plan(observed, this.#env.clock.now());
+    const plan = this.#reconciler.plan(observed, this.#env.clock.now());
     const written: Written[] = [];
     try {
-      for (const action of actions) {
+      for (const action of plan.actions) {
         this.#stopped.signal.throwIfAborted();
         const client = this.#env.client.because({ component: this.name, step: action.reason, object: key });
         written.push(...((await this.#reconciler.apply({ ...this.#env, client }, action, observed)) ?? []));
@@ -155,7 +158,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     } finally {
       if (written.length > 0) this.#written.set(key, written);
     }
-    return againAfterMs;
+    return plan;
   }
 
   async #seenOwnWrites(key: string): Promise<void> {

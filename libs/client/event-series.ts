@@ -113,10 +113,12 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
     const { resourceVersion: _version, ...regarding } = about;
     const id = JSON.stringify([type, action, reason, regarding]);
     const known = this.#series.get(id);
-    if (known) {
+    if (known && nowMs - known.lastMs >= FINISHED_MS) this.#end(id, known);
+    else if (known) {
       known.count++;
       known.lastMs = nowMs;
-      if (known.count > 2) return;
+      // Nobody is told of these one by one, but once in a while.
+      if (known.count > 2) return this.#sweepLater();
       try {
         return await this.#writeSeries(known);
       } catch (error) {
@@ -166,23 +168,34 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
       if (this.#series.size <= REMEMBERED_MAX) break;
       this.#series.delete(oldest);
     }
-    this.#timer ??= this.#options.clock.setTimer(() => this.#sweep(), FINISHED_MS);
   }
 
-  /** Ends series that are over, and writes anew those that go on. */
+  #end(id: string, series: Series): void {
+    this.#series.delete(id);
+    if (isUnwritten(series)) this.#queue.offer(series);
+  }
+
+  /** Ends series that are over, and writes anew those that go on. Comes again while some is not written. */
   #sweep(): void {
     this.#timer = undefined;
     const nowMs = this.#options.clock.now();
+    let waiting = false;
     for (const [id, series] of this.#series) {
-      const over = nowMs - series.lastMs >= FINISHED_MS;
-      if (over) this.#series.delete(id);
-      const unwritten = series.count > 2 && series.lastMs > series.writtenMs;
-      if (unwritten && (over || nowMs - series.writtenMs >= REFRESH_MS)) this.#queue.offer(series);
+      if (nowMs - series.lastMs >= FINISHED_MS) this.#end(id, series);
+      else if (!isUnwritten(series)) continue;
+      else if (nowMs - series.writtenMs >= REFRESH_MS) this.#queue.offer(series);
+      else waiting = true;
     }
     if (this.#queue.length > 0) this.#working ??= this.#work();
-    if (this.#series.size > 0) this.#timer = this.#options.clock.setTimer(() => this.#sweep(), FINISHED_MS);
+    if (waiting) this.#sweepLater();
+  }
+
+  #sweepLater(): void {
+    this.#timer ??= this.#options.clock.setTimer(() => this.#sweep(), FINISHED_MS);
   }
 }
+
+const isUnwritten = ({ count, lastMs, writtenMs }: Series): boolean => count > 2 && lastMs > writtenMs;
 
 function cut(note: string): string {
   if (note.length * 3 <= NOTE_BYTES_MAX) return note;

@@ -1,5 +1,5 @@
 import { backoffMs } from '../base/backoff.ts';
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock, Timer, Upkeep } from '../base/clock.ts';
 import type { QueueObserver } from '../kind/reconciler.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -10,6 +10,11 @@ export interface WorkQueueOptions {
   /** How fast all failing keys together come back; default upstream's, 10 a second after 100 at once. */
   readonly rate?: { readonly perSecond: number; readonly burst: number };
   readonly observer?: QueueObserver | undefined;
+}
+
+interface Delayed {
+  readonly dueMs: number;
+  readonly timer: Timer;
 }
 
 const BACKOFF = { firstMs: 5, maxMs: 1_000_000 } as const;
@@ -36,7 +41,9 @@ export class WorkQueue {
   readonly #working = new Set<string>();
   /** Added while worked on. */
   readonly #again = new Set<string>();
-  readonly #delayed = new Map<string, { readonly dueMs: number; readonly timer: Timer }>();
+  readonly #delayed = new Map<string, Delayed>();
+  /** Apart from those that must come in time: a virtual clock may pass these over. */
+  readonly #upkeep = new Map<string, Delayed>();
   readonly #failures = new Map<string, number>();
   #takers: ((key: string | undefined) => void)[] = [];
   #closed = false;
@@ -77,19 +84,22 @@ export class WorkQueue {
     }
   }
 
-  /** Adds the key after a while; of several such wishes the earliest counts. */
-  addAfter(key: string, delayMs: number): void {
+  /** Adds the key after a while; of several such wishes the earliest counts. `upkeep`: what the look is for the clock. */
+  addAfter(key: string, delayMs: number, upkeep?: Upkeep): void {
     if (this.#closed) return;
     if (delayMs <= 0) return this.add(key);
-    const dueMs = this.#clock.monotonic() + delayMs;
-    const known = this.#delayed.get(key);
-    if (known && known.dueMs <= dueMs) return;
+    const nowMs = this.#clock.monotonic();
+    const dueMs = nowMs + delayMs;
+    const delayed = upkeep ? this.#upkeep : this.#delayed;
+    const known = delayed.get(key);
+    // One that should have come already was passed over, and comes who knows when.
+    if (known && known.dueMs <= dueMs && known.dueMs >= nowMs) return;
     known?.timer.cancel();
-    const timer = this.#clock.setTimer(() => {
-      this.#delayed.delete(key);
+    const run = () => {
+      delayed.delete(key);
       this.add(key);
-    }, delayMs);
-    this.#delayed.set(key, { dueMs, timer });
+    };
+    delayed.set(key, { dueMs, timer: this.#clock.setTimer(run, delayMs, { upkeep }) });
   }
 
   /** Adds the key after a delay that grows with its failures, and with those of all. Gives the delay. */
@@ -144,8 +154,10 @@ export class WorkQueue {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { timer } of this.#delayed.values()) timer.cancel();
-    this.#delayed.clear();
+    for (const delayed of [this.#delayed, this.#upkeep]) {
+      for (const { timer } of delayed.values()) timer.cancel();
+      delayed.clear();
+    }
     this.#waiting.clear();
     this.#again.clear();
     for (const taker of this.#takers) taker(undefined);

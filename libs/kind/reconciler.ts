@@ -49,6 +49,8 @@ export interface Plan<Action extends PlannedAction> {
   readonly actions: readonly Action[];
   /** Look again after this long, though nothing has changed. */
   readonly againAfterMs?: number;
+  /** Looking again only makes sure: while all is well it finds nothing to do. */
+  readonly againIsUpkeep?: boolean;
 }
 
 export interface Watching {
@@ -57,14 +59,22 @@ export interface Watching {
   keys(object: Live<ApiObject>, env: ControllerEnvironment): readonly string[];
   /** Changes come in bursts: look only so long after the first of them. Default 0. */
   readonly delayMs?: number;
+  /** Whether an update changes something that counts here; others are passed over. Default: all do. */
+  matters?(object: Live<ApiObject>, previous: Live<ApiObject>): boolean;
 }
 
 export function watching<T extends ApiObject>(
   ref: ResourceRef<T>,
   keys: (object: Live<T>, env: ControllerEnvironment) => readonly string[],
   delayMs = 0,
+  matters?: (object: Live<T>, previous: Live<T>) => boolean,
 ): Watching {
-  return { ref, keys: keys as unknown as Watching['keys'], delayMs };
+  return {
+    ref,
+    keys: keys as unknown as Watching['keys'],
+    delayMs,
+    ...(matters && { matters: matters as unknown as NonNullable<Watching['matters']> }),
+  };
 }
 
 export interface Written {

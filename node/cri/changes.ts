@@ -149,9 +149,13 @@ export class ChangeSource {
     this.#options = options;
   }
 
-  /** `monotonic` of the last listing that was complete; undefined before the first. A runtime that hangs shows here. */
-  get lastListedMs(): number | undefined {
-    return this.#lastListedMs;
+  /**
+   * `monotonic` since when the runtime owes a listing: now, where none is asked for; undefined before the first. A runtime
+   * that hangs shows here.
+   */
+  get listedMs(): number | undefined {
+    const isOwed = this.#failing || this.#listing !== undefined;
+    return isOwed || this.#lastListedMs === undefined ? this.#lastListedMs : this.#options.clock.monotonic();
   }
 
   get hasEvents(): boolean {
@@ -197,7 +201,7 @@ export class ChangeSource {
     const { clock, relistMs = 1_000, relistWithEventsMs = 60_000 } = this.#options;
     this.#timer?.cancel();
     const delayMs = this.#failing ? RETRY_MS : this.#hasEvents ? relistWithEventsMs : relistMs;
-    this.#timer = clock.setTimer(() => this.poke(), delayMs);
+    this.#timer = clock.setTimer(() => this.poke(), delayMs, { upkeep: this.#failing ? undefined : 'check' });
   }
 
   async #list(): Promise<void> {

@@ -41,6 +41,11 @@ export class Link {
     this.#life++;
   }
 
+  /** Requests get through it as if it were not there. */
+  get isWhole(): boolean {
+    return !this.cut && this.loss === 0 && this.delayMs === 0 && !this.clock.paused;
+  }
+
   isOver(life: number): boolean {
     return life !== this.#life;
   }
@@ -59,7 +64,7 @@ class LinkTransport implements Transport {
 
   async request(request: TransportRequest): Promise<TransportResponse> {
     const link = this.#link;
-    if (isWhole(link) && !link.isOver(this.#life)) return this.#inner.request(request);
+    if (link.isWhole && !link.isOver(this.#life)) return this.#inner.request(request);
     await this.#cross(request, false);
     const answer = await this.#inner.request(request);
     await this.#cross(request, true);
@@ -92,5 +97,3 @@ class LinkTransport implements Transport {
     }
   }
 }
-
-const isWhole = ({ cut, loss, delayMs, clock }: Link): boolean => !cut && loss === 0 && delayMs === 0 && !clock.paused;

@@ -179,6 +179,11 @@ export class SimulatedNode {
     return this.unreachable ? undefined : this.#cri;
   }
 
+  /** Whether nothing is wrong with it that a test has made so. */
+  get isWhole(): boolean {
+    return !this.#crashed && !this.#partitioned && this.link.isWhole && this.clock.skewMs === 0;
+  }
+
   /** Whether nobody reaches it. */
   get unreachable(): boolean {
     return this.#partitioned || this.state !== 'running';

@@ -34,7 +34,9 @@ export class Expirer {
     if (next === undefined || next >= this.#dueMs) return;
     this.#timer?.cancel();
     this.#dueMs = next;
-    this.#timer = this.#clock.setTimer(() => void this.#run(), Math.max(STEP_MS, next - this.#clock.now()));
+    const delayMs = Math.max(STEP_MS, next - this.#clock.now());
+    // What expires are records: nobody's upkeep has to do with them.
+    this.#timer = this.#clock.setTimer(() => void this.#run(), delayMs, { upkeep: 'aside' });
   }
 
   stop(): void {

@@ -502,7 +502,7 @@ test('a runtime that does not answer is asked again, and seen to have been away'
   const source = new ChangeSource({ client, clock, log: silentLogger, changed: (changes) => told.push(...changes) });
   source.start();
   await clock.advance(10_000);
-  assert.equal(source.lastListedMs, undefined);
+  assert.equal(source.listedMs, undefined);
   down = false;
   await client.runPodSandbox({ config: { metadata: { name: 'a', namespace: 'b', uid: 'c' } } });
   await clock.advance(4000);

@@ -67,12 +67,17 @@ export class Eviction {
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#timer = this.#options.env.clock.setTimer(() => {
-      this.#running = this.#look(false).finally(() => {
-        this.#running = undefined;
-        this.#schedule();
-      });
-    }, LOOK_MS);
+    const isShort = this.#memory.since.size > 0 || this.#memory.conditions.size > 0;
+    this.#timer = this.#options.env.clock.setTimer(
+      () => {
+        this.#running = this.#look(false).finally(() => {
+          this.#running = undefined;
+          this.#schedule();
+        });
+      },
+      LOOK_MS,
+      { upkeep: isShort ? undefined : 'check' },
+    );
   }
 
   async #look(first: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Timer } from '../../../libs/base/clock.ts';
+import type { Timer, Upkeep } from '../../../libs/base/clock.ts';
 import { parsePodLogDirectory } from '../../cri/logs.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import type { PodWorker } from '../pod/worker.ts';
@@ -93,24 +93,23 @@ export class Housekeeping {
 
   #every(what: string, periodMs: number, run: () => Promise<void>): void {
     const { clock, log } = this.#options.env;
-    const again = () => {
-      if (this.#stopped) return;
-      this.#timers.set(
-        what,
-        clock.setTimer(() => {
-          const done: Promise<void> = run()
-            .catch((error: unknown) => {
-              if (!this.#stopped) log.warn('housekeeping failed', { what, error });
-            })
-            .finally(() => {
-              this.#running.delete(done);
-              again();
-            });
-          this.#running.add(done);
-        }, periodMs),
-      );
+    const again = (upkeep: Upkeep | undefined) => {
+      if (!this.#stopped) this.#timers.set(what, clock.setTimer(look, periodMs, { upkeep }));
     };
-    again();
+    const look = () => {
+      let failed = false;
+      const done: Promise<void> = run()
+        .catch((error: unknown) => {
+          failed = true;
+          if (!this.#stopped) log.warn('housekeeping failed', { what, error });
+        })
+        .finally(() => {
+          this.#running.delete(done);
+          again(failed ? undefined : 'check');
+        });
+      this.#running.add(done);
+    };
+    again('check');
   }
 
   async #rotateLogs(): Promise<void> {

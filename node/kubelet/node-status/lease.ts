@@ -35,6 +35,7 @@ export class NodeLease {
     this.#repeated = new Repeated(clock, {
       run: () => this.#renew(),
       delayMs: () => (this.#failures > 0 || !node() ? RETRY_MS : (durationSeconds * 1000) / 4),
+      upkeep: () => (this.#failures > 0 || !node() ? undefined : 'beat'),
     });
   }
 

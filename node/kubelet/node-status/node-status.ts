@@ -47,6 +47,7 @@ export class NodeStatusReporter {
   #reportedMs = Number.NEGATIVE_INFINITY;
   #podCidr = '';
   #ready = false;
+  #failed = false;
   #startedMs = 0;
   readonly #repeated: Repeated;
   readonly #events: NodeEvents;
@@ -63,6 +64,7 @@ export class NodeStatusReporter {
         const starting = !this.#ready && clock.monotonic() - this.#startedMs < STARTING_MS_MAX;
         return starting ? STARTING_MS : config.nodeStatusUpdateFrequencyMs;
       },
+      upkeep: () => (this.#node && this.#ready && !this.#failed ? 'beat' : undefined),
     });
   }
 
@@ -105,6 +107,7 @@ export class NodeStatusReporter {
 
   async #report(): Promise<void> {
     const { log, nodeName } = this.#env;
+    this.#failed = false;
     try {
       const status = await this.#status();
       let made = false;
@@ -121,6 +124,7 @@ export class NodeStatusReporter {
       await this.#tellPodCidr();
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
+      this.#failed = true;
       // Somebody has deleted it: it is made anew.
       if (isNotFound(error)) this.#node = undefined;
       log.warn('the node’s status could not be written', { node: nodeName, error });

@@ -1,10 +1,12 @@
-import type { Clock, Timer } from '../../../libs/base/clock.ts';
+import type { Clock, Timer, Upkeep } from '../../../libs/base/clock.ts';
 
 export interface RepeatedWork {
   /** Deals with its own failures. */
   readonly run: () => Promise<void>;
   /** How long until the next run, asked after each. */
   readonly delayMs: () => number;
+  /** What the next run is, if it changes nothing while all stays as it is. Asked after each. */
+  readonly upkeep?: () => Upkeep | undefined;
 }
 
 /** One piece of work, done again and again, never twice at once. */
@@ -35,7 +37,8 @@ export class Repeated {
       if (this.#again) {
         this.#again = false;
         this.poke();
-      } else this.#timer = this.#clock.setTimer(() => this.poke(), this.#work.delayMs());
+      } else
+        this.#timer = this.#clock.setTimer(() => this.poke(), this.#work.delayMs(), { upkeep: this.#work.upkeep?.() });
     });
   }
 

@@ -27,7 +27,8 @@ const RENEW_MS_MAX = 24 * 3_600_000;
 export class ServiceAccountTokens {
   readonly #client: Client;
   readonly #clock: Clock;
-  readonly #held = new Map<string, Held>();
+  /** By pod, then by what was asked for. */
+  readonly #held = new Map<string, Map<string, Held>>();
 
   constructor(client: Client, clock: Clock) {
     this.#client = client;
@@ -36,10 +37,10 @@ export class ServiceAccountTokens {
 
   /** Rejects with `ApiError` where the server gives none. */
   async token(pod: NodePod, audience: string, expirationSeconds: number): Promise<string> {
-    const key = `${uidOf(pod)}\n${audience}\n${expirationSeconds}`;
+    const key = `${audience}\n${expirationSeconds}`;
     const nowMs = this.#clock.now();
-    const held = this.#held.get(key);
-    if (held && !isDue(held, nowMs)) return held.token;
+    const held = this.#held.get(uidOf(pod))?.get(key);
+    if (held && nowMs < dueMs(held)) return held.token;
     const request: TokenRequest = {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
@@ -56,7 +57,10 @@ export class ServiceAccountTokens {
         .subresource<TokenRequest>('token')
         .create(request, { name: pod.spec?.serviceAccountName || 'default' });
       const { token = '', expirationTimestamp = '' } = answer.status ?? {};
-      this.#held.set(key, { token, issuedMs: nowMs, expiresMs: Date.parse(expirationTimestamp) });
+      const renewed = { token, issuedMs: nowMs, expiresMs: Date.parse(expirationTimestamp) };
+      const all = this.#held.get(uidOf(pod));
+      if (all) all.set(key, renewed);
+      else this.#held.set(uidOf(pod), new Map([[key, renewed]]));
       return token;
     } catch (error) {
       // One that is due but still good is better than none.
@@ -66,11 +70,16 @@ export class ServiceAccountTokens {
   }
 
   forget(uid: string): void {
-    for (const key of [...this.#held.keys()]) if (key.startsWith(`${uid}\n`)) this.#held.delete(key);
+    this.#held.delete(uid);
+  }
+
+  /** In how many milliseconds the first token of a pod is to be renewed; undefined where it has none. */
+  dueInMs(uid: string): number | undefined {
+    const own = this.#held.get(uid);
+    return own && Math.min(...Array.from(own.values(), dueMs)) - this.#clock.now();
   }
 }
 
-function isDue({ issuedMs, expiresMs }: Held, nowMs: number): boolean {
-  const lifeMs = expiresMs - issuedMs;
-  return !(nowMs < issuedMs + Math.min(lifeMs * RENEW_SHARE, RENEW_MS_MAX));
+function dueMs({ issuedMs, expiresMs }: Held): number {
+  return issuedMs + Math.min((expiresMs - issuedMs) * RENEW_SHARE, RENEW_MS_MAX);
 }

@@ -76,6 +76,11 @@ export class Volumes {
     return (pod.spec?.volumes ?? []).some((one) => one.configMap ?? one.secret ?? one.projected ?? one.downwardAPI);
   }
 
+  /** In how many milliseconds something of the pod's is over, and has to be asked for anew; undefined: never. */
+  overInMs(uid: string): number | undefined {
+    return this.#options.tokens.dueInMs(uid);
+  }
+
   /** Removes all that the pod had. Rejects where something is still in use. */
   async remove(uid: string): Promise<void> {
     const { host, tokens, rootDirectory } = this.#options;

@@ -59,13 +59,10 @@ export function plan({ node, heardMs, graceMs: ofReady }: Observed, nowMs: numbe
       reason: 'conditions changed',
     });
   }
-  return {
-    actions,
-    againAfterMs: Math.max(
-      1,
-      Math.min(MONITOR_MS, heardMs + graceMs + 1 - nowMs > 0 ? heardMs + graceMs + 1 - nowMs : MONITOR_MS),
-    ),
-  };
+  // Signs of life are told by watches: time alone can only make it late.
+  const lateInMs = heardMs + graceMs + 1 - nowMs;
+  const isWell = actions.length === 0 && lateInMs > 0;
+  return { actions, againAfterMs: lateInMs > 0 ? lateInMs : MONITOR_MS, ...(isWell && { againIsUpkeep: true }) };
 }
 
 function lost(conditions: readonly NodeCondition[], createdTime: string, now: string): NodeCondition[] {

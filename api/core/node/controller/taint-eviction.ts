@@ -2,6 +2,7 @@ import { formatTime } from '../../../../libs/base/clock.ts';
 import { keyOf, type Live } from '../../../../libs/kind/object.ts';
 import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
+import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
 import { nodes, pods } from '../../../resources.ts';
 import type { Node, Pod } from '../../../types/core/v1.generated.ts';
@@ -47,7 +48,12 @@ export function taintEvictionController(): Reconciler<Observed, Action> {
     concurrency: 8,
     watches: [
       watching(pods, (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : [])),
-      watching(nodes, (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf)),
+      watching(
+        nodes,
+        (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf),
+        0,
+        (node, previous) => !sameValue(node.spec?.taints, previous.spec?.taints),
+      ),
     ],
     observe({ informers, clock }, key) {
       const pod = informers.informer(pods).get(key);

@@ -81,7 +81,12 @@ export function podGarbageController(finishedMax: number = FINISHED_MAX): Reconc
     name: 'pod-garbage-collector',
     watches: [
       watching(pods, keysOfPod),
-      watching(nodes, (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf)),
+      watching(
+        nodes,
+        (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf),
+        0,
+        (node, previous) => isOutOfService(node) !== isOutOfService(previous),
+      ),
     ],
     observe({ informers, clock }, key) {
       const informer = informers.informer(pods);

@@ -85,7 +85,8 @@ export class ResourceQuotaController implements RunningController {
         return quota && { quota, counted: await this.#count(quota) };
       },
       plan: (observed, nowMs) => {
-        const { actions, againAfterMs = RESYNC_MS } = plan(observed, nowMs);
+        const { actions, againAfterMs } = plan(observed, nowMs);
+        if (againAfterMs === undefined) return { actions, againAfterMs: RESYNC_MS, againIsUpkeep: true };
         return { actions, againAfterMs: Math.min(againAfterMs, RESYNC_MS) };
       },
       async apply({ client }, { status }, { quota }) {
