@@ -10,6 +10,7 @@ import { ApiError, badRequest, failure, internal, serviceUnavailable } from '../
 import { UpgradeError } from '../../../libs/streaming/node/http.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Connector } from '../registry/engine.ts';
+import { textResponse } from '../responses.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
 import { Upgrades } from './upgrades.ts';
 
@@ -83,7 +84,8 @@ export class NodeConnector implements Connector {
       };
       return await this.upgrades.tunnel(request, to, forwardedHeaders(request));
     } catch (error) {
-      if (error instanceof UpgradeError) throw refusal(error.code ?? 500, error.body || error.message);
+      // What the other end says instead is passed on as it is: clients read its words, and may try an older protocol.
+      if (error instanceof UpgradeError) return textResponse(error.code ?? 500, error.body || error.message);
       throw this.#unreachable(target, error);
     }
   }

@@ -186,7 +186,7 @@ class HttpsServer implements KubeletServer {
       const [first = '', namespace = '', pod = '', container = ''] = partsOf(url);
       if (upgradeKind(upgrade.request) === undefined) throw new RequestError(400, 'Upgrade request required');
       const worker = kubelet.workerOf(namespace, pod);
-      if (!worker) throw new RequestError(404, `pod "${pod}" not found`);
+      if (!worker) throw new RequestError(404, 'pod does not exist');
       const { cri, clock } = kubelet.env;
       if (first === 'portForward') {
         const sandbox = worker.observed.sandboxes[0];
@@ -202,7 +202,10 @@ class HttpsServer implements KubeletServer {
       if (first !== 'exec' && first !== 'attach') throw new RequestError(404, '404 page not found');
       const spec = findContainer(worker.pod, container)?.container;
       const running = newestOf(worker.observed, container);
-      if (!spec || !running || !isAlive(running)) throw new RequestError(404, `container not found ("${container}")`);
+      if (!spec || !running || !isAlive(running)) {
+        const missing = `container ${container} not found in pod ${pod}_${namespace}`;
+        throw new RequestError(500, first === 'attach' ? missing : `container not found ("${container}")`);
+      }
       const query = url.searchParams;
       const wants = (...names: string[]) => names.some((name) => ['1', 'true'].includes(query.get(name) ?? ''));
       const tty = first === 'exec' ? wants('tty') : (spec.tty ?? false);
