@@ -18,7 +18,7 @@ import { type Administrator, asAdministrator } from '../compose/admin.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import { CommandError } from '../errors.ts';
 import { formatJoinToken, pinOf } from '../join-token.ts';
-import { say } from '../spoken.ts';
+import { NAME_IN_CLONE, nameTyped, say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, durationOf, parseOptions } from './options.ts';
 import { table } from './table.ts';
@@ -142,7 +142,11 @@ async function addressFor(client: Client): Promise<string> {
   return `https://${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-const joinHint = (server: string, made: string, ttlMs: number): string => `On the other machine, as root:
+const joinHint = (
+  server: string,
+  made: string,
+  ttlMs: number,
+): string => `On the other machine, as root${nameTyped() === NAME_IN_CLONE ? ', in a clone of its own' : ''}:
 
   tutti agent --server ${server} --token ${made}
 

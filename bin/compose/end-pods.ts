@@ -34,14 +34,16 @@ export async function endPods(
     const sandboxes = forget ? ours : ours.filter((one) => !isFollowed(one, ours));
     const calm = graceSeconds(sandboxes.filter(({ state }) => state === 'SANDBOX_READY').length);
     await Promise.all(
-      sandboxes.map(async ({ id, labels }) => {
+      sandboxes.map(async ({ id, labels, state }) => {
         try {
           const mine = containers.filter((one) => one.podSandboxId === id && one.state === 'CONTAINER_RUNNING');
           await Promise.all(mine.map((one) => stopContainer(cri, one.id, calm, hurry)));
           await cri.stopPodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
           if (forget) await cri.removePodSandbox({ podSandboxId: id }, { timeoutMs: 5_000 });
         } catch (error) {
-          log.warn('a pod could not be ended', { pod: labels[LABEL.podName], error });
+          // One that has ended before is asked once more in case its network was not taken down: mostly it was.
+          const level = state === 'SANDBOX_READY' ? 'warn' : 'debug';
+          log[level]('a pod could not be ended', { pod: labels[LABEL.podName], error });
         }
       }),
     );
