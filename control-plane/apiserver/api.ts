@@ -25,6 +25,9 @@ export interface ApiRequest {
 /** `value`: from the same process, JSON-shaped, the caller's own (it is copied). `media type` is in the headers either way. */
 export type ApiRequestBody = { readonly bytes: Uint8Array } | { readonly value: unknown };
 
+/** Thrown by whoever handles a request: it gets no answer, and its connection is cut off. */
+export class NoAnswerError extends Error {}
+
 export interface Peer {
   /** For audit and for `X-Forwarded-For`; empty in-process. */
   readonly address: string;

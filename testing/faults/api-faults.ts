@@ -38,6 +38,7 @@ export interface ApiFault {
   /** How often at most. Default: until it is taken away. */
   readonly times?: number;
   readonly code?: 401 | 403 | 404 | 409 | 429 | 500 | 503 | 504;
+  /** Of the cluster's time; of the machine's for clients of the real endpoint. */
   readonly delayMs?: number;
 }
 

@@ -7,10 +7,10 @@ import type {
   TransportWatchSink,
 } from '../../libs/client/transport.ts';
 import { TransportError } from '../../libs/kind/client.ts';
-import { failure } from '../../libs/machinery/errors.ts';
+import { failure, type Status } from '../../libs/machinery/errors.ts';
 import type { ApiFault, ApiFaults, RequestFacts } from './api-faults.ts';
 
-const DELAY_MS = 1_000;
+export const DELAY_MS = 1_000;
 /** How many answers are remembered for stale reads. */
 const ANSWERS_MAX = 200;
 
@@ -31,6 +31,19 @@ export class FaultyWays {
   /** A transport of one user on which faults may happen. */
   over(inner: Transport, user: string): Transport {
     return new FaultTransport(inner, user, this.faults, this.#watches);
+  }
+
+  /** Another watch that breaks when watches do, by `broken`. Call the result when it has ended by itself. */
+  follow(facts: RequestFacts, broken: () => void): () => void {
+    const watch: OpenWatch = {
+      facts,
+      break: () => {
+        this.#watches.delete(watch);
+        broken();
+      },
+    };
+    this.#watches.add(watch);
+    return () => void this.#watches.delete(watch);
   }
 
   /** Breaks the watches of some resources (default: all) or users. Gives how many. */
@@ -88,8 +101,7 @@ class FaultTransport implements Transport {
     const refused = await this.#before(drawn, request);
     if (refused) throw apiErrorOf(refused.code, refused.value);
     if (drawn.some(({ fault }) => fault === 'expire') && /(^|&)resourceVersion=[1-9]/.test(request.query)) {
-      const status = failure(410, 'Expired', 'too old resource version: the history was compacted');
-      throw apiErrorOf(410, status);
+      throw apiErrorOf(410, EXPIRED);
     }
     return this.#open(request, sink, facts);
   }
@@ -157,10 +169,16 @@ const REASONS: Readonly<Record<number, string>> = {
   504: 'Timeout',
 };
 
-function refusal(code: number): TransportResponse {
-  const value = failure(code, REASONS[code] ?? 'InternalError', 'a fault of the simulation refuses this request');
-  return { code, headers: {}, value };
-}
+/** What a request is refused with. */
+export const refusalOf = (code: number): Status =>
+  failure(code, REASONS[code] ?? 'InternalError', 'a fault of the simulation refuses this request');
+
+/** What a watch is told whose revision is gone. */
+export const EXPIRED: Status = Object.freeze(
+  failure(410, 'Expired', 'too old resource version: the history was compacted'),
+);
+
+const refusal = (code: number): TransportResponse => ({ code, headers: {}, value: refusalOf(code) });
 
 const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   GET: ['get', 'list'],
@@ -171,7 +189,7 @@ const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
 };
 
 /** `/apis/apps/v1/namespaces/default/deployments/web/scale` → what is asked for. Paths of no resource have none. */
-export function factsOf({ method, path }: TransportRequest, user: string): RequestFacts {
+export function factsOf({ method, path }: Pick<TransportRequest, 'method' | 'path'>, user: string): RequestFacts {
   const parts = (path.includes('%') ? path.split('/').map(decodeURIComponent) : path.split('/')).slice(1);
   const isCore = parts[0] === 'api';
   let rest = isCore ? parts.slice(2) : parts[0] === 'apis' ? parts.slice(3) : [];

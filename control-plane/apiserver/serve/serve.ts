@@ -13,7 +13,15 @@ import {
   tooManyRequests,
   unclassified,
 } from '../../../libs/machinery/errors.ts';
-import type { ApiRequest, ApiRequestBody, ApiResponse, Peer, WatchBody, WatchHandle } from '../api.ts';
+import {
+  type ApiRequest,
+  type ApiRequestBody,
+  type ApiResponse,
+  NoAnswerError,
+  type Peer,
+  type WatchBody,
+  type WatchHandle,
+} from '../api.ts';
 import { type AnswerContext, answerStream, answerWhole, headFields } from './answer.ts';
 import { BodyIncompleteError, BodyTooLargeError, readBody } from './body.ts';
 import { Deadlines } from './deadlines.ts';
@@ -339,7 +347,7 @@ class ApiListener implements Serving {
       ends.served = new ServedRequest(exchange, auditId, body);
       response = await this.#options.handle(ends.served);
     } catch (error) {
-      if (error instanceof BodyIncompleteError) return exchange.destroy();
+      if (error instanceof BodyIncompleteError || error instanceof NoAnswerError) return exchange.destroy();
       unread = error instanceof BodyTooLargeError;
       if (error instanceof BodyTooLargeError) response = errorAnswer(requestEntityTooLarge(this.#limits.bodyBytesMax));
       else {
