@@ -33,7 +33,11 @@ export const statusStrategy: StatusSubresource<Node>['strategy'] = {
   resetFields: ['spec'],
   validateUpdate: validateNodeStatusUpdate,
   defaults: defaultNode,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
+  prepareForUpdate(_ctx, draft, old) {
+    keepAllButStatus(draft, old, ['labels', 'annotations']);
+    // Kubelets were once configured through the API.
+    if (!old.status?.config) delete draft.status?.config;
+  },
 };
 
 /** Unless something is set aside, all that a node has can be given to pods. */

@@ -3,7 +3,6 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { ipVersion } from '../../../libs/machinery/ip.ts';
 import { labelValue, qualifiedName } from '../../../libs/machinery/names.ts';
 import { isMultipleOf, mustParseQuantity, signOfQuantity } from '../../../libs/machinery/quantity.ts';
-import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validateCidr } from '../../meta/addresses.ts';
 import { NOT_NEGATIVE } from '../../meta/immutable.ts';
 import type { Node, Taint } from '../../types/core/v1.generated.ts';
@@ -61,14 +60,20 @@ function validatePodCidrs(cidrs: readonly string[], at: field.Path): field.Error
   if (errors.length === 0 && (cidrs.length > 2 || (cidrs.length === 2 && families[0] === families[1]))) {
     errors.push(field.invalid(at, cidrs, 'may specify no more than one CIDR for each IP family'));
   }
+  cidrs.forEach((cidr, i) => {
+    if (cidrs.indexOf(cidr) < i) errors.push(field.duplicate(at.index(i), cidr));
+  });
   return errors;
 }
 
+/** What is wrong with the new object alone is told both as of any node and as of its change. */
 export function validateNodeUpdate(node: Seen, old: Seen): field.ErrorList {
-  const errors = validateNode(node);
+  const errors = [...validateNode(node), ...validateNodeStatusUpdate(node)];
   const at = field.path('spec');
   const [spec, was] = [node.spec ?? {}, old.spec ?? {}];
-  if ((was.podCIDRs ?? []).length > 0 && !sameValue(spec.podCIDRs, was.podCIDRs)) {
+  const [cidrs, had] = [spec.podCIDRs ?? [], was.podCIDRs ?? []];
+  const changed = cidrs.length === had.length ? had.filter((cidr, i) => cidr !== cidrs[i]) : had.slice(0, 1);
+  for (const _cidr of changed) {
     const detail = 'node updates may not change podCIDR except from "" to valid';
     errors.push(field.forbidden(at.child('podCIDRs'), detail));
   }
@@ -76,9 +81,9 @@ export function validateNodeUpdate(node: Seen, old: Seen): field.ErrorList {
     const detail = 'node updates may not change providerID except from "" to valid';
     errors.push(field.forbidden(at.child('providerID'), detail));
   }
-  const rest = ({ externalID, configSource }: NonNullable<Seen['spec']>) => ({ externalID, configSource });
-  if (!sameValue(rest(spec), rest(was))) {
-    errors.push(field.forbidden('[]', 'node updates may only change labels, taints, or capacity'));
+  errors.push(...validateTaints(spec.taints ?? [], field.path('metadata', 'taints')));
+  if ((spec.externalID ?? '') !== (was.externalID ?? '')) {
+    errors.push(field.forbidden(at.child('externalID'), 'may not be updated'));
   }
   return errors;
 }
@@ -90,6 +95,31 @@ export function validateNodeStatusUpdate(node: Seen): field.ErrorList {
   addresses.forEach(({ type, address }, i) => {
     if (addresses.findIndex((other) => other.type === type && other.address === address) === i) return;
     errors.push(field.duplicate(field.path('status', 'addresses').index(i), { Type: type, Address: address }));
+  });
+  errors.push(
+    ...validateDeclaredFeatures(node.status?.declaredFeatures ?? [], field.path('status', 'declaredFeatures')),
+  );
+  return errors;
+}
+
+const FEATURE = /^[A-Z][a-zA-Z0-9]*(?:\/[a-zA-Z0-9]+)*$/;
+const FEATURE_LENGTH_MAX = 253;
+const FEATURE_FORM =
+  "must start with an UpperCamelCase segment, with subsequent segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric characters and slashes";
+
+/** In order, each once. */
+function validateDeclaredFeatures(features: readonly string[], at: field.Path): field.ErrorList {
+  const errors: field.ErrorList = [];
+  features.forEach((feature, i) => {
+    const name = `invalid feature name ${JSON.stringify(feature)}`;
+    if (feature.length > FEATURE_LENGTH_MAX) {
+      const why = `${name}: must be no more than ${FEATURE_LENGTH_MAX} characters`;
+      errors.push(field.invalid(at.index(i), feature, why));
+    } else if (!FEATURE.test(feature)) errors.push(field.invalid(at.index(i), feature, `${name}: ${FEATURE_FORM}`));
+    const next = features[i + 1];
+    if (next === undefined) return;
+    if (next === feature) errors.push(field.duplicate(at.index(i + 1), next));
+    else if (next < feature) errors.push(field.invalid(at.index(i + 1), next, 'list must be sorted alphabetically'));
   });
   return errors;
 }
