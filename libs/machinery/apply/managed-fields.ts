@@ -5,6 +5,7 @@
  * a client sent are checked and put into canonical form first.
  */
 
+import { deepFreeze } from '../freeze.ts';
 import { jsonEqual } from '../json-equal.ts';
 import { compareBytes } from '../quote.ts';
 import { epochMs } from '../time.ts';
@@ -113,7 +114,8 @@ function encodeEntry({ manager, operation, apiVersion, time, fields, subresource
   if (apiVersion !== '') entry.apiVersion = apiVersion;
   if (time !== undefined) entry.time = time;
   entry.fieldsType = 'FieldsV1';
-  entry.fieldsV1 = fields;
+  // Sets are never changed; frozen, they are not copied again with the object that they go into.
+  entry.fieldsV1 = deepFreeze(fields);
   if (subresource !== '') entry.subresource = subresource;
   return entry;
 }

@@ -490,7 +490,10 @@ function countKeys(value: unknown, run: Run): void {
   }
 }
 
-/** A deep copy; undefined members are dropped, and what JSON cannot say makes the run bad. */
+/**
+ * A deep copy; undefined members are dropped, and what JSON cannot say makes the run bad. What is frozen was canonical
+ * before, and is taken as it is: the owners of a stored object's fields, first of all.
+ */
 function copyAny(value: unknown, run: Run): unknown {
   switch (typeof value) {
     case 'string':
@@ -501,7 +504,7 @@ function copyAny(value: unknown, run: Run): unknown {
     case 'bigint':
       return fits(value) ?? wrong(run);
     case 'object': {
-      if (value === null) return null;
+      if (value === null || Object.isFrozen(value)) return value;
       if (Array.isArray(value)) return value.map((one: unknown) => copyAny(one ?? null, run));
       const out: JsonObject = {};
       for (const key of Object.keys(value)) {

@@ -214,8 +214,8 @@ export function encodeJson(
 }
 
 /**
- * The compiled copy: a new canonical object that shares nothing with the caller's. Undefined and unknown fields are
- * dropped; frozen input is fine.
+ * The compiled copy: a new canonical object that shares nothing with the caller's but what is frozen and has no schema.
+ * Undefined and unknown fields are dropped; frozen input is fine.
  *
  * @throws DecodeError where a value does not fit its type, worded as if it had come as JSON
  */
