@@ -129,3 +129,15 @@ test('as many processes as a pod may have, in both versions', async () => {
     assert.equal(await at.files.readText(file), '100');
   }
 });
+
+test('whose spec is known is looked for in its own place alone', async () => {
+  const places = ['burstable', 'besteffort'].map((qos) => `/sys/fs/cgroup/kubepods/${qos}/pod${UID}`);
+  const at = await hostWith({
+    '/sys/fs/cgroup/cgroup.controllers': 'cpu',
+    ...Object.fromEntries(places.map((place) => [`${place}/cgroup.procs`, ''])),
+  });
+  const cgroups = new Cgroups(at.host, '');
+  await cgroups.remove(UID, pod);
+  const left = await Promise.all(places.map(async (place) => (await at.files.statIfExists(place)) !== undefined));
+  assert.deepEqual(left, [false, true]);
+});

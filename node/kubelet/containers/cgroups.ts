@@ -65,16 +65,20 @@ export class Cgroups {
   }
 
   /**
-   * Removes the pod's cgroups, once the runtime has nothing of it any more. `uid` alone is enough, as after a restart.
+   * Removes the pod's cgroups, once the runtime has nothing of it any more. `uid` alone is enough, as after a restart;
+   * whose spec is known is looked for in one place.
    * What still runs there is nobody's: a runtime that was killed while it made a sandbox does not know of it. It is
    * killed, and the call rejects with `EBUSY`: the next one finds it gone.
    */
-  async remove(uid: string): Promise<void> {
+  async remove(uid: string, pod?: NodePod): Promise<void> {
     const { files } = this.#host;
+    const parents = pod
+      ? [this.parentOf(pod)]
+      : ['', '/burstable', '/besteffort'].map((qos) => `${this.#root}/kubepods${qos}/pod${uid}`);
     await Promise.all(
       (await this.hierarchies()).flatMap(({ path }) =>
-        ['', '/burstable', '/besteffort'].map(async (qos) => {
-          const folder = `${path}${this.#root}/kubepods${qos}/pod${uid}`;
+        parents.map(async (parent) => {
+          const folder = `${path}${parent}`;
           // Most are empty, and asking what is in them first would take hundreds of calls.
           const removed = await files.removeDirectory(folder).then(
             () => true,

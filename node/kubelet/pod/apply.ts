@@ -51,8 +51,8 @@ export class PodApplier {
     return this.#volumes;
   }
 
-  /** Cgroup, folders, volumes, sandbox. Rejects with a `VolumeError`, a `CriError` or the system's error. */
-  async createSandbox(pod: NodePod, attempt: number): Promise<void> {
+  /** Cgroup, folders, volumes, sandbox; gives its id. Rejects with a `VolumeError`, a `CriError` or the system's error. */
+  async createSandbox(pod: NodePod, attempt: number): Promise<string> {
     const { config, cgroups, cri, host } = this.#env;
     const resolver = podResolver(
       pod,
@@ -76,7 +76,8 @@ export class PodApplier {
       host.files.makeDirectory(this.#env.volumes.podDirectory(uidOf(pod)), { mode: 0o750 }),
       this.prepareVolumes(pod, []),
     ]);
-    await cri.runPodSandbox({ config: sandbox, ...(runtimeHandler !== '' && { runtimeHandler }) });
+    const handler = runtimeHandler !== '' && { runtimeHandler };
+    return (await cri.runPodSandbox({ config: sandbox, ...handler })).podSandboxId;
   }
 
   /** Image, configuration, container, post-start hook. Rejects with `StartError`; gives up when `signal` fires. */

@@ -24,6 +24,7 @@ export interface ContainerStatusInput {
   readonly appliedOf?: (container: ObservedContainer) => Resources | undefined;
 }
 
+const LOST = 'The container could not be located when the pod was terminated';
 const RESTARTING_ALL = 'RestartingAllContainers';
 
 /** The status of one container, as upstream reports it. */
@@ -70,6 +71,14 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
     if (failure) return waiting(failure.reason, failure.message, 0, false);
     if (input.ending && told?.state?.terminated) {
       return { ...(copyValue(told) as ContainerStatus), ready: false, started: false };
+    }
+    if (input.ending && told?.state?.running) {
+      // It ran, and the runtime knows nothing of it any more: how it ended cannot be said.
+      const { startedAt = null } = told.state.running;
+      const { containerID = '' } = told;
+      const lost = { exitCode: 137, reason: 'ContainerStatusUnknown', message: LOST, startedAt, finishedAt: null };
+      const state = { terminated: { ...lost, ...(containerID !== '' && { containerID }) } };
+      return { ...(copyValue(told) as ContainerStatus), state, ready: false, started: false };
     }
     if (reset) return waiting(RESTARTING_ALL, undefined, 0, false);
     const initializing = one.kind !== 'ephemeral' && (pod.spec?.initContainers ?? []).length > 0;

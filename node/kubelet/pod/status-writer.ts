@@ -6,13 +6,17 @@ import type { Client } from '../../../libs/kind/client.ts';
 import { isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './objects.ts';
-import { statusPatch } from './status.ts';
+import { isSmallNews, type StatusPatch, statusPatch } from './status.ts';
 
 interface Entry {
   wanted: PodStatus | undefined;
   /** The object as the API has it, as far as is known. */
   pod: NodePod;
   writing: Promise<void> | undefined;
+  /** There is more to say, or somebody waits until all is said. */
+  more: PromiseWithResolvers<void>;
+  /** Nothing waits for more any longer. */
+  hurried: boolean;
   /** The one write that is under way; never rejects. */
   asked?: Promise<void> | undefined;
   /** The revision that the last write made. */
@@ -21,6 +25,11 @@ interface Entry {
 
 /** What changes within so short a time is one write: a pod whose containers start at once is told of once. */
 const TOGETHER_MS = 1;
+/**
+ * How long news that nobody acts upon waits for more: as upstream, which looks at containers once a second, shows the
+ * address of a pod together with its first container where that is started at once.
+ */
+const SMALL_NEWS_MS = 1_000;
 const RETRY_MS = 1_000;
 const RETRY_MS_MAX = 30_000;
 
@@ -41,10 +50,11 @@ export class StatusWriter {
   /** `pod`: as the API has it (for a static pod, its mirror). Returns at once. */
   set(pod: NodePod, status: PodStatus): void {
     const uid = uidOf(pod);
-    const entry = this.#entries.get(uid) ?? { wanted: undefined, pod, writing: undefined };
+    const entry = this.#entries.get(uid) ?? newEntry(pod);
     this.#entries.set(uid, entry);
     if (isNewer(pod, entry.pod)) entry.pod = pod;
     entry.wanted = status;
+    entry.more.resolve();
     entry.writing ??= this.#write(entry).finally(() => {
       entry.writing = undefined;
     });
@@ -63,19 +73,26 @@ export class StatusWriter {
     return entry?.madeRevision !== undefined && entry.madeRevision === pod.metadata?.resourceVersion;
   }
 
-  /** Resolves when nothing waits to be written for the pod. */
+  /** Resolves when nothing waits to be written for the pod; what waits is written at once. */
   async flushed(uid: string): Promise<void> {
-    await this.#entries.get(uid)?.writing;
+    const entry = this.#entries.get(uid);
+    if (!entry) return;
+    entry.hurried = true;
+    entry.more.resolve();
+    await entry.writing;
+    entry.hurried = false;
   }
 
   forget(uid: string): void {
     const entry = this.#entries.get(uid);
     if (entry) entry.wanted = undefined;
+    entry?.more.resolve();
     this.#entries.delete(uid);
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the kubelet stops'));
+    for (const { more } of this.#entries.values()) more.resolve();
     await Promise.all(Array.from(this.#entries.values(), ({ writing }) => writing));
     this.#entries.clear();
   }
@@ -84,10 +101,10 @@ export class StatusWriter {
     const { signal } = this.#stopped;
     for (let failures = 0; entry.wanted && !signal.aborted; ) {
       if (failures === 0) await this.#clock.sleep(TOGETHER_MS, signal).catch(() => {});
+      const patch = await this.#patch(entry);
       const status = entry.wanted;
       entry.wanted = undefined;
-      const patch = statusPatch(entry.pod, status, jsonEqual);
-      if (!patch) continue;
+      if (!patch || !status) continue;
       try {
         const { pod } = entry;
         const answer = this.#client
@@ -118,6 +135,21 @@ export class StatusWriter {
     }
   }
 
+  /** What there is to write, once it is enough; undefined: nothing. */
+  async #patch(entry: Entry): Promise<StatusPatch | undefined> {
+    const untilMs = this.#clock.monotonic() + SMALL_NEWS_MS;
+    for (;;) {
+      const patch = entry.wanted && statusPatch(entry.pod, entry.wanted, jsonEqual);
+      const leftMs = untilMs - this.#clock.monotonic();
+      if (!patch || !isSmallNews(entry.pod, patch) || entry.hurried || leftMs <= 0) return patch;
+      if (this.#stopped.signal.aborted) return undefined;
+      entry.more = Promise.withResolvers();
+      const timer = this.#clock.setTimer(entry.more.resolve, leftMs);
+      await entry.more.promise;
+      timer.cancel();
+    }
+  }
+
   /** Whether another pod has its name: a conflict alone says nothing about that. */
   async #isReplaced(pod: NodePod): Promise<boolean> {
     const { signal } = this.#stopped;
@@ -129,6 +161,14 @@ export class StatusWriter {
     return live !== undefined && live.metadata.uid !== pod.metadata?.uid;
   }
 }
+
+const newEntry = (pod: NodePod): Entry => ({
+  wanted: undefined,
+  pod,
+  writing: undefined,
+  more: Promise.withResolvers(),
+  hurried: false,
+});
 
 /** Revisions of one object can be compared as numbers. */
 function isNewer(a: NodePod, b: NodePod): boolean {

@@ -5,8 +5,8 @@ import { formatTime } from '../../../libs/base/clock.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import { containerStatus } from './container-status.ts';
 import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
-import type { Resources } from './resize.ts';
 import { restartSources } from './plan.ts';
+import type { Resources } from './resize.ts';
 import { shouldRestart } from './restart.ts';
 import {
   isAlive,
@@ -272,6 +272,12 @@ function mergeConditions(
   return [...(copyValue(others) as PodCondition[]), ...own];
 }
 
+/** A strategic merge patch of a pod's status. */
+export interface StatusPatch {
+  readonly metadata: { readonly uid: string | undefined };
+  readonly status: Record<string, unknown> & { conditions?: (Partial<PodCondition> & { $patch?: 'delete' })[] };
+}
+
 /**
  * What to send so that `before` becomes `after`, as a strategic merge patch; undefined where nothing differs. Conditions
  * of others are left out, so that they are not written over.
@@ -280,9 +286,9 @@ export function statusPatch(
   pod: NodePod,
   after: PodStatus,
   same: (a: unknown, b: unknown) => boolean,
-): Record<string, unknown> | undefined {
+): StatusPatch | undefined {
   const before = (pod.status ?? {}) as PodStatus;
-  const patch: Record<string, unknown> = {};
+  const patch: StatusPatch['status'] = {};
   const fields = new Set([...OWN_FIELDS, ...(Object.keys(after) as (keyof PodStatus)[])]);
   for (const field of fields) {
     const [was, is] = [before[field], after[field]];
@@ -298,7 +304,7 @@ export function statusPatch(
         ({ type }) => WRITTEN_CONDITIONS.includes(type) && !after.conditions?.some((one) => one.type === type),
       );
       const parts = [...gone.map(({ type }) => ({ $patch: 'delete', type })), ...changed];
-      if (parts.length > 0) patch['conditions'] = parts;
+      if (parts.length > 0) patch.conditions = parts as StatusPatch['status']['conditions'];
     } else if (field === 'podIPs' || field === 'hostIPs') {
       const kept = after[field] ?? [];
       const gone = (before[field] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));
@@ -308,6 +314,26 @@ export function statusPatch(
   if (Object.keys(patch).length === 0) return undefined;
   return { metadata: { uid: pod.metadata?.uid }, status: patch };
 }
+
+/** Whether a patch says nothing that anybody acts upon: addresses, generations, that there is a network. */
+export function isSmallNews(pod: NodePod, { status: { conditions = [], ...others } }: StatusPatch): boolean {
+  if (Object.keys(others).some((field) => !SMALL_FIELDS.has(field))) return false;
+  return conditions.every((after) => {
+    if (after.type === 'PodReadyToStartContainers') return true;
+    const before = pod.status?.conditions?.find(({ type }) => type === after.type);
+    return (
+      before && (['status', 'reason', 'message'] as const).every((key) => (before[key] ?? '') === (after[key] ?? ''))
+    );
+  });
+}
+
+const SMALL_FIELDS: ReadonlySet<string> = new Set([
+  'observedGeneration',
+  'podIP',
+  'podIPs',
+  'hostIP',
+  'hostIPs',
+] satisfies (keyof PodStatus)[]);
 
 /** Fields that are taken away where they are not in the new status. */
 const OWN_FIELDS: readonly (keyof PodStatus)[] = [

@@ -83,7 +83,6 @@ export class PodWorker {
   #pod: NodePod;
   /** The object is not in the API any more, or was never there. */
   #unwanted: boolean;
-  #fresh: boolean;
   #observed: ObservedPod = NOTHING_OBSERVED;
   #job: { readonly container: string; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #round: Promise<void> | undefined;
@@ -92,10 +91,13 @@ export class PodWorker {
   /** `monotonic` at which the timer rings. */
   #timerMs = 0;
   #refresh: Timer | undefined;
+  #renewal: Timer | undefined;
   #refreshVolumes: (() => void) | undefined;
   #terminatingSinceMs: number | undefined;
   /** The node ends it, and grants so long. */
   #graceMsMax = Number.POSITIVE_INFINITY;
+  /** What the runtime has of it: sandboxes that have been ended do not change any more. */
+  #sandboxes: 'there' | 'stopped' | 'removed' = 'there';
   #settled = false;
   #removed = false;
   #stopped = false;
@@ -107,12 +109,12 @@ export class PodWorker {
     this.#env = env;
     this.#pod = pod;
     this.#unwanted = options.unwanted ?? false;
-    this.#fresh = options.fresh ?? false;
     this.uid = uidOf(pod);
     this.#startMs = env.clock.now();
     this.#memory = newMemory(env.clock.monotonic());
     this.#memory.decision = options.rejected;
-    this.#observer = new PodObserver({ cri: env.cri, host: env.host, clock: env.clock, uid: this.uid });
+    const { cri, host, clock } = env;
+    this.#observer = new PodObserver({ cri, host, clock, uid: this.uid, fresh: options.fresh ?? false });
     this.#applier = new PodApplier(env);
     this.#resizer = new PodResizer(env);
     this.#probes = new PodProbes(env, this.#memory, () => this.poke());
@@ -152,7 +154,9 @@ export class PodWorker {
 
   /** The runtime tells of changes: a round, unless this worker knows of them, or is at it this moment. */
   changed(changes: readonly RuntimeChange[]): void {
-    if (!changes.every((change) => this.#knows(change))) this.poke();
+    if (changes.every((change) => this.#knows(change))) return;
+    this.#observer.doubt();
+    this.poke();
   }
 
   #knows({ object, change, id }: RuntimeChange): boolean {
@@ -208,6 +212,7 @@ export class PodWorker {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#refresh?.cancel();
+    this.#renewal?.cancel();
     this.#probes.stop();
     this.#ended.resolve();
     const reason = new Error('the kubelet stops');
@@ -230,14 +235,14 @@ export class PodWorker {
     } catch (error) {
       if (this.#stopped) return;
       log.warn('a pod could not be looked at', { pod: describePod(this.#pod), error });
+      this.#observer.doubt();
       this.#lookAgain(clock.monotonic() + RUNTIME_RETRY_MS);
     }
   }
 
   async #look(): Promise<void> {
     const { clock, keys } = this.#env;
-    if (this.#fresh) this.#fresh = false;
-    else this.#observed = await this.#observer.observe();
+    if (this.#sandboxes === 'there') this.#observed = await this.#observer.observe();
     if (this.#stopped) return;
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
     remember(this.#memory, this.#observed, nowMs, monotonicMs);
@@ -287,6 +292,7 @@ export class PodWorker {
         return this.#work('', (signal) => this.#createSandbox(action.attempt, signal));
       case 'stopSandbox':
         await this.#env.cri.stopPodSandbox({ podSandboxId: action.sandbox.id });
+        this.#observer.doubt();
         return this.poke();
       case 'startContainer':
         return this.#work(action.name, (signal) => this.#startContainer(action, signal));
@@ -300,11 +306,15 @@ export class PodWorker {
         return this.#kill(action.container, Number(seconds) * 1000, `${action.message}, will be restarted`);
       }
       case 'resizeContainer':
-        return this.#work('', () => this.#resizer.update(this.#pod, action.step));
+        return this.#work('', async () => {
+          await this.#resizer.update(this.#pod, action.step);
+          this.#observer.containerChanged(action.step.container.id, action.step.container.sandboxId);
+        });
       case 'removeContainer':
         // What is being started is not what it was when the plan was made.
         if (this.#job?.container === action.container.name) return;
         await this.#applier.removeContainer(this.#pod, action.container);
+        this.#observer.containerChanged(action.container.id, action.container.sandboxId);
         if (action.reset) this.#reset(action.container, action.reset.source);
         return;
       default:
@@ -327,6 +337,7 @@ export class PodWorker {
     const done = run(abort.signal).then(
       () => {},
       (error) => {
+        this.#observer.doubt();
         if (!abort.signal.aborted) this.#env.log.warn('a pod’s work failed', { pod: describePod(this.#pod), error });
       },
     );
@@ -341,9 +352,10 @@ export class PodWorker {
   async #createSandbox(attempt: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#env;
     try {
-      await this.#applier.createSandbox(this.allocated, attempt);
+      this.#observer.sandboxChanged(await this.#applier.createSandbox(this.allocated, attempt));
       this.#memory.sandboxFailure = undefined;
     } catch (error) {
+      this.#observer.doubt();
       if (signal.aborted) return;
       const failures = this.#memory.sandboxFailure?.failures ?? 0;
       const untilMs = clock.monotonic() + backoffMs(SANDBOX_BACKOFF, failures);
@@ -368,6 +380,7 @@ export class PodWorker {
         observed: this.#observed.containers,
         running: (id) => {
           started = id;
+          this.#observer.containerChanged(id, sandbox.id);
           failures.delete(name);
           this.#imageFailures.delete(name);
           if (!findContainer(this.#pod, name)?.container.lifecycle?.postStart) return;
@@ -376,6 +389,7 @@ export class PodWorker {
         },
       });
     } catch (error) {
+      this.#observer.doubt();
       if (signal.aborted && !(error instanceof StartError)) return;
       const monotonicMs = clock.monotonic();
       const reason = error instanceof StartError ? error.reason : 'CreateContainerError';
@@ -426,6 +440,7 @@ export class PodWorker {
       })
       .finally(() => {
         if (this.#kills.get(container.id) === kill) this.#kills.delete(container.id);
+        this.#observer.containerChanged(container.id, container.sandboxId);
         this.poke();
       });
   }
@@ -433,11 +448,12 @@ export class PodWorker {
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #end(): Promise<void> {
-    const { clock, cri, cgroups, volumes, host, config, statuses } = this.#env;
+    const { clock, cgroups, volumes, host, config, statuses } = this.#env;
     const monotonicMs = clock.monotonic();
     if (this.#terminatingSinceMs === undefined) {
       this.#terminatingSinceMs = monotonicMs;
       this.#refresh?.cancel();
+      this.#renewal?.cancel();
     }
     if (this.#job) {
       // A container that is being made this moment is ended as soon as it is there.
@@ -456,31 +472,22 @@ export class PodWorker {
       for (const container of groups[0]) this.#kill(container, leftMs, `Stopping container ${container.name}`);
       return;
     }
+    const deleted = this.#unwanted || this.#pod.metadata?.deletionTimestamp !== undefined;
+    await this.#endSandboxes(deleted);
     if (!this.#settled) {
-      if (!this.#unwanted) this.#showStatus();
-      await Promise.all(this.#observed.sandboxes.map(({ id }) => cri.stopPodSandbox({ podSandboxId: id })));
-      if (this.#unwanted) this.#settled = true;
-      else {
-        this.#observed = await this.#observer.observe();
-        await Promise.all([volumes.remove(this.uid), cgroups.remove(this.uid)]);
-        this.#settled = true;
+      await Promise.all([volumes.remove(this.uid), cgroups.remove(this.uid, this.#known())]);
+      this.#settled = true;
+      if (!this.#unwanted) {
         this.#showStatus();
         // A kubelet that stops does not wait for a server that does not answer.
         await Promise.race([statuses.flushed(this.uid), this.#ended.promise]);
         if (this.#stopped) return;
       }
     }
-    const deleted = this.#pod.metadata?.deletionTimestamp !== undefined;
-    if (!deleted && !this.#unwanted) return;
+    if (!deleted) return;
     if (!this.#removed) {
-      await Promise.all(this.#observed.sandboxes.map(({ id }) => cri.removePodSandbox({ podSandboxId: id })));
-      await host.files.remove(
-        podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid),
-      );
-      await this.#removeLogLinks();
-      await volumes.remove(this.uid);
-      await cgroups.remove(this.uid);
-      await this.#env.allocations.remove(this.uid);
+      const logs = podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid);
+      await Promise.all([host.files.remove(logs), this.#removeLogLinks(logs), this.#env.allocations.remove(this.uid)]);
       this.#removed = true;
       if (!this.#unwanted) await this.#options.terminated(this.#pod);
     }
@@ -491,12 +498,32 @@ export class PodWorker {
     this.#options.gone(this.uid);
   }
 
-  async #removeLogLinks(): Promise<void> {
+  /** The pod, where its spec is known, and not only what the runtime knew of it. */
+  #known(): NodePod | undefined {
+    return (this.#pod.spec?.containers ?? []).length > 0 ? this.#pod : undefined;
+  }
+
+  /** Ends the sandboxes and frees what they have of the node; of a pod that is `deleted` the runtime keeps nothing. */
+  async #endSandboxes(deleted: boolean): Promise<void> {
+    const { cri, runtimeName } = this.#env;
+    if (this.#sandboxes === 'removed' || (this.#sandboxes === 'stopped' && !deleted)) return;
+    const ids = this.#observed.sandboxes.map(({ id }) => id);
+    // Stopping takes a pod's network down, and so does removing: of runtimes that stop what they remove, once is enough.
+    if (this.#sandboxes === 'there' && !(deleted && STOPPING_REMOVAL.has(runtimeName()))) {
+      if (!deleted) this.#showStatus();
+      await Promise.all(ids.map((podSandboxId) => cri.stopPodSandbox({ podSandboxId })));
+    }
+    if (deleted) await Promise.all(ids.map((podSandboxId) => cri.removePodSandbox({ podSandboxId })));
+    const sandboxes = this.#observed.sandboxes.map((one) => ({ ...one, ready: false }));
+    this.#observed = { ...this.#observed, sandboxes };
+    this.#sandboxes = deleted ? 'removed' : 'stopped';
+  }
+
+  async #removeLogLinks(logs: string): Promise<void> {
     const { host, config } = this.#env;
     const folder = config.containerLogsDirectory;
     if (folder === '' || !(await host.files.statIfExists(folder))) return;
     // By what they lead to: containers that the runtime has forgotten had links too.
-    const logs = podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid);
     const prefix = `${nameOf(this.#pod)}_${namespaceOf(this.#pod)}_`;
     for (const name of await host.files.list(folder)) {
       if (!name.startsWith(prefix)) continue;
@@ -516,7 +543,7 @@ export class PodWorker {
     // The spec is this node's; the status so far is the API's.
     const pod: NodePod = { ...this.allocated, status: latest.status };
     const { decision } = this.#memory;
-    const finished: NodeDecision | undefined = decision ?? this.#finalDecision();
+    const finished: NodeDecision | undefined = decision ?? this.#finalDecision(latest);
     const status = podStatus({
       pod,
       observed: this.#observed,
@@ -535,10 +562,16 @@ export class PodWorker {
   }
 
   /** A pod that was deleted and has ended says how. */
-  #finalDecision(): NodeDecision | undefined {
-    if (!this.#settled || this.#observed.containers.length === 0) return undefined;
+  #finalDecision(told: NodePod): NodeDecision | undefined {
+    if (!this.#settled) return undefined;
+    const { containers } = this.#observed;
+    if (containers.length === 0) {
+      // The runtime has forgotten what ran.
+      const ran = told.status?.containerStatuses?.some(({ state }) => state?.running ?? state?.terminated);
+      return ran ? { phase: 'Failed' } : undefined;
+    }
     const mains = new Set((this.#pod.spec?.containers ?? []).map(({ name }) => name));
-    const ends = this.#observed.containers.filter(({ name }) => mains.has(name));
+    const ends = containers.filter(({ name }) => mains.has(name));
     const well = ends.length > 0 && ends.every(({ exitCode }) => exitCode === 0);
     return { phase: well ? 'Succeeded' : 'Failed' };
   }
@@ -581,9 +614,16 @@ export class PodWorker {
     if (this.#refresh || !volumes.changes(this.#pod)) return;
     let under = false;
     let soon = false;
+    let failed = false;
     const again = (delayMs: number) => {
       this.#refresh?.cancel();
-      this.#refresh = clock.setTimer(() => void refresh(), delayMs);
+      this.#renewal?.cancel();
+      // A container that looks whenever something happens finds no token that is over.
+      const overInMs = volumes.overInMs(this.uid) ?? Number.POSITIVE_INFINITY;
+      const upkeep = failed || !(overInMs > 0) ? undefined : 'check';
+      this.#refresh = clock.setTimer(() => void refresh(), delayMs, { upkeep });
+      if (upkeep && overInMs < Number.POSITIVE_INFINITY)
+        this.#renewal = clock.setTimer(() => void refresh(), overInMs, { upkeep: 'beat' });
     };
     this.#refreshVolumes = () => {
       if (under) soon = true;
@@ -592,11 +632,12 @@ export class PodWorker {
     const refresh = async () => {
       if (this.#stopped || this.#isEnding()) return;
       const ips = this.#observed.sandboxes[0]?.ips ?? [];
-      soon = false;
+      soon = failed = false;
       under = true;
       try {
         if (this.#observed.sandboxes[0]?.ready && !this.#job) await this.#applier.prepareVolumes(this.#pod, ips);
       } catch (error) {
+        failed = true;
         log.warn('mounted objects could not be brought up to date', { pod: describePod(this.#pod), error });
       }
       under = false;
@@ -605,6 +646,9 @@ export class PodWorker {
     again(config.syncFrequencyMs);
   }
 }
+
+/** Runtimes that stop a sandbox when they are told to remove it; the CRI asks that only of its containers. */
+const STOPPING_REMOVAL: ReadonlySet<string> = new Set(['containerd', 'cri-o']);
 
 const PULL_REASONS: ReadonlySet<string> = new Set([
   'ErrImagePull',
