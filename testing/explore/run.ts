@@ -114,7 +114,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
   let nowMs = () => 0;
   let ending = false;
   const cluster = await createHookedCluster(
-    { seed, from, ...(scenario.cluster?.images ? { images: scenario.cluster.images } : {}) },
+    { seed, from, everyHeartbeat: true, ...(scenario.cluster?.images ? { images: scenario.cluster.images } : {}) },
     {
       shuffleTimers: schedule.shuffle,
       wrote(event, atMs) {
