@@ -58,7 +58,7 @@ export class Observed {
   readonly #deprecated: Gauge;
   /** Rows that have been counted in, by what tells them apart. */
   readonly #answers = new Map<string, AnswerRows>();
-  readonly #asked = new Map<string, Distribution>();
+  readonly #asked = new Map<string, AskedRows>();
   readonly #flows = new Map<string, FlowRows>();
 
   constructor() {
@@ -131,14 +131,21 @@ export class Observed {
 
   /** A plugin of admission was asked; without a name: all of them were. */
   admission(name: string | undefined, type: string, operation: string, ms: number, rejected: boolean): void {
-    const key = `${name} ${type} ${operation} ${rejected}`;
-    let row = this.#asked.get(key);
+    const asked = this.#asked.get(operation) ?? this.#askedFor(operation);
+    const rows = asked[(type === 'admit' ? 0 : 1) + (rejected ? 2 : 0)] as Map<string | undefined, Distribution>;
+    let row = rows.get(name);
     if (!row) {
-      const asked = [operation, String(rejected), type];
-      row = name === undefined ? this.#steps.at(...asked) : this.#plugins.at(name, ...asked);
-      this.#asked.set(key, row);
+      const labels = [operation, String(rejected), type];
+      row = name === undefined ? this.#steps.at(...labels) : this.#plugins.at(name, ...labels);
+      rows.set(name, row);
     }
     row.observe(ms / 1000);
+  }
+
+  #askedFor(operation: string): AskedRows {
+    const rows: AskedRows = [new Map(), new Map(), new Map(), new Map()];
+    this.#asked.set(operation, rows);
+    return rows;
   }
 
   webhook(name: string, type: string, operation: string, ms: number, rejected: boolean): void {
@@ -282,6 +289,9 @@ interface AnswerRows {
   readonly durations: Distribution;
   readonly requests: Cell;
 }
+
+/** Of one operation, by plugin: admitted, validated, and the same refused. */
+type AskedRows = readonly Map<string | undefined, Distribution>[];
 
 interface FlowRows {
   readonly dispatched: Cell;

@@ -194,7 +194,21 @@ export function canonicalQuantity(text: string): string {
   const trimmed = first <= 32 || first > 126 || last <= 32 || last > 126 ? text.replace(blanks, '') : text;
   const spelling = readSpelling(trimmed);
   if (typeof spelling === 'string') throw new QuantityError(spelling);
-  return keepsSpelling(spelling) ? trimmed : formatQuantity(evaluate(spelling, trimmed));
+  if (keepsSpelling(spelling) || isShortest(spelling, trimmed)) return trimmed;
+  return formatQuantity(evaluate(spelling, trimmed));
+}
+
+/** A plain binary quantity that no larger unit says: `200Mi` is what computing it would give. */
+function isShortest({ whole, fraction, unit }: Spelling, text: string): boolean {
+  return (
+    unit.format === 'BinarySI' &&
+    fraction === '' &&
+    unit.power > 0 &&
+    unit.power <= 30 &&
+    whole.length <= 9 &&
+    Number(whole) % 1024 !== 0 &&
+    text.startsWith(whole)
+  );
 }
 
 /** Strips factors: the largest `n` with `value = rest × factor^n`. */

@@ -88,10 +88,8 @@ export function qosClassOf(spec: DeepReadonly<PodSpec>): QosClass {
   const limits = new Map<string, Quantity>();
   let allLimited = true;
   for (const part of parts) {
-    add(requests, counted(part.requests));
-    const limited = counted(part.limits);
-    add(limits, limited);
-    if (Object.keys(limited).length < 2) allLimited = false;
+    addCounted(requests, part.requests);
+    if (addCounted(limits, part.limits) < 2) allLimited = false;
   }
   if (requests.size === 0 && limits.size === 0) return 'BestEffort';
   const inFull = [...requests].every(([name, quantity]) => {
@@ -101,11 +99,17 @@ export function qosClassOf(spec: DeepReadonly<PodSpec>): QosClass {
   return allLimited && inFull && requests.size === limits.size ? 'Guaranteed' : 'Burstable';
 }
 
-function counted(list: ResourceList | undefined): Record<string, string> {
-  const entries = Object.entries(list ?? {});
-  return Object.fromEntries(
-    entries.filter(
-      ([name, text]) => (name === 'cpu' || name === 'memory') && signOfQuantity(mustParseQuantity(text)) > 0,
-    ),
-  );
+/** Adds what counts: CPU and memory, if mentioned and not zero. Gives how many of the two. */
+function addCounted(to: Map<string, Quantity>, list: ResourceList | undefined): number {
+  let count = 0;
+  for (const name of ['cpu', 'memory']) {
+    const text = list?.[name];
+    if (text === undefined) continue;
+    const quantity = mustParseQuantity(text);
+    if (signOfQuantity(quantity) <= 0) continue;
+    const had = to.get(name);
+    to.set(name, had ? addQuantity(had, quantity) : quantity);
+    count++;
+  }
+  return count;
 }

@@ -4,32 +4,44 @@ import type { PriorityClass } from '../../../api/types/scheduling/v1.generated.t
 import type { AdmissionPlugin, AdmissionRequest } from '../../../libs/kind/admission.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
+import type { Source } from './policy/hooks.ts';
 import { refused } from './refusal.ts';
 
 const DEFAULT_POLICY = 'PreemptLowerPriority';
 
 /** Turns a pod's priority class into its number and its preemption policy; only one class may be the default. */
-export const priority: AdmissionPlugin = {
-  name: 'Priority',
-  handles: ({ operation, kind, subresource }) => {
-    if (subresource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return false;
-    return (kind.resource === 'pods' && kind.group === '') || kind.resource === 'priorityclasses';
-  },
-  async admit(_ctx, request, registry) {
-    if (request.kind.resource !== 'pods') return;
-    if (request.operation === 'UPDATE') keepPriority(request);
-    else await resolvePriority(request, registry);
-  },
-  async validate(_ctx, request, registry) {
-    if (request.kind.resource !== 'priorityclasses') return;
-    const { globalDefault, metadata } = request.object as DeepReadonly<PriorityClass>;
-    if (!globalDefault) return;
-    const present = (await defaultClasses(registry)).find((one) => one.metadata?.name !== metadata?.name);
-    if (!present) return;
-    const why = `PriorityClass ${present.metadata?.name} is already marked as default. Only one default can exist`;
-    throw refused(request, why);
-  },
-};
+export function priority(classes: Source<PriorityClass>): AdmissionPlugin {
+  let version = -1;
+  let defaults: readonly DeepReadonly<PriorityClass>[] = [];
+  const defaultClasses = () => {
+    if (classes.version() !== version) {
+      version = classes.version();
+      defaults = classes.all().filter((one) => one.globalDefault);
+    }
+    return defaults;
+  };
+  return {
+    name: 'Priority',
+    handles: ({ operation, kind, subresource }) => {
+      if (subresource !== '' || (operation !== 'CREATE' && operation !== 'UPDATE')) return false;
+      return (kind.resource === 'pods' && kind.group === '') || kind.resource === 'priorityclasses';
+    },
+    admit(_ctx, request, registry) {
+      if (request.kind.resource !== 'pods') return;
+      if (request.operation === 'UPDATE') keepPriority(request);
+      else return resolvePriority(request, registry, defaultClasses);
+    },
+    validate(_ctx, request) {
+      if (request.kind.resource !== 'priorityclasses') return;
+      const { globalDefault, metadata } = request.object as DeepReadonly<PriorityClass>;
+      if (!globalDefault) return;
+      const present = defaultClasses().find((one) => one.metadata?.name !== metadata?.name);
+      if (!present) return;
+      const why = `PriorityClass ${present.metadata?.name} is already marked as default. Only one default can exist`;
+      throw refused(request, why);
+    },
+  };
+}
 
 /** An update that leaves the numbers out means those that the pod has. */
 function keepPriority(request: AdmissionRequest): void {
@@ -39,7 +51,11 @@ function keepPriority(request: AdmissionRequest): void {
   pod.spec.preemptionPolicy ??= old.spec?.preemptionPolicy;
 }
 
-async function resolvePriority(request: AdmissionRequest, registry: Registry): Promise<void> {
+async function resolvePriority(
+  request: AdmissionRequest,
+  registry: Registry,
+  defaultClasses: () => readonly DeepReadonly<PriorityClass>[],
+): Promise<void> {
   const { spec } = request.object as Pod;
   if (!spec) return;
   const refuse = (why: string) => refused(request, why);
@@ -48,7 +64,7 @@ async function resolvePriority(request: AdmissionRequest, registry: Registry): P
     found = await registry.get(priorityClasses, '', spec.priorityClassName);
     if (!found) throw refuse(`no PriorityClass with name ${spec.priorityClassName} was found`);
   } else {
-    found = lowest(await defaultClasses(registry));
+    found = lowest(defaultClasses());
     if (found) spec.priorityClassName = found.metadata?.name;
   }
   const number = found?.value ?? 0;
@@ -66,10 +82,6 @@ async function resolvePriority(request: AdmissionRequest, registry: Registry): P
   }
   spec.priority = number;
   spec.preemptionPolicy = policy;
-}
-
-async function defaultClasses(registry: Registry): Promise<DeepReadonly<PriorityClass>[]> {
-  return (await registry.list(priorityClasses, '')).filter((one) => one.globalDefault);
 }
 
 /** Of several defaults, which only a race can make, the lowest counts. */

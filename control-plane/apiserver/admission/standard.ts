@@ -6,6 +6,7 @@ import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistra
 import { validatingWebhookConfiguration } from '../../../api/admissionregistration/validatingwebhookconfiguration/kind.ts';
 import { limitRange } from '../../../api/core/limitrange/kind.ts';
 import { resourceQuota as quota } from '../../../api/core/resourcequota/kind.ts';
+import { priorityClass } from '../../../api/scheduling/priorityclass/kind.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
@@ -72,7 +73,7 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
     serviceAccountAdmission(random),
     nodeRestriction(keys),
     podSecurity,
-    priority,
+    priority(cachedSource(caches, priorityClass)),
     defaultTolerationSeconds,
     defaultStorageClass,
     storageObjectInUseProtection,

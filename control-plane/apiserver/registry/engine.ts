@@ -85,46 +85,67 @@ async function admitOnce(
   again: Reinvocation,
 ): Promise<void> {
   const asked = { ...request, again };
-  const all = new Timing(engine, undefined, 'admit', request.operation);
+  const all = new Timing(engine, 'admit', request.operation);
   try {
     for (const plugin of engine.admission) {
       if (!plugin.admit || !plugin.handles(asked)) continue;
-      const one = new Timing(engine, plugin.name, 'admit', request.operation);
-      try {
-        const pending = plugin.admit(ctx, asked, engine.registry);
-        if (pending) await pending;
-        one.passed = true;
-      } finally {
-        one.end();
-      }
+      all.begin(plugin.name);
+      const pending = plugin.admit(ctx, asked, engine.registry);
+      if (pending) await pending;
+      all.passed();
     }
-    all.passed = true;
+    all.passed();
   } finally {
     all.end();
   }
   request.object = asked.object;
 }
 
-/** Tells how long a step of admission took, and whether it refused. */
+/**
+ * Tells how long the plugins of a step of admission took, one by one and together, and whether they refused. What lies
+ * between two plugins counts with the second: the clock is asked once for each.
+ */
 class Timing {
   readonly #engine: Engine;
-  readonly #name: string | undefined;
   readonly #type: 'admit' | 'validate';
   readonly #operation: AdmissionOperation;
   readonly #beganMs: number;
-  passed = false;
+  #plugin: string | undefined;
+  #sinceMs: number;
+  #refused = true;
 
-  constructor(engine: Engine, name: string | undefined, type: 'admit' | 'validate', operation: AdmissionOperation) {
+  constructor(engine: Engine, type: 'admit' | 'validate', operation: AdmissionOperation) {
     this.#engine = engine;
-    this.#name = name;
     this.#type = type;
     this.#operation = operation;
-    this.#beganMs = engine.observed ? engine.clock.monotonic() : 0;
+    this.#beganMs = this.#sinceMs = engine.observed ? engine.clock.monotonic() : 0;
+  }
+
+  begin(plugin: string): void {
+    this.#plugin = plugin;
+    this.#refused = true;
+  }
+
+  /** The plugin has let it pass; without one: all have. */
+  passed(): void {
+    this.#refused = false;
+    if (this.#plugin !== undefined) this.#tellPlugin();
   }
 
   end(): void {
+    const { observed } = this.#engine;
+    if (!observed) return;
+    if (this.#plugin !== undefined) this.#tellPlugin();
+    observed.admission(undefined, this.#type, this.#operation, this.#sinceMs - this.#beganMs, this.#refused);
+  }
+
+  #tellPlugin(): void {
     const { observed, clock } = this.#engine;
-    observed?.admission(this.#name, this.#type, this.#operation, clock.monotonic() - this.#beganMs, !this.passed);
+    if (!observed) return;
+    const nowMs = clock.monotonic();
+    observed.admission(this.#plugin, this.#type, this.#operation, nowMs - this.#sinceMs, this.#refused);
+    this.#sinceMs = nowMs;
+    this.#plugin = undefined;
   }
 }
 
@@ -143,21 +164,17 @@ export async function runValidate(
     effects.length = 0;
   };
   const asked = request as AdmissionRequest & { object: DeepReadonly<ApiObject> };
-  const all = new Timing(engine, undefined, 'validate', request.operation);
+  const all = new Timing(engine, 'validate', request.operation);
   try {
     for (const plugin of engine.admission) {
       if (!plugin.validate || !plugin.handles(request)) continue;
-      const one = new Timing(engine, plugin.name, 'validate', request.operation);
-      try {
-        const answer = plugin.validate(ctx, asked, engine.registry);
-        const effect = answer instanceof Promise ? await answer : answer;
-        if (effect) effects.push(effect);
-        one.passed = true;
-      } finally {
-        one.end();
-      }
+      all.begin(plugin.name);
+      const answer = plugin.validate(ctx, asked, engine.registry);
+      const effect = answer instanceof Promise ? await answer : answer;
+      if (effect) effects.push(effect);
+      all.passed();
     }
-    all.passed = true;
+    all.passed();
   } catch (error) {
     await rollback();
     throw error;
