@@ -196,24 +196,12 @@ export function epochMs(text: string | null | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms;
 }
 
-/** `YYYY-MM-DDTHH:MM:SS` with digits in place, within ranges every month allows: nothing to rewrite. */
-function isPlainSeconds(text: string): boolean {
-  for (let i = 0; i < 19; i++) {
-    if (i === 4 || i === 7) {
-      if (text.charCodeAt(i) !== 45) return false;
-    } else if (i === 10) {
-      if (text.charCodeAt(i) !== 84) return false;
-    } else if (i === 13 || i === 16) {
-      if (text.charCodeAt(i) !== 58) return false;
-    } else if (!isDigit(text, i)) return false;
-  }
-  const two = (at: number): number => (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48;
-  const month = two(5);
-  const day = two(8);
-  return (
-    month >= 1 && month <= 12 && day >= 1 && day <= 28 && two(11) < 24 && two(14) < 60 && two(17) < 60 && two(0) > 0
-  );
-}
+/** Days that their months have in every year, then times of day: what is written so in UTC is stored as it is. */
+const PLAIN =
+  '(?!00)\\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)' +
+  'T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d';
+const plainTime = new RegExp(`^${PLAIN}Z$`);
+const plainMicroTime = new RegExp(`^${PLAIN}\\.\\d{6}Z$`);
 
 /**
  * The spelling that is stored for a Time: UTC, whole seconds; null for year 1's first instant.
@@ -222,7 +210,7 @@ function isPlainSeconds(text: string): boolean {
  * @example canonicalTime('2026-01-02T15:04:05.9+02:00')  // '2026-01-02T13:04:05Z'
  */
 export function canonicalTime(text: string): string | null {
-  if (text.length === 20 && text.charCodeAt(19) === 90 && isPlainSeconds(text)) return text;
+  if (plainTime.test(text)) return text;
   const { seconds, nanos } = readTime(text, false);
   if (seconds === zeroSeconds && nanos === 0) return null;
   return `${formatSeconds(seconds)}Z`;
@@ -230,6 +218,7 @@ export function canonicalTime(text: string): string | null {
 
 /** The spelling that is stored for a MicroTime. @throws TimeError */
 export function canonicalMicroTime(text: string): string | null {
+  if (plainMicroTime.test(text)) return text;
   const { seconds, nanos } = readTime(text, true);
   if (seconds === zeroSeconds && nanos === 0) return null;
   return `${formatSeconds(seconds)}.${pad(nanos / 1000, 6)}Z`;

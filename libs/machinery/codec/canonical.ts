@@ -353,7 +353,7 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
     for (let i = 0; i < places.length; i++) {
       const at = places[i] as number;
       const slot = slots[at] as Slot;
-      fill = fillUpTo(out, fill, at);
+      if ((filledAt[fill] as number) < at) fill = fillUpTo(out, fill, at);
       const before = value[slot.name];
       if (before === undefined) continue;
       const after = slot.copy(before, run);
