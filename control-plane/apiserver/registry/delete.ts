@@ -124,11 +124,14 @@ async function tryDelete(
   const result = await engine.store.write({ key, value: undefined, expect: old.revision });
   if (result.ok) {
     await release(engine, ctx, kind, old.object());
-    // Who may wait before it goes is shown as it went: with the grace that it was given.
-    const last = kind.strategy.gracefulDelete
-      ? cache.pretend(pretendedEntry(prepareObject(kind, schema, marked), key, old))
-      : old;
-    return { deleted: { encoded: last, gone: true } };
+    const { gracefulDelete, deleteReturnsObject } = kind.strategy;
+    if (!deleteReturnsObject) return { deleted: { encoded: old, gone: true } };
+    // Who may wait before it goes is shown as it went: with the grace that it was given. The revision is the deletion's.
+    const last = gracefulDelete ? marked : (structuredClone(old.object()) as Draft);
+    const at = { revision: result.revision, createRevision: old.createRevision };
+    return {
+      deleted: { encoded: cache.pretend(pretendedEntry(prepareObject(kind, schema, last), key, at)), gone: true },
+    };
   }
   return result.actual ? { actual: cache.encode(result.actual) } : {};
 }
