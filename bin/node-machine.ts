@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setUp } from '../tools/setup.ts';
+import { whyNoCgroups } from './cgroup-controllers.ts';
 import { CommandError } from './errors.ts';
 
 /** Without these nothing can be mounted, no network be made; by their bits (linux/capability.h). */
@@ -29,9 +30,8 @@ function whyNoNode(): string | undefined {
   if (process.getuid?.() !== 0) return `Real containers need root, and this is user ${process.getuid?.()}`;
   const lacking = CAPABILITIES.find(([, bit]) => !hasCapability(bit));
   if (lacking) return `Real containers need ${lacking[0]}, which root lacks here, as in an unprivileged container`;
-  if (!existsSync('/sys/fs/cgroup') || readdirSync('/sys/fs/cgroup').length === 0)
-    return 'Real containers need cgroups, and nothing is mounted at /sys/fs/cgroup';
-  return undefined;
+  const cgroups = whyNoCgroups();
+  return cgroups && `Real containers need ${cgroups}`;
 }
 
 /** Whether this process has a capability, by its bit (linux/capability.h). */

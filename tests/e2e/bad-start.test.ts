@@ -57,6 +57,11 @@ describe('a start that cannot work says why in one sentence, and leaves nothing'
     );
   });
 
+  test('the address of the node is not this machine’s', async () => {
+    const said = await refused([], '--node-ip', '198.51.100.7');
+    assert.match(said, /^tutti: 198\.51\.100\.7 is no address of this machine; give one of its own with --node-ip\.$/);
+  });
+
   test('the user is not root', async () => {
     const said = await refused(['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups']);
     assert.match(said, /^tutti: Real containers need root, and this is user 1000; .*--simulate/);
@@ -67,9 +72,22 @@ describe('a start that cannot work says why in one sentence, and leaves nothing'
     assert.match(said, /^tutti: Real containers need CAP_NET_ADMIN, .*--simulate/);
   });
 
+  test('the kernel has no controller of memory', async () => {
+    const hidden = 'mount -t tmpfs none /sys/fs/cgroup/memory || exit 1; exec "$@"';
+    // Version 2 has one tree: there nothing can be taken away.
+    const tree = 'mount -t tmpfs none /sys/fs/cgroup; echo cpu pids > /sys/fs/cgroup/cgroup.controllers; exec "$@"';
+    const isSecond =
+      (await cluster.host.exec('test -e /sys/fs/cgroup/cgroup.controllers', { check: false })).code === 0;
+    const said = await refused(['unshare', '--mount', 'sh', '-c', isSecond ? tree : hidden, 'sh']);
+    assert.match(
+      said,
+      /^tutti: Real containers need the cgroup controller memory, which .*cgroup_enable=memory.*--simulate/,
+    );
+  });
+
   test('no runtime answers at the address given', async () => {
     const said = await refused([], '--cri-endpoint', 'unix:///run/nobody.sock');
-    assert.match(said, /^tutti: No container runtime answers at unix:\/\/\/run\/nobody\.sock: /);
+    assert.match(said, /^tutti: No container runtime answers at unix:\/\/\/run\/nobody\.sock \(ENOENT\); start it/);
   });
 
   test('the configuration file is broken', async () => {
