@@ -154,7 +154,7 @@ class SimulatedCluster implements Cluster {
     this.seed = String(options.seed ?? Math.floor(new RealClock().now()));
     // What was drawn before the snapshot (names, uids) is not drawn again.
     this.#random = new SeededRandom(from ? `${this.seed} from ${from.store.revision}` : this.seed);
-    this.#keys = from ? new FixedKeys(from.keysSeed, from.keysState) : new FixedKeys(this.seed);
+    this.#keys = from ? new FixedKeys(from.keysSeed, from.keysState, from.keyPairs) : new FixedKeys(this.seed);
     this.#log = options.log ?? silentLogger;
     this.#nodeSpecs = from ? from.nodes.map(({ spec }) => spec) : nodeSpecs(options.nodes ?? 0);
     const hasNodes = this.#nodeSpecs.length > 0;
@@ -432,6 +432,7 @@ class SimulatedCluster implements Cluster {
       format: 1,
       keysSeed: this.#keys.seed,
       keysState: this.#keys.state(),
+      keyPairs: this.#keys.pairs(),
       authorityMs: this.#authorityMs,
       authorityPem: this.#plane.authority.certificatePem,
       nowMs: this.clock.now(),

@@ -1,4 +1,5 @@
 import type { StoreSnapshot } from '../control-plane/store/drivers/memory/memory-store.ts';
+import type { KeyPair } from '../libs/base/keys.ts';
 import type { AnyComponent } from './components.ts';
 import { ClusterUsageError } from './errors.ts';
 import type { NodeSnapshot } from './nodes/simulated-node.ts';
@@ -16,6 +17,8 @@ export interface ClusterSnapshot {
   /** The seed of the first cluster: keys follow from it. */
   readonly keysSeed: string;
   readonly keysState: number;
+  /** Keys of that seed that have been derived, by purpose. */
+  readonly keyPairs: ReadonlyMap<string, KeyPair>;
   /** When the first cluster began: its authority's certificate says so. */
   readonly authorityMs: number;
   /** That certificate. */

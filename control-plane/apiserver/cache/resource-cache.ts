@@ -254,7 +254,7 @@ export class ResourceCache implements WatchSource {
 
   /** Replaces everything by the entries of a list, which are in order. Nobody can be told what was in between. */
   load(entries: readonly Entry[], revision: Revision): void {
-    this.#watchers.fail(new CompactedError(this.#changed, revision));
+    if (this.#watchers.count > 0) this.#watchers.fail(new CompactedError(this.#changed, revision));
     const objects = entries.map((entry) => this.encode(entry));
     this.#objects.load(objects);
     for (const object of objects) object.relax();
