@@ -15,6 +15,14 @@ export interface Column<T extends ApiObject = ApiObject> {
   value(object: DeepReadonly<T>, nowMs: number): string | number | boolean | null;
 }
 
+/** `Completed`: the object has run to its end and is of no more interest. */
+export interface RowCondition {
+  readonly type: 'Completed';
+  readonly status: 'True';
+  readonly reason: string;
+  readonly message: string;
+}
+
 /** A field of a built-in type. Its documentation is there where the published schema was built in, else empty. */
 export interface DocumentedField {
   readonly type: TypeName;

@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { TypeName } from '../machinery/schema/ir.ts';
-import type { Column } from './column.ts';
+import type { Column, RowCondition } from './column.ts';
 import type { ApiObject, DeepReadonly, GroupVersionKind } from './object.ts';
 import type { Registry } from './registry.ts';
 import type { RequestContext, Verb } from './request.ts';
@@ -50,6 +50,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly strategy: Strategy<T>;
   /** `get` as a table; default name and age. */
   readonly columns: readonly Column<T>[];
+  /** What a table says of an object's row as a whole; default nothing. */
+  readonly rowConditions?: (object: DeepReadonly<T>) => readonly RowCondition[];
   /** Field selectors beyond `metadata.name` and `metadata.namespace`: label and how to read it. */
   readonly selectableFields: Readonly<Record<string, (object: DeepReadonly<T>) => string>>;
   /** What is said of a field selector that is not among them, where upstream has a wording of its own. */

@@ -1,4 +1,4 @@
-import type { Column } from '../../../libs/kind/column.ts';
+import type { Column, RowCondition } from '../../../libs/kind/column.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { ageColumn, nameColumn } from '../../../libs/kind/standard-columns.ts';
 import { ageOf } from '../../../libs/machinery/printers/duration.ts';
@@ -7,6 +7,18 @@ import { summarize } from './summary.ts';
 
 type Seen = DeepReadonly<Pod>;
 const NONE = '<none>';
+
+const ENDED: Readonly<Record<string, string>> = Object.freeze({
+  Succeeded: 'The pod has completed successfully.',
+  Failed: 'The pod failed.',
+});
+
+/** Clients may leave out what has ended. */
+export function rowConditions({ status }: Seen): readonly RowCondition[] {
+  const reason = status?.phase ?? '';
+  const message = Object.hasOwn(ENDED, reason) ? ENDED[reason] : undefined;
+  return message === undefined ? [] : [{ type: 'Completed', status: 'True', reason, message }];
+}
 
 export const columns: readonly Column<Pod>[] = [
   nameColumn as Column<Pod>,

@@ -1,6 +1,6 @@
 import { defineKind } from '../../../libs/kind/kind.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
-import { columns } from './columns.ts';
+import { columns, rowConditions } from './columns.ts';
 import { attach, exec, log, portforward } from './connect.ts';
 import { statusStrategy, strategy } from './strategy.ts';
 import { binding } from './subresources/binding.ts';
@@ -42,4 +42,5 @@ export const pod = defineKind<Pod>({
     'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
   },
   columns,
+  rowConditions,
 });

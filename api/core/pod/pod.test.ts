@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { textOf } from '../../../libs/machinery/field-errors.ts';
 import type { Container, Pod, PodSpec } from '../../types/core/v1.generated.ts';
+import { rowConditions } from './columns.ts';
 import { defaultPod } from './defaults.ts';
 import { mergeMatchLabelKeys } from './prepare.ts';
 import { qosClassOf, sumContainers } from './resources.ts';
@@ -179,4 +180,9 @@ describe('in a few words', () => {
       assert.equal(`${ready}/${total} ${reason} ${restarts}`, expected);
     });
   }
+});
+
+test('tables say which pods have ended, and how', () => {
+  const reasons = (phase?: string) => rowConditions({ status: { phase } } as Pod).map(({ reason }) => reason);
+  assert.deepEqual(['Succeeded', 'Failed', 'Running', undefined].map(reasons), [['Succeeded'], ['Failed'], [], []]);
 });

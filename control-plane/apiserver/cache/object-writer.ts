@@ -104,8 +104,9 @@ export class ObjectWriter {
   }
 
   /** Whose columns a table in this form has: the version's own, or the kind's. */
-  tableKind(form: Form): Pick<Kind, 'columns'> {
-    return { columns: this.#served(form.apiVersion).columns ?? this.kind.columns };
+  tableKind(form: Form): Pick<Kind, 'columns' | 'rowConditions'> {
+    const { columns, rowConditions } = this.kind;
+    return { columns: this.#served(form.apiVersion).columns ?? columns, ...(rowConditions && { rowConditions }) };
   }
 
   /** A table's object: a version's own columns are of the object as the version shows it. */

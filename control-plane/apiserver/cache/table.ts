@@ -1,4 +1,4 @@
-import type { Column, Documentation } from '../../../libs/kind/column.ts';
+import type { Column, Documentation, RowCondition } from '../../../libs/kind/column.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
@@ -25,7 +25,7 @@ export interface TableObject {
 
 /** A `meta.k8s.io` Table of the objects, by its kind's or version's columns, deeply frozen. */
 export function tableOf(
-  { columns }: Pick<Kind, 'columns'>,
+  { columns, rowConditions }: Pick<Kind, 'columns' | 'rowConditions'>,
   objects: readonly TableObject[],
   options: TableOptions,
 ): unknown {
@@ -36,10 +36,13 @@ export function tableOf(
     columnDefinitions: options.columns ? columns.map((column) => definition(column, options.documentation)) : null,
     rows: objects.map((object) => ({
       cells: columns.map((column) => column.value(object.stored, options.nowMs)),
+      ...conditionsOf(rowConditions?.(object.stored)),
       object: rowObject(object, options),
     })),
   });
 }
+
+const conditionsOf = (conditions: readonly RowCondition[] = []) => (conditions.length > 0 ? { conditions } : {});
 
 function definition(column: Column, documentation: Documentation | undefined): Readonly<Record<string, unknown>> {
   const { name, type, format = '', description, priority = 0 } = column;
