@@ -2,7 +2,7 @@
 
 import { nodes } from '../../api/resources.ts';
 import type { Machine } from '../compose/apiserver.ts';
-import { ownAddress } from '../compose/cluster-network.ts';
+import { nodeAddress } from '../compose/cluster-network.ts';
 import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
 import { type Joined, joinCluster } from '../compose/join.ts';
 import { endRuntime, type RunningNode, type Runtime, type Step, startNode, startRuntime } from '../compose/node.ts';
@@ -122,12 +122,7 @@ class Agent {
         `${dataDir} holds a cluster of its own; choose another --data-dir for this node, or remove that cluster with "tutti reset".`,
       );
     }
-    const nodeIp = this.#options.nodeIp ?? ownAddress(host.facts);
-    if (nodeIp === undefined) {
-      throw new CommandError(
-        'This machine has no address besides loopback, so the cluster could not reach it; bring up a link, or give --node-ip.',
-      );
-    }
+    const nodeIp = nodeAddress(host.facts, this.#options.nodeIp);
     await host.files.makeDirectory(dataDir, { mode: 0o700 });
     const { server, token } = this.#options;
     this.#joined = await joinCluster(this.#machine, {

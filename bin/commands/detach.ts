@@ -41,11 +41,7 @@ export async function detach(
     }
     if (ended)
       throw new CommandError(
-        text
-          .trim()
-          .split('\n')
-          .at(-1)
-          ?.replace(/^tutti: /, '') ?? `See ${logFile}.`,
+        /[\s\S]*^tutti: ([\s\S]*)/m.exec(text)?.[1]?.trim() ?? `It ended at once; see ${logFile}.`,
       );
   }
 }

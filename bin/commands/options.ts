@@ -28,8 +28,8 @@ export function parseOptions<const T extends ParseArgsOptionsConfig>(
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    // Node goes on about words that begin with dashes, which nobody means.
-    const [what = ''] = (error as Error).message.split('. ');
+    // Node goes on about words that begin with dashes, which few mean.
+    const [what = ''] = (error as Error).message.split(/\. |\n/);
     throw new CommandError(`${withoutDot(what)}; "tutti ${command} --help" lists the options.`, 2);
   }
   const { values, positionals } = parsed;
@@ -46,6 +46,12 @@ export function parseOptions<const T extends ParseArgsOptionsConfig>(
 /** What may stand for a word in YAML. */
 const WORDS: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);
 
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not',
+};
+
 const withoutDot = (text: string): string => text.replace(/\.$/, '');
 
 /** The same names as on the command line, with values of YAML. Throws `CommandError`. */
@@ -59,7 +65,7 @@ export function readConfig<T extends ParseArgsOptionsConfig>(
     content = load(readFileSync(file, 'utf8'));
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
-    const why = code === 'ENOENT' ? 'there is no such file' : message.split('\n')[0];
+    const why = (code !== undefined && UNREADABLE[code]) || message.split('\n')[0];
     throw new CommandError(`--config ${file} cannot be read: ${why}.`, 2);
   }
   if (content === null || content === undefined) return {} as Parsed<T>['values'];
@@ -144,7 +150,12 @@ export function nodeOptions(values: Parsed<typeof NODE_OPTIONS>['values']): Node
 }
 
 /** The cgroup below which pods have theirs: one slash before, none behind. */
-const cgroupRootOf = (text: string): string => `/${text.replace(/^\/+|\/+$/g, '')}`;
+function cgroupRootOf(text: string): string {
+  const path = text.replace(/^\/+|\/+$/g, '');
+  const isPlain = path.split('/').every((part) => /^[\w.:@-]+$/.test(part) && part !== '.' && part !== '..');
+  if (isPlain) return `/${path}`;
+  throw new CommandError(`--cgroup-root wants the path of a cgroup, such as ${DEFAULT_CGROUP_ROOT}, not "${text}".`, 2);
+}
 
 function nodeIpOf(text: string | undefined): { readonly nodeIp?: string } {
   if (text === undefined) return {};

@@ -1,6 +1,7 @@
 // The options of `tutti up`, from the command line and from a file, made into settings or refused in a sentence.
 
 import { resolve } from 'node:path';
+import { parseIp } from '../../libs/machinery/ip.ts';
 import { mustParseQuantity, toCeil } from '../../libs/machinery/quantity.ts';
 import {
   type ClusterNetworks,
@@ -158,7 +159,7 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
     leaderElect: switchOf('--leader-elect', values['leader-elect'] ?? String(store.startsWith('etcd:'))),
     ...(graceText !== undefined && { nodeMonitorGraceMs: durationOf('--node-monitor-grace-period', graceText) }),
     ...(simulate !== undefined && { simulate }),
-    tlsSans: (values['tls-san'] ?? []).flatMap((text) => text.split(',')).filter((text) => text !== ''),
+    tlsSans: namesOf(values['tls-san'] ?? []),
     networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
     mergeKubeconfig: !values['no-merge-kubeconfig'],
   };
@@ -186,6 +187,16 @@ function bytesOf(text: string): number {
     return Number.NaN;
   }
 }
+
+function namesOf(texts: readonly string[]): string[] {
+  const names = texts.flatMap((text) => text.split(',')).filter((text) => text !== '');
+  const wrong = names.find((name) => !parseIp(name) && !DNS_NAME.test(name));
+  if (wrong === undefined) return names;
+  throw new CommandError(`--tls-san wants names and addresses such as cluster.example.org, not "${wrong}".`, 2);
+}
+
+/** Also with a star for the first word. */
+const DNS_NAME = /^(?:\*\.)?[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/i;
 
 function auditOf(policyFile?: string, logPath?: string) {
   if (policyFile && logPath) return { audit: { policyFile: resolve(policyFile), logPath: resolve(logPath) } };

@@ -3,7 +3,7 @@
 import process from 'node:process';
 import { AuditLog } from '../../control-plane/apiserver/audit/audit-log.ts';
 import { auditLines } from '../../control-plane/apiserver/audit/events.ts';
-import { parseAuditPolicy } from '../../control-plane/apiserver/audit/policy.ts';
+import { type AuditPolicy, parseAuditPolicy } from '../../control-plane/apiserver/audit/policy.ts';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregation-transport.ts';
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
@@ -24,6 +24,7 @@ import { parseIp } from '../../libs/machinery/ip.ts';
 import { type ClusterPki, type ClusterPkiOptions, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
 import { keepRenewed } from '../../libs/pki/keep-renewed.ts';
 import { buildKubeconfig } from '../../libs/pki/kubeconfig.ts';
+import { CommandError } from '../errors.ts';
 import {
   type ClusterNetworks,
   clusterNetworks,
@@ -139,9 +140,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
   const server = createDefaultServer({
     ...(audit && auditLog
       ? {
-          audit: auditLines(parseAuditPolicy(await host.files.readText(audit.policyFile)), (line) =>
-            auditLog.write(line),
-          ),
+          audit: auditLines(await readAuditPolicy(host, audit.policyFile), (line) => auditLog.write(line)),
         }
       : {}),
     store,
@@ -313,3 +312,11 @@ async function openStore(machine: Machine, settings: ApiServerSettings): Promise
 }
 
 const hasHistory = (store: Store): store is StoreWithHistory => 'history' in store;
+
+async function readAuditPolicy({ files }: Host, path: string): Promise<AuditPolicy> {
+  try {
+    return parseAuditPolicy(await files.readText(path));
+  } catch (error) {
+    throw new CommandError(`--audit-policy-file ${path} cannot be used: ${(error as Error).message.split('\n')[0]}.`);
+  }
+}

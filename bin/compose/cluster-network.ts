@@ -57,6 +57,21 @@ function networksOf(option: string, text: string): Cidr[] {
 /** Links that container tools make: no way to others. */
 const VIRTUAL_LINK = /^(?:cni|docker|br-|veth|virbr|podman|flannel|cali|kube|tutti|lxc|lxd)/;
 
+/**
+ * The address of a node on this machine: `wanted`, which must be one of its own, or the one by which others reach it.
+ * Throws `CommandError` where there is none.
+ */
+export function nodeAddress(facts: Pick<Facts, 'addresses'>, wanted: string | undefined): string {
+  if (wanted !== undefined && !facts.addresses().some(({ address }) => address === wanted)) {
+    throw new CommandError(`${wanted} is no address of this machine; give one of its own with --node-ip.`);
+  }
+  const found = wanted ?? ownAddress(facts);
+  if (found !== undefined) return found;
+  throw new CommandError(
+    'This machine has no address besides loopback, so nobody could reach it; bring up a link, or give --node-ip.',
+  );
+}
+
 /** The address by which others reach this machine; undefined where it has none. */
 export function ownAddress(facts: Pick<Facts, 'addresses'>): string | undefined {
   const usable = facts.addresses().filter(({ address, internal }) => {

@@ -4,11 +4,10 @@ import { nodes } from '../../api/resources.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import { dataDirWords } from '../commands/options.ts';
 import { NODE_COMPONENTS, type UpOptions } from '../commands/up-options.ts';
-import { CommandError } from '../errors.ts';
 import { writeRunRecord } from '../run-record.ts';
 import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
 import { type Machine, startApiServer } from './apiserver.ts';
-import { ownAddress } from './cluster-network.ts';
+import { nodeAddress, ownAddress } from './cluster-network.ts';
 import {
   type Around,
   type ComponentName,
@@ -61,12 +60,8 @@ export class Cluster {
       this.#simulation = new (await import('./simulation.ts')).Simulation();
     }
     const simulation = this.#simulation;
-    const nodeIp = this.#options.nodeIp ?? ownAddress(this.#machine.host.facts);
-    if (hasNode && nodeIp === undefined) {
-      throw new CommandError(
-        'This machine has no address besides loopback, so pods could not reach it; bring up a link, or give --node-ip.',
-      );
-    }
+    const { facts } = this.#machine.host;
+    const nodeIp = hasNode ? nodeAddress(facts, this.#options.nodeIp) : (this.#options.nodeIp ?? ownAddress(facts));
     await this.#machine.host.files.makeDirectory(dataDir);
     await writeRunRecord(this.#machine.host.files, dataDir, {
       role: 'cluster',

@@ -68,7 +68,10 @@ export async function startRuntime(machine: Machine, settings: RuntimeSettings):
     await cri.version({}, { timeoutMs: 5_000 });
   } catch (error) {
     await cri.close();
-    throw new CommandError(`No container runtime answers at ${settings.criEndpoint}: ${(error as Error).message}`);
+    const why = /\b(?:E[A-Z]{4,}|Invalid URL)\b/.exec((error as Error).message)?.[0] ?? (error as Error).message;
+    throw new CommandError(
+      `No container runtime answers at ${settings.criEndpoint} (${why}); start it, or leave --cri-endpoint out and one is started.`,
+    );
   }
   return { cri, own: undefined };
 }

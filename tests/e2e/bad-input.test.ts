@@ -113,6 +113,16 @@ const CASES: readonly Case[] = [
     code: 2,
   },
   {
+    name: 'an audit policy that cannot be read',
+    words: () => ['server', '--audit-policy-file', '/nowhere', '--audit-log-path', '/tmp/never'],
+    says: /^tutti: --audit-policy-file \/nowhere cannot be used: ENOENT/,
+  },
+  {
+    name: 'what keeps a detached start from starting',
+    words: () => ['server', '--listen', '198.51.100.7', '--detach'],
+    says: /^tutti: 198\.51\.100\.7 is no address of this machine; give one of its own with --listen\.$/,
+  },
+  {
     name: 'an option that there is not',
     words: () => ['server', '--prot', '7443'],
     says: /^tutti: Unknown option '--prot'; "tutti server --help" lists the options\.$/,

@@ -110,6 +110,11 @@ export class E2eCluster implements AsyncDisposable {
       logFile: join(host.folder, 'tutti.log'),
     });
     await program.waitFor(' is ready\n', 60_000);
+    // A taint keeps pods away until its controller, too, has heard that the node is ready.
+    await until('pods may come to the node', async () => {
+      const { items } = await this.kubectl.json('get nodes');
+      return items.every(({ spec }: { spec: { taints?: unknown } }) => spec.taints === undefined);
+    });
     return program;
   }
 
