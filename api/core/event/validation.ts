@@ -2,6 +2,9 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, qualifiedName } from '../../../libs/machinery/names.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { validateImmutable } from '../../meta/immutable.ts';
+import { internalJson } from '../../meta/internal-form.ts';
 import type { Event } from '../../types/core/v1.generated.ts';
 
 type Seen = DeepReadonly<Event>;
@@ -12,11 +15,37 @@ const NOTE_BYTES_MAX = 1024;
 /** Events of the core group are taken nearly as they come; the newer group asks for all that makes one useful. */
 export function validateEvent(event: Seen, ctx: RequestContext): field.ErrorList {
   const errors = validateNamespace(event);
-  return ctx.attributes.group === 'events.k8s.io' ? [...errors, ...validateNewEvent(event)] : errors;
+  return isNewGroup(ctx) ? [...errors, ...validateNewEvent(event)] : errors;
 }
 
-export function validateEventUpdate(event: Seen): field.ErrorList {
-  return validateNamespace(event);
+const isNewGroup = ({ attributes }: RequestContext): boolean => attributes.group === 'events.k8s.io';
+
+/** Through the newer group only the series of an event goes on; the older one lets everything be written anew. */
+export function validateEventUpdate(event: Seen, old: Seen, ctx: RequestContext): field.ErrorList {
+  const errors = validateNamespace(event);
+  if (!isNewGroup(ctx)) return errors;
+  if (!sameValue(event.series, old.series)) errors.push(...validateSeries(event));
+  const fixed = (place: string, value: unknown, was: unknown, shown?: unknown) =>
+    errors.push(...validateImmutable(value, was, place, shown));
+  const reference = (value: Seen['related']) => value && field.verbatim(internalJson('core.v1.ObjectReference', value));
+  fixed('involvedObject', event.involvedObject, old.involvedObject, reference(event.involvedObject));
+  fixed('reason', event.reason ?? '', old.reason ?? '');
+  fixed('message', event.message ?? '', old.message ?? '');
+  const source = ({ component = '', host = '' }: NonNullable<Seen['source']> = {}) => ({
+    Component: component,
+    Host: host,
+  });
+  fixed('source', source(event.source), source(old.source));
+  fixed('firstTimestamp', event.firstTimestamp ?? null, old.firstTimestamp ?? null);
+  fixed('lastTimestamp', event.lastTimestamp ?? null, old.lastTimestamp ?? null);
+  fixed('count', event.count ?? 0, old.count ?? 0);
+  fixed('type', event.type ?? '', old.type ?? '');
+  fixed('eventTime', event.eventTime ?? null, old.eventTime ?? null);
+  fixed('action', event.action ?? '', old.action ?? '');
+  fixed('related', event.related, old.related, reference(event.related));
+  fixed('reportingController', event.reportingComponent ?? '', old.reportingComponent ?? '');
+  fixed('reportingInstance', event.reportingInstance ?? '', old.reportingInstance ?? '');
+  return errors;
 }
 
 /** An event lies where its object is; those about objects without a namespace in `default`. */
@@ -46,13 +75,18 @@ function validateNewEvent(event: Seen): field.ErrorList {
     wrong('message', `can have at most ${NOTE_BYTES_MAX} characters`);
   }
   if (event.type !== 'Normal' && event.type !== 'Warning') wrong('type', `has invalid value: ${event.type ?? ''}`);
-  if (event.series) {
-    if ((event.series.count ?? 0) < 2) wrong('series.count', 'should be at least 2');
-    if (!event.series.lastObservedTime) errors.push(field.required('series.lastObservedTime'));
-  }
+  errors.push(...validateSeries(event));
   if (event.firstTimestamp) wrong('firstTimestamp', 'needs to be unset');
   if (event.lastTimestamp) wrong('lastTimestamp', 'needs to be unset');
   if (event.count) wrong('count', 'needs to be unset');
   if (event.source?.component || event.source?.host) wrong('source', 'needs to be unset');
+  return errors;
+}
+
+function validateSeries({ series }: Seen): field.ErrorList {
+  if (!series) return [];
+  const errors: field.ErrorList = [];
+  if ((series.count ?? 0) < 2) errors.push(field.invalid('series.count', '', 'should be at least 2'));
+  if (!series.lastObservedTime) errors.push(field.required('series.lastObservedTime'));
   return errors;
 }
