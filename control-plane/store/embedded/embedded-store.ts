@@ -239,7 +239,8 @@ export class EmbeddedStore implements Store {
     this.#hub.tell(changes, this.#engine.revision);
     for (const answer of answers) answer.resolve(answer.result());
     this.#dropCompanions(changes);
-    if (changes.some((change) => change.entry !== undefined && change.entry.expiresAtMs > 0)) this.#expirer.arm();
+    const expiries = changes.flatMap(({ entry }) => (entry && entry.expiresAtMs > 0 ? entry.expiresAtMs : []));
+    if (expiries.length > 0) this.#expirer.arm(Math.min(...expiries));
   }
 
   /**

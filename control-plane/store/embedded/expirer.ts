@@ -27,9 +27,10 @@ export class Expirer {
     this.#remove = remove;
   }
 
-  /** Looks at what expires next and sets the timer for it. */
-  arm(): void {
-    if (this.#stopped || this.#running) return;
+  /** Looks at what expires next and sets the timer for it. `fromMs`: what is new expires then at the earliest. */
+  arm(fromMs = 0): void {
+    // What is read from the disk may not be read for every key: most expire after one that is waited for.
+    if (this.#stopped || this.#running || fromMs >= this.#dueMs) return;
     const next = this.#engine.nextExpiryMs();
     if (next === undefined || next >= this.#dueMs) return;
     this.#timer?.cancel();

@@ -62,6 +62,7 @@ export type Action = { readonly reason: string } & (
 );
 
 const HISTORY_LENGTH_MAX = 2000;
+const TEMPLATE_HASH = 'pod-template-hash';
 
 /** Moves the Deployment one step on: what a ReplicaSet gains, another loses, as far as the strategy allows. */
 export function plan(observed: Observed, nowMs: number): Plan<Action> {
@@ -184,10 +185,10 @@ class Turn {
     const replicas = newSetReplicas(this.#replicas, rolling, this.#bounds, this.#old, 0);
     const annotations = { ...this.#handedDown({}, revision), ...this.#sizes() };
     const template = structuredClone(this.#spec.template) as NonNullable<Deployment['spec']>['template'];
-    const labels = { ...template.metadata?.labels, 'pod-template-hash': hash };
+    const labels = { ...template.metadata?.labels, [TEMPLATE_HASH]: hash };
     template.metadata = { ...template.metadata, labels };
     const selector = structuredClone(this.#spec.selector) as NonNullable<Deployment['spec']>['selector'];
-    selector.matchLabels = { ...selector.matchLabels, 'pod-template-hash': hash };
+    selector.matchLabels = { ...selector.matchLabels, [TEMPLATE_HASH]: hash };
     const set: ReplicaSet = {
       metadata: { name, namespace: metadata.namespace ?? '', labels: { ...labels }, annotations },
       spec: { replicas, selector, template, minReadySeconds: this.#spec.minReadySeconds ?? 0 },
@@ -385,9 +386,13 @@ function order(a: Live<ReplicaSet>, b: Live<ReplicaSet>): number {
 
 /** Whether a ReplicaSet's pods are those that the template describes. */
 export function sameTemplate(set: DeepReadonly<ReplicaSet>, template: unknown): boolean {
-  const own = structuredClone(set.spec?.template ?? {}) as { metadata?: { labels?: Record<string, string> } };
-  delete own.metadata?.labels?.['pod-template-hash'];
-  const other = structuredClone(template) as typeof own;
-  delete other.metadata?.labels?.['pod-template-hash'];
-  return sameValue(own, other);
+  return sameValue(withoutHash(set.spec?.template ?? {}), withoutHash(template as Template));
+}
+
+type Template = { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };
+
+/** The template as its Deployment has it. */
+function withoutHash(template: Template): Template {
+  const { [TEMPLATE_HASH]: hash, ...labels } = template.metadata?.labels ?? {};
+  return hash === undefined ? template : { ...template, metadata: { ...template.metadata, labels } };
 }
