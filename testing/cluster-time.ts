@@ -3,6 +3,7 @@ import { RealClock } from '../libs/base/node/real-clock.ts';
 import { VirtualClock } from '../libs/base/virtual-clock.ts';
 import { type Duration, durationMs } from './duration.ts';
 import { ClusterUsageError, NeverSettledError } from './errors.ts';
+import { FreezableClock } from './freezable-clock.ts';
 
 export interface UntilOptions {
   /** Default 5 minutes of the cluster's time. */
@@ -72,7 +73,11 @@ export class ClusterTime {
     if (clock instanceof VirtualClock) {
       await this.#stepped();
       await this.#move(() => clock.advance(byMs));
-    } else await clock.sleep(byMs);
+    } else {
+      if (clock instanceof FreezableClock && clock.frozen)
+        throw new ClusterUsageError('time is frozen, so nothing would come of waiting; let it flow first');
+      await clock.sleep(byMs);
+    }
   }
 
   /** Awaits work that may need virtual time: lets it pass in small steps until the work is done. */

@@ -87,6 +87,12 @@ export interface Cluster extends AsyncDisposable {
   /** Lets virtual time pass, running everything that falls due. On real time it waits. */
   advance(by: Duration): Promise<void>;
   /**
+   * Stops time on a cluster that runs on real time: no timer runs, while requests are answered; `flow` lets it go on from
+   * there. Virtual time stands still by itself.
+   */
+  freeze(): void;
+  flow(): void;
+  /**
    * Lets time pass until `condition` gives something true, and gives that. Errors 404 count as not yet. Throws
    * `NeverSettledError` after `within` (default 5 minutes), which says who waits for what.
    */
@@ -146,7 +152,7 @@ export interface Cluster extends AsyncDisposable {
    * The kernel kills a container of a pod for its memory: it ends with 137 and `OOMKilled`, and its pod's restart policy
    * decides. Default: the pod's first that runs. Throws `ClusterUsageError` where none runs.
    */
-  oomKill(pod: string, options?: ExecOptions): void;
+  oomKill(pod: string, options?: ExecOptions): Promise<void>;
 
   /**
    * Starts a component beside those that the cluster began with, once what it needs is there. It ends with the cluster, or

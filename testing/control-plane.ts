@@ -84,9 +84,7 @@ export class SimulatedControlPlane {
   /** The name of who sent a request, or acts as. */
   readonly whoIs = async (request: ApiRequest): Promise<string> => {
     const claimed = request.headers['impersonate-user'];
-    return typeof claimed === 'string' && claimed !== ''
-      ? claimed
-      : (await this.#running().authenticate(request)).name;
+    return typeof claimed === 'string' && claimed !== '' ? claimed : (await this.#running().authenticate(request)).name;
   };
 
   async start(): Promise<void> {

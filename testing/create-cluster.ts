@@ -17,10 +17,11 @@ import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../n
 import type { ApplyOptions } from './apply.ts';
 import type { Cluster, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
 import type { ClusterHooks } from './cluster-hooks.ts';
+import { defaultComponents, mustBeOptions, nodeSpecs, podNetworks } from './cluster-options.ts';
 import { ClusterTime, type UntilOptions } from './cluster-time.ts';
+import { ComponentPlaces } from './component-place.ts';
 import {
   type AnyComponent,
-  type ClusterComponent,
   type ComponentFunction,
   enabledPlugins,
   startUserComponent,
@@ -36,12 +37,12 @@ import { type ClusterFaults, clusterFaults } from './faults/cluster-faults.ts';
 import { FaultyWays } from './faults/fault-transport.ts';
 import { FaultyStore } from './faults/faulty-store.ts';
 import { gatesOf, mustBeGates } from './feature-gates.ts';
+import { FreezableClock } from './freezable-clock.ts';
 import { type History, HistoryRecorder, type HistoryStart } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
 import type { SimulatedConnector } from './nodes/connector.ts';
 import type { ExecOptions, ExecResult } from './nodes/exec.ts';
-import { NodeClock } from './nodes/node-clock.ts';
-import { mustBeNodeSpec } from './nodes/node-spec.ts';
+import type { Link } from './nodes/link.ts';
 import { SimulatedWebhooks } from './nodes/webhooks.ts';
 import { Quiet } from './quiet.ts';
 import type { NodeGroup, NodeSpec } from './simulated-nodes.ts';
@@ -53,25 +54,6 @@ import type { PastCluster } from './time-travel/past-cluster.ts';
 
 export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
 
-const DEFAULT_COMPONENTS: readonly ClusterComponent[] = ['controller-manager'];
-const DEFAULT_COMPONENTS_WITH_NODES: readonly ClusterComponent[] = ['controller-manager', 'scheduler'];
-const NODES_MAX = 5_000;
-const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
-  'seed',
-  'time',
-  'startMs',
-  'everyHeartbeat',
-  'log',
-  'store',
-  'nodes',
-  'components',
-  'scheduler',
-  'featureGates',
-  'controllers',
-  'clusterCidrs',
-  'from',
-  'images',
-]);
 const APPLY_WITHIN = '30s';
 /** Heartbeats, and records of what happens: their writes are no news to those who look now and then. */
 const UNSTIRRING = /^\/registry\/[^/]+\/(?:leases|nodes|events)\//;
@@ -93,11 +75,7 @@ export function createCluster(options: ClusterOptions = {}): Promise<Cluster> {
 
 /** The same, for who looks on. */
 export async function createHookedCluster(options: ClusterOptions, hooks: ClusterHooks): Promise<Cluster> {
-  for (const name of Object.keys(options)) {
-    if (!KNOWN_OPTIONS.has(name)) {
-      throw new ClusterUsageError(`createCluster has no option "${name}"; it knows ${[...KNOWN_OPTIONS].join(', ')}`);
-    }
-  }
+  mustBeOptions(options);
   const cluster = new SimulatedCluster(options, hooks);
   try {
     await cluster.start();
@@ -134,7 +112,7 @@ class SimulatedCluster implements Cluster {
   readonly #clusterCidrs: readonly string[] | undefined;
   readonly #images = new SimulatedImages();
   #connector: Promise<SimulatedConnector> | undefined;
-  readonly #clocks = new Map<string, NodeClock>();
+  readonly #places: ComponentPlaces;
   readonly #quiet: Quiet;
   readonly #authorityMs: number;
   #simulated: NodeGroup | undefined;
@@ -158,8 +136,7 @@ class SimulatedCluster implements Cluster {
     this.#log = options.log ?? silentLogger;
     this.#nodeSpecs = from ? from.nodes.map(({ spec }) => spec) : nodeSpecs(options.nodes ?? 0);
     const hasNodes = this.#nodeSpecs.length > 0;
-    this.#components =
-      options.components ?? from?.components ?? (hasNodes ? DEFAULT_COMPONENTS_WITH_NODES : DEFAULT_COMPONENTS);
+    this.#components = options.components ?? from?.components ?? defaultComponents(hasNodes);
     this.#userComponents = userComponents(this.#components);
     mustBeGates(options.featureGates);
     this.#options = options;
@@ -174,7 +151,10 @@ class SimulatedCluster implements Cluster {
     const shuffle = hooks.shuffleTimers ? this.#random.fork('timers') : undefined;
     const started = startMs === undefined ? {} : { startMs };
     const isWell = options.everyHeartbeat || shuffle ? undefined : () => this.#quiet.isWell();
-    this.clock = virtual ? new VirtualClock({ turn, shuffle, isWell, ...started }) : new RealClock();
+    this.clock = virtual
+      ? new VirtualClock({ turn, shuffle, isWell, ...started })
+      : new FreezableClock(new RealClock());
+    this.#places = new ComponentPlaces(this.clock, this.#random);
     this.#recorder = new HistoryRecorder(this.seed, this.clock);
     if (!virtual) this.#recorder.markUnrepeatable('the cluster runs on real time');
     this.#authorityMs = from?.authorityMs ?? this.clock.now();
@@ -192,7 +172,7 @@ class SimulatedCluster implements Cluster {
     // Components of a restored cluster start when time passes: until then there is nothing that they could have done. Those of
     // the user's may do anything at once.
     const isLater = from && virtual && this.#userComponents.length === 0;
-    if (isLater) for (const one of this.#components) this.#clockFor(String(one));
+    if (isLater) for (const one of this.#components) this.#places.of(String(one));
     this.#time = new ClusterTime({
       clock: this.clock,
       seed: this.seed,
@@ -227,13 +207,8 @@ class SimulatedCluster implements Cluster {
       ways,
       store: this.#store,
       restartApiServer: (downMs) => this.#time.drive(this.#plane.restart(downMs)),
-      clocks: () => this.#clocks.values(),
-      clockOf: (component) => {
-        const clock = this.#clocks.get(component);
-        if (clock) return clock;
-        const known = [...this.#clocks.keys()].join(', ') || 'none';
-        throw new ClusterUsageError(`the cluster runs no component "${component}"; it runs ${known}`);
-      },
+      components: this.#places,
+      drive: (work) => this.#time.drive(work),
     });
   }
 
@@ -276,15 +251,28 @@ class SimulatedCluster implements Cluster {
     return typedClient(await this.#clientAs(user, this.clock));
   }
 
-  async #clientAs(user: ClusterUser, clock: Clock): Promise<Client> {
+  async #clientAs(user: ClusterUser, clock: Clock, link?: Link): Promise<Client> {
     this.#mustLive();
-    return createClient(this.#plane.transportAs(user), { userAgent: user.name, clock });
+    const transport = this.#plane.transportAs(user);
+    return createClient(link?.over(transport) ?? transport, { userAgent: user.name, clock });
   }
 
   // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   advance(by: Duration): Promise<void> {
     return this.#time.advance(by);
+  }
+
+  freeze(): void {
+    this.#mustLive();
+    if (this.clock instanceof FreezableClock) this.clock.freeze();
+  }
+
+  flow(): void {
+    this.#mustLive();
+    if (!(this.clock instanceof FreezableClock))
+      throw new ClusterUsageError('virtual time passes in advance, until and idle; it does not flow by itself');
+    this.clock.flow();
   }
 
   until<T>(condition: () => Promise<T> | T, options?: UntilOptions): Promise<NonNullable<T>>;
@@ -362,7 +350,7 @@ class SimulatedCluster implements Cluster {
   async run(component: UserComponent | ComponentFunction): Promise<AsyncDisposable> {
     this.#mustLive();
     const [one] = userComponents([component]);
-    if (!one || this.#clocks.has(one.name))
+    if (!one || this.#places.has(one.name))
       throw new ClusterUsageError(`the cluster runs a component "${one?.name ?? component.name}" already`);
     const running = await this.#startUserComponent(one);
     return {
@@ -370,7 +358,7 @@ class SimulatedCluster implements Cluster {
         const at = this.#running.indexOf(running);
         if (at < 0) return;
         this.#running.splice(at, 1);
-        this.#clocks.delete(one.name);
+        this.#places.remove(one.name);
         await this.#time.drive(running.stop());
       },
     };
@@ -382,11 +370,12 @@ class SimulatedCluster implements Cluster {
     return this.#time.drive(execInPod(this.client, this.nodes, pod, command, options));
   }
 
-  oomKill(pod: string, options: ExecOptions = {}): void {
+  async oomKill(pod: string, options: ExecOptions = {}): Promise<void> {
+    this.#mustLive();
     const { namespace = 'default' } = options;
     const node = this.nodes.find(({ runtime }) => runtime.runs(namespace, pod));
     if (!node) throw new ClusterUsageError(`no container of pod ${namespace}/${pod} runs on any node`);
-    node.oomKill(pod, options);
+    await node.oomKill(pod, options);
   }
 
   async fetch(url: string, request: Partial<SimulatedRequest> = {}): Promise<SimulatedResponse> {
@@ -454,6 +443,8 @@ class SimulatedCluster implements Cluster {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    // What stands still does not end.
+    if (this.clock instanceof FreezableClock) this.clock.flow();
     await this.#time.beginning?.catch(() => undefined);
     // Some end what they are at first, which may take a moment of the cluster's time.
     for (const component of this.#running.splice(0).reverse()) await this.#time.drive(component.stop());
@@ -467,7 +458,6 @@ class SimulatedCluster implements Cluster {
 
   async #startControllers(): Promise<void> {
     const { runControllers } = await import('./controllers.ts');
-    const random = this.#random.fork('controller-manager');
     const log = this.#log.child('controller-manager');
     const { authority } = this.#plane;
     const settings = {
@@ -480,11 +470,11 @@ class SimulatedCluster implements Cluster {
       servingApproval: { reservedCidrs: ['10.96.0.0/12', ...(this.#clusterCidrs ?? [])] },
       ...(this.#clusterCidrs ? { nodeIpam: { clusterCidrs: this.#clusterCidrs } } : {}),
     };
-    const clock = this.#clockFor('controller-manager');
-    const clientAs = (user: ClusterUser) => this.#clientAs(user, clock);
-    this.#running.push(
-      await runControllers({
-        clientAs,
+    const place = this.#places.of('controller-manager');
+    const { clock, link } = place;
+    await place.run((random) =>
+      runControllers({
+        clientAs: (user: ClusterUser) => this.#clientAs(user, clock, link),
         clock,
         random,
         keys: this.#keys,
@@ -494,18 +484,18 @@ class SimulatedCluster implements Cluster {
         featureGates: this.#gates(true),
       }),
     );
+    this.#running.push(place);
   }
 
   async #startScheduler(): Promise<void> {
     const { runScheduler } = await import('../control-plane/scheduler/run-scheduler.ts');
-    const clock = this.#clockFor('scheduler');
-    const client = await this.#clientAs({ name: 'system:kube-scheduler' }, clock);
-    const random = this.#random.fork('scheduler');
+    const place = this.#places.of('scheduler');
+    const { clock, link } = place;
     const log = this.#log.child('scheduler');
     const { configuration, plugins = [] } = this.#options.scheduler ?? {};
-    this.#running.push(
-      await runScheduler({
-        client,
+    await place.run(async (random) =>
+      runScheduler({
+        client: await this.#clientAs({ name: 'system:kube-scheduler' }, clock, link),
         clock,
         random,
         log,
@@ -515,6 +505,7 @@ class SimulatedCluster implements Cluster {
         ...(configuration ? { configuration } : {}),
       }),
     );
+    this.#running.push(place);
   }
 
   /** The machines; made when somebody looks. */
@@ -563,14 +554,16 @@ class SimulatedCluster implements Cluster {
 
   async #startUserComponent(component: UserComponent): Promise<{ stop(): Promise<void> }> {
     const { name, user = { name, groups: ['system:masters'] } } = component;
-    const clock = this.#clockFor(name);
-    const client = await this.#clientAs(user, clock);
-    const random = this.#random.fork(`component ${name}`);
-    const log = this.#log.child(name);
-    const environment = { client, clock, random, log, keys: this.#keys, featureGates: this.#gates(true) };
-    const running = await this.#time.drive(startUserComponent(component, environment));
-    this.#running.push(running);
-    return running;
+    const place = this.#places.of(name, this.#random.fork('components'));
+    const { clock, link } = place;
+    const around = { clock, log: this.#log.child(name), keys: this.#keys, featureGates: this.#gates(true) };
+    const start = async (random: Random) => {
+      const client = await this.#clientAs(user, clock, link);
+      return startUserComponent(component, { ...around, client, random });
+    };
+    await this.#time.drive(place.run(start));
+    this.#running.push(place);
+    return place;
   }
 
   /**
@@ -584,18 +577,12 @@ class SimulatedCluster implements Cluster {
   /** Whether something is wrong that a test has made so. */
   #isTroubled(): boolean {
     if (this.#requests.any || this.#store.full || !this.#plane.running) return true;
-    for (const clock of this.#clocks.values()) if (clock.paused || clock.skewMs !== 0) return true;
+    for (const place of this.#places) if (!place.isWhole) return true;
     return this.#simulated?.nodes.some((node) => !node.isWhole) ?? false;
   }
 
   #gates(otherwise: boolean) {
     return gatesOf(this.#options.featureGates ?? {}, otherwise);
-  }
-
-  #clockFor(component: string): NodeClock {
-    const clock = this.#clocks.get(component) ?? new NodeClock(this.clock);
-    this.#clocks.set(component, clock);
-    return clock;
   }
 
   #connect(): Promise<SimulatedConnector> {
@@ -634,21 +621,3 @@ async function stored(store: Store): Promise<HistoryStart> {
   const { entries, revision } = await store.list('/registry/');
   return storeOf(store.clusterId, revision, entries);
 }
-
-function nodeSpecs(nodes: number | readonly NodeSpec[]): readonly NodeSpec[] {
-  const count = typeof nodes === 'number' ? nodes : nodes.length;
-  if (!Number.isInteger(count) || count < 0 || count > NODES_MAX)
-    throw new ClusterUsageError(`a cluster has 0 to ${NODES_MAX} nodes, not ${count}`);
-  const specs: readonly NodeSpec[] = typeof nodes === 'number' ? Array.from({ length: nodes }, () => ({})) : nodes;
-  const names = new Set<string>();
-  for (const [index, spec] of specs.entries()) {
-    mustBeNodeSpec(spec, index);
-    const { name = `node-${index + 1}` } = spec;
-    if (names.has(name)) throw new ClusterUsageError(`two nodes are called "${name}"`);
-    names.add(name);
-  }
-  return specs;
-}
-
-/** Room for one /24 a node, beside the Services' network. */
-const podNetworks = (nodes: number): readonly string[] => (nodes <= 250 ? ['10.244.0.0/16'] : ['10.128.0.0/9']);

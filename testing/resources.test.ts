@@ -20,8 +20,8 @@ test('a container is killed for its memory: its code and reason as upstream’s 
   await cluster.apply([pod('web', 'shop/web:1'), pod('job', 'shop/job:1', {}, { restartPolicy: 'Never' })]);
   await runs(cluster, 'web');
   await runs(cluster, 'job');
-  cluster.oomKill('web');
-  cluster.oomKill('job', { container: 'main' });
+  await cluster.oomKill('web');
+  await cluster.oomKill('job', { container: 'main' });
   const web = await cluster.until(
     'pod/web',
     (one) => one.status.containerStatuses[0]?.restartCount === 1 && one.status.phase === 'Running',
@@ -30,15 +30,15 @@ test('a container is killed for its memory: its code and reason as upstream’s 
   assert.deepEqual([reason, exitCode], ['OOMKilled', 137]);
   const job = await cluster.until('pod/job', (one) => one.status.phase === 'Failed');
   assert.equal(job.status?.containerStatuses?.[0]?.state?.terminated?.reason, 'OOMKilled');
-  assert.throws(
-    () => cluster.oomKill('job'),
+  await assert.rejects(
+    cluster.oomKill('job'),
     (error) => error instanceof ClusterUsageError && /no container of pod default\/job runs/.test(error.message),
   );
-  assert.throws(
-    () => cluster.oomKill('web', { container: 'side' }),
+  await assert.rejects(
+    cluster.oomKill('web', { container: 'side' }),
     /no container "side" of pod default\/web runs on node-/,
   );
-  assert.throws(() => cluster.oomKill('web', { namespace: 'shop' }), /pod shop\/web/);
+  await assert.rejects(cluster.oomKill('web', { namespace: 'shop' }), /pod shop\/web/);
 });
 
 test('a node short of memory says so and evicts the worst pod; a Deployment’s comes again elsewhere', async () => {

@@ -1,4 +1,5 @@
-import type { NodeClock } from '../nodes/node-clock.ts';
+import type { ComponentPlaces } from '../component-place.ts';
+import type { Link } from '../nodes/link.ts';
 import type { ActiveFault, ApiFault, ApiFaults, FaultCounts } from './api-faults.ts';
 import type { FaultyWays } from './fault-transport.ts';
 import type { FaultyStore } from './faulty-store.ts';
@@ -9,7 +10,7 @@ export type { ActiveFault, ApiFault, FaultCounts, FaultKind } from './api-faults
 export interface ClusterFaults {
   /** Lets something befall requests from now on, until it is disposed of (`using`), cleared, or has happened `times`. */
   add(fault: ApiFault): ActiveFault;
-  /** Takes all faults of requests away, empties the disk and sets the clocks right. */
+  /** Takes all faults of requests away, empties the disk, and sets clocks and links of components right. */
   clear(): void;
   /** How often each kind has happened. */
   readonly counts: FaultCounts;
@@ -26,6 +27,14 @@ export interface ClusterFaults {
   /** Lets a component stand still, as a process that is stopped, or go on. */
   pause(component: string): void;
   resume(component: string): void;
+  /** Kills a component's process; `restart` begins it anew. */
+  crash(component: string): Promise<void>;
+  restart(component: string): Promise<void>;
+  /** Cuts a component off from the API server: its watches break, its requests get no answer; `heal` ends that. */
+  partition(component: string): void;
+  heal(component: string): void;
+  /** A component's way to the API server: `delayMs` makes it slow, `loss` lossy. */
+  link(component: string): Link;
 }
 
 export interface ClusterFaultsOptions {
@@ -33,21 +42,22 @@ export interface ClusterFaultsOptions {
   readonly ways: FaultyWays;
   readonly store: FaultyStore;
   readonly restartApiServer: (downMs: number) => Promise<void>;
-  /** Throws `ClusterUsageError` for a component that there is not. */
-  readonly clockOf: (component: string) => NodeClock;
-  readonly clocks: () => Iterable<NodeClock>;
+  readonly components: ComponentPlaces;
+  readonly drive: <T>(work: Promise<T>) => Promise<T>;
 }
 
 export function clusterFaults(options: ClusterFaultsOptions): ClusterFaults {
-  const { requests, ways, store, clockOf, clocks } = options;
+  const { requests, ways, store, components, drive } = options;
+  const clockOf = (component: string) => components.known(component).clock;
   return {
     add: (fault) => requests.add(fault),
     clear() {
       requests.clear();
       store.full = false;
-      for (const clock of clocks()) {
+      for (const { clock, link } of components) {
         clock.skewMs = 0;
         clock.resume();
+        Object.assign(link, { cut: false, delayMs: 0, loss: 0 });
       }
     },
     get counts() {
@@ -74,5 +84,22 @@ export function clusterFaults(options: ClusterFaultsOptions): ClusterFaults {
       clockOf(component).pause();
     },
     resume: (component) => clockOf(component).resume(),
+    async crash(component) {
+      const place = components.known(component);
+      requests.count('component-crash');
+      await drive(place.crash());
+    },
+    async restart(component) {
+      await drive(components.known(component).restart());
+    },
+    partition(component) {
+      const { link } = components.known(component);
+      requests.count('component-partition');
+      link.cut = true;
+    },
+    heal(component) {
+      components.known(component).link.cut = false;
+    },
+    link: (component) => components.known(component).link,
   };
 }

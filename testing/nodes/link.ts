@@ -16,20 +16,44 @@ const ANSWER_MS = 10_000;
 export class Link {
   readonly clock: NodeClock;
   readonly random: Random;
-  /** Nothing gets through, either way. */
-  cut = false;
   /** Added to every request, in milliseconds. */
   delayMs = 0;
   /** The share of requests (0 to 1) that are lost: half of them before they are done, half of them their answers. */
   loss = 0;
-  /** How many requests were refused, lost or delayed. */
-  readonly counts = { cut: 0, lost: 0, delayed: 0 };
+  /** How many requests were refused, lost or delayed, and how many watches broke. */
+  readonly counts = { cut: 0, lost: 0, delayed: 0, watches: 0 };
+  #cut = false;
+  /** What breaks the watches that go over it. */
+  readonly #watches = new Set<() => void>();
   /** The machine has no power: whoever still sends belongs to a life that is over. */
   #life = 0;
 
   constructor(clock: NodeClock, random: Random) {
     this.clock = clock;
     this.random = random;
+  }
+
+  /** Nothing gets through, either way; watches break. */
+  get cut(): boolean {
+    return this.#cut;
+  }
+
+  set cut(cut: boolean) {
+    this.#cut = cut;
+    if (cut) this.#breakWatches();
+  }
+
+  /** A watch goes over it, until the result is called: `broken` is called when it breaks. */
+  carry(broken: () => void): () => void {
+    this.#watches.add(broken);
+    return () => void this.#watches.delete(broken);
+  }
+
+  #breakWatches(): void {
+    const broken = [...this.#watches];
+    this.#watches.clear();
+    this.counts.watches += broken.length;
+    for (const one of broken) one();
   }
 
   /** A transport over this cable, until `endLife`. */
@@ -39,6 +63,7 @@ export class Link {
 
   endLife(): void {
     this.#life++;
+    this.#breakWatches();
   }
 
   /** Requests get through it as if it were not there. */
@@ -72,8 +97,37 @@ class LinkTransport implements Transport {
   }
 
   async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
-    await this.#cross(request, false);
-    return this.#inner.watch(request, sink);
+    const link = this.#link;
+    if (!link.isWhole || link.isOver(this.#life)) await this.#cross(request, false);
+    let inner: TransportWatch | undefined;
+    let isBroken = false;
+    const leave = link.carry(() => {
+      isBroken = true;
+      inner?.close();
+      sink.ended(new TransportError('the connection of the watch broke', { sent: true }));
+    });
+    try {
+      inner = await this.#inner.watch(request, {
+        event: (type, object) => {
+          if (!isBroken) sink.event(type, object);
+        },
+        ended(error) {
+          leave();
+          if (!isBroken) sink.ended(error);
+        },
+        room: () => sink.room?.(),
+      });
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (isBroken) inner.close();
+    return {
+      close() {
+        leave();
+        inner?.close();
+      },
+    };
   }
 
   close(): Promise<void> {

@@ -50,6 +50,7 @@ export interface NodeView {
 class ViewInformers implements Informers {
   readonly #informers: Informers;
   readonly #pods: NodePods;
+  readonly #others = new Map<string, unknown>();
 
   constructor(informers: Informers, seen: NodePods) {
     this.#informers = informers;
@@ -58,11 +59,64 @@ class ViewInformers implements Informers {
 
   informer<T extends ApiObject>(ref: ResourceRef<T>): Informer<T> {
     if (ref.resource === 'pods' && ref.group === '') return this.#pods as unknown as Informer<T>;
-    return this.#informers.informer(ref);
+    const known = this.#others.get(ref.resource) ?? new KnownThen(this.#informers.informer(ref), this.#pods);
+    this.#others.set(ref.resource, known);
+    return known as unknown as Informer<T>;
   }
 
   synced(signal?: AbortSignal): Promise<void> {
     return this.#informers.synced(signal);
+  }
+}
+
+/**
+ * What else a kubelet looks up (Services), as it knows it: while nothing reaches it, as it was. Nothing is kept of it but
+ * then, so that a thousand nodes cost no more than one.
+ */
+class KnownThen<T extends ApiObject> implements Informer<T> {
+  readonly ref: ResourceRef<T>;
+  readonly #now: Informer<T>;
+  #then: readonly Live<T>[] | undefined;
+
+  constructor(now: Informer<T>, pods: NodePods) {
+    this.ref = now.ref;
+    this.#now = now;
+    pods.onDeaf((isDeaf) => {
+      this.#then = isDeaf ? [...now.list()] : undefined;
+    });
+  }
+
+  get synced(): boolean {
+    return this.#now.synced;
+  }
+
+  get resourceVersion(): string {
+    return this.#now.resourceVersion;
+  }
+
+  get(key: string): Live<T> | undefined {
+    return this.#then ? this.#then.find((one) => keyOf(one) === key) : this.#now.get(key);
+  }
+
+  list(namespace?: string): readonly Live<T>[] {
+    if (!this.#then) return this.#now.list(namespace);
+    return namespace === undefined ? this.#then : this.#then.filter(({ metadata }) => metadata.namespace === namespace);
+  }
+
+  by(index: string, value: string): readonly Live<T>[] {
+    return this.#now.by(index, value);
+  }
+
+  index(name: string, values: (object: Live<T>) => readonly string[]): void {
+    this.#now.index(name, values);
+  }
+
+  on(): Disposable {
+    assert(false, 'a kubelet looks up what is no pod, and is not told of it');
+  }
+
+  caughtUp(resourceVersion: string, signal?: AbortSignal): Promise<void> {
+    return this.#now.caughtUp(resourceVersion, signal);
   }
 }
 
@@ -73,6 +127,7 @@ export class NodePods implements Informer<Pod> {
   readonly #nodeName: string;
   readonly #seen = new Map<string, Live<Pod>>();
   readonly #handlers = new Set<PodHandler>();
+  readonly #onDeaf = new Set<(isDeaf: boolean) => void>();
   #deaf = false;
 
   constructor(all: Informer<Pod>, nodeName: string) {
@@ -91,12 +146,21 @@ export class NodePods implements Informer<Pod> {
 
   /** From now on nothing is told; `hear` tells what has changed in between, as a new list does. */
   goDeaf(): void {
+    if (this.#deaf) return;
     this.#deaf = true;
+    for (const told of this.#onDeaf) told(true);
+  }
+
+  /** Calls `told` when that begins, and when it ends. */
+  onDeaf(told: (isDeaf: boolean) => void): void {
+    this.#onDeaf.add(told);
+    if (this.#deaf) told(true);
   }
 
   hear(): void {
     if (!this.#deaf) return;
     this.#deaf = false;
+    for (const told of this.#onDeaf) told(false);
     const now = new Map(this.#all.by(BY_NODE, this.#nodeName).map((pod) => [keyOf(pod), pod]));
     for (const [key, pod] of [...this.#seen]) if (!now.has(key)) this.tell(undefined, pod);
     for (const [key, pod] of now) {

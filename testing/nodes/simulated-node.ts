@@ -17,6 +17,7 @@ import { type Kubelet, startKubelet } from '../../node/kubelet/kubelet.ts';
 import { simulatedConnections } from '../../node/kubelet/simulated-connections.ts';
 import { ClusterUsageError } from '../errors.ts';
 import { type DiskSnapshot, readDisk, writeDisk } from './disk.ts';
+import type { ExecOptions } from './exec.ts';
 import { MachineLogs, writeMachineFacts } from './host.ts';
 import { Link } from './link.ts';
 import { type Ballast, type MachineResource, MachineResources } from './machine-resources.ts';
@@ -315,7 +316,8 @@ export class SimulatedNode {
    * The kernel kills a container for its memory (137, `OOMKilled`); default: the pod's first that runs. Throws
    * `ClusterUsageError` where there is none here.
    */
-  oomKill(pod: string, { namespace = 'default', container }: { namespace?: string; container?: string } = {}): void {
+  async oomKill(pod: string, { namespace = 'default', container }: ExecOptions = {}): Promise<void> {
+    await this.#around.begin?.();
     const found = [...this.#runtime.containers.values()].find(({ state, sandbox, config }) => {
       const { name, namespace: at } = sandbox.config.metadata ?? {};
       const isMeant = container === undefined || config.metadata?.name === container;

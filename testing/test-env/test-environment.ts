@@ -128,7 +128,7 @@ export class TestEnvironment {
         return undefined;
       case 'oom-kill': {
         const [container, namespace] = [text('container'), text('namespace')];
-        cluster.oomKill(must('pod'), { ...(container && { container }), ...(namespace && { namespace }) });
+        await cluster.oomKill(must('pod'), { ...(container && { container }), ...(namespace && { namespace }) });
         return undefined;
       }
       case 'fault':

@@ -1,0 +1,59 @@
+import type { ClusterOptions } from './cluster.ts';
+import type { ClusterComponent } from './components.ts';
+import { ClusterUsageError } from './errors.ts';
+import { mustBeNodeSpec } from './nodes/node-spec.ts';
+import type { NodeSpec } from './simulated-nodes.ts';
+
+const KNOWN: Readonly<Record<keyof ClusterOptions, true>> = {
+  seed: true,
+  time: true,
+  startMs: true,
+  everyHeartbeat: true,
+  log: true,
+  store: true,
+  nodes: true,
+  components: true,
+  scheduler: true,
+  featureGates: true,
+  controllers: true,
+  clusterCidrs: true,
+  from: true,
+  images: true,
+};
+const NODES_MAX = 5_000;
+
+/** Throws `ClusterUsageError` for an option that there is not, or one with a word that it does not know. */
+export function mustBeOptions(options: ClusterOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(KNOWN, name))
+      throw new ClusterUsageError(`createCluster has no option "${name}"; it knows ${Object.keys(KNOWN).join(', ')}`);
+  }
+  const { time, startMs } = options;
+  if (time !== undefined && time !== 'virtual' && time !== 'real')
+    throw new ClusterUsageError(`time is "virtual" or "real", not ${JSON.stringify(time)}`);
+  if (startMs !== undefined && !(Number.isFinite(startMs) && startMs >= 0))
+    throw new ClusterUsageError(`startMs is a time in milliseconds since 1970, not ${JSON.stringify(startMs)}`);
+}
+
+/** What each node is. Throws `ClusterUsageError` for what is none, too many, or two of one name. */
+export function nodeSpecs(nodes: number | readonly NodeSpec[]): readonly NodeSpec[] {
+  const count = typeof nodes === 'number' ? nodes : nodes.length;
+  if (!Number.isInteger(count) || count < 0 || count > NODES_MAX)
+    throw new ClusterUsageError(`a cluster has 0 to ${NODES_MAX} nodes, not ${count}`);
+  const specs: readonly NodeSpec[] = typeof nodes === 'number' ? Array.from({ length: nodes }, () => ({})) : nodes;
+  const names = new Set<string>();
+  for (const [index, spec] of specs.entries()) {
+    mustBeNodeSpec(spec, index);
+    const { name = `node-${index + 1}` } = spec;
+    if (names.has(name)) throw new ClusterUsageError(`two nodes are called "${name}"`);
+    names.add(name);
+  }
+  return specs;
+}
+
+/** Room for one /24 a node, beside the Services' network. */
+export const podNetworks = (nodes: number): readonly string[] => (nodes <= 250 ? ['10.244.0.0/16'] : ['10.128.0.0/9']);
+
+/** What runs where nobody says it. */
+export const defaultComponents = (hasNodes: boolean): readonly ClusterComponent[] =>
+  hasNodes ? ['controller-manager', 'scheduler'] : ['controller-manager'];

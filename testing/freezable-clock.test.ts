@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { turn } from '../libs/base/node/turn.ts';
+import { VirtualClock } from '../libs/base/virtual-clock.ts';
+import { FreezableClock } from './freezable-clock.ts';
+
+test('while it is frozen no time passes and no timer runs; then all go on where they were', async () => {
+  const outer = new VirtualClock({ turn });
+  const clock = new FreezableClock(outer);
+  const startMs = clock.now();
+  const ran: string[] = [];
+  const at = (name: string) => () => void ran.push(`${name} ${clock.monotonic()}`);
+  clock.setTimer(at('before'), 100);
+  const cancelled = clock.setTimer(at('cancelled'), 100);
+  await outer.advance(60);
+  clock.freeze();
+  clock.freeze();
+  clock.setTimer(at('within'), 10);
+  await outer.advance(10_000);
+  assert.deepEqual([ran, clock.monotonic(), clock.now() - startMs, clock.frozen], [[], 60, 60, true]);
+  cancelled.cancel();
+  clock.flow();
+  clock.flow();
+  await outer.advance(39);
+  assert.deepEqual(ran, ['within 70']);
+  await outer.advance(1);
+  assert.deepEqual(ran, ['within 70', 'before 100']);
+  clock.freeze();
+  await outer.advance(50);
+  clock.flow();
+  assert.equal(clock.now() - startMs, 100);
+});
