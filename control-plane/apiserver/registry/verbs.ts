@@ -156,15 +156,22 @@ async function create(r: ResourceRequest): Promise<ApiResponse> {
 async function update(r: ResourceRequest): Promise<ApiResponse> {
   const { resource, name } = r.target;
   const { ctx, options } = writing(r, 'UpdateOptions');
-  const object = decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
+  const decode = () => decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
+  const object = decode();
   nameMustMatch(object, name);
+  let unused: ApiObject | undefined = object;
   const changed = await changeObject(r.engine, ctx, r.target, {
     subresource: r.subresource,
     rules: rulesOf(resource.kind, r.subresource),
     createIfMissing: r.subresource === '' && resource.kind.strategy.allowCreateOnUpdate === true,
     retry: !object.metadata?.resourceVersion,
     options,
-    next: () => ({ object: structuredClone(object) }),
+    // Each try changes what it is given. Few need a second one.
+    next: () => {
+      const given = unused ?? decode();
+      unused = undefined;
+      return { object: given };
+    },
   });
   return presentObject(r, changed.encoded, changed.created ? 201 : 200);
 }
