@@ -3,7 +3,7 @@ const URL_SAFE = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 /** Newer runtimes have it built in, many times as fast. */
 interface WithBase64 {
-  toBase64?(): string;
+  toBase64?(options?: { readonly alphabet: 'base64url'; readonly omitPadding: true }): string;
 }
 
 /** RFC 4648 with padding, as PEM, kubeconfigs and `data` of Secrets have it. Text is taken as UTF-8. */
@@ -16,7 +16,12 @@ export function encodeBase64(data: Uint8Array | string): string {
 }
 
 /** RFC 4648's URL-safe alphabet without padding, as JWTs have it. Text is taken as UTF-8. */
-export const encodeBase64Url = (data: Uint8Array | string): string => encode(bytesOf(data), URL_SAFE);
+export function encodeBase64Url(data: Uint8Array | string): string {
+  const bytes = bytesOf(data);
+  const builtin = bytes as unknown as WithBase64;
+  if (builtin.toBase64) return builtin.toBase64({ alphabet: 'base64url', omitPadding: true });
+  return encode(bytes, URL_SAFE);
+}
 
 const bytesOf = (data: Uint8Array | string) => (typeof data === 'string' ? new TextEncoder().encode(data) : data);
 

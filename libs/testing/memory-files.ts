@@ -365,7 +365,7 @@ export class MemoryFiles implements Files {
     const parts = partsOf(path);
     const name = parts.pop();
     if (name === undefined) throw systemError('EBUSY', call, path);
-    const parent = this.#find(`/${parts.join('/')}`);
+    const parent = this.#walk(parts, path, true);
     if (parent === undefined) throw systemError('ENOENT', call, path);
     if (parent.kind !== 'directory') throw systemError('ENOTDIR', call, path);
     return { parent, name };
@@ -383,18 +383,24 @@ export class MemoryFiles implements Files {
   }
 
   #find(path: string, follow = true): Entry | undefined {
-    const queue = partsOf(path);
+    return this.#walk(partsOf(path), path, follow);
+  }
+
+  #walk(names: readonly string[], path: string, follow: boolean): Entry | undefined {
+    let left = names;
+    let at = 0;
     let links = 0;
     let folder = this.#root;
     let found: Entry = folder;
-    while (queue.length > 0) {
+    while (at < left.length) {
       if (found.kind !== 'directory') return undefined;
       folder = found;
-      const name = queue.shift() as string;
+      const name = left[at++] as string;
       const entry: Entry | undefined = name === '..' ? (folder.parent ?? folder) : folder.entries.get(name);
-      if (entry?.kind === 'symlink' && (follow || queue.length > 0)) {
+      if (entry?.kind === 'symlink' && (follow || at < left.length)) {
         if (++links > 40) throw systemError('ELOOP', 'open', path);
-        queue.unshift(...partsOf(entry.target));
+        left = [...partsOf(entry.target), ...left.slice(at)];
+        at = 0;
         found = entry.target.startsWith('/') ? this.#root : folder;
       } else if (entry === undefined) return undefined;
       else found = entry;
@@ -421,4 +427,13 @@ function isWithin(folder: FolderEntry, outer: FolderEntry): boolean {
 }
 
 /** `..` stays: where links are, only walking tells what is above. */
-const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.');
+function partsOf(path: string): string[] {
+  const parts: string[] = [];
+  for (let from = 0; from < path.length; ) {
+    const slash = path.indexOf('/', from);
+    const to = slash < 0 ? path.length : slash;
+    if (to > from && !(to === from + 1 && path[from] === '.')) parts.push(path.slice(from, to));
+    from = to + 1;
+  }
+  return parts;
+}

@@ -140,11 +140,12 @@ export function shortageOf(
 ): Shortage | undefined {
   const pods = Number(allocatable['pods'] ?? Number.POSITIVE_INFINITY);
   if (others.length + 1 > pods) return { resource: 'pods', requested: 1, used: others.length, capacity: pods };
+  const wanted = [...requestsOf(pod)].filter(([, requested]) => requested !== 0);
+  if (wanted.length === 0) return undefined;
   const used = new Map<string, number>();
   for (const other of others)
     for (const [name, amount] of requestsOf(other)) used.set(name, (used.get(name) ?? 0) + amount);
-  for (const [resource, requested] of [...requestsOf(pod)].sort(byResource)) {
-    if (requested === 0) continue;
+  for (const [resource, requested] of wanted.sort(byResource)) {
     const text = allocatable[resource];
     // What a node does not know of is for others to give out; huge pages are the kernel's, and here are none.
     if (text === undefined && !resource.startsWith('hugepages-')) continue;
