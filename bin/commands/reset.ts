@@ -2,6 +2,7 @@
 
 import process from 'node:process';
 import { createInterface } from 'node:readline/promises';
+import type { Host } from '../../libs/base/host.ts';
 import type { Machine } from '../compose/apiserver.ts';
 import { clusterNetworks, DEFAULT_POD_CIDR, DEFAULT_SERVICE_CIDR } from '../compose/cluster-network.ts';
 import { COMPONENTS } from '../compose/components.ts';
@@ -76,13 +77,25 @@ export async function reset(args: readonly string[]): Promise<number> {
     return 0;
   }
   const others = await host.files.list(dataDir);
-  if (others.length === 0) await host.files.removeDirectory(dataDir);
+  const isGone = others.length === 0 && (await removeFolder(host, dataDir));
+  const kept = others.length === 0 ? 'the folder itself, on which a disk is mounted' : others.join(', ');
   process.stdout.write(
-    others.length === 0
+    isGone
       ? `${dataDir} is gone, and all that ran on it.\n`
-      : `All that ran on ${dataDir} is gone; what others put there stays: ${others.join(', ')}.\n`,
+      : `All that ran on ${dataDir} is gone; what others put there stays: ${kept}.\n`,
   );
   return 0;
+}
+
+/** False where it is the root of a disk, which no program may remove. */
+async function removeFolder(host: Host, folder: string): Promise<boolean> {
+  try {
+    await host.files.removeDirectory(folder);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'EBUSY') throw error;
+    return false;
+  }
 }
 
 async function confirm(dataDir: string, running: number | undefined, keepData: boolean): Promise<void> {

@@ -8,6 +8,7 @@ import {
   clusterNetworks,
   DEFAULT_POD_CIDR,
   DEFAULT_SERVICE_CIDR,
+  type NetworkOption,
 } from '../compose/cluster-network.ts';
 import { COMPONENTS, type ComponentName } from '../compose/components.ts';
 import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
@@ -111,6 +112,8 @@ export interface UpOptions extends NodeOptions {
   /** Further names and addresses of the API server, in its certificate. */
   readonly tlsSans: readonly string[];
   readonly networks: ClusterNetworks;
+  /** Which of them the user named; others are those that the cluster has already, where it has. */
+  readonly namedNetworks: readonly NetworkOption[];
   /** Controllers and scheduler work only while they lead, as where several servers share a store. */
   readonly leaderElect: boolean;
   /** Undefined: upstream's. */
@@ -160,6 +163,7 @@ export function upOptions(args: readonly string[], as: CommandDefaults = UP): Up
     ...(graceText !== undefined && { nodeMonitorGraceMs: durationOf('--node-monitor-grace-period', graceText) }),
     ...(simulate !== undefined && { simulate }),
     tlsSans: namesOf(values['tls-san'] ?? []),
+    namedNetworks: (['pod-cidr', 'service-cidr'] as const).filter((name) => values[name] !== undefined),
     networks: clusterNetworks(values['pod-cidr'] ?? DEFAULT_POD_CIDR, values['service-cidr'] ?? DEFAULT_SERVICE_CIDR),
     mergeKubeconfig: !values['no-merge-kubeconfig'],
   };

@@ -42,6 +42,29 @@ export function clusterNetworks(podCidr: string, serviceCidr: string): ClusterNe
   };
 }
 
+export type NetworkOption = 'pod-cidr' | 'service-cidr';
+const FIELD = { 'pod-cidr': 'podCidrs', 'service-cidr': 'serviceCidrs' } as const;
+
+/**
+ * The networks of a cluster that has been here `before`: nodes and Services keep what they were given from them. Throws
+ * `CommandError` where other ones were `named`.
+ */
+export function keptNetworks(
+  wanted: ClusterNetworks,
+  named: readonly NetworkOption[],
+  before: ClusterNetworks,
+  dataDir: string,
+): ClusterNetworks {
+  for (const option of named) {
+    const has = before[FIELD[option]].join(',');
+    if (wanted[FIELD[option]].join(',') === has) continue;
+    throw new CommandError(
+      `The cluster in ${dataDir} has --${option} ${has}, and its objects keep addresses of it; leave the option out, or choose another --data-dir.`,
+    );
+  }
+  return before;
+}
+
 function networksOf(option: string, text: string): Cidr[] {
   const all = text.split(',').map((one) => {
     const parsed = parseCidr(one);

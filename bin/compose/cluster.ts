@@ -4,10 +4,10 @@ import { nodes } from '../../api/resources.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import { dataDirWords } from '../commands/options.ts';
 import { NODE_COMPONENTS, type UpOptions } from '../commands/up-options.ts';
-import { writeRunRecord } from '../run-record.ts';
+import { readRunRecord, writeRunRecord } from '../run-record.ts';
 import { mergeIntoUserKubeconfig } from '../user-kubeconfig.ts';
 import { type Machine, startApiServer } from './apiserver.ts';
-import { nodeAddress, ownAddress } from './cluster-network.ts';
+import { type ClusterNetworks, keptNetworks, nodeAddress, ownAddress } from './cluster-network.ts';
 import {
   type Around,
   type ComponentName,
@@ -52,7 +52,7 @@ export class Cluster {
   }
 
   async #start(): Promise<void> {
-    const { wanted, dataDir, networks, nodeName, store, etcdTls, audit, listenHost, port, tlsSans } = this.#options;
+    const { wanted, dataDir, nodeName, store, etcdTls, audit, listenHost, port, tlsSans } = this.#options;
     const { historyBytes } = this.#options;
     const { leaderElect, nodeMonitorGraceMs, cgroupRoot, criEndpoint } = this.#options;
     const hasNode = NODE_COMPONENTS.some((name) => wanted.has(name));
@@ -63,6 +63,7 @@ export class Cluster {
     const { facts } = this.#machine.host;
     const nodeIp = hasNode ? nodeAddress(facts, this.#options.nodeIp) : (this.#options.nodeIp ?? ownAddress(facts));
     await this.#machine.host.files.makeDirectory(dataDir);
+    const networks = await this.#networks();
     await writeRunRecord(this.#machine.host.files, dataDir, {
       role: 'cluster',
       startedMs: this.#machine.clock.now(),
@@ -131,20 +132,30 @@ export class Cluster {
     if (wanted.has('controller-manager') && !simulation) {
       this.#components.use(await startJoinedNodes(this.#machine, admin, networks));
     }
-    if (hasNode) await this.#startNode(around, admin, runtime, nodeIp!);
+    if (hasNode) await this.#startNode(around, admin, networks, runtime, nodeIp!);
     if (this.#options.mergeKubeconfig) {
       const merged = await mergeIntoUserKubeconfig(this.#machine.host, running.kubeconfigPath);
       this.#step('kubeconfig', `context tutti in ${merged}`);
     }
   }
 
+  /** Those of the data, where there are any. */
+  async #networks(): Promise<ClusterNetworks> {
+    const { dataDir, networks, namedNetworks, store } = this.#options;
+    const { files } = this.#machine.host;
+    const record = await readRunRecord(files, dataDir);
+    const hasData = store === 'lmdb' ? await files.statIfExists(`${dataDir}/store`) : store !== 'memory';
+    return record && hasData ? keptNetworks(networks, namedNetworks, record.networks, dataDir) : networks;
+  }
+
   async #startNode(
     around: Around,
     admin: Client,
+    networks: ClusterNetworks,
     runtime: ReturnType<typeof startRuntime> | undefined,
     nodeIp: string,
   ): Promise<void> {
-    const { wanted, dataDir, networks, nodeName, cgroupRoot, staticPodPath } = this.#options;
+    const { wanted, dataDir, nodeName, cgroupRoot, staticPodPath } = this.#options;
     const settings = { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath };
     const access = localAccess(around, { nodeName, nodeIp, dnsIp: networks.dnsIp });
     this.#node = await startNode(access, await runtime, settings, this.#step);
