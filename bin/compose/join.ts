@@ -105,6 +105,12 @@ export async function joinCluster(machine: Machine, settings: JoinSettings): Pro
     }
     await rotation.start();
     resources.defer(() => rotation.stop());
+    const overMs = rotation.current?.parsed.notAfterMs;
+    if (!token && overMs !== undefined && overMs <= clock.now()) {
+      throw new CommandError(
+        `The certificate of node ${nodeName} has expired at ${formatTime(overMs)}; join anew with --token, or set this machine's clock, which says ${formatTime(clock.now())}.`,
+      );
+    }
     await obtained(machine, rotation, server, settings.signal);
     resources.use(rotation.on(() => own.renew()));
     const kubelet = clientOver(machine, own, 'kubelet');
