@@ -1,5 +1,5 @@
 import type { Clock } from '../../libs/base/clock.ts';
-import { withTimeout } from '../../libs/base/clock.ts';
+import { Deadline } from '../../libs/base/clock.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Random } from '../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../libs/kind/admission.ts';
@@ -223,7 +223,7 @@ export class ApiServer {
       }
       const deadlineMs = REQUEST_TIMEOUT_MS;
       const longRunning = isLongRunning(routed);
-      const deadline = longRunning ? undefined : withTimeout(this.engine.clock, deadlineMs, request.signal);
+      const deadline = longRunning ? undefined : new Deadline(this.engine.clock, deadlineMs, request);
       attributes = routed.attributes;
       const finished = longRunning ? undefined : this.#options.observed?.begin(routed.attributes);
       let admitted: Admitted | undefined;
@@ -233,7 +233,7 @@ export class ApiServer {
           routed,
           user,
           warnings,
-          deadline?.signal ?? request.signal,
+          deadline ?? request,
           longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
         );
         const response = await this.#audited(ctx, request, authenticated, async () => {
@@ -296,7 +296,7 @@ export class ApiServer {
     if (!fairness || (longRunning && attributes.verb !== 'watch')) return undefined;
     const { caches, kinds } = this.engine;
     const width = attributes.verb === 'list' ? listWidth(kinds, caches, attributes, query.get('limit')) : 1;
-    return fairness.admit({ user: ctx.user, attributes, width, signal: ctx.signal });
+    return fairness.admit(ctx, width);
   }
 
   /** A watch counts among what is open as long as it is, and its events as they are sent. */
@@ -372,7 +372,7 @@ export class ApiServer {
     const { audit } = this.#options;
     const { code = 500 } = statusOf(error);
     if (!audit || code !== 401) return;
-    const ctx = this.#context(request, routed, NOBODY, warnings, request.signal, REQUEST_TIMEOUT_MS);
+    const ctx = this.#context(request, routed, NOBODY, warnings, request, REQUEST_TIMEOUT_MS);
     const failure = { kind: 'Status', message: attemptedCredentials(request) } as const;
     const timeMs = this.engine.clock.now();
     audit({ timeMs, ctx, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
@@ -400,7 +400,7 @@ export class ApiServer {
     routed: Route,
     user: UserInfo,
     warnings: RequestContext['warnings'],
-    signal: AbortSignal,
+    ends: { readonly signal: AbortSignal },
     timeoutMs: number,
   ): RequestContext {
     const { clock, random } = this.engine;
@@ -408,7 +408,10 @@ export class ApiServer {
       user,
       attributes: routed.attributes,
       deadlineMs: clock.monotonic() + timeoutMs,
-      signal,
+      // Made when somebody asks for it, which most requests end without.
+      get signal() {
+        return ends.signal;
+      },
       warnings,
       audit: newAuditAnnotations(),
       cause: parseCause(header(request, 'baggage')),

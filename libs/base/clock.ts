@@ -105,6 +105,11 @@ export function formatMicroTime(nowMs: number): string {
  *     await client.get(..., { signal: deadline.signal });
  */
 export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal): { signal: AbortSignal } & Disposable {
+  return abortAfter(clock, delayMs, parent, delayMs);
+}
+
+/** `ofMs`: the whole of which `delayMs` is left. */
+function abortAfter(clock: Clock, delayMs: number, parent: AbortSignal | undefined, ofMs: number) {
   if (parent?.aborted) return { signal: AbortSignal.abort(parent.reason), [Symbol.dispose]() {} };
   const controller = new AbortController();
   const stop = (reason: unknown) => {
@@ -113,7 +118,7 @@ export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal)
     controller.abort(reason);
   };
   const follow = () => stop(parent?.reason);
-  const timer = clock.setTimer(() => stop(new TimeoutError(delayMs)), delayMs);
+  const timer = clock.setTimer(() => stop(new TimeoutError(ofMs)), delayMs);
   parent?.addEventListener('abort', follow, { once: true });
   return {
     signal: controller.signal,
@@ -122,6 +127,42 @@ export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal)
       parent?.removeEventListener('abort', follow);
     },
   };
+}
+
+/**
+ * `withTimeout` for work that mostly ends before anybody asks for its signal: timer and signal are made when somebody does.
+ * `parent` is the source of what else ends the work, asked at the same moment.
+ */
+export class Deadline implements Disposable {
+  readonly #clock: Clock;
+  readonly #beganMs: number;
+  readonly #delayMs: number;
+  readonly #parent: { readonly signal: AbortSignal };
+  #made: ReturnType<typeof withTimeout> | undefined;
+  #over = false;
+
+  constructor(clock: Clock, delayMs: number, parent: { readonly signal: AbortSignal }) {
+    this.#clock = clock;
+    this.#beganMs = clock.monotonic();
+    this.#delayMs = delayMs;
+    this.#parent = parent;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#over) return this.#made?.signal ?? this.#parent.signal;
+    this.#made ??= this.#make();
+    return this.#made.signal;
+  }
+
+  #make(): ReturnType<typeof withTimeout> {
+    const leftMs = this.#beganMs + this.#delayMs - this.#clock.monotonic();
+    return abortAfter(this.#clock, leftMs, this.#parent.signal, this.#delayMs);
+  }
+
+  [Symbol.dispose](): void {
+    this.#over = true;
+    this.#made?.[Symbol.dispose]();
+  }
 }
 
 /** A deadline has passed. `name` is `TimeoutError`, as the platform's own. */

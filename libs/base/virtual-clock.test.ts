@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AssertionError } from './assert.ts';
-import { formatMicroTime, formatTime, TimeoutError, withTimeout } from './clock.ts';
+import { Deadline, formatMicroTime, formatTime, TimeoutError, withTimeout } from './clock.ts';
 import { turn } from './node/turn.ts';
 import { EndlessInstantError, VirtualClock } from './virtual-clock.ts';
 
@@ -271,4 +271,34 @@ test('formatTime cuts to seconds, formatMicroTime rounds to microseconds', () =>
     const text = `2026-01-31T08:00:00.123${String(micros).padStart(3, '0')}Z`;
     assert.equal(formatMicroTime(start + 123 + micros / 1000), text);
   }
+});
+
+test('a deadline makes its signal when it is asked for, and counts from its own beginning', async () => {
+  const clock = newClock();
+  let asked = 0;
+  const parent = new AbortController();
+  const source = {
+    get signal() {
+      asked++;
+      return parent.signal;
+    },
+  };
+  const unused = new Deadline(clock, 100, source);
+  unused[Symbol.dispose]();
+  assert.equal(asked, 0);
+
+  const late = new Deadline(clock, 100, source);
+  await clock.advance(60);
+  const { signal } = late;
+  assert.equal(late.signal, signal);
+  await clock.advance(39);
+  assert.equal(signal.aborted, false);
+  await clock.advance(1);
+  assert.equal(signal.reason.message, 'timed out after 100 ms');
+
+  const child = new Deadline(clock, 100, source);
+  const followed = child.signal;
+  parent.abort('gone');
+  assert.equal(followed.reason, 'gone');
+  assert.equal(child.signal, followed);
 });

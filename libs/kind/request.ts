@@ -27,6 +27,32 @@ export interface RequestContext {
   readonly fieldValidation: FieldValidation;
 }
 
+/** The context of the same request with what its parameters say of a write. Its signal is not asked for. */
+export function contextWith(
+  ctx: RequestContext,
+  dryRun: boolean,
+  fieldManager: string,
+  fieldValidation: FieldValidation,
+): RequestContext {
+  const { user, attributes, deadlineMs, warnings, audit, cause, trace, nowMs } = ctx;
+  return {
+    user,
+    attributes,
+    deadlineMs,
+    get signal() {
+      return ctx.signal;
+    },
+    warnings,
+    audit,
+    cause,
+    trace,
+    dryRun,
+    nowMs,
+    fieldManager,
+    fieldValidation,
+  };
+}
+
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
 export interface UserInfo {

@@ -45,8 +45,7 @@ export interface LevelFigures {
 export interface Asking {
   readonly user: UserInfo;
   readonly attributes: RequestAttributes;
-  /** Seats that it takes, 1 or more. */
-  readonly width: number;
+  /** Asked for when the request has to wait. */
   readonly signal: AbortSignal;
 }
 
@@ -61,7 +60,7 @@ const WIDEST_SHARE = 0.15;
  * API Priority and Fairness (API concept "API Priority and Fairness"): each request belongs to a flow schema, which names
  * a priority level; levels share the server's seats, lend what they do not need, and let flows wait fairly.
  *
- *     const admitted = fairness.admit({ user, attributes, width: 1, signal });   // at once, where there is room
+ *     const admitted = fairness.admit({ user, attributes, signal });   // at once, where there is room
  *     try { … } finally { (await admitted)?.end(); }
  *
  * Lending is decided anew for each request: a level may go beyond its own share as far as others' lendable seats lie
@@ -98,8 +97,8 @@ export class Fairness {
     }));
   }
 
-  /** Throws (or rejects with) `ApiError` 429. undefined: no schema fits, so nothing is limited. */
-  admit(asking: Asking): Admitted | Promise<Admitted> | undefined {
+  /** `wanted`: the seats that it takes, 1 or more. Throws (or rejects with) `ApiError` 429. undefined: no schema fits, so nothing is limited. */
+  admit(asking: Asking, wanted = 1): Admitted | Promise<Admitted> | undefined {
     this.#refresh();
     const { user, attributes } = asking;
     const schema = matchSchema(this.#schemas, user, attributes);
@@ -107,7 +106,7 @@ export class Fairness {
     if (!schema || !level) return undefined;
     const schemaName = schema.metadata.name ?? '';
     const ticket: Ticket = {
-      width: this.#widthOf(asking.width, level),
+      width: this.#widthOf(wanted, level),
       level,
       start() {},
       queue: undefined,

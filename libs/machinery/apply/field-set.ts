@@ -159,9 +159,25 @@ export function sortedNode(node: MutableFieldSet | FieldSet): FieldSet {
   return node as FieldSet;
 }
 
+/** Up to here each element is moved down to its place: sorting as the platform does it costs more for so few. */
+const FEW = 16;
+
+function insertionSort(elements: string[]): void {
+  for (let i = 1; i < elements.length; i++) {
+    const element = elements[i] as string;
+    let at = i;
+    for (; at > 0 && compareElements(elements[at - 1] as string, element) > 0; at--)
+      elements[at] = elements[at - 1] as string;
+    elements[at] = element;
+  }
+}
+
 function sortedAnew(node: MutableFieldSet | FieldSet): FieldSet {
+  const elements = Object.keys(node);
+  if (elements.length > FEW) elements.sort(compareElements);
+  else insertionSort(elements);
   const result: MutableFieldSet = {};
-  for (const element of Object.keys(node).sort(compareElements)) result[element] = node[element] as FieldSet;
+  for (const element of elements) result[element] = node[element] as FieldSet;
   return result as FieldSet;
 }
 
