@@ -2,12 +2,16 @@
 // is a 500, and what was acknowledged is there.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import * as http2 from 'node:http2';
+import * as https from 'node:https';
 import * as net from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
@@ -18,7 +22,7 @@ import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { realRandom } from '../../libs/base/node/real-random.ts';
 import { makeCertificates, type TestCertificates } from '../fixtures/tls.ts';
 
-/** More on demand: 10,000 want as many descriptors (`ulimit -n`), twice, for both ends are here. */
+/** More on demand: 10,000 want as many descriptors (`ulimit -n`), a gigabyte, and half a minute of a processor. */
 const IDLE = Number(process.env['TUTTI_IDLE_CONNECTIONS'] ?? 200);
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 const KIB = 1024;
@@ -255,54 +259,235 @@ describe('HTTP/2 that floods', () => {
   });
 });
 
+/** One request as text and headers, over either protocol; 0: the server let go without an answer. */
+type Send = (
+  path: string,
+  options: { headers?: Record<string, string>; body?: readonly Buffer[]; pauseMs?: number; cut?: boolean },
+) => Promise<{ code: number; text: string; warnings: string }>;
+
+const GONE = { code: 0, text: '', warnings: '' };
+
+/** Sends the pieces with pauses between them; `cut`: and lets go before the body is whole. */
+async function writePieces(
+  to: NodeJS.WritableStream & { destroyed?: boolean },
+  { body = [], pauseMs = 0 }: Parameters<Send>[1],
+): Promise<void> {
+  for (const piece of body) {
+    if (to.destroyed) return;
+    to.write(piece);
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+}
+
+const overHttp1: Send = async (path, options) => {
+  const agent = new https.Agent({ maxSockets: 1 });
+  const { headers = {}, body, cut } = options;
+  const request = https.request({
+    ...identity(),
+    agent,
+    host: '127.0.0.1',
+    port: running.serving.port,
+    path,
+    method: body ? 'POST' : 'GET',
+    headers,
+  });
+  try {
+    const answered = once(request, 'response').catch(() => undefined);
+    const done = writePieces(request, options).then(() => (cut ? request.destroy() : request.end()));
+    const [response] = ((await answered) ?? []) as [IncomingMessage?];
+    await done;
+    if (!response) return GONE;
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    return { code: response.statusCode ?? 0, text, warnings: String(response.headers['warning'] ?? '') };
+  } catch {
+    return GONE;
+  } finally {
+    agent.destroy();
+  }
+};
+
+const overHttp2: Send = async (path, options) => {
+  const session = connectHttp2();
+  const { headers = {}, body, cut } = options;
+  try {
+    const stream = session.request(
+      { ':method': body ? 'POST' : 'GET', ':path': path, ...headers },
+      { endStream: !body },
+    );
+    stream.on('error', () => {});
+    const answered = Promise.race([once(stream, 'response'), once(stream, 'close').then(() => undefined)]);
+    const done = body
+      ? writePieces(stream, options).then(() => (cut ? stream.close(http2.constants.NGHTTP2_CANCEL) : stream.end()))
+      : undefined;
+    const [answer] = ((await answered) ?? []) as [http2.IncomingHttpHeaders?];
+    await done;
+    if (!answer) return GONE;
+    let text = '';
+    for await (const chunk of stream) text += chunk;
+    return { code: Number(answer[':status']), text, warnings: String(answer['warning'] ?? '') };
+  } catch {
+    return GONE;
+  } finally {
+    session.destroy();
+  }
+};
+
+for (const [protocol, send] of [
+  ['HTTP/1.1', overHttp1],
+  ['HTTP/2', overHttp2],
+] as const) {
+  describe(`requests over ${protocol}`, () => {
+    const json = { 'content-type': 'application/json' };
+    const tag = protocol.at(-1);
+    const isAbsent = async (name: string) => assert.equal((await ask('GET', `${CONFIG_MAPS}/${name}`)).code, 404);
+
+    it('with a body that comes a letter at a time and for ever', { timeout: 20_000 }, async () => {
+      const letters = Array.from(`{"metadata":{"name":"slow-${tag}"${' '.repeat(80)}}}`, (one) => Buffer.from(one));
+      const began = performance.now();
+      const { code } = await send(CONFIG_MAPS, { headers: json, body: letters, pauseMs: 50 });
+      assert.ok(code === 0 || code === 408, `the answer is ${code}`);
+      assert.ok(performance.now() - began < 10_000, 'it was waited for too long');
+      await isAbsent(`slow-${tag}`);
+      await isWell();
+    });
+
+    it('with a body that stops in the middle', { timeout: 20_000 }, async () => {
+      const half = [Buffer.from(`{"metadata":{"name":"half-${tag}"},`)];
+      const { code } = await send(CONFIG_MAPS, { headers: json, body: half, pauseMs: 50, cut: true });
+      assert.equal(code, 0);
+      await isAbsent(`half-${tag}`);
+      for (let waited = 0; running.serving.counts.mutating > 0 && waited < 3000; waited += 20) await sleep(20);
+      assert.equal(running.serving.counts.mutating, 0);
+      await isWell();
+    });
+
+    it('with a body that ends in the middle of a word', { timeout: 20_000 }, async () => {
+      const { code, text } = await send(CONFIG_MAPS, { headers: json, body: [Buffer.from('{"metadata":{"na')] });
+      assert.equal(code, 400, text);
+      assert.equal(JSON.parse(text).reason, 'BadRequest');
+      await isWell();
+    });
+
+    it('with a key twice: refused or told, as it is asked for', { timeout: 20_000 }, async () => {
+      const twice = (name: string) => [Buffer.from(`{"metadata":{"name":"${name}"},"data":{"a":"1","a":"2"}}`)];
+      const strict = await send(`${CONFIG_MAPS}?fieldValidation=Strict`, {
+        headers: json,
+        body: twice(`strict-${tag}`),
+      });
+      assert.equal(strict.code, 400);
+      assert.match(JSON.parse(strict.text).message, /strict decoding error: duplicate field "data\.a"/);
+      const warned = await send(CONFIG_MAPS, { headers: json, body: twice(`warned-${tag}`) });
+      assert.equal(warned.code, 201);
+      assert.match(warned.warnings, /duplicate field \\?"data\.a\\?"/);
+      assert.equal(JSON.parse(warned.text).data.a, '2');
+      const ignored = await send(`${CONFIG_MAPS}?fieldValidation=Ignore`, {
+        headers: json,
+        body: twice(`ignored-${tag}`),
+      });
+      assert.deepEqual([ignored.code, ignored.warnings], [201, '']);
+      await isWell();
+    });
+
+    it('with headers beyond all measure', { timeout: 20_000 }, async () => {
+      const { code } = await send('/readyz', { headers: { 'x-large': 'x'.repeat(300 * KIB) } });
+      assert.ok(code === 0 || code === 431, `the answer is ${code}`);
+      const many = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`x-${i}`, 'x'.repeat(100)]));
+      const { code: ofMany } = await send('/readyz', { headers: many });
+      assert.ok(ofMany === 0 || ofMany === 431, `the answer is ${ofMany}`);
+      await isWell();
+    });
+
+    it('with a body longer than may be', { timeout: 20_000 }, async () => {
+      const mebibytes = Array.from({ length: 5 }, () => Buffer.alloc(KIB * KIB, 0x20));
+      const { code } = await send(CONFIG_MAPS, { headers: json, body: mebibytes });
+      assert.ok(code === 0 || code === 413, `the answer is ${code}`);
+      await isWell();
+    });
+
+    it('in a form that nobody knows, and as deep as fits', { timeout: 20_000 }, async () => {
+      const unknown = await send(CONFIG_MAPS, {
+        headers: { 'content-type': 'application/x' },
+        body: [Buffer.from('x')],
+      });
+      assert.equal(unknown.code, 415);
+      const deep = Buffer.from(`${'['.repeat(200_000)}${']'.repeat(200_000)}`);
+      assert.equal((await send(CONFIG_MAPS, { headers: json, body: [deep] })).code, 400);
+      await isWell();
+    });
+  });
+}
+
 describe('connections that want nothing', () => {
   it(`${IDLE} of them hold up nobody, and go when they are gone`, { timeout: 240_000 }, async () => {
     const before = running.serving.counts.connections;
-    const sockets: tls.TLSSocket[] = [];
-    for (let i = 0; i < IDLE; i += 50) {
-      sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, IDLE - i) }, () => connectTls('h2')))));
+    const program = fileURLToPath(new URL('../fixtures/idle-connections.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, String(running.serving.port), String(IDLE)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    try {
+      child.stdin.write(certificates.authorityPem);
+      const [said] = await once(child.stdout, 'data');
+      assert.equal(String(said).trim(), `open ${IDLE}`);
+      // The server's end of the last handshakes may be a moment later.
+      for (let waited = 0; running.serving.counts.connections < IDLE && waited < 5000; waited += 20) await sleep(20);
+      assert.ok(running.serving.counts.connections >= IDLE);
+      const began = performance.now();
+      await isWell();
+      assert.ok(performance.now() - began < 2000, 'a request among them takes too long');
+    } finally {
+      child.kill();
     }
-    // The server's end of the last handshakes may be a moment later.
-    for (let waited = 0; running.serving.counts.connections < IDLE && waited < 5000; waited += 20) await sleep(20);
-    assert.ok(running.serving.counts.connections >= IDLE);
-    const began = performance.now();
-    await isWell();
-    assert.ok(performance.now() - began < 2000, 'a request among them takes too long');
-    for (const socket of sockets) socket.destroy();
-    for (let waited = 0; running.serving.counts.connections > before && waited < 5000; waited += 20) await sleep(20);
+    for (let waited = 0; running.serving.counts.connections > before && waited < 10_000; waited += 20) await sleep(20);
     assert.ok(running.serving.counts.connections <= before);
   });
 });
 
-describe('a watcher that never reads', () => {
-  it('does not make the server keep what it does not take', { timeout: 60_000 }, async () => {
-    const session = http2.connect(`https://127.0.0.1:${running.serving.port}`, {
-      ...identity(),
-      settings: { initialWindowSize: 16 * KIB },
-    });
-    session.on('error', () => {});
-    const stream = session.request({ ':path': `${CONFIG_MAPS}?watch=true` });
-    stream.on('error', () => {});
-    await once(stream, 'response');
-    stream.pause();
-    const data = { k: 'v'.repeat(100 * KIB) };
-    assert.equal((await ask('POST', CONFIG_MAPS, { metadata: { name: 'large' }, data })).code, 201);
-    globalThis.gc?.();
-    const heldBefore = process.memoryUsage().arrayBuffers;
-    for (let i = 0; i < 100; i++) {
-      const { code } = await ask('PUT', `${CONFIG_MAPS}/large`, {
-        metadata: { name: 'large' },
-        data: { ...data, n: String(i) },
-      });
-      assert.equal(code, 200);
-    }
-    globalThis.gc?.();
-    // 100 events of 100 KiB: the history keeps its own bound of them, the reader's connection next to nothing more.
-    const grown = process.memoryUsage().arrayBuffers - heldBefore;
-    assert.ok(grown < 80 * KIB * KIB, `${Math.round(grown / KIB)} KiB more`);
-    await isWell();
-    session.destroy();
+/** Begins a watch and reads nothing of it but that it has begun. */
+async function watchWithoutReading(protocol: 'http/1.1' | 'h2'): Promise<() => void> {
+  const path = `${CONFIG_MAPS}?watch=true`;
+  if (protocol === 'http/1.1') {
+    const socket = await connectTls('http/1.1');
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await once(socket, 'data');
+    socket.pause();
+    return () => socket.destroy();
+  }
+  const session = http2.connect(`https://127.0.0.1:${running.serving.port}`, {
+    ...identity(),
+    settings: { initialWindowSize: 16 * KIB },
   });
+  session.on('error', () => {});
+  const stream = session.request({ ':path': path });
+  stream.on('error', () => {});
+  await once(stream, 'response');
+  stream.pause();
+  return () => session.destroy();
+}
+
+describe('a watcher that never reads', () => {
+  for (const protocol of ['http/1.1', 'h2'] as const) {
+    it(`over ${protocol} does not make the server keep what it does not take`, { timeout: 60_000 }, async () => {
+      const leave = await watchWithoutReading(protocol);
+      const name = `large-${protocol.replace(/\W/g, '-')}`;
+      const data = { k: 'v'.repeat(100 * KIB) };
+      assert.equal((await ask('POST', CONFIG_MAPS, { metadata: { name }, data })).code, 201);
+      globalThis.gc?.();
+      const heldBefore = process.memoryUsage().arrayBuffers;
+      for (let i = 0; i < 100; i++) {
+        const changed = { metadata: { name }, data: { ...data, n: String(i) } };
+        assert.equal((await ask('PUT', `${CONFIG_MAPS}/${name}`, changed)).code, 200);
+      }
+      globalThis.gc?.();
+      // 100 events of 100 KiB: the history keeps its own bound of them, the reader's connection next to nothing more.
+      const grown = process.memoryUsage().arrayBuffers - heldBefore;
+      assert.ok(grown < 80 * KIB * KIB, `${Math.round(grown / KIB)} KiB more`);
+      await isWell();
+      leave();
+      for (let waited = 0; running.serving.counts.watches > 0 && waited < 3000; waited += 20) await sleep(20);
+      assert.equal(running.serving.counts.watches, 0);
+    });
+  }
 });
 
 describe('a server that stops', () => {
