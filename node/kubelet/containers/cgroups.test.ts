@@ -69,6 +69,7 @@ test('cgroups v2: limits in the pod’s own, and the controllers handed down', a
   assert.equal(await read('cpu.weight'), '10');
   assert.equal(await read('memory.max'), String(64 * 2 ** 20));
   assert.equal(await at.files.readText('/sys/fs/cgroup/kubepods/cgroup.subtree_control'), '+cpu +memory +pids');
+  assert.equal(await at.files.readText('/sys/fs/cgroup/cgroup.subtree_control'), '+cpu +memory +pids', 'the root too');
   assert.deepEqual(await cgroups.pods(), [UID]);
 });
 

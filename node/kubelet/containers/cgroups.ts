@@ -143,6 +143,9 @@ export class Cgroups {
   async #enable({ version, path }: Hierarchy, parent: string): Promise<void> {
     if (version === 1) return;
     const { files } = this.#host;
+    // Below systemd the root hands its controllers down already; inside a container, where the root has processes of its
+    // own, it cannot: what runtimes make of limits is theirs then.
+    await this.#handDown(path).catch(() => undefined);
     let folder = path;
     for (const part of parent
       .split('/')
@@ -150,15 +153,20 @@ export class Cgroups {
       .slice(0, -1)) {
       folder += `/${part}`;
       if (!(await files.statIfExists(folder))) await files.makeDirectory(folder, { mode: 0o755 });
-      const has = (await files.readTextIfExists(`${folder}/cgroup.subtree_control`)) ?? '';
-      const may = (await files.readTextIfExists(`${folder}/cgroup.controllers`)) ?? '';
-      const wanted = ['cpu', 'memory', 'pids'].filter(
-        (name) => may.split(/\s+/).includes(name) && !has.split(/\s+/).includes(name),
-      );
-      if (wanted.length === 0) continue;
-      const text = wanted.map((name) => `+${name}`).join(' ');
-      await files.write(`${folder}/cgroup.subtree_control`, text, { atomic: false });
+      await this.#handDown(folder);
     }
+  }
+
+  async #handDown(folder: string): Promise<void> {
+    const { files } = this.#host;
+    const has = (await files.readTextIfExists(`${folder}/cgroup.subtree_control`)) ?? '';
+    const may = (await files.readTextIfExists(`${folder}/cgroup.controllers`)) ?? '';
+    const wanted = ['cpu', 'memory', 'pids'].filter(
+      (name) => may.split(/\s+/).includes(name) && !has.split(/\s+/).includes(name),
+    );
+    if (wanted.length === 0) return;
+    const text = wanted.map((name) => `+${name}`).join(' ');
+    await files.write(`${folder}/cgroup.subtree_control`, text, { atomic: false });
   }
 }
 
