@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../libs/base/abort.ts';
 import { apiErrorOf } from '../../libs/client/api-error.ts';
 import type {
   Transport,
@@ -78,7 +79,7 @@ class InProcessTransport implements Transport {
       signal: signal ?? NEVER,
     });
     // An abort is the caller's end of waiting, whatever the server still does.
-    return signal ? unlessAborted(answer, signal) : answer;
+    return unlessAborted(answer, signal);
   }
 }
 
@@ -135,12 +136,4 @@ async function valueOf({ body }: ApiResponse): Promise<unknown> {
   let text = '';
   for await (const chunk of body.chunks) text += decoder.decode(chunk, { stream: true });
   return text + decoder.decode();
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

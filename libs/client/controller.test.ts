@@ -129,6 +129,7 @@ describe('a controller', () => {
     const podInformer = informers.informer(pods);
     const caughtUp = podInformer.caughtUp.bind(podInformer);
     let waited = 0;
+    Object.defineProperty(podInformer, 'resourceVersion', { get: () => '0' });
     podInformer.caughtUp = (version, signal) => {
       waited++;
       return caughtUp(version, signal);

@@ -165,6 +165,11 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     const written = this.#written.get(key);
     if (!written) return;
     const { clock, informers, log } = this.#env;
+    const isSeen = ({ ref, resourceVersion }: Written) => {
+      const informer = informers.informer(ref);
+      return informer.synced && Number(informer.resourceVersion) >= Number(resourceVersion);
+    };
+    if (written.every(isSeen)) return void this.#written.delete(key);
     using deadline = withTimeout(clock, OWN_WRITES_MS, this.#stopped.signal);
     try {
       for (const { ref, resourceVersion } of written)

@@ -1,3 +1,4 @@
+import { unlessAborted } from '../base/abort.ts';
 import { assert } from '../base/assert.ts';
 import { groupResourceName, type Informer, type Informers } from '../kind/client.ts';
 import type { ApiObject, Live, ResourceRef } from '../kind/object.ts';
@@ -29,6 +30,8 @@ export function createInformers(options: ReflectorOptions): StoppableInformers {
 class SharedInformers implements StoppableInformers {
   readonly #options: ReflectorOptions;
   readonly #all = new Map<string, ResourceInformer>();
+  /** The same by the references that they were asked for with, which mostly are constants. */
+  readonly #byRef = new WeakMap<ResourceRef, ResourceInformer>();
   #stopping: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -37,18 +40,24 @@ class SharedInformers implements StoppableInformers {
 
   informer<T extends ApiObject>(ref: ResourceRef<T>): Informer<T> {
     assert(!this.#stopping, 'the informers have stopped');
-    const name = `${groupResourceName(ref)}/${ref.version}`;
-    let informer = this.#all.get(name);
+    let informer = this.#byRef.get(ref as ResourceRef);
     if (!informer) {
-      informer = new ResourceInformer(ref as ResourceRef, this.#options);
-      this.#all.set(name, informer);
-      informer.start();
+      const name = `${groupResourceName(ref)}/${ref.version}`;
+      informer = this.#all.get(name);
+      if (!informer) {
+        informer = new ResourceInformer(ref as ResourceRef, this.#options);
+        this.#all.set(name, informer);
+        informer.start();
+      }
+      this.#byRef.set(ref as ResourceRef, informer);
     }
     return informer as unknown as Informer<T>;
   }
 
   async synced(signal?: AbortSignal): Promise<void> {
-    await Promise.all(Array.from(this.#all.values(), (informer) => informer.whenSynced(signal)));
+    signal?.throwIfAborted();
+    const all = Promise.all(Array.from(this.#all.values(), (informer) => informer.whenSynced()));
+    await unlessAborted(all, signal);
   }
 
   stop(): Promise<void> {
@@ -71,6 +80,7 @@ class ResourceInformer implements Informer<ApiObject> {
   readonly #waiting = new Set<Waiting>();
   #resourceVersion = '';
   #synced = false;
+  #whenSynced: Promise<void> | undefined;
 
   constructor(ref: ResourceRef, options: ReflectorOptions) {
     this.ref = ref;
@@ -125,8 +135,10 @@ class ResourceInformer implements Informer<ApiObject> {
     return { [Symbol.dispose]: () => void this.#handlers.delete(handler) };
   }
 
-  whenSynced(signal?: AbortSignal): Promise<void> {
-    return this.#synced ? Promise.resolve() : this.#wait(undefined, signal);
+  /** Resolves with the first state; waits for ever where that never comes. */
+  whenSynced(): Promise<void> {
+    this.#whenSynced ??= this.#synced ? Promise.resolve() : this.#wait(undefined, undefined);
+    return this.#whenSynced;
   }
 
   async caughtUp(resourceVersion: string, signal?: AbortSignal): Promise<void> {

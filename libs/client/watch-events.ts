@@ -19,6 +19,8 @@ export async function* watchEvents<T extends ApiObject>(
   const watch: TransportWatch = await transport.watch(request, buffer);
   const abort = () => buffer.ended(undefined);
   request.signal?.addEventListener('abort', abort, { once: true });
+  // It may have come while the answer was on its way back.
+  if (request.signal?.aborted) abort();
   try {
     for (let event = await buffer.take(); event; event = await buffer.take()) yield event;
   } finally {

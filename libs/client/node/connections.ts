@@ -1,4 +1,5 @@
 import * as http2 from 'node:http2';
+import { unlessAborted } from '../../base/abort.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
 import { TransportError } from '../../kind/client.ts';
 import type { HttpsTransportOptions } from './https-transport.ts';
@@ -200,13 +201,4 @@ export class Connections {
       });
     });
   }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -77,8 +77,13 @@ const absent = (): undefined => undefined;
 function zeroOf(set: SchemaSet, field: Field): (() => unknown) | undefined {
   if (!('zero' in field)) return undefined;
   const { zero, type } = field;
-  if (zero !== null && typeof zero === 'object' && type.k === 'ref')
-    return () => canonicalOf(set, set.get(type.name)).zero();
+  if (zero !== null && typeof zero === 'object' && type.k === 'ref') {
+    let canonical: Canonical | undefined;
+    return () => {
+      canonical ??= canonicalOf(set, set.get(type.name));
+      return canonical.zero();
+    };
+  }
   return () => zero;
 }
 
