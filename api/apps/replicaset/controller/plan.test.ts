@@ -70,44 +70,44 @@ interface Case {
 }
 
 const cases: Case[] = [
-  { name: 'makes what is missing', replicas: 3, pods: [pod('a')], does: ['create 2', 'status 1 1 1 1 0'] },
-  { name: 'no more than 500 at once', replicas: 2000, pods: [], does: ['create 500', 'status 0 0 0 0 0'] },
+  { name: 'makes what is missing', replicas: 3, pods: [pod('a')], does: ['create 2', 'status 3 3 1 1 0'] },
+  { name: 'no more than 500 at once', replicas: 2000, pods: [], does: ['create 500', 'status 500 500 0 0 0'] },
   {
     name: 'does not count what goes',
     replicas: 1,
     pods: [pod('a', { deleting: true })],
-    does: ['create 1', 'status 0 0 0 0 1'],
+    does: ['create 1', 'status 1 1 0 0 1'],
   },
   { name: 'makes nothing while it is deleted', replicas: 1, deleting: true, pods: [], does: ['status 0 0 0 0 0'] },
   {
     name: 'takes those without a node first',
     replicas: 1,
     pods: [pod('a'), pod('b', { node: '', ready: false })],
-    does: ['delete b', 'status 2 2 1 1 0'],
+    does: ['delete b', 'status 1 1 1 1 0'],
   },
   {
     name: 'then those not ready',
     replicas: 1,
     pods: [pod('a'), pod('b', { ready: false })],
-    does: ['delete b', 'status 2 2 1 1 0'],
+    does: ['delete b', 'status 1 1 1 1 1'],
   },
   {
     name: 'then the cheap',
     replicas: 1,
     pods: [pod('a', { cost: -5 }), pod('b', { cost: 5, readyS: 10 })],
-    does: ['delete a', 'status 2 2 2 2 0'],
+    does: ['delete a', 'status 1 1 1 1 1'],
   },
   {
     name: 'then those that crowd a node',
     replicas: 2,
     pods: [pod('a'), pod('b'), pod('c', { node: 'two' })],
-    does: ['delete a', 'status 3 3 3 3 0'],
+    does: ['delete a', 'status 2 2 2 2 1'],
   },
   {
     name: 'then the young',
     replicas: 1,
     pods: [pod('a', { readyS: 10 }), pod('b', { node: 'two', readyS: 1000 })],
-    does: ['delete a', 'status 2 2 2 2 0'],
+    does: ['delete a', 'status 1 1 1 1 1'],
   },
   {
     name: 'ready is not yet available',

@@ -45,33 +45,47 @@ export function plan(observed: Observed, nowMs: number): Plan<Action> {
   if (pods.adopt.length + pods.release.length > 0) actions.push({ type: 'claim', reason: 'adopt and release pods' });
   const active = pods.owned.filter(isActive);
   const missing = deleting ? 0 : replicas - active.length;
-  if (missing > 0) actions.push({ type: 'create', count: Math.min(missing, BURST), reason: 'scale up' });
-  if (missing < 0) {
-    const surplus = Math.min(-missing, BURST);
-    const order = surplus < active.length ? inOrderOfDeletion(active, observed.related, nowMs) : active;
-    actions.push({ type: 'delete', pods: order.slice(0, surplus), reason: 'scale down' });
-  }
-  const status = statusOf(observed, active, nowMs);
+  const made = Math.min(Math.max(0, missing), BURST);
+  if (made > 0) actions.push({ type: 'create', count: made, reason: 'scale up' });
+  const surplus = Math.min(Math.max(0, -missing), BURST);
+  const choose = surplus > 0 && surplus < active.length;
+  const deleted = (choose ? inOrderOfDeletion(active, observed.related, nowMs) : active).slice(0, surplus);
+  if (deleted.length > 0) actions.push({ type: 'delete', pods: deleted, reason: 'scale down' });
+  const status = statusOf(observed, active, { made, deleted }, nowMs);
   if (!sameValue(status, observed.status)) actions.push({ type: 'status', status, reason: 'status' });
   const againAfterMs = minReadySeconds > 0 ? untilAvailableMs(active, minReadySeconds, nowMs) : undefined;
   return againAfterMs === undefined ? { actions } : { actions, againAfterMs };
 }
 
-function statusOf(observed: Observed, active: readonly Live<Pod>[], nowMs: number): ReplicaSetStatus {
+/**
+ * The status as it is once pods have been `made` and `deleted`, so that it need not be written again when they are seen.
+ * It is written only where all that went well.
+ */
+function statusOf(
+  observed: Observed,
+  active: readonly Live<Pod>[],
+  { made, deleted }: { readonly made: number; readonly deleted: readonly Live<Pod>[] },
+  nowMs: number,
+): ReplicaSetStatus {
+  const kept = active.filter((pod) => !deleted.includes(pod));
+  // One without a node is gone at once.
+  const leaving = deleted.filter(({ spec }) => spec?.nodeName).length;
   const wanted = Object.entries(observed.template.metadata?.labels ?? {});
   const conditions = (observed.status.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
   const labelled = (pod: Live<Pod>) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value);
-  const count = (test: (pod: Live<Pod>) => boolean) => active.filter(test).length;
+  const count = (test: (pod: Live<Pod>) => boolean) => kept.filter(test).length;
   const counts = {
-    fullyLabeledReplicas: count(labelled),
+    fullyLabeledReplicas: count(labelled) + made,
     readyReplicas: count(isReady),
     availableReplicas: count((pod) => isAvailable(pod, observed.minReadySeconds, nowMs)),
   };
   return {
-    replicas: active.length,
+    replicas: kept.length + made,
     // Counts of none are left out, as they are on the wire.
     ...Object.fromEntries(Object.entries(counts).filter(([, number]) => number > 0)),
-    ...(observed.countsTerminating ? { terminatingReplicas: observed.pods.owned.filter(isTerminating).length } : {}),
+    ...(observed.countsTerminating && {
+      terminatingReplicas: observed.pods.owned.filter(isTerminating).length + leaving,
+    }),
     ...(observed.generation === undefined ? {} : { observedGeneration: observed.generation }),
     ...(conditions.length > 0 ? { conditions } : {}),
   } as ReplicaSetStatus;
