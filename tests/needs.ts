@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { findCommand, NODE_NEEDS, TEST_NEEDS } from '../tools/setup/needs.ts';
+import { findRunner } from '../tools/setup/runners.ts';
 import { findTestTool } from '../tools/setup.ts';
 
 export type TestNeed =
@@ -18,6 +19,8 @@ export type TestNeed =
   | 'kubectl'
   | 'chromium'
   | 'python3-kubernetes'
+  | 'vitest'
+  | 'jest'
   | 'reference';
 
 /** The folder of recorded facts about upstream, beside the project unless TUTTI_REFERENCE says where. */
@@ -51,6 +54,9 @@ function isHere(name: TestNeed): boolean {
       return findCommand('chromium') !== undefined;
     case 'python3-kubernetes':
       return TEST_NEEDS.every((need) => need.isPresent());
+    case 'vitest':
+    case 'jest':
+      return findRunner(name) !== undefined;
     case 'reference':
       return existsSync(REFERENCE);
   }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { AptError, hasApt, installPackages, isVersionAtLeast, unpackPackage } from './setup/debian.ts';
 import { CACHE, findCommand, type Need, NODE_NEEDS, TEST_NEEDS } from './setup/needs.ts';
+import { setUpRunners } from './setup/runners.ts';
 
 /** What set-up is for: running pods, or running the tests as well. */
 export type Purpose = 'node' | 'tests';
@@ -49,12 +50,13 @@ const TOOLS: readonly Tool[] = [
  * than Linux, everything that only Linux has is left out.
  */
 export function setUp(purpose: Purpose, say: (line: string) => void): Missing[] {
-  if (process.platform !== 'linux') return [];
+  const runners = purpose === 'tests' ? setUpRunners(say) : [];
+  if (process.platform !== 'linux') return runners;
   const missing = setUpPackages(purpose === 'tests' ? [...NODE_NEEDS, ...TEST_NEEDS] : NODE_NEEDS, say);
   if (purpose === 'tests') {
     for (const tool of TOOLS) missing.push(...setUpTool(tool, say));
   }
-  return missing;
+  return [...missing, ...runners];
 }
 
 function setUpPackages(needs: readonly Need[], say: (line: string) => void): Missing[] {
