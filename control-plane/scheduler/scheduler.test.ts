@@ -102,6 +102,24 @@ test('a gated pod waits until its last gate is lifted', async () => {
   assert.equal(await nodeOf(cluster, 'gated'), 'n1');
 });
 
+test('a pod that needs a feature goes to a node that declares it, and waits until there is one', async () => {
+  await using cluster = await clusterWithScheduler(6);
+  await makeNode(cluster, 'old', '8');
+  const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [1] } }];
+  const containers = [{ name: 'a', image: 'web:1', restartPolicy: 'Never', restartPolicyRules }];
+  await podsOf(cluster).create({ metadata: { name: 'p' }, spec: { containers, restartPolicy: 'Never' } } as Pod);
+  await podsOf(cluster).create(pod('plain', '100m'));
+  assert.equal(await nodeOf(cluster, 'plain'), 'old');
+  const refused = await cluster.until(async () => {
+    const condition = await scheduledCondition(cluster, 'p');
+    return condition?.status === 'False' ? condition : undefined;
+  });
+  assert.match(refused.message ?? '', /^0\/1 nodes are available: 1 node\(s\) didn't match Pod's required features\./);
+  const status = { declaredFeatures: ['RestartAllContainersOnContainerExits'] };
+  await cluster.client.resource(nodes).subresource('status').patch('old', { status }, { type: 'merge' });
+  assert.equal(await nodeOf(cluster, 'p'), 'old');
+});
+
 test('many pods fill many nodes evenly', async () => {
   await using cluster = await clusterWithScheduler(5);
   for (let i = 0; i < 5; i++) await makeNode(cluster, `n${i}`, '4');

@@ -8,7 +8,8 @@ export function nodeDiffers(now: Node, before: Node): boolean {
     jsonEqual(now.spec?.taints, before.spec?.taints) &&
     Boolean(now.spec?.unschedulable) === Boolean(before.spec?.unschedulable) &&
     jsonEqual(now.status?.allocatable, before.status?.allocatable) &&
-    jsonEqual(now.status?.images, before.status?.images)
+    jsonEqual(now.status?.images, before.status?.images) &&
+    jsonEqual(now.status?.declaredFeatures, before.status?.declaredFeatures)
   );
 }
 

@@ -139,6 +139,7 @@ function templateKey(pod: Pod): string {
     c.image,
     c.resources?.requests,
     c.restartPolicy,
+    c.restartPolicyRules?.map(({ action }) => action),
     c.ports?.map(({ hostPort, containerPort, hostIP, protocol }) => [hostPort, containerPort, hostIP, protocol]),
   ];
   const resized = statuses.some(({ resources, allocatedResources }) => resources || allocatedResources);

@@ -6,6 +6,7 @@ import { dynamicResources } from './dynamic-resources/dynamic-resources.ts';
 import { imageLocality } from './image-locality/image-locality.ts';
 import { type InterPodAffinityArgs, interPodAffinity } from './inter-pod-affinity/inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity/node-affinity.ts';
+import { nodeDeclaredFeatures } from './node-declared-features/node-declared-features.ts';
 import { nodeName } from './node-name/node-name.ts';
 import { nodePorts } from './node-ports/node-ports.ts';
 import { nodeResourcesBalancedAllocation } from './node-resources/balanced-allocation.ts';
@@ -48,6 +49,7 @@ export function defaultPlugins(args: PluginArgs, featureGates: FeatureGates): En
     { plugin: podTopologySpread(args.PodTopologySpread), weight: 2 },
     { plugin: interPodAffinity(args.InterPodAffinity), weight: 2 },
     { plugin: dynamicResources(), weight: 0 },
+    { plugin: nodeDeclaredFeatures(), weight: 0 },
     { plugin: defaultPreemption(), weight: 0 },
     { plugin: nodeResourcesBalancedAllocation(args.NodeResourcesBalancedAllocation), weight: 1 },
     { plugin: imageLocality(), weight: 1 },
