@@ -57,6 +57,7 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Due {
     month: parseField(month, 1, 12, MONTHS),
     weekday: parseField(weekday, 0, 6, DAYS),
   };
+  const minutes = [...fields.minute.values].sort((a, b) => a - b);
   // Two fields speak of days: where both say something, either is enough.
   const isDay = (at: WallTime): boolean => {
     const [byDay, byWeekday] = [fields.day.values.has(at.day), fields.weekday.values.has(at.weekday)];
@@ -69,8 +70,8 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Due {
         const at = wallTime(timeMs);
         if (!fields.month.values.has(at.month) || !isDay(at)) timeMs = nextDay(timeMs, at, wallTime);
         else if (!fields.hour.values.has(at.hour)) timeMs += (60 - at.minute) * MINUTE_MS;
-        else if (!fields.minute.values.has(at.minute)) timeMs += MINUTE_MS;
-        else return timeMs;
+        else if (fields.minute.values.has(at.minute)) return timeMs;
+        else timeMs += ((minutes.find((minute) => minute > at.minute) ?? 60) - at.minute) * MINUTE_MS;
       }
       return undefined;
     },
