@@ -415,9 +415,7 @@ export class ApiServer {
       warnings,
       audit: newAuditAnnotations(),
       cause: parseCause(header(request, 'baggage')),
-      trace:
-        /^[\da-f]{2}-([\da-f]{32})-/.exec(header(request, 'traceparent') ?? '')?.[1] ??
-        random.uuid().replaceAll('-', ''),
+      trace: traceOf(header(request, 'traceparent')) ?? random.uuid().replaceAll('-', ''),
       dryRun: false,
       nowMs: clock.now(),
       fieldManager: managerOf(header(request, 'user-agent')),
@@ -451,6 +449,11 @@ export class ApiServer {
     }
     return handleResource(this.engine, ctx, request, routed, query, form.pretty);
   }
+}
+
+/** The trace that a client says its request belongs to (W3C Trace Context). */
+function traceOf(parent: string | undefined): string | undefined {
+  return parent === undefined ? undefined : /^[\da-f]{2}-([\da-f]{32})-/.exec(parent)?.[1];
 }
 
 /** Of a request without parameters; nobody adds any. */

@@ -21,6 +21,7 @@ import { sameValue } from '../../../libs/machinery/same-value.ts';
 
 export type Draft = ApiObject & { metadata: ObjectMeta };
 
+const METADATA = field.path('metadata');
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 const FINALIZER_ORPHAN = 'orphan';
 const FINALIZER_FOREGROUND = 'foregroundDeletion';
@@ -73,7 +74,7 @@ function setOrDelete<K extends keyof ObjectMeta>(metadata: ObjectMeta, key: K, v
 
 /** Everything that must hold of a new object's metadata. `custom`: of a custom resource. */
 export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject>, custom = false): field.ErrorList {
-  const at = field.path('metadata');
+  const at = METADATA;
   const metadata = draft.metadata ?? {};
   const validateName = kind.strategy.validateName ?? dns1123Subdomain;
   const errors: field.ErrorList = [];
@@ -104,7 +105,8 @@ export function validateCreateMetadata(kind: Kind, draft: DeepReadonly<ApiObject
 }
 
 /** Finalizers of built-in kinds need a domain; the standard ones have none. */
-function validateFinalizerNames({ finalizers = [] }: DeepReadonly<ObjectMeta>, at: field.Path): field.ErrorList {
+function validateFinalizerNames({ finalizers }: DeepReadonly<ObjectMeta>, at: field.Path): field.ErrorList {
+  if (!finalizers) return [];
   return finalizers.flatMap((name, i) =>
     name.includes('/') || STANDARD_FINALIZERS.includes(name)
       ? []
@@ -123,11 +125,13 @@ function validateCommonMetadata(metadata: DeepReadonly<ObjectMeta>, at: field.Pa
   if (Number(metadata.generation ?? 0) < 0) {
     errors.push(field.invalid(at.child('generation'), metadata.generation, 'must be greater than or equal to 0'));
   }
-  errors.push(...validateLabels(metadata.labels ?? {}, at.child('labels')));
-  errors.push(...validateAnnotations(metadata.annotations ?? {}, at.child('annotations')));
-  errors.push(...validateOwnerReferences(metadata.ownerReferences ?? [], at.child('ownerReferences')));
-  errors.push(...validateFinalizers(metadata.finalizers ?? [], at.child('finalizers')));
-  errors.push(...validateManagedFields(metadata.managedFields ?? [], at.child('managedFields')));
+  const { labels, annotations, ownerReferences, finalizers, managedFields } = metadata;
+  // Most objects have few of these.
+  if (labels) errors.push(...validateLabels(labels, at.child('labels')));
+  if (annotations) errors.push(...validateAnnotations(annotations, at.child('annotations')));
+  if (ownerReferences) errors.push(...validateOwnerReferences(ownerReferences, at.child('ownerReferences')));
+  if (finalizers) errors.push(...validateFinalizers(finalizers, at.child('finalizers')));
+  if (managedFields) errors.push(...validateManagedFields(managedFields, at.child('managedFields')));
   return errors;
 }
 
@@ -143,14 +147,24 @@ export function validateLabels(labels: Readonly<Record<string, string>>, at: fie
 
 export function validateAnnotations(annotations: Readonly<Record<string, string>>, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
-  let bytes = 0;
-  const encoder = new TextEncoder();
+  // No letter has more than three bytes a unit.
+  let bytesMost = 0;
   for (const [key, value] of Object.entries(annotations)) {
     for (const problem of qualifiedName(key.toLowerCase())) errors.push(field.invalid(at, key, problem));
+    bytesMost += (key.length + value.length) * 3;
+  }
+  if (bytesMost > ANNOTATIONS_BYTES_MAX && annotationBytes(annotations) > ANNOTATIONS_BYTES_MAX)
+    errors.push(field.tooLong(at, ANNOTATIONS_BYTES_MAX));
+  return errors;
+}
+
+function annotationBytes(annotations: Readonly<Record<string, string>>): number {
+  const encoder = new TextEncoder();
+  let bytes = 0;
+  for (const [key, value] of Object.entries(annotations)) {
     bytes += encoder.encode(key).length + encoder.encode(value).length;
   }
-  if (bytes > ANNOTATIONS_BYTES_MAX) errors.push(field.tooLong(at, ANNOTATIONS_BYTES_MAX));
-  return errors;
+  return bytes;
 }
 
 function validateOwnerReferences(references: DeepReadonly<OwnerReference[]>, at: field.Path): field.ErrorList {
