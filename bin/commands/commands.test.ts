@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { agentOptions } from './agent.ts';
 import { COMMANDS, usage } from './commands.ts';
-import { completedCommands, optionsOf } from './completion.ts';
 import { durationOf } from './options.ts';
 import { serverOptions } from './server-options.ts';
 import { exitCodeOf, type Status, statusText } from './status.ts';
@@ -25,19 +24,6 @@ describe('commands', () => {
       });
     });
   }
-
-  test('completion knows what help says', async () => {
-    const all = await completedCommands();
-    assert.deepEqual(
-      all.map(({ name }) => name),
-      Object.keys(COMMANDS),
-    );
-    assert.ok(all.find(({ name }) => name === 'token')?.options.includes('--ttl'));
-    assert.deepEqual(optionsOf('x: y\n  --one      a\n  --two-three B  c\n      --no\nword --four\n'), [
-      '--one',
-      '--two-three',
-    ]);
-  });
 });
 
 describe('words of options', () => {

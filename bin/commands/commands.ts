@@ -6,6 +6,8 @@ export interface Command {
   readonly summary: string;
   /** Words that may follow at once (`token create`), for completion. */
   readonly verbs?: readonly string[];
+  /** Whether it takes files as words, for completion. */
+  readonly files?: boolean;
   load(): Promise<LoadedCommand>;
 }
 
@@ -93,6 +95,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   image: {
     summary: 'the images on this machine’s node',
     verbs: ['list', 'pull', 'import', 'remove'],
+    files: true,
     load: async () => {
       const { image, USAGE } = await import('./image.ts');
       return { usage: USAGE, run: image };

@@ -21,7 +21,15 @@ export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
   readonly verbs: readonly string[];
-  readonly options: readonly string[];
+  readonly options: readonly CompletedOption[];
+  readonly files: boolean;
+}
+
+export interface CompletedOption {
+  /** `--data-dir` */
+  readonly word: string;
+  /** Whether a value follows. */
+  readonly value: boolean;
 }
 
 /** Resolves with the exit code. */
@@ -41,68 +49,89 @@ export async function completion(args: readonly string[]): Promise<number> {
 /** All commands with the options that their help lists. */
 export async function completedCommands(): Promise<CompletedCommand[]> {
   return Promise.all(
-    Object.entries(COMMANDS).map(async ([name, { summary, verbs = [], load }]) => ({
+    Object.entries(COMMANDS).map(async ([name, { summary, verbs = [], files = false, load }]) => ({
       name,
       summary: summary.replaceAll("'", '’'),
       verbs,
+      files,
       options: optionsOf((await load()).usage),
     })),
   );
 }
 
-/** `--data-dir`, … : the words at the beginning of the help's lines. */
-export const optionsOf = (usage: string): string[] =>
-  [...usage.matchAll(/^ {2}(--[a-z][a-z-]*)/gm)].map(([, option]) => option as string);
+/** The words at the beginning of the help's lines; what follows at once in capitals is a value. */
+export const optionsOf = (usage: string): CompletedOption[] =>
+  [...usage.matchAll(/^ {2}(--[a-z][a-z-]*)( [A-Z])?/gm)].map(([, word, value]) => ({
+    word: word as string,
+    value: value !== undefined,
+  }));
 
-const SHELLS: Readonly<Record<string, (commands: readonly CompletedCommand[]) => string>> = {
+const wordsOf = (options: readonly CompletedOption[]): string => options.map(({ word }) => word).join(' ');
+
+/**
+ * What each shell offers: commands first, then a command's verbs; options where a word begins with a dash or nothing else
+ * can come; files after an option, whose value may be one, and where a command takes them.
+ */
+export const SHELLS: Readonly<Record<string, (commands: readonly CompletedCommand[]) => string>> = {
   bash: (commands) => `_tutti() {
-  local word=\${COMP_WORDS[COMP_CWORD]} words=
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words='${commands.map(({ name }) => name).join(' ')} help --help'
-  else
-    case \${COMP_WORDS[1]} in
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} verbs= options= files=
+  if [ "$COMP_CWORD" -eq 1 ] || { [ "$COMP_CWORD" -eq 2 ] && [ "$before" = help ]; }; then
+    COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')} help --help' -- "$word"))
+    return
+  fi
+  case \${COMP_WORDS[1]} in
 ${commands
   .map(
-    ({ name, verbs, options }) =>
-      `      ${name}) words='${options.join(' ')}'${verbs.length > 0 ? `; [ "$COMP_CWORD" -ne 2 ] || words="$words ${verbs.join(' ')}"` : ''} ;;`,
+    ({ name, verbs, options, files }) =>
+      `    ${name}) verbs='${verbs.join(' ')}' options='${wordsOf(options)}'${files ? ' files=1' : ''} ;;`,
   )
   .join('\n')}
-    esac
-  fi
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-  # Nothing of ours fits: a file may.
-  [ \${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- "$word"))
+  esac
+  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word"))
+  elif [ "$COMP_CWORD" -eq 2 ] && [ -n "$verbs" ]; then COMPREPLY=($(compgen -W "$verbs" -- "$word"))
+  elif [ -n "$files" ] || [[ $before == -* ]]; then COMPREPLY=($(compgen -f -- "$word"))
+  else COMPREPLY=($(compgen -W "$options" -- "$word")); fi
 }
 complete -F _tutti tutti
 `,
   zsh: (commands) => `#compdef tutti
 _tutti() {
-  local -a commands=(${commands.map(({ name, summary }) => `'${name}:${summary}'`).join(' ')})
-  if (( CURRENT == 2 )); then
+  local -a commands=(${commands.map(({ name, summary }) => `'${name}:${summary}'`).join(' ')}) verbs options files
+  if (( CURRENT == 2 )) || [[ CURRENT -eq 3 && $words[2] == help ]]; then
     _describe command commands
     return
   fi
   case $words[2] in
 ${commands
   .map(
-    ({ name, verbs, options }) =>
-      `    ${name}) compadd -- ${options.join(' ')}${verbs.length > 0 ? `; (( CURRENT != 3 )) || compadd -- ${verbs.join(' ')}` : ''} ;;`,
+    ({ name, verbs, options, files }) =>
+      `    ${name}) verbs=(${verbs.join(' ')}) options=(${wordsOf(options)})${files ? ' files=(1)' : ''} ;;`,
   )
   .join('\n')}
   esac
-  [[ $PREFIX == -* ]] || _files
+  if [[ $PREFIX == -* ]]; then compadd -- $options
+  elif (( CURRENT == 3 && $#verbs )); then compadd -- $verbs
+  elif (( $#files )) || [[ $words[CURRENT-1] == -* ]]; then _files
+  else compadd -- $options; fi
 }
 if [ "$funcstack[1]" = _tutti ]; then _tutti "$@"; else compdef _tutti tutti; fi
 `,
   fish: (commands) =>
-    commands
-      .flatMap(({ name, summary, verbs, options }) => [
-        `complete -c tutti -n __fish_use_subcommand -a ${name} -d '${summary}'`,
-        ...(verbs.length > 0
-          ? [`complete -c tutti -n '__fish_seen_subcommand_from ${name}' -a '${verbs.join(' ')}'`]
-          : []),
-        ...options.map((option) => `complete -c tutti -n '__fish_seen_subcommand_from ${name}' -l ${option.slice(2)}`),
-      ])
+    [
+      'complete -c tutti -f',
+      "complete -c tutti -n '__fish_seen_subcommand_from help' -a '" + commands.map(({ name }) => name).join(' ') + "'",
+      ...commands.flatMap(({ name, summary, verbs, options, files }) => {
+        const seen = `complete -c tutti -n '__fish_seen_subcommand_from ${name}'`;
+        const bare = `__fish_seen_subcommand_from ${name}; and not __fish_seen_subcommand_from ${verbs.join(' ')}`;
+        return [
+          `complete -c tutti -n __fish_use_subcommand -a ${name} -d '${summary}'`,
+          ...(verbs.length > 0 ? [`complete -c tutti -n '${bare}' -a '${verbs.join(' ')}'`] : []),
+          ...(files ? [`${seen} -F`] : []),
+          // Its value, where it takes one, may be a file.
+          ...options.map(({ word, value }) => `${seen} -l ${word.slice(2)}${value ? ' -r -F' : ''}`),
+        ];
+      }),
+    ]
       .map((line) => `${line}\n`)
       .join(''),
 };
