@@ -138,11 +138,12 @@ const ASIDE: ReadonlySet<string> = new Set([
 
 /** Kinds of requests that a fault can befall. */
 function candidates(fault: ExploredFault, requests: readonly RequestKind[]): readonly RequestKind[] {
-  const isWritten = (resource: string) =>
-    requests.some((one) => WRITES.has(one.verb) && one.resource.split('/')[0] === resource);
+  const written = new Set(
+    requests.filter(({ verb }) => WRITES.has(verb)).map(({ resource }) => resource.split('/')[0]),
+  );
   return requests.filter(({ verb, resource }) => {
     // Watches of what does not change have nothing to tell.
-    if (ASIDE.has(resource) || (verb === 'watch' && !isWritten(resource))) return false;
+    if (ASIDE.has(resource) || (verb === 'watch' && !written.has(resource))) return false;
     if (fault === 'expire' || fault === 'slow-watch') return verb === 'watch';
     if (fault === 'stale') return verb === 'get' || verb === 'list';
     if (fault === 'duplicate' || fault === 'lose-answer') return WRITES.has(verb);
