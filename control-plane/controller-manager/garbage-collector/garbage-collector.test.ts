@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configMaps } from '../../../api/resources.ts';
+import { clusterRoles, configMaps, events, namespaces } from '../../../api/resources.ts';
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
 import { type Cluster, createCluster } from '../../../testing/create-cluster.ts';
 
@@ -62,4 +62,33 @@ test('dependents stay while an owner of a new kind lives', async () => {
   const { count } = await brandNewOwner(cluster, 50);
   await cluster.advance('1h');
   assert.equal(await count(), 50);
+});
+
+test('owners are sought in the namespace of their dependents, and events say where there can be none', async () => {
+  await using cluster = await createCluster(options);
+  const { client } = cluster;
+  const maps = (namespace: string) => client.resource(configMaps).namespace(namespace);
+  const owner = await maps('default').create({ metadata: { name: 'owner' } });
+  const { uid } = owner.metadata;
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid }];
+  await client.resource(clusterRoles).create({ metadata: { name: 'everywhere', ownerReferences }, rules: [] });
+  await client.resource(namespaces).create({ metadata: { name: 'elsewhere' }, spec: {} });
+  await maps('elsewhere').create({ metadata: { name: 'dependent', ownerReferences } });
+  await cluster.until(
+    async () => !(await maps('elsewhere').list()).items.some(({ metadata }) => metadata.name === 'dependent'),
+  );
+  await cluster.advance('10m');
+  assert.equal((await client.resource(clusterRoles).get('everywhere')).metadata.name, 'everywhere');
+  const told = (await client.resource(events).list()).items
+    .filter(({ reason }) => reason === 'OwnerRefInvalidNamespace')
+    .map(({ metadata, involvedObject, message, count }) => [metadata.namespace, involvedObject.name, message, count]);
+  const at = (namespace: string) =>
+    `ownerRef [v1/ConfigMap, namespace: ${namespace}, name: owner, uid: ${uid}] does not exist in namespace "${namespace}"`;
+  assert.deepEqual(
+    told.sort(),
+    [
+      ['default', 'everywhere', at(''), 1],
+      ['elsewhere', 'dependent', at('elsewhere'), 1],
+    ].sort(),
+  );
 });

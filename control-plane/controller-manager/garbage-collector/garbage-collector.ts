@@ -246,7 +246,8 @@ export class GarbageCollector implements RunningController {
       const place = [owner.apiVersion, owner.kind, owner.name, object.metadata.namespace ?? ''].join('/');
       if (asked.has(place)) continue;
       asked.add(place);
-      if ((await this.#stateOf(object, ref, owner)) !== 'absent') return 'again';
+      const state = await this.#stateOf(object, ref, owner);
+      if (state === 'solid' || state === 'waiting') return 'again';
     }
     this.#unobserved.delete(uid);
     for (const { object } of dependents) this.#queue.add(object.metadata.uid);
@@ -259,7 +260,9 @@ export class GarbageCollector implements RunningController {
     const owners = [];
     if (!object.metadata.deletionTimestamp) {
       for (const reference of object.metadata.ownerReferences ?? []) {
+        this.#tellOfOtherNamespace(object, reference);
         const state = await this.#stateOf(object, node.ref, reference);
+        if (state === 'out of reach') return this.#tellInvalid(object, reference);
         owners.push({ reference, state });
         if (state === 'absent' || this.#graph.get(reference.uid)) continue;
         this.#unobserved.add(reference.uid);
@@ -276,7 +279,27 @@ export class GarbageCollector implements RunningController {
     await this.#apply(node, object, plan({ object, owners, dependents }));
   }
 
-  async #stateOf(object: Live<ApiObject>, ref: ResourceRef, owner: Readonly<OwnerReference>): Promise<OwnerState> {
+  /** Owners are sought where their dependents are: one of another namespace is none. */
+  #tellOfOtherNamespace(object: Live<ApiObject>, owner: Readonly<OwnerReference>): void {
+    const { namespace } = this.#graph.get(owner.uid)?.object.metadata ?? {};
+    if (namespace && object.metadata.namespace && namespace !== object.metadata.namespace) {
+      this.#tellInvalid(object, owner);
+    }
+  }
+
+  #tellInvalid(object: Live<ApiObject>, { apiVersion, kind, name, uid }: Readonly<OwnerReference>): void {
+    const { namespace = '' } = object.metadata;
+    const owner = `[${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}]`;
+    const message = `ownerRef ${owner} does not exist in namespace ${JSON.stringify(namespace)}`;
+    this.#env.events.event(object, 'Warning', 'OwnerRefInvalidNamespace', message);
+  }
+
+  /** `out of reach`: the owner's kind lives in namespaces, and the object in none. Nothing can be said of it. */
+  async #stateOf(
+    object: Live<ApiObject>,
+    ref: ResourceRef,
+    owner: Readonly<OwnerReference>,
+  ): Promise<OwnerState | 'out of reach'> {
     const known = this.#graph.ownerOf(object, owner);
     if (known) return isWaiting(known.object) ? 'waiting' : 'solid';
     const isKind = (candidate: ResourceRef) =>
@@ -284,9 +307,7 @@ export class GarbageCollector implements RunningController {
     const ownerRef = [...this.#refs.values()].find(isKind) ?? (await this.#otherVersion(owner));
     // Perhaps its kind will be served again: until then nothing can be said, and nothing is deleted.
     if (!ownerRef) throw new Error(`no resource is known for the owner's kind ${owner.apiVersion} ${owner.kind}`);
-    if (ownerRef.namespaced && !ref.namespaced) {
-      throw new Error(`an object without a namespace cannot be owned by ${owner.kind} ${owner.name}, which has one`);
-    }
+    if (ownerRef.namespaced && !ref.namespaced) return 'out of reach';
     const all = this.#env.client.resource(ownerRef);
     const found = await (ownerRef.namespaced ? all.namespace(object.metadata.namespace ?? '') : all)
       .get(owner.name)
