@@ -31,6 +31,7 @@ usage: tutti agent --server URL --token TOKEN [options]
   --cgroup-root PATH     the cgroup below which pods have theirs (default ${DEFAULT_CGROUP_ROOT})
   --pod-manifest-path DIR
                          run the pods whose manifests are in this folder, whatever becomes of the cluster
+  --kubelet-config FILE  a KubeletConfiguration: limits of logs and images, eviction, maxPods, podPidsLimit …
   --keep-pods            leave pods running when this stops: the next start takes them over
   --detach               return once the node runs, and leave it running
   --config FILE          read options from a YAML file; what the command line says counts more
@@ -115,7 +116,7 @@ class Agent {
   }
 
   async #start(): Promise<string> {
-    const { dataDir, nodeName, cgroupRoot, staticPodPath } = this.#options;
+    const { dataDir, nodeName, cgroupRoot, staticPodPath, kubelet } = this.#options;
     const { host } = this.#machine;
     if (await host.files.statIfExists(`${dataDir}/pki/ca.key`)) {
       throw new CommandError(
@@ -153,7 +154,7 @@ class Agent {
     this.#node = await startNode(
       access,
       runtime,
-      { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath },
+      { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath, kubelet },
       this.#step,
     );
     await this.#ready();

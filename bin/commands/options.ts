@@ -6,6 +6,8 @@ import { join, resolve } from 'node:path';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { load } from 'js-yaml';
 import { parseIp } from '../../libs/machinery/ip.ts';
+import type { KubeletConfig } from '../../node/kubelet/config.ts';
+import { ConfigurationError, kubeletConfiguration } from '../../node/kubelet/configuration.ts';
 import { DEFAULT_CGROUP_ROOT } from '../compose/end-pods.ts';
 import { CommandError } from '../errors.ts';
 
@@ -54,20 +56,33 @@ const UNREADABLE: Readonly<Record<string, string>> = {
 
 const withoutDot = (text: string): string => text.replace(/\.$/, '');
 
+/** What a file of YAML holds. Throws `CommandError`. */
+function loadYaml(option: string, file: string): unknown {
+  try {
+    return load(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    const why = (code !== undefined && UNREADABLE[code]) || message.split('\n')[0];
+    throw new CommandError(`${option} ${file} cannot be read: ${why}.`, 2);
+  }
+}
+
+function kubeletConfigOf(file: string): Partial<KubeletConfig> {
+  try {
+    return kubeletConfiguration(loadYaml('--kubelet-config', file));
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new CommandError(`--kubelet-config ${file}: ${error.message}.`, 2);
+  }
+}
+
 /** The same names as on the command line, with values of YAML. Throws `CommandError`. */
 export function readConfig<T extends ParseArgsOptionsConfig>(
   command: string,
   file: string,
   options: T,
 ): Parsed<T>['values'] {
-  let content: unknown;
-  try {
-    content = load(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    const why = (code !== undefined && UNREADABLE[code]) || message.split('\n')[0];
-    throw new CommandError(`--config ${file} cannot be read: ${why}.`, 2);
-  }
+  const content = loadYaml('--config', file);
   if (content === null || content === undefined) return {} as Parsed<T>['values'];
   if (typeof content !== 'object' || Array.isArray(content)) {
     throw new CommandError(`--config ${file} must hold options with values, as "port: 7443".`, 2);
@@ -111,6 +126,7 @@ export const NODE_OPTIONS = {
   'registry-mirror': { type: 'string', multiple: true },
   'cgroup-root': { type: 'string' },
   'pod-manifest-path': { type: 'string' },
+  'kubelet-config': { type: 'string' },
   'keep-pods': { type: 'boolean' },
   detach: { type: 'boolean' },
   config: { type: 'string' },
@@ -127,6 +143,8 @@ export interface NodeOptions {
   readonly cgroupRoot: string;
   /** The folder of static pods; '' for none. */
   readonly staticPodPath: string;
+  /** What the user's KubeletConfiguration says. */
+  readonly kubelet: Partial<KubeletConfig>;
   readonly keepPods: boolean;
   readonly detach: boolean;
   readonly verbose: boolean;
@@ -143,6 +161,7 @@ export function nodeOptions(values: Parsed<typeof NODE_OPTIONS>['values']): Node
     mirrors: mirrorsOf(values['registry-mirror'] ?? []),
     cgroupRoot: cgroupRootOf(values['cgroup-root'] ?? DEFAULT_CGROUP_ROOT),
     staticPodPath: manifestPath === undefined ? '' : resolve(manifestPath),
+    kubelet: values['kubelet-config'] === undefined ? {} : kubeletConfigOf(values['kubelet-config']),
     keepPods: values['keep-pods'] ?? false,
     detach: values.detach ?? false,
     verbose: values.verbose ?? false,

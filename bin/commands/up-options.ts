@@ -57,6 +57,7 @@ usage: tutti up [options]
   --cgroup-root PATH     the cgroup below which pods have theirs (default ${DEFAULT_CGROUP_ROOT})
   --pod-manifest-path DIR
                          run the pods whose manifests are in this folder, whatever becomes of the cluster
+  --kubelet-config FILE  a KubeletConfiguration: limits of logs and images, eviction, maxPods, podPidsLimit …
   --audit-policy-file FILE
                          with --audit-log-path: which requests are written down, and how much of each
   --audit-log-path FILE  where they are written, one event a line

@@ -155,8 +155,8 @@ export class Cluster {
     runtime: ReturnType<typeof startRuntime> | undefined,
     nodeIp: string,
   ): Promise<void> {
-    const { wanted, dataDir, nodeName, cgroupRoot, staticPodPath } = this.#options;
-    const settings = { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath };
+    const { wanted, dataDir, nodeName, cgroupRoot, staticPodPath, kubelet } = this.#options;
+    const settings = { dataDir, networks, nodeName, nodeIp, wanted, cgroupRoot, staticPodPath, kubelet };
     const access = localAccess(around, { nodeName, nodeIp, dnsIp: networks.dnsIp });
     this.#node = await startNode(access, await runtime, settings, this.#step);
     if (!wanted.has('kubelet') || !wanted.has('controller-manager')) return;

@@ -7,6 +7,7 @@ import type { Client } from '../../libs/kind/client.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
 import { connectCri } from '../../node/cri/dial/connect.ts';
 import { removeKubeProxy, startKubeProxy } from '../../node/kube-proxy/kube-proxy.ts';
+import type { KubeletConfig } from '../../node/kubelet/config.ts';
 import { connectionsOf } from '../../node/kubelet/dial/connections.ts';
 import { startKubelet } from '../../node/kubelet/kubelet.ts';
 import { type KubeletServer, type KubeletTls, startKubeletServer } from '../../node/kubelet/server/server.ts';
@@ -31,6 +32,8 @@ export interface NodeSettings {
   readonly cgroupRoot: string;
   /** Manifests of pods that run without an API server; '' for none. */
   readonly staticPodPath: string;
+  /** What the user wants otherwise than it is by default. */
+  readonly kubelet: Partial<KubeletConfig>;
 }
 
 export interface RuntimeSettings {
@@ -170,7 +173,7 @@ class Node implements RunningNode {
 
   async #startKubelet(): Promise<string> {
     const { machine, kubelet: client, proxy } = this.#access;
-    const { nodeName, nodeIp, networks, dataDir, cgroupRoot, staticPodPath, wanted } = this.#settings;
+    const { nodeName, nodeIp, networks, dataDir, cgroupRoot, staticPodPath, kubelet: wishes, wanted } = this.#settings;
     const { host, clock, random, keys, log } = machine;
     const cri = this.#runtime!.cri;
     const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
@@ -189,6 +192,7 @@ class Node implements RunningNode {
       log,
       connections: connectionsOf(host.sockets, clock),
       config: {
+        ...wishes,
         rootDirectory: `${dataDir}/kubelet`,
         podLogsDirectory: `${dataDir}/logs/pods`,
         containerLogsDirectory: `${dataDir}/logs/containers`,

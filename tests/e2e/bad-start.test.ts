@@ -96,6 +96,13 @@ describe('a start that cannot work says why in one sentence, and leaves nothing'
     assert.match(await refused([], '--config', file), /^tutti: --config .*broken\.yaml cannot be read: /);
   });
 
+  test('the configuration of the kubelet has what nobody reads', async () => {
+    const file = join(cluster.host.folder, 'kubelet.yaml');
+    writeFileSync(file, 'kind: KubeletConfiguration\ntopologyManagerPolicy: restricted\n');
+    const said = await refused([], '--kubelet-config', file);
+    assert.match(said, /^tutti: --kubelet-config \S+: there is no field "topologyManagerPolicy" that Tutti reads\.$/);
+  });
+
   test('the folder cannot be written', async () => {
     const folder = join(cluster.host.folder, 'file');
     writeFileSync(folder, '');

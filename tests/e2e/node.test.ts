@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { findCommand } from '../../tools/setup/needs.ts';
 import { until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
 import { CLUSTER_NEEDS, type E2eCluster, prepareCluster } from './cluster.ts';
+
+const KUBELET_CONFIGURATION = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+maxPods: 42
+containerLogMaxSize: 10Ki
+containerLogMaxFiles: 2
+containerLogMonitorInterval: 1s
+`;
 
 /** What pods and Services can do on a real node beyond the first steps of up.test.ts. */
 describe('a node of tutti up', requires(...CLUSTER_NEEDS), () => {
@@ -43,7 +51,9 @@ describe('a node of tutti up', requires(...CLUSTER_NEEDS), () => {
       manifests = `${cluster.host.folder}/manifests`;
       mkdirSync(manifests);
       writeFileSync(`${manifests}/early.json`, JSON.stringify(pod('early', { args: ['serve', '8080'] })));
-      await cluster.start('--pod-manifest-path', manifests);
+      const wishes = `${cluster.host.folder}/kubelet.yaml`;
+      writeFileSync(wishes, KUBELET_CONFIGURATION);
+      await cluster.start('--pod-manifest-path', manifests, '--kubelet-config', wishes);
     },
     { timeout: 240_000 },
   );
@@ -59,6 +69,23 @@ describe('a node of tutti up', requires(...CLUSTER_NEEDS), () => {
     assert.equal(await cluster.bodyOf(`http://${status.podIP}:8080/`), 'early-node-1\n');
     rmSync(`${manifests}/early.json`);
     await kubectl('wait pod/early-node-1 --for=delete --timeout=30s');
+  });
+
+  test('the kubelet goes by its configuration: logs are cut as it says', async () => {
+    const { kubeletconfig } = JSON.parse(await kubectl('get --raw /api/v1/nodes/node-1/proxy/configz'));
+    assert.deepEqual([kubeletconfig.containerLogMaxFiles, kubeletconfig.maxPods], [2, 42]);
+    assert.equal(await kubectl('get node node-1 -o jsonpath={.status.capacity.pods}'), '42');
+    const words = 'while :; do echo 0123456789012345678901234567890123456789; sleep 0.01; done';
+    await apply(pod('talks', { command: ['sh', '-c', words] }));
+    await ready('talks');
+    const folder = `${cluster.dataDir}/logs/pods`;
+    const files = () => {
+      const name = readdirSync(folder).find((one) => one.startsWith('default_talks_'));
+      return readdirSync(`${folder}/${name}/main`).sort();
+    };
+    await until('a second file', () => files().length === 2, { timeoutMs: 30_000 });
+    assert.match(files()[1]!, /^0\.log\.\d{8}-\d{6}$/);
+    await kubectl('delete pod talks --grace-period=0 --force');
   });
 
   test('a port of the host leads into the pod, from outside, from the node and from another pod', async () => {
