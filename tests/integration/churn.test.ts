@@ -161,18 +161,19 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
       await troubles[what]!().catch((error: unknown) => history.push(`(${(error as Error).message})`));
       await delay(random.int(400));
     }
-    await until('all that is wanted runs again', async () => (await all()).every(isReady), { timeoutMs: 90_000 }).catch(
-      async (error: unknown) => {
-        const states = (await all()).map(({ metadata, status }) => [
-          metadata.name,
-          status?.containerStatuses?.[0]?.state,
-        ]);
-        throw new Error(`${(error as Error).message}: ${JSON.stringify(states)} after ${history.join(' ')}`);
-      },
-    );
+    // What was killed last may not have been noticed yet: statuses alone may be old.
+    const sandboxes = async () =>
+      (await fixture.cri.listPodSandbox({ filter: { state: { state: 'SANDBOX_READY' } } })).items.length;
+    const runs = async () => (await all()).every(isReady) && (await sandboxes()) === (await all()).length;
+    await until('all that is wanted runs again', runs, { timeoutMs: 90_000 }).catch(async (error: unknown) => {
+      const states = (await all()).map(({ metadata, status }) => [
+        metadata.name,
+        status?.containerStatuses?.[0]?.state,
+      ]);
+      throw new Error(`${(error as Error).message}: ${JSON.stringify(states)} after ${history.join(' ')}`);
+    });
     const wanted = await all();
-    const { items } = await fixture.cri.listPodSandbox({ filter: { state: { state: 'SANDBOX_READY' } } });
-    assert.equal(items.length, wanted.length, 'each pod has one sandbox, and there is no other');
+    assert.equal(await sandboxes(), wanted.length, 'each pod has one sandbox, and there is no other');
 
     await Promise.all(wanted.map(({ metadata }) => inDefault().delete(metadata.name, { gracePeriodSeconds: 0 })));
     await until('all are gone', async () => (await all()).length === 0);
