@@ -145,3 +145,38 @@ describe('what a Deployment does', () => {
     });
   }
 });
+
+describe('what a Deployment says', () => {
+  const saysAfter = (
+    annotations: Record<string, string>,
+    before: object,
+    sets: readonly Live<ReplicaSet>[],
+  ): string => {
+    const known = { ...deployment({}, annotations), status: before } as unknown as Live<Deployment>;
+    const observed = { deployment: known, sets: { owned: sets, adopt: [], release: [] }, podsOf: () => [] };
+    const { actions } = plan(observed, NOW);
+    const status = actions.find(({ type }) => type === 'status') as { status: { replicas: number } } | undefined;
+    const scaled = actions.some((action) => action.type === 'update' && action.scaled);
+    return `${scaled ? 'scales' : 'stays'}, says ${status?.status.replicas ?? 'nothing'}`;
+  };
+
+  it('once, of numbers that change while it scales', () => {
+    const still = [set(1, 8), set(2, 5, { available: 0 })];
+    const found = plan(
+      { deployment: deployment({}), sets: { owned: still, adopt: [], release: [] }, podsOf: () => [] },
+      NOW,
+    ).actions.find(({ type }) => type === 'status') as
+      | { status: object; annotations: Record<string, string> }
+      | undefined;
+    const { status: told, annotations } = found!;
+    assert.equal(saysAfter(annotations, told, still), 'stays, says nothing');
+    assert.equal(saysAfter(annotations, { ...told, replicas: 1 }, still), 'stays, says 13');
+    const better = [set(1, 8), set(2, 5, { available: 1 })];
+    assert.equal(saysAfter(annotations, { ...told, readyReplicas: 9 }, better), 'scales, says nothing');
+    assert.equal(
+      saysAfter(annotations, { ...told, observedGeneration: 0 }, better),
+      'scales, says 13',
+      'what was asked for is news',
+    );
+  });
+});

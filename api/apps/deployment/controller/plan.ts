@@ -134,7 +134,11 @@ class Turn {
 
   planned(status: DeepReadonly<DeploymentStatus>): Plan<Action> {
     const { metadata, status: before = {} } = this.#deployment;
-    if (!sameValue(status, before) || !sameValue(this.#annotations, metadata.annotations ?? {})) {
+    const isAnnotated = !sameValue(this.#annotations, metadata.annotations ?? {});
+    const isCounted = !sameValue(status, before);
+    // A set that was scaled brings the next look, which counts anew: numbers alone wait for it.
+    const isScaled = this.#actions.some((action) => action.type === 'update' && action.scaled);
+    if (isAnnotated || (isCounted && !(isScaled && saysTheSame(status, before)))) {
       const changed = { status: status as DeploymentStatus, annotations: this.#annotations };
       this.#actions.push({ type: 'status', ...changed, reason: 'status' });
     }
@@ -382,6 +386,16 @@ function order(a: Live<ReplicaSet>, b: Live<ReplicaSet>): number {
     `${b.metadata.creationTimestamp} ${b.metadata.name}`,
   ];
   return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** Whether two statuses differ in numbers of pods alone. */
+function saysTheSame(a: DeepReadonly<DeploymentStatus>, b: DeepReadonly<DeploymentStatus>): boolean {
+  const told = ({ observedGeneration, collisionCount, conditions = [] }: DeepReadonly<DeploymentStatus>) => ({
+    observedGeneration,
+    collisionCount,
+    conditions: conditions.map(({ type, status, reason, message }) => ({ type, status, reason, message })),
+  });
+  return sameValue(told(a), told(b));
 }
 
 /** Whether a ReplicaSet's pods are those that the template describes. */
