@@ -15,6 +15,8 @@ export const SYSTEM_CLASSES: Readonly<Record<string, number>> = Object.freeze({
 
 export const strategy: Strategy<PriorityClass> = {
   generation: 'count',
+  // What may change does not count: a class is the same for the pods that have it.
+  generationChanged: () => false,
   defaults(draft) {
     draft.preemptionPolicy ??= 'PreemptLowerPriority';
   },
