@@ -1,6 +1,6 @@
 import type { Clock } from '../libs/base/clock.ts';
 import { RealClock } from '../libs/base/node/real-clock.ts';
-import { VirtualClock } from '../libs/base/virtual-clock.ts';
+import { EndlessInstantError, VirtualClock } from '../libs/base/virtual-clock.ts';
 import { type Duration, durationMs } from './duration.ts';
 import { ClusterUsageError, NeverSettledError } from './errors.ts';
 import { FreezableClock } from './freezable-clock.ts';
@@ -174,6 +174,10 @@ export class ClusterTime {
     }, HELD_MS_MAX);
     try {
       await Promise.race([run(), stuck.promise]);
+    } catch (error) {
+      // The seed shows it again.
+      if (error instanceof EndlessInstantError) error.message += ` (seed ${this.#options.seed})`;
+      throw error;
     } finally {
       watchdog.cancel();
       this.#advancing = false;

@@ -29,6 +29,7 @@ import {
   userComponents,
 } from './components.ts';
 import { SimulatedControlPlane } from './control-plane.ts';
+import { drawnSeed } from './drawn-seed.ts';
 import { type Duration, durationMs, WATCH_SECONDS } from './duration.ts';
 import type { Endpoint } from './endpoint.ts';
 import { ClusterUsageError } from './errors.ts';
@@ -55,6 +56,11 @@ import type { PastCluster } from './time-travel/past-cluster.ts';
 export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
 
 const APPLY_WITHIN = '30s';
+/** More timers than that at one instant are taken for an instant that never ends: a few seconds of work. */
+const INSTANT_TIMERS_MAX = 300_000;
+const INSTANT_TIMERS_PER_NODE = 1_000;
+/** Who wrote in the last minute is who keeps a cluster from its rest. */
+const LATELY_MS = 60_000;
 /** Heartbeats, and records of what happens: their writes are no news to those who look now and then. */
 const UNSTIRRING = /^\/registry\/[^/]+\/(?:leases|nodes|events)\//;
 
@@ -129,7 +135,7 @@ class SimulatedCluster implements Cluster {
     const from = options.from && mustBeSnapshot(options.from);
     const startMs = from?.nowMs ?? options.startMs;
     this.#from = from;
-    this.seed = String(options.seed ?? Math.floor(new RealClock().now()));
+    this.seed = options.seed === undefined ? drawnSeed() : String(options.seed);
     // What was drawn before the snapshot (names, uids) is not drawn again.
     this.#random = new SeededRandom(from ? `${this.seed} from ${from.store.revision}` : this.seed);
     this.#keys = from ? new FixedKeys(from.keysSeed, from.keysState, from.keyPairs) : new FixedKeys(this.seed);
@@ -150,9 +156,10 @@ class SimulatedCluster implements Cluster {
     );
     const shuffle = hooks.shuffleTimers ? this.#random.fork('timers') : undefined;
     const started = startMs === undefined ? {} : { startMs };
+    const timersPerInstantMax = INSTANT_TIMERS_MAX + INSTANT_TIMERS_PER_NODE * this.#nodeSpecs.length;
     const isWell = options.everyHeartbeat || shuffle ? undefined : () => this.#quiet.isWell();
     this.clock = virtual
-      ? new VirtualClock({ turn, shuffle, isWell, ...started })
+      ? new VirtualClock({ turn, shuffle, isWell, timersPerInstantMax, ...started })
       : new FreezableClock(new RealClock());
     this.#places = new ComponentPlaces(this.clock, this.#random);
     this.#recorder = new HistoryRecorder(this.seed, this.clock);
@@ -310,7 +317,8 @@ class SimulatedCluster implements Cluster {
       if (this.#recorder.deeds !== seen) [seen, sinceMs] = [this.#recorder.deeds, nowMs];
       return nowMs - sinceMs >= quietMs;
     };
-    await this.#time.until(quiet, { within: options.within ?? '10m', what: `${quietMs} ms without a write` });
+    const told = () => this.#recorder.writersSince(this.clock.now() - LATELY_MS);
+    await this.#time.until(quiet, { within: options.within ?? '10m', what: `${quietMs} ms without a write`, told });
   }
 
   // ── Objects ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { test } from 'node:test';
-import { ClusterUsageError, createCluster, ManifestError, NeverSettledError } from './index.ts';
+import { ClusterUsageError, createCluster, EndlessInstantError, ManifestError, NeverSettledError } from './index.ts';
 
 const pod = (image: string) => ({
   apiVersion: 'v1',
@@ -43,7 +43,10 @@ test('a cluster that never comes to rest is told', async () => {
     };
     turn().catch(() => undefined);
   });
-  await assert.rejects(cluster.idle({ within: '1m' }), /10000 ms without a write did not come within 60000 ms/);
+  await assert.rejects(
+    cluster.idle({ within: '1m' }),
+    /10000 ms without a write did not come within 60000 ms; last seen: restless wrote 6\d times, at last: patch \/api\/v1\/namespaces\/default\/configmaps\/restless/,
+  );
 });
 
 test('a cluster that was disposed of tells so, whatever is asked of it', async () => {
@@ -98,6 +101,39 @@ test('a manifest with errors is told with its document and line', async () => {
       (error) => error instanceof ManifestError && message.test(error.message),
       text,
     );
+});
+
+test('an instant that never ends is told with who set its timers, and the seed', async () => {
+  await using cluster = await createCluster({ seed: 'endless', components: [] });
+  let left = 2_000_000;
+  const loop = () => {
+    if (left-- > 0) cluster.clock.setTimer(loop, 0);
+  };
+  loop();
+  await assert.rejects(
+    cluster.advance('1s'),
+    (error) =>
+      error instanceof EndlessInstantError &&
+      /stands still .*set by loop .*errors\.test\.ts.* \(seed endless\)$/.test(error.message),
+  );
+});
+
+test('a test that fails with an error of its own prints the seed that nobody gave', () => {
+  const script = (options: string, fails: boolean) => `
+    import { createCluster } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+    await using cluster = await createCluster(${options});
+    console.log(cluster.seed);
+    if (${fails}) throw new Error('it is not as I wanted it');
+  `;
+  const told = (options: string, fails: boolean) => {
+    const args = ['--input-type=module', '-e', script(options, fails)];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
+    return { seed: stdout.trim(), stderr };
+  };
+  const drawn = told('{ components: [] }', true);
+  assert.match(drawn.stderr, new RegExp(`^createCluster drew the seed ${drawn.seed}( at .*)?$`, 'm'));
+  assert.doesNotMatch(told('{ components: [] }', false).stderr, /drew the seed/);
+  assert.doesNotMatch(told('{ components: [], seed: 1 }', true).stderr, /drew the seed/);
 });
 
 test('a test that forgets to dispose does not keep the process alive', () => {

@@ -52,6 +52,10 @@ const ENTRIES_MAX = 1_000_000;
 /** Leases are renewed, and nodes report, whatever happens. */
 const HEARTBEATS = /^\/registry\/[^/]+\/(?:leases|nodes)\//;
 
+const WRITERS_MAX = 5;
+/** Requests that keep nothing from its rest. */
+const SIGNS_OF_LIFE = /\/(?:leases|nodes)\/[^/]+(?:\/status)?$/;
+
 type Request = Extract<HistoryEntry, { type: 'request' }>;
 type Kept = Request | PastWrite;
 
@@ -104,6 +108,22 @@ export class HistoryRecorder {
     if (!HEARTBEATS.test(event.key)) this.deeds++;
     this.revision = event.revision;
     this.#add({ event, timeMs });
+  }
+
+  /** Who wrote how often since then, and the last thing that each did; the busiest first. */
+  writersSince(timeMs: number): string {
+    const writers = new Map<string, { count: number; last: string }>();
+    for (let at = this.#kept.length - 1; at >= 0; at--) {
+      const one = this.#kept[at] as Kept;
+      if (one.timeMs < timeMs) break;
+      if ('event' in one || SIGNS_OF_LIFE.test(one.path)) continue;
+      const { user, verb, path, cause } = one;
+      const known = writers.get(user);
+      if (known) known.count++;
+      else writers.set(user, { count: 1, last: `${verb} ${path}${cause ? `, as ${cause}` : ''}` });
+    }
+    const busiest = [...writers].sort(([, a], [, b]) => b.count - a.count).slice(0, WRITERS_MAX);
+    return busiest.map(([user, { count, last }]) => `${user} wrote ${count} times, at last: ${last}`).join('; ');
   }
 
   /** From here on a second run may differ, and why. */

@@ -1,4 +1,5 @@
 export type { CustomResource, ResourceDefinition, TypedApi, TypedClient } from '../api/typed-client.ts';
+export { EndlessInstantError } from '../libs/base/virtual-clock.ts';
 export type {
   ContainerFunction,
   ExecCall,

@@ -12,9 +12,12 @@ export async function whoWaits(
   images: SimulatedImages,
 ): Promise<string[]> {
   const lines: string[] = [];
+  const failures = new Map<string, number>();
   for (const { reference, pod, error } of images.failures) {
-    lines.push(`the function of image ${reference} threw in pod ${pod}: ${error.stack ?? error.message}`);
+    const line = `the function of image ${reference} threw in pod ${pod}: ${error.stack ?? error.message}`;
+    failures.set(line, (failures.get(line) ?? 0) + 1);
   }
+  for (const [line, count] of failures) lines.push(count === 1 ? line : `${count} times: ${line}`);
   for (const node of nodes) {
     if (node.state !== 'running') lines.push(`node ${node.name} is ${node.state}`);
     else if (node.partitioned) lines.push(`node ${node.name} is cut off`);
