@@ -2,7 +2,7 @@ import { assert } from '../../../libs/base/assert.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
-import { decodeAny, decodeJson, stringify } from '../../../libs/machinery/codec/json.ts';
+import { decodeAny, decodeJson, decodeValue, stringify } from '../../../libs/machinery/codec/json.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import {
   badRequest,
@@ -146,9 +146,13 @@ function decodePatched(
   media: PatchMediaType,
 ) {
   const [changed, kept] = changedParts(value, current, expected);
-  const text = stringify(changed);
+  const { schema, type } = expected;
   try {
-    const decoded = decodeJson<ApiObject>(expected.schema, expected.type, text, { strict: true });
+    // Operations may nest an object deeper and deeper; only a text is looked at for that.
+    const decoded =
+      media === 'json'
+        ? decodeJson<ApiObject>(schema, type, stringify(changed), { strict: true })
+        : decodeValue<ApiObject>(schema, type, changed, { strict: true });
     Object.assign(decoded.object, copyValue(kept));
     return decoded;
   } catch (error) {

@@ -346,7 +346,10 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
     let last = -1;
     for (const key in value) {
       const at = index.get(key);
-      if (at === undefined) continue;
+      if (at === undefined) {
+        if (run.strict && value[key] !== undefined) run.bad = true;
+        continue;
+      }
       let place = places.length;
       if (at < last) while (place > 0 && (places[place - 1] as number) > at) place--;
       else last = at;

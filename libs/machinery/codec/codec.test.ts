@@ -7,7 +7,16 @@ import { withTypes } from '../schema/set.ts';
 import { base64ToBytes, normalizeBase64 } from './base64.ts';
 import { DecodeError } from './errors.ts';
 import { plain } from './exact.ts';
-import { decodeAny, decodeJson, encodeJson, normalize, prettyJson, readTypeMeta, stringify } from './json.ts';
+import {
+  decodeAny,
+  decodeJson,
+  decodeValue,
+  encodeJson,
+  normalize,
+  prettyJson,
+  readTypeMeta,
+  stringify,
+} from './json.ts';
 import { parseJson } from './parse.ts';
 import { precheck } from './precheck.ts';
 import {
@@ -133,6 +142,24 @@ describe('canonical objects', () => {
       assert.deepEqual(decodeJson(set, thing, new TextEncoder().encode(text)).object, object, 'from bytes');
     });
   }
+
+  test('a value is decoded as its text would be, and is told what is wrong with it in the same words', () => {
+    const values: object[] = [
+      { count: 1, sizes: { b: '1', a: '2' }, kind: 'Thing' },
+      { raw: { deep: [1, { a: null }] }, parts: [{ name: 'a' }, null], flag: false },
+      { stranger: 1, metadata: { name: 'x', odd: {} } },
+    ];
+    for (const value of values) {
+      const text = stringify(value);
+      assert.deepEqual(decodeValue(set, thing, value), decodeJson(set, thing, text), text);
+      const strict = decodeValue(set, thing, value, { strict: true });
+      assert.deepEqual(strict, decodeJson(set, thing, text, { strict: true }), text);
+    }
+    assert.deepEqual(decodeValue(set, thing, { stranger: 1, other: undefined }, { strict: true }).errors, [
+      'unknown field "stranger"',
+    ]);
+    assert.throws(() => decodeValue(set, thing, { count: 'x' }), DecodeError);
+  });
 
   test('normalize keeps nothing of the caller’s and drops what is undefined or unknown', () => {
     const labels = Object.freeze({ b: '1', a: '2', gone: undefined });

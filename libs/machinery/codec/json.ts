@@ -80,6 +80,24 @@ export function decodeJson<T = unknown>(
   });
 }
 
+/**
+ * `decodeJson` of a value's text, which is only made where something is to be said about it. The result shares nothing with
+ * the value but what is frozen and has no schema.
+ *
+ * @throws DecodeError as `decodeJson`
+ */
+export function decodeValue<T = unknown>(
+  set: SchemaSet,
+  type: TypeName | StructType,
+  value: unknown,
+  options: DecodeOptions = {},
+): Decoded<T> {
+  const struct = resolve(set, type);
+  const run: Run = { keys: 0, bad: false, strict: options.strict === true };
+  const object = shallow(() => canonicalOf(set, struct).copy(value, run));
+  return run.bad ? decodeJson<T>(set, struct, stringify(value), options) : { object: object as T, errors: [] };
+}
+
 /** Nesting that is allowed, yet deeper than this process's stack, is refused like nesting that is not. */
 function shallow<T>(work: () => T): T {
   try {
