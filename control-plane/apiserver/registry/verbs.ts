@@ -16,6 +16,8 @@ import {
 } from '../../../libs/machinery/errors.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import { objectKey } from '../cache/keys.ts';
+import { partialMetadata } from '../cache/object-writer.ts';
+import { tableOf } from '../cache/table.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, isKnownMedia, negotiate, type Representation, STREAM_TYPES } from '../negotiation.ts';
 import { parseWriteParameters, type WriteOptionsKind, type WriteParameters } from '../options.ts';
@@ -33,7 +35,7 @@ import { ownAction, ownOnCreate } from './managed-fields.ts';
 import type { Draft } from './metadata.ts';
 import { patchObject } from './patch.ts';
 import { checkMethod, checkNameSegment } from './paths.ts';
-import { listOrWatch, presentObject, readObject } from './read.ts';
+import { includeObjectOf, listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';
 import { changeObject } from './update.ts';
 import { updateView, viewResponse } from './views.ts';
@@ -309,17 +311,42 @@ async function handleVirtual(r: ResourceRequest): Promise<ApiResponse> {
     }
     case 'get': {
       if (!virtual?.get) throw methodNotAllowed();
-      return answer(await virtual.get(r.ctx, r.engine.registry, namespace, name), served.type, 200);
+      const value = await virtual.get(r.ctx, r.engine.registry, namespace, name);
+      return r.form.as === 'object' ? answer(value, served.type, 200) : presentVirtual(r, [value], true);
     }
     case 'list': {
       if (!virtual?.list) throw methodNotAllowed();
       const items = await virtual.list(r.ctx, r.engine.registry, namespace);
+      if (r.form.as !== 'object') return presentVirtual(r, items, false);
       const value = { kind: kind.listKind, apiVersion: resource.apiVersion, metadata: {}, items };
       return answer(value, `${served.type}List`, 200);
     }
     default:
       throw methodNotAllowed();
   }
+}
+
+/** What was computed as a table, or as no more than its metadata. */
+function presentVirtual(r: ResourceRequest, objects: readonly ApiObject[], single: boolean): ApiResponse {
+  const { as, asVersion } = r.form;
+  const { clock, caches } = r.engine;
+  const write = (value: unknown) => respond(200, wholeBody({ value }, r.form), r.ctx.warnings.all);
+  if (as === 'table') {
+    const rows = objects.map((object) => ({ stored: object, shown: object }));
+    return write(
+      tableOf(r.target.resource.kind, rows, {
+        asVersion,
+        includeObject: includeObjectOf(r) || 'Metadata',
+        columns: true,
+        nowMs: clock.now(),
+        metadata: {},
+        ...(caches.documentation ? { documentation: caches.documentation } : {}),
+      }),
+    );
+  }
+  const items = objects.map((object) => partialMetadata(object, asVersion));
+  if (single) return write(items[0]);
+  return write({ kind: 'PartialObjectMetadataList', apiVersion: `meta.k8s.io/${asVersion}`, metadata: {}, items });
 }
 
 /** 404 for a name that is not there: used by reads. */
