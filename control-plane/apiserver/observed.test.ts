@@ -18,6 +18,7 @@ it('/metrics counts requests by what they asked for, and is not for everybody', 
   await get('/api/v1/namespaces/default/configmaps', 'limit=1');
   await get('/api/v1/namespaces/default/made-up-by-somebody');
   const metrics = await text();
+  assert.match(metrics, /^authentication_attempts\{result="success"\} [1-9]\d*$/m);
   const line = (start: string) => metrics.split('\n').find((one) => one.startsWith(start)) ?? '';
   assert.match(
     line('apiserver_request_total{verb="LIST",dry_run="",group="",version="v1",resource="configmaps"'),

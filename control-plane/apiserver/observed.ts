@@ -47,6 +47,7 @@ export class Observed {
   readonly #reading: Cell;
   readonly #longRunning: Gauge;
   readonly #watchEvents: Counter;
+  readonly #attempts: Readonly<Record<'success' | 'failure' | 'error', Cell>>;
   readonly #refreshing: (() => Promise<void>)[] = [];
   readonly #rejected: Counter;
   readonly #dispatched: Counter;
@@ -84,6 +85,10 @@ export class Observed {
     this.#reading = inFlight.at('readOnly');
     const long = of.filter((label) => label !== 'dry_run');
     this.#longRunning = metrics.gauge('apiserver_longrunning_requests', 'Watches and streams that are open.', long);
+    const attempts = metrics.counter('authentication_attempts', 'Requests, by whether it is known who sent them.', [
+      'result',
+    ]);
+    this.#attempts = { success: attempts.at('success'), failure: attempts.at('failure'), error: attempts.at('error') };
     this.#watchEvents = metrics.counter('apiserver_watch_events_total', 'Events that were sent to watchers.', [
       'group',
       'version',
@@ -199,6 +204,11 @@ export class Observed {
   sized(request: Pick<ObservedRequest, 'attributes' | 'known'>, bytes: number): void {
     const { verb, group, version, resource, subresource, scope } = labelsOf(request);
     this.#sizes.observe(bytes, verb, group, version, resource, subresource, scope, COMPONENT);
+  }
+
+  /** `failure`: whoever it was could not prove it; `error`: that could not be found out. */
+  authentication(result: 'success' | 'failure' | 'error'): void {
+    this.#attempts[result].add(1);
   }
 
   /** What counts the events of a watch that are sent. */

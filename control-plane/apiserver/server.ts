@@ -209,7 +209,9 @@ export class ApiServer {
       let authenticated: UserInfo;
       try {
         authenticated = await this.authenticate(request);
+        this.#options.observed?.authentication('success');
       } catch (error) {
+        this.#options.observed?.authentication(statusOf(error).code === 401 ? 'failure' : 'error');
         this.#auditUnauthenticated(error, request, routed, warnings);
         throw error;
       }

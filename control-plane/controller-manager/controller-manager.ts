@@ -12,6 +12,8 @@ import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import { type CatalogEntry, controllersOf, type ManagerSettings } from './catalog.ts';
 import { queueMetrics } from './queue-metrics.ts';
 
+const RUNNING = 'running_managed_controllers';
+
 export interface ControllerManagerOptions {
   /** As `system:kube-controller-manager`. */
   readonly client: Client;
@@ -58,6 +60,7 @@ class Manager implements RunningControllerManager {
   #controllers: RunningController[] = [];
   #election: LeaderElection | undefined;
   #stopping: Promise<void> | undefined;
+  #halted = false;
 
   constructor(options: ControllerManagerOptions) {
     this.#options = options;
@@ -99,6 +102,11 @@ class Manager implements RunningControllerManager {
   #run(): void {
     const { client, informers, clock, random, keys, featureGates, metrics } = this.#options;
     const observeQueue = metrics && queueMetrics(metrics, clock);
+    this.#halted = false;
+    metrics?.remove(RUNNING);
+    metrics?.gauge(RUNNING, 'Whether each controller runs.', ['name', 'manager'], (set) => {
+      for (const { name } of this.#controllers) set(this.#halted ? 0 : 1, name, 'kube-controller-manager');
+    });
     for (const { name, make, account, source = account || 'kube-controller-manager' } of this.#entries) {
       const own = account === '' ? client : (this.#options.clientOf?.(account) ?? client);
       const log = this.#options.log.child(name);
@@ -122,6 +130,7 @@ class Manager implements RunningControllerManager {
   }
 
   async #halt(): Promise<void> {
+    this.#halted = true;
     await Promise.all(this.#controllers.map((controller) => controller.stop()));
     await Promise.all(this.#recorders.map((recorder) => recorder.stop()));
   }
