@@ -39,5 +39,9 @@ describe('what we print can be typed', () => {
       'tutti up: start\nusage: npx tutti up [options]\n"npx tutti token create" of tutti, "npx tutti COMMAND --help"\n',
     );
     assert.equal(asTyped(text, 'tutti'), text);
+    assert.equal(
+      asTyped('"tutti up" or tutti up --simulate 3, then tutti status', NAME_IN_CLONE),
+      '"npm start" or npm start -- --simulate 3, then npm run -s tutti -- status',
+    );
   });
 });

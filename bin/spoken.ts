@@ -33,10 +33,11 @@ function isOurs(file: string | undefined): boolean {
 /** The text with each `tutti COMMAND` in it as the user would type it. Headings (`tutti up: …`) stay. */
 export function asTyped(text: string, name = nameTyped()): string {
   if (name === 'tutti') return text;
-  return text.replace(
-    new RegExp(`\\btutti (?=(?:${Object.keys(COMMANDS).join('|')}|COMMAND|--help)\\b(?!:))`, 'g'),
-    `${name} `,
-  );
+  const words = new RegExp(`\\btutti (${Object.keys(COMMANDS).join('|')}|COMMAND|--help)\\b(?!:)`, 'g');
+  return text.replace(words, (_all, command: string, at: number, whole: string) => {
+    if (name !== NAME_IN_CLONE || command !== 'up') return `${name} ${command}`;
+    return /^ [-[]/.test(whole.slice(at + 'tutti up'.length)) ? 'npm start --' : 'npm start';
+  });
 }
 
 /** Prints for people. What programs read (`--output json`, a kubeconfig) is written as it is. */
