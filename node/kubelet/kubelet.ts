@@ -248,7 +248,7 @@ class NodeKubelet implements Kubelet {
     if (isMirror(either)) {
       // What it mirrors is run from its manifest; a mirror that is gone is made anew.
       this.#workers.get(either.metadata?.annotations?.[ANNOTATION.configMirror] ?? '')?.poke();
-      if (!pod) void this.#statics?.mirror();
+      if (!pod) this.#statics?.mirror();
       else if (pod.metadata.deletionTimestamp) void this.#delete(pod);
       return;
     }
@@ -381,8 +381,9 @@ class NodeKubelet implements Kubelet {
     this.#workers.get(uidOf(pod))?.update({ ...pod, metadata: { ...pod.metadata, deletionTimestamp } });
   }
 
+  /** Its mirror goes too, whenever the API is there: who waits for the pod's name and port does not wait for that. */
   async #staticEnded(pod: NodePod): Promise<void> {
-    await this.#statics?.removeMirror(pod);
+    void this.#statics?.removeMirror(pod);
     this.#workers.get(uidOf(pod))?.update(undefined);
   }
 

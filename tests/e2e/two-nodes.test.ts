@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { cgroupRoots } from '../harness/leftovers.ts';
@@ -13,6 +13,7 @@ describe('two nodes', requires(...CLUSTER_NEEDS), () => {
   let cluster: E2eCluster;
   let second: NetworkHost;
   let agent: RunningProgram;
+  const manifests = () => join(second.folder, 'manifests');
   const kubectl = (args: string) => cluster.kubectl.text(args, { timeoutMs: 30_000 });
 
   before(
@@ -57,7 +58,8 @@ describe('two nodes', requires(...CLUSTER_NEEDS), () => {
     const { items } = await cluster.kubectl.json('get pods -l app=kubia');
     assert.deepEqual([...new Set(items.map((pod: any) => pod.spec.nodeName))].sort(), ['node-1', 'node-2']);
     for (const { metadata } of items) {
-      assert.match(await kubectl(`logs ${metadata.name}`), /Kubia server starting/);
+      const log = () => kubectl(`logs ${metadata.name}`);
+      await until('its program has begun', async () => (await log()).includes('Kubia server starting'));
       assert.equal(await kubectl(`exec ${metadata.name} -- hostname`), metadata.name);
     }
   });
@@ -113,10 +115,47 @@ describe('two nodes', requires(...CLUSTER_NEEDS), () => {
     const before = await idsOf();
     agent.kill('SIGKILL');
     await agent.wait();
-    agent = second.spawn(cluster.agentCommand(second), { logFile: join(second.folder, 'tutti.log') });
+    mkdirSync(manifests());
+    agent = second.spawn(cluster.agentCommand(second, '--pod-manifest-path', manifests()), {
+      logFile: join(second.folder, 'tutti.log'),
+    });
     await agent.waitFor(' is ready\n', 60_000);
     assert.match(agent.output, /containerd +taken over as it ran/);
     assert.deepEqual((await idsOf()).sort(), before.sort());
+  });
+
+  test('a server that does not answer keeps no manifest of the other node from being run, changed and ended', async () => {
+    const write = (...args: string[]) =>
+      writeFileSync(
+        join(manifests(), 'alone.json'),
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { name: 'alone' },
+          spec: {
+            terminationGracePeriodSeconds: 1,
+            hostNetwork: true,
+            containers: [{ name: 'main', image: 'behave', imagePullPolicy: 'IfNotPresent', args }],
+          },
+        }),
+      );
+    const runs = (words: string) => async () =>
+      (await second.exec(['pgrep', '-f', `behave ${words}`], { check: false })).code === 0;
+    process.kill(cluster.pid, 'SIGSTOP');
+    try {
+      write('serve', '18301');
+      await until('the pod runs', runs('serve 18301'), { timeoutMs: 40_000 });
+      write('serve', '18302');
+      await until('its successor runs', runs('serve 18302'), { timeoutMs: 40_000 });
+      assert.equal(await runs('serve 18301')(), false);
+    } finally {
+      process.kill(cluster.pid, 'SIGCONT');
+    }
+    await kubectl('wait pod/alone-node-2 --for=create --timeout=60s');
+    await kubectl('wait pod/alone-node-2 --for=condition=Ready --timeout=60s');
+    rmSync(join(manifests(), 'alone.json'));
+    await until('it has ended', async () => !(await runs('serve 18302')()), { timeoutMs: 30_000 });
+    await kubectl('wait pod/alone-node-2 --for=delete --timeout=60s');
   });
 
   test('the server is killed and started again, and the other node goes on by itself', async () => {

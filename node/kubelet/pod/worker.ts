@@ -7,6 +7,7 @@ import { podLogDirectory } from '../../cri/logs.ts';
 import { StartError } from '../containers/errors.ts';
 import { hashContainer } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
+import { isStatic } from '../static-pods/static-pods.ts';
 import { VolumeError } from '../volumes/errors.ts';
 import { PodApplier } from './apply.ts';
 import {
@@ -479,8 +480,8 @@ export class PodWorker {
       this.#settled = true;
       if (!this.#unwanted) {
         this.#showStatus();
-        // A kubelet that stops does not wait for a server that does not answer.
-        await Promise.race([statuses.flushed(this.uid), this.#ended.promise]);
+        // A kubelet that stops does not wait for a server that does not answer, and a pod of a manifest needs none.
+        if (!isStatic(this.#pod)) await Promise.race([statuses.flushed(this.uid), this.#ended.promise]);
         if (this.#stopped) return;
       }
     }

@@ -43,6 +43,8 @@ export class StaticPods {
   #watch: Disposable | undefined;
   #timer: Timer | undefined;
   #reading: Promise<void> | undefined;
+  #mirroring: Promise<void> | undefined;
+  #mirrorAgain = false;
 
   constructor(options: StaticPodsOptions) {
     this.#options = options;
@@ -67,6 +69,7 @@ export class StaticPods {
     this.#watch?.[Symbol.dispose]();
     this.#timer?.cancel();
     await this.#reading;
+    await this.#mirroring;
   }
 
   /** The mirror of a static pod, where there is one for this very manifest. */
@@ -75,16 +78,29 @@ export class StaticPods {
     return found?.metadata.annotations?.[ANNOTATION.configMirror] === uidOf(pod) ? found : undefined;
   }
 
-  /** Sees to it that each static pod has its mirror. */
-  async mirror(): Promise<void> {
-    for (const pod of this.#known.values())
-      if (!this.#held.has(pod) && !this.mirrorOf(pod)) await this.#makeMirror(pod);
+  /** Begins to see to it that each static pod has its mirror. Pods do not wait for it: the API may be away. */
+  mirror(): void {
+    if (this.#mirroring) this.#mirrorAgain = true;
+    else
+      this.#mirroring = this.#makeMirrors().finally(() => {
+        this.#mirroring = undefined;
+      });
+  }
+
+  async #makeMirrors(): Promise<void> {
+    do {
+      this.#mirrorAgain = false;
+      for (const pod of [...this.#known.values()]) {
+        if (this.#stopped.signal.aborted) return;
+        if (!this.#held.has(pod) && !this.mirrorOf(pod)) await this.#makeMirror(pod);
+      }
+    } while (this.#mirrorAgain);
   }
 
   /** A pod has gone from the node: who waited for its name begins. */
   ended(): void {
     for (const pod of this.#held) if (this.#options.run(pod)) this.#held.delete(pod);
-    if (this.#known.size > 0) void this.mirror();
+    if (this.#known.size > 0) this.mirror();
   }
 
   /** Mirrors of pods whose manifests went while no kubelet ran. */
@@ -103,11 +119,14 @@ export class StaticPods {
   }
 
   async #remove(mirror: Live<Pod>): Promise<void> {
-    const options = { gracePeriodSeconds: 0, preconditions: { uid: mirror.metadata.uid } };
+    const { signal } = this.#stopped;
+    const options = { gracePeriodSeconds: 0, preconditions: { uid: mirror.metadata.uid }, signal };
     await this.#pods(mirror)
       .delete(mirror.metadata.name, options)
       .catch((error: unknown) => {
-        if (!isNotFound(error))
+        // Gone, or another one has its name by now.
+        const done = isNotFound(error) || (error as { code?: number }).code === 409;
+        if (!done && !signal.aborted)
           this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(mirror), error });
       });
   }
@@ -148,7 +167,7 @@ export class StaticPods {
       this.#known.set(uidOf(pod), pod);
       if (!run(pod)) this.#held.add(pod);
     }
-    await this.mirror();
+    this.mirror();
     this.#soon(LOOK_AGAIN_MS);
   }
 
@@ -158,13 +177,15 @@ export class StaticPods {
     if (!owner) return;
     const old = informer.get(`${namespaceOf(pod)}/${nameOf(pod)}`);
     const mirrors = this.#pods(pod);
+    const { signal } = this.#stopped;
     try {
       // One of an earlier manifest stands in the way.
       if (old && isMirror(old)) {
-        await mirrors.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid: old.metadata.uid } });
+        const { uid } = old.metadata;
+        await mirrors.delete(nameOf(pod), { gracePeriodSeconds: 0, preconditions: { uid }, signal });
       }
       const { uid, annotations, ...metadata } = structuredClone(pod.metadata) as Pod['metadata'] & object;
-      await mirrors.create({
+      const mirror: Pod = {
         kind: 'Pod',
         apiVersion: 'v1',
         metadata: {
@@ -175,7 +196,8 @@ export class StaticPods {
           ],
         },
         spec: structuredClone(pod.spec) as Pod['spec'],
-      });
+      };
+      await mirrors.create(mirror, { signal });
     } catch (error) {
       if (this.#stopped.signal.aborted || isAlreadyExists(error) || isNotFound(error)) return;
       env.log.warn('a mirror pod could not be made', { pod: nameOf(pod), error });
