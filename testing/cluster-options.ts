@@ -54,6 +54,9 @@ export function nodeSpecs(nodes: number | readonly NodeSpec[]): readonly NodeSpe
 /** Room for one /24 a node, beside the Services' network. */
 export const podNetworks = (nodes: number): readonly string[] => (nodes <= 250 ? ['10.244.0.0/16'] : ['10.128.0.0/9']);
 
+/** How many timers at one instant are taken for an instant that never ends: a few seconds of work. */
+export const timersPerInstant = (nodes: number): number => 300_000 + 1_000 * nodes;
+
 /** What runs where nobody says it. */
 export const defaultComponents = (hasNodes: boolean): readonly ClusterComponent[] =>
   hasNodes ? ['controller-manager', 'scheduler'] : ['controller-manager'];

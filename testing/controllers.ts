@@ -1,7 +1,7 @@
 import { controllersOf, type ManagerSettings } from '../control-plane/controller-manager/catalog.ts';
 import { startControllerManager } from '../control-plane/controller-manager/controller-manager.ts';
 import type { Clock } from '../libs/base/clock.ts';
-import type { Keys } from '../libs/base/keys.ts';
+import type { Issuer, Keys } from '../libs/base/keys.ts';
 import type { Logger } from '../libs/base/log.ts';
 import type { Random } from '../libs/base/random.ts';
 import { createInformers } from '../libs/client/informers.ts';
@@ -23,6 +23,24 @@ export interface ControllersOptions {
   readonly featureGates: FeatureGates;
   /** Names of the controllers to run; default all. */
   readonly only?: readonly string[] | undefined;
+}
+
+/** What the controllers of a simulated cluster are told. `clusterCidrs`: where nodes' networks come from, if from anywhere. */
+export async function controllerSettings(
+  authority: Issuer,
+  keys: Keys,
+  clusterCidrs: readonly string[] | undefined,
+): Promise<ManagerSettings> {
+  return {
+    rootAuthorityPem: authority.certificatePem,
+    signing: { authority },
+    serviceAccountTokens: {
+      signingKey: await keys.generateKey('service accounts'),
+      rootAuthorityPem: authority.certificatePem,
+    },
+    servingApproval: { reservedCidrs: ['10.96.0.0/12', ...(clusterCidrs ?? [])] },
+    ...(clusterCidrs ? { nodeIpam: { clusterCidrs } } : {}),
+  };
 }
 
 /** The controllers of a simulated cluster, each as its own service account. */

@@ -1,6 +1,6 @@
 import { type SettledObject, type TypedClient, typedClient } from '../api/typed-client.ts';
 import { MemoryStore } from '../control-plane/store/drivers/memory/memory-store.ts';
-import type { Store, Watch } from '../control-plane/store/store.ts';
+import type { Watch } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import { type Logger, silentLogger } from '../libs/base/log.ts';
 import { createNodeFiles } from '../libs/base/node/files.ts';
@@ -17,7 +17,7 @@ import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../n
 import type { ApplyOptions } from './apply.ts';
 import type { Cluster, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
 import type { ClusterHooks } from './cluster-hooks.ts';
-import { defaultComponents, mustBeOptions, nodeSpecs, podNetworks } from './cluster-options.ts';
+import { defaultComponents, mustBeOptions, nodeSpecs, podNetworks, timersPerInstant } from './cluster-options.ts';
 import { ClusterTime, type UntilOptions } from './cluster-time.ts';
 import { ComponentPlaces } from './component-place.ts';
 import {
@@ -39,8 +39,9 @@ import { FaultyWays } from './faults/fault-transport.ts';
 import { FaultyStore } from './faults/faulty-store.ts';
 import { gatesOf, mustBeGates } from './feature-gates.ts';
 import { FreezableClock } from './freezable-clock.ts';
-import { type History, HistoryRecorder, type HistoryStart } from './history.ts';
+import { type History, HistoryRecorder } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
+import { ableNodes } from './nodes/able-nodes.ts';
 import type { SimulatedConnector } from './nodes/connector.ts';
 import type { ExecOptions, ExecResult } from './nodes/exec.ts';
 import type { Link } from './nodes/link.ts';
@@ -48,17 +49,14 @@ import { SimulatedWebhooks } from './nodes/webhooks.ts';
 import { Quiet } from './quiet.ts';
 import type { NodeGroup, NodeSpec } from './simulated-nodes.ts';
 import { type ClusterSnapshot, mustBeSnapshot } from './snapshot.ts';
-import { lmdbFolderOf, openLmdb } from './store-choice.ts';
+import { lmdbFolderOf, openLmdb, stored } from './store-choice.ts';
 import type { ClusterDiff } from './time-travel/diff.ts';
-import { storeOf, type When } from './time-travel/past.ts';
+import type { When } from './time-travel/past.ts';
 import type { PastCluster } from './time-travel/past-cluster.ts';
 
 export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
 
 const APPLY_WITHIN = '30s';
-/** More timers than that at one instant are taken for an instant that never ends: a few seconds of work. */
-const INSTANT_TIMERS_MAX = 300_000;
-const INSTANT_TIMERS_PER_NODE = 1_000;
 /** Who wrote in the last minute is who keeps a cluster from its rest. */
 const LATELY_MS = 60_000;
 /** Heartbeats, and records of what happens: their writes are no news to those who look now and then. */
@@ -156,7 +154,7 @@ class SimulatedCluster implements Cluster {
     );
     const shuffle = hooks.shuffleTimers ? this.#random.fork('timers') : undefined;
     const started = startMs === undefined ? {} : { startMs };
-    const timersPerInstantMax = INSTANT_TIMERS_MAX + INSTANT_TIMERS_PER_NODE * this.#nodeSpecs.length;
+    const timersPerInstantMax = timersPerInstant(this.#nodeSpecs.length);
     const isWell = options.everyHeartbeat || shuffle ? undefined : () => this.#quiet.isWell();
     this.clock = virtual
       ? new VirtualClock({ turn, shuffle, isWell, timersPerInstantMax, ...started })
@@ -380,10 +378,8 @@ class SimulatedCluster implements Cluster {
 
   async oomKill(pod: string, options: ExecOptions = {}): Promise<void> {
     this.#mustLive();
-    const { namespace = 'default' } = options;
-    const node = this.nodes.find(({ runtime }) => runtime.runs(namespace, pod));
-    if (!node) throw new ClusterUsageError(`no container of pod ${namespace}/${pod} runs on any node`);
-    await node.oomKill(pod, options);
+    const { oomKillPod } = await import('./nodes/exec.ts');
+    await oomKillPod(this.nodes, pod, options);
   }
 
   async fetch(url: string, request: Partial<SimulatedRequest> = {}): Promise<SimulatedResponse> {
@@ -465,19 +461,9 @@ class SimulatedCluster implements Cluster {
   // ── Within ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #startControllers(): Promise<void> {
-    const { runControllers } = await import('./controllers.ts');
+    const { controllerSettings, runControllers } = await import('./controllers.ts');
     const log = this.#log.child('controller-manager');
-    const { authority } = this.#plane;
-    const settings = {
-      rootAuthorityPem: authority.certificatePem,
-      signing: { authority },
-      serviceAccountTokens: {
-        signingKey: await this.#keys.generateKey('service accounts'),
-        rootAuthorityPem: authority.certificatePem,
-      },
-      servingApproval: { reservedCidrs: ['10.96.0.0/12', ...(this.#clusterCidrs ?? [])] },
-      ...(this.#clusterCidrs ? { nodeIpam: { clusterCidrs: this.#clusterCidrs } } : {}),
-    };
+    const settings = await controllerSettings(this.#plane.authority, this.#keys, this.#clusterCidrs);
     const place = this.#places.of('controller-manager');
     const { clock, link } = place;
     await place.run((random) =>
@@ -547,16 +533,7 @@ class SimulatedCluster implements Cluster {
     if (this.#from) return;
     const networks = this.#components.includes('controller-manager');
     const count = this.#nodeSpecs.length;
-    const ready = async () => {
-      const { items } = await this.client.core.v1.nodes().list();
-      const able = items.filter(
-        ({ spec, status }) =>
-          (spec?.podCIDR || !networks) &&
-          !spec?.taints?.some(({ key }) => key === 'node.kubernetes.io/not-ready') &&
-          status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
-      );
-      return able.length >= count;
-    };
+    const ready = async () => (await ableNodes(this.client, networks)) >= count;
     await this.#time.until(ready, { what: `${count} nodes that are ready` });
   }
 
@@ -623,9 +600,4 @@ class SimulatedCluster implements Cluster {
     if (this.#disposed)
       throw new ClusterUsageError('the cluster has been disposed; make another one with createCluster');
   }
-}
-
-async function stored(store: Store): Promise<HistoryStart> {
-  const { entries, revision } = await store.list('/registry/');
-  return storeOf(store.clusterId, revision, entries);
 }

@@ -1,9 +1,12 @@
 import { resolve } from 'node:path';
 import type { LmdbStore } from '../control-plane/store/drivers/lmdb/lmdb-store.ts';
+import type { Store } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import type { Random } from '../libs/base/random.ts';
 import { VirtualClock } from '../libs/base/virtual-clock.ts';
 import { ClusterUsageError } from './errors.ts';
+import type { HistoryStart } from './history.ts';
+import { storeOf } from './time-travel/past.ts';
 
 /**
  * Where a cluster's objects are: in memory, or in an LMDB database in a folder, as those of `tutti up` are. The second is
@@ -17,6 +20,12 @@ export function lmdbFolderOf(choice: StoreChoice | undefined): string | undefine
   const { lmdb, ...more } = (typeof choice === 'object' && choice) || { lmdb: undefined };
   if (typeof lmdb === 'string' && lmdb !== '' && Object.keys(more).length === 0) return resolve(lmdb);
   throw new ClusterUsageError(`store is "memory", or { lmdb: "folder" }, not ${JSON.stringify(choice)}`);
+}
+
+/** All that is in a store, as a history begins from it. */
+export async function stored(store: Store): Promise<HistoryStart> {
+  const { entries, revision } = await store.list('/registry/');
+  return storeOf(store.clusterId, revision, entries);
 }
 
 /**

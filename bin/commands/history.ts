@@ -7,6 +7,7 @@ import { tellDiff } from '../../testing/time-travel/diff.ts';
 import { asAdministrator, kubeconfigPathOf } from '../compose/admin.ts';
 import type { HistoryDiff, HistoryFacts, HistoryMoment } from '../compose/history.ts';
 import { CommandError } from '../errors.ts';
+import { say } from '../spoken.ts';
 import { machineOf } from './foreground.ts';
 import { dataDirOf, parseOptions } from './options.ts';
 import { sizeOf } from './table.ts';
@@ -41,7 +42,7 @@ const OPTIONS = {
 export async function history(args: readonly string[]): Promise<number> {
   const { values, words } = parseOptions('history', args, OPTIONS, { min: 0, max: 3 });
   if (values.help) {
-    process.stdout.write(USAGE);
+    say(USAGE);
     return 0;
   }
   const { output = 'text', namespace } = values;

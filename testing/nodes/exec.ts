@@ -17,6 +17,14 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
+/** Kills a container for its memory, on whichever node its pod is. Throws `ClusterUsageError` where none runs. */
+export async function oomKillPod(nodes: readonly SimulatedNode[], pod: string, options: ExecOptions): Promise<void> {
+  const { namespace = 'default' } = options;
+  const node = nodes.find(({ runtime }) => runtime.runs(namespace, pod));
+  if (!node) throw new ClusterUsageError(`no container of pod ${namespace}/${pod} runs on any node`);
+  await node.oomKill(pod, options);
+}
+
 /** Runs a command in a container of a simulated node. Throws `ApiError` 404 without the pod, `ClusterUsageError` where it does not run. */
 export async function execInPod(
   client: Client,
