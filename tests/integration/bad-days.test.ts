@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { configMaps, nodes } from '../../api/resources.ts';
+import { configMaps, leases, nodes } from '../../api/resources.ts';
+import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { REAL_NODE, realNodeOfSuite } from '../fixtures/real-node.ts';
 import type { NetworkHost } from '../harness/namespace.ts';
 import { until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
 
-// What goes wrong on nodes, with a real runtime and a real kernel; the same in virtual time, and clocks that jump:
+// What goes wrong on nodes, with a real runtime and a real kernel; the same in virtual time:
 // node/kubelet/bad-days.test.ts. Commands that are missing, memory that runs out and images that nobody has:
 // node/kubelet/containerd.test.ts and tests/e2e/pods.test.ts. Starts that cannot work: tests/e2e/bad-start.test.ts.
 
@@ -84,6 +85,53 @@ describe('bad days of pods', requires(...NEEDS), () => {
     assert.equal(status?.reason, 'AppArmor');
     assert.match(status?.message ?? '', /Cannot enforce AppArmor: AppArmor is not enabled on the host/);
     await node.remove('armed');
+  });
+});
+
+/** The machine's clock, whose wall time can be set. */
+class SetClock extends RealClock {
+  aheadMs = 0;
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
+describe('a wall clock that is set', requires(...NEEDS), () => {
+  const clock = new SetClock();
+  const suite = realNodeOfSuite({ clock, config: { nodeLeaseDurationSeconds: 4, syncFrequencyMs: 1_000 } });
+
+  test('ends nothing, holds up nothing, and is followed', { timeout: 90_000 }, async () => {
+    const { node } = suite;
+    const livenessProbe = { exec: { command: ['true'] }, periodSeconds: 1, failureThreshold: 1 };
+    await node.create('steady', ['stay'], {}, { livenessProbe });
+    const before = await node.ready('steady');
+    const leaseOf = async () => {
+      const { spec } = await node.cluster.client.resource(leases).namespace('kube-node-lease').get(REAL_NODE);
+      return Date.parse(spec?.renewTime ?? '');
+    };
+    for (const byMs of [3_600_000, -1_800_000]) {
+      clock.aheadMs += byMs;
+      await until('the lease tells the new time', async () => Math.abs((await leaseOf()) - clock.now()) < 5_000);
+      const name = `crashes-${Math.abs(byMs)}`;
+      await node.create(name, ['exit', '1']);
+      await node.pod(name, 'waits after its first restart', ({ status }) => {
+        const [one] = status?.containerStatuses ?? [];
+        return one?.restartCount === 1 && one.state?.waiting?.reason === 'CrashLoopBackOff';
+      });
+      const again = await node.pod(
+        name,
+        'is restarted in its time',
+        ({ status }) => status?.containerStatuses?.[0]?.restartCount === 2,
+      );
+      assert.ok(again);
+      const after = await node.ready('steady');
+      const idOf = ({ status }: typeof before) => status?.containerStatuses?.[0]?.containerID;
+      assert.equal(idOf(after), idOf(before), `after a jump of ${byMs} ms`);
+      const { status } = await node.cluster.client.resource(nodes).get(REAL_NODE);
+      assert.equal(status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
+      await node.remove(name);
+    }
+    await node.remove('steady');
   });
 });
 

@@ -150,6 +150,8 @@ export interface PodMemory {
   readonly failures: Map<string, StartFailure>;
   /** By container id. */
   readonly probes: Map<string, ProbeResults>;
+  /** By container id: `monotonic` at which it was last known to run. */
+  readonly aliveMs: Map<string, number>;
   /** By container id: `monotonic` at which it ended. */
   readonly endedMs: Map<string, number>;
   /** Containers whose post-start hook has not ended yet. */
@@ -169,6 +171,7 @@ export function newMemory(firstSeenMs: number): PodMemory {
     backoffs: new Map(),
     failures: new Map(),
     probes: new Map(),
+    aliveMs: new Map(),
     endedMs: new Map(),
     starting: new Set(),
     resets: new Map(),
@@ -187,15 +190,18 @@ export function remember(memory: PodMemory, observed: ObservedPod, nowMs: number
   const known = new Set<string>();
   for (const container of observed.containers) {
     known.add(container.id);
+    if (isAlive(container)) memory.aliveMs.set(container.id, monotonicMs);
     if (container.state !== 'exited' || memory.endedMs.has(container.id)) continue;
     const agoMs = Math.max(0, nowMs - (container.finishedMs || container.createdMs));
-    memory.endedMs.set(container.id, monotonicMs - agoMs);
+    // The runtime tells by the wall clock, which may have been set since; it did not end before it was seen to run.
+    const aliveMs = memory.aliveMs.get(container.id) ?? Number.NEGATIVE_INFINITY;
+    memory.endedMs.set(container.id, Math.max(aliveMs, monotonicMs - agoMs));
   }
   for (const [name, { container }] of memory.resets) {
     if ((newestOf(observed, name)?.restartCount ?? 0) > container.restartCount) memory.resets.delete(name);
     else known.add(container.id);
   }
-  for (const map of [memory.endedMs, memory.probes, memory.toldBackOff, memory.starting]) {
+  for (const map of [memory.endedMs, memory.aliveMs, memory.probes, memory.toldBackOff, memory.starting]) {
     for (const id of [...map.keys()]) if (!known.has(id)) map.delete(id);
   }
 }

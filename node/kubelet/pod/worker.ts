@@ -381,6 +381,7 @@ export class PodWorker {
         observed: this.#observed.containers,
         running: (id) => {
           started = id;
+          this.#memory.aliveMs.set(id, clock.monotonic());
           this.#observer.containerChanged(id, sandbox.id);
           failures.delete(name);
           this.#imageFailures.delete(name);
