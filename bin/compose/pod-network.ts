@@ -3,10 +3,11 @@
 import { existsSync } from 'node:fs';
 import { nodes } from '../../api/resources.ts';
 import type { Node } from '../../api/types/core/v1.generated.ts';
+import type { Files } from '../../libs/base/host.ts';
 import type { Informer, Informers } from '../../libs/kind/client.ts';
 import type { Live } from '../../libs/kind/object.ts';
 import { applyNetwork, removeNetwork } from '../../node/cni/network.ts';
-import type { NetworkNode } from '../../node/cni/plan.ts';
+import { NETWORK_NAME, type NetworkNode } from '../../node/cni/plan.ts';
 import type { Machine } from './apiserver.ts';
 import { letPodsPass, stopPodsPassing } from './forwarding.ts';
 
@@ -24,6 +25,9 @@ export interface PodNetwork extends AsyncDisposable {
 
 const RETRY_MS = 2_000;
 const BRIDGE = 'cni0';
+/** Where CNI's plugins and the runtimes keep what they gave. */
+const CNI_STATE = '/var/lib/cni';
+const OWN_RESULT = new RegExp(`^${NETWORK_NAME}-([0-9a-f]+)-eth0$`);
 
 /** Begins to bring the network of this node to what the API says of the nodes. Disposing it leaves the network. */
 export function startPodNetwork(machine: Machine, settings: PodNetworkSettings): PodNetwork {
@@ -36,8 +40,20 @@ export async function removePodNetwork(machine: Machine, clusterCidrs: readonly 
   await stopPodsPassing(machine, clusterCidrs);
   const ours = (await host.files.readTextIfExists('/etc/cni/net.d/10-tutti.conflist')) !== undefined;
   await removeNetwork({ host, clock });
+  await forgetAddresses(host.files);
   if (!ours || !existsSync(`/sys/class/net/${BRIDGE}`)) return;
   await host.processes.run('ip', ['link', 'del', BRIDGE]);
+}
+
+/** What the plugins keep of pods that ended without them: else those addresses were never given again. */
+async function forgetAddresses(files: Files): Promise<void> {
+  await files.remove(`${CNI_STATE}/networks/${NETWORK_NAME}`);
+  const results = `${CNI_STATE}/results`;
+  if (!(await files.statIfExists(results))) return;
+  const names = await files.list(results);
+  const ids = names.flatMap((name) => OWN_RESULT.exec(name)?.[1] ?? []);
+  const own = new Set(ids.flatMap((id) => [`${NETWORK_NAME}-${id}-eth0`, `cni-loopback-${id}-lo`]));
+  await Promise.all(names.filter((name) => own.has(name)).map((name) => files.remove(`${results}/${name}`)));
 }
 
 class Follower implements PodNetwork {

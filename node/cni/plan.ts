@@ -1,6 +1,9 @@
 import { cidrContains, networkOf } from '../../libs/machinery/cidr.ts';
 import { ipVersion, parseIp } from '../../libs/machinery/ip.ts';
 
+/** What CNI's plugins call it, also in the files that they keep. */
+export const NETWORK_NAME = 'tutti';
+
 /** A node as the network sees it; made from `status.addresses` (InternalIP) and `spec.podCIDRs`. */
 export interface NetworkNode {
   readonly name: string;
@@ -104,7 +107,7 @@ export function cniConfiguration({ podCidrs, mtu }: CniOptions): string {
   const any = (cidr: string): string => (ipVersion(cidr.split('/')[0] ?? '') === 6 ? '::/0' : '0.0.0.0/0');
   const configuration = {
     cniVersion: '1.0.0',
-    name: 'tutti',
+    name: NETWORK_NAME,
     plugins: [
       {
         type: 'bridge',

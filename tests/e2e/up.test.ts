@@ -191,10 +191,22 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
         mounts: await left(`grep -c -e ${cluster.dataDir} -e /run/containerd /proc/self/mountinfo`),
         tables: await left('nft list tables'),
         links: await left('ip -o link show | grep -c -e cni0 -e veth.*master -e vxlan'),
+        addresses: readdirSync(host.path('/var/lib/cni/networks')),
+        results: readdirSync(host.path('/var/lib/cni/results')),
         routes: await left('ip route show | grep -v "dev eth0 proto kernel"'),
         cgroups: cgroupRoots().filter(({ path }) => existsSync(join(path, host.cgroupParent, 'kubepods'))),
       },
-      { processes: [], namespaces: [], mounts: '0', tables: '', links: '0', routes: '', cgroups: [] },
+      {
+        processes: [],
+        namespaces: [],
+        mounts: '0',
+        tables: '',
+        links: '0',
+        addresses: [],
+        results: [],
+        routes: '',
+        cgroups: [],
+      },
     );
   });
 
