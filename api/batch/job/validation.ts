@@ -1,6 +1,7 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label, domainPrefixedPath } from '../../../libs/machinery/names.ts';
+import { sortedJson } from '../../../libs/machinery/quote.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validatePodTemplate } from '../../core/pod/validation/pod.ts';
 import { compile, MISMATCH } from '../../core/podtemplate/workload.ts';
@@ -35,7 +36,9 @@ export function validateSelecting(spec: Spec): field.ErrorList {
   const labels = spec.template?.metadata?.labels;
   const compiled = compile(spec.selector);
   if (compiled && !compiled.matches(labels)) {
-    errors.push(field.invalid(at.child('template', 'metadata', 'labels'), labels ?? null, MISMATCH));
+    errors.push(
+      field.invalid(at.child('template', 'metadata', 'labels'), field.verbatim(sortedJson(labels)), MISMATCH),
+    );
   }
   return [...errors, ...validateJobSpec(spec, at)];
 }
@@ -63,7 +66,8 @@ function validateGenerated({ metadata, spec }: Seen): field.ErrorList {
   ] as const) {
     const place = at.child('template', 'metadata', 'labels').key(key);
     if (labels[key] === undefined) errors.push(field.required(place, `must be '${value}'`));
-    else if (labels[key] !== value) errors.push(field.invalid(place, labels, `must be '${value}'`));
+    else if (labels[key] !== value)
+      errors.push(field.invalid(place, field.verbatim(sortedJson(labels)), `must be '${value}'`));
   }
   const made = { matchLabels: { [CONTROLLER_UID]: metadata?.uid ?? '' } };
   const old = { matchLabels: { 'controller-uid': metadata?.uid ?? '' } };

@@ -2,6 +2,7 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { type LabelSelector as Compiled, LabelSelectorError, labelSelectorOf } from '../../../libs/machinery/labels.ts';
+import { sortedJson } from '../../../libs/machinery/quote.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
 import type { PodTemplateSpec } from '../../types/core/v1.generated.ts';
 import type { LabelSelector } from '../../types/meta/v1.generated.ts';
@@ -46,7 +47,7 @@ export function validateMatch(
 ): field.ErrorList {
   const labels = template?.metadata?.labels;
   if (!compiled || compiled.empty || compiled.matches(labels)) return [];
-  return [field.invalid(at.child('metadata', 'labels'), labels ?? null, MISMATCH)];
+  return [field.invalid(at.child('metadata', 'labels'), field.verbatim(sortedJson(labels)), MISMATCH)];
 }
 
 /** Pods of a workload are started again whenever they end, for as long as the workload is there. */

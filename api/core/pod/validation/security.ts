@@ -22,6 +22,9 @@ const APP_ARMOR_LENGTH_MAX = 4095;
 const id = (value: Int64 | undefined, at: field.Path): field.ErrorList =>
   value === undefined ? [] : userId(value).map((text) => field.invalid(at, value, text));
 
+/** Volumes that are mounted with a label (`MountOption`) are behind the gate SELinuxMount, which is off. */
+const SE_LINUX_CHANGE_POLICIES = ['Recursive'];
+
 const oneOf = (value: string | undefined, valid: readonly string[], at: field.Path): field.ErrorList =>
   value === undefined || valid.includes(value) ? [] : [field.notSupported(at, value, valid)];
 
@@ -41,7 +44,7 @@ export function validatePodSecurity(spec: DeepReadonly<PodSpec>, at: field.Path)
     ...validateSysctls(context.sysctls ?? [], spec, at.child('sysctls')),
     ...oneOf(context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'], at.child('fsGroupChangePolicy')),
     ...validateSeccomp(context.seccompProfile, at.child('seccompProfile')),
-    ...oneOf(context.seLinuxChangePolicy, ['MountOption', 'Recursive'], at.child('seLinuxChangePolicy')),
+    ...oneOf(context.seLinuxChangePolicy, SE_LINUX_CHANGE_POLICIES, at.child('seLinuxChangePolicy')),
     ...validateWindowsOptions(context.windowsOptions, at.child('windowsOptions')),
     ...validateAppArmor(context.appArmorProfile, at.child('appArmorProfile')),
     ...oneOf(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')),
