@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { LmdbStore } from '../control-plane/store/drivers/lmdb/lmdb-store.ts';
 import type { Store } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
@@ -18,7 +17,7 @@ export type StoreChoice = 'memory' | { readonly lmdb: string };
 export function lmdbFolderOf(choice: StoreChoice | undefined): string | undefined {
   if (choice === undefined || choice === 'memory') return undefined;
   const { lmdb, ...more } = (typeof choice === 'object' && choice) || { lmdb: undefined };
-  if (typeof lmdb === 'string' && lmdb !== '' && Object.keys(more).length === 0) return resolve(lmdb);
+  if (typeof lmdb === 'string' && lmdb !== '' && Object.keys(more).length === 0) return lmdb;
   throw new ClusterUsageError(`store is "memory", or { lmdb: "folder" }, not ${JSON.stringify(choice)}`);
 }
 
