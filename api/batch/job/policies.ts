@@ -41,7 +41,7 @@ function validateRule(
   at: field.Path,
 ): field.ErrorList {
   const errors: field.ErrorList = [];
-  if (!action) errors.push(field.required(at.child('action'), `valid values: ${ACTIONS.map(quote).join(', ')}`));
+  if (!action) errors.push(field.required(at.child('action'), `valid values: [${ACTIONS.map(quote).join(' ')}]`));
   else if (!ACTIONS.includes(action)) errors.push(field.notSupported(at.child('action'), action, ACTIONS));
   else if (action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) {
     errors.push(field.invalid(at.child('action'), action, 'requires the backoffLimitPerIndex to be set'));
@@ -74,7 +74,7 @@ function validateExitCodes(
   at: field.Path,
 ): field.ErrorList {
   const errors: field.ErrorList = [];
-  if (!operator) errors.push(field.required(at.child('operator'), `valid values: ${OPERATORS.map(quote).join(', ')}`));
+  if (!operator) errors.push(field.required(at.child('operator'), `valid values: [${OPERATORS.map(quote).join(' ')}]`));
   else if (!OPERATORS.includes(operator)) errors.push(field.notSupported(at.child('operator'), operator, OPERATORS));
   if (containerName !== undefined && !containers.includes(containerName)) {
     const detail = 'must be one of the container or initContainer names in the pod template';

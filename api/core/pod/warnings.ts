@@ -84,9 +84,12 @@ function nodeLabelWarnings(spec: Spec, at: Path): string[] {
   const warnings: string[] = [];
   const check = (key: string, place: Path) => {
     const text = deprecatedNodeLabel(key);
-    if (text) warnings.push(`${place}: ${text}`);
+    if (text) warnings.push(`${place}: ${key} is ${text}`);
   };
-  for (const key of Object.keys(spec.nodeSelector ?? {})) check(key, at.child('nodeSelector').key(key));
+  for (const key of Object.keys(spec.nodeSelector ?? {})) {
+    const text = deprecatedNodeLabel(key);
+    if (text) warnings.push(`${at.child('nodeSelector').key(key)}: ${text}`);
+  }
   const node = spec.affinity?.nodeAffinity;
   const here = at.child('affinity', 'nodeAffinity');
   const required = node?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
@@ -112,7 +115,7 @@ function topologyWarnings(spec: Spec, at: Path): string[] {
   (spec.topologySpreadConstraints ?? []).forEach(({ topologyKey, labelSelector }, i) => {
     const here = at.child('topologySpreadConstraints').index(i);
     const text = deprecatedNodeLabel(topologyKey);
-    if (text) warnings.push(`${here.child('topologyKey')}: ${text}`);
+    if (text) warnings.push(`${here.child('topologyKey')}: ${topologyKey} is ${text}`);
     if (!labelSelector) warnings.push(`${here.child('labelSelector')}: ${MATCHES_NOTHING}`);
   });
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
@@ -189,7 +192,9 @@ const GONE: readonly (readonly [keyof Volume, string])[] = [
 ];
 
 function volumeWarnings(volume: DeepReadonly<Volume>, at: Path): string[] {
-  const warnings = GONE.filter(([name]) => volume[name]).map(([name, text]) => `${at.child(name)}: ${text}`);
+  // The API tells of this one by another spelling.
+  const spelled = (name: string) => (name === 'storageos' ? 'storageOS' : name);
+  const warnings = GONE.filter(([name]) => volume[name]).map(([name, text]) => `${at.child(spelled(name))}: ${text}`);
   const about = `volume ${quote(volume.name)}`;
   const { secret, configMap, downwardAPI, projected } = volume;
   const overlaps = (source: string, items: readonly { readonly path?: string }[] | undefined) =>
