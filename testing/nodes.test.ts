@@ -153,3 +153,14 @@ test('one seed gives one history in two processes, with nodes and faults', () =>
   assert.equal(first, second);
   assert.notEqual(first, other);
 });
+
+test('a pod goes though the first deletion of its object meets a conflict', async () => {
+  await using cluster = await createCluster({ nodes: 1, seed: 1 });
+  const pods = cluster.client.core.v1.pods('default');
+  await pods.create({ metadata: { name: 'app' }, spec: { containers: [{ name: 'main', image: 'shop/web:1' }] } });
+  await cluster.until('pod/app', (pod) => pod.status.phase === 'Running');
+  cluster.faults.add({ fault: 'refuse', code: 409, users: ['system:node:*'], verbs: ['delete'], times: 1 });
+  await pods.delete('app', { gracePeriodSeconds: 1 });
+  await cluster.until(async () => (await pods.list()).items.length === 0);
+  assert.equal(cluster.faults.counts['refuse'], 1);
+});

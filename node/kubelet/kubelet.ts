@@ -9,7 +9,7 @@ import type { StoppableEventRecorder } from '../../libs/client/event-sink.ts';
 import { createEventRecorder } from '../../libs/client/events.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import { keyOf, type Live } from '../../libs/kind/object.ts';
-import { isNotFound } from '../../libs/machinery/errors.ts';
+import { isConflict, isNotFound } from '../../libs/machinery/errors.ts';
 import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
 import type { PodSandbox } from '../cri/schema.generated.ts';
@@ -396,10 +396,21 @@ class NodeKubelet implements Kubelet {
         const options = { gracePeriodSeconds: 0, preconditions: { uid } };
         return await client.resource(pods).namespace(namespaceOf(pod)).delete(nameOf(pod), options);
       } catch (error) {
-        if (this.#stopped || isNotFound(error) || (error as { code?: number }).code === 409) return;
+        if (this.#stopped || isNotFound(error)) return;
+        if (isConflict(error) && (await this.#isReplaced(pod))) return;
         this.env.log.warn('a pod’s object could not be deleted', { pod: keyOf(pod as Pod), error });
         await clock.sleep(1_000);
       }
+    }
+  }
+
+  /** Whether another pod has its name, or none: a conflict alone says nothing about that. */
+  async #isReplaced(pod: NodePod): Promise<boolean> {
+    try {
+      const live = await this.env.client.resource(pods).namespace(namespaceOf(pod)).get(nameOf(pod));
+      return live.metadata.uid !== uidOf(pod);
+    } catch (error) {
+      return isNotFound(error);
     }
   }
 
