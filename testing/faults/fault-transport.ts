@@ -190,20 +190,23 @@ const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
 
 /** `/apis/apps/v1/namespaces/default/deployments/web/scale` → what is asked for. Paths of no resource have none. */
 export function factsOf({ method, path }: Pick<TransportRequest, 'method' | 'path'>, user: string): RequestFacts {
-  const parts = (path.includes('%') ? path.split('/').map(decodeURIComponent) : path.split('/')).slice(1);
-  const isCore = parts[0] === 'api';
-  let rest = isCore ? parts.slice(2) : parts[0] === 'apis' ? parts.slice(3) : [];
+  const parts = path.split('/');
+  let at = parts[1] === 'api' ? 3 : parts[1] === 'apis' ? 4 : parts.length;
   let namespace = '';
-  if (rest[0] === 'namespaces' && rest.length > 2 && rest[2] !== 'status' && rest[2] !== 'finalize') {
-    namespace = rest[1] ?? '';
-    rest = rest.slice(2);
+  const [after, second] = [parts[at + 2], parts[at + 1]];
+  if (parts[at] === 'namespaces' && after !== undefined && after !== 'status' && after !== 'finalize') {
+    namespace = plain(second);
+    at += 2;
   }
-  const [resource = '', name, subresource] = rest;
+  const resource = plain(parts[at]);
+  const subresource = parts[at + 2];
   const [one, many] = VERBS[method] ?? ['get', 'list'];
   return {
     user,
-    verb: name === undefined && resource !== '' ? many : one,
-    resource: subresource ? `${resource}/${subresource}` : resource,
+    verb: parts[at + 1] === undefined && resource !== '' ? many : one,
+    resource: subresource ? `${resource}/${plain(subresource)}` : resource,
     namespace,
   };
 }
+
+const plain = (segment = ''): string => (segment.includes('%') ? decodeURIComponent(segment) : segment);
