@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupRoots } from '../harness/leftovers.ts';
 import { until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
@@ -216,6 +217,23 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
     const pod = await podOf('kubia');
     const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
     assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
+  });
+
+  test('a second Ctrl-C gives pods no more time, and leaves as little behind', async () => {
+    await kubectl('wait pod/asks --for=condition=Ready --timeout=60s');
+    process.kill(cluster.pid, 'SIGINT');
+    await until('it stops', () => cluster.output.includes('SIGINT: stopping'));
+    // What comes within a second is taken for the same one, passed on by npm or a shell.
+    process.kill(cluster.pid, 'SIGINT');
+    await sleep(1_100);
+    assert.doesNotMatch(cluster.output, /again/);
+    const { code } = await cluster.interrupt();
+    assert.equal(code, 0, cluster.output);
+    // `asks` sleeps as the first process of its container: it hears no SIGTERM.
+    assert.match(cluster.output, /SIGINT again: without grace\n(?!.*could not be ended)/);
+    assert.equal((await cluster.host.exec('nft list tables')).stdout, '');
+    assert.deepEqual(readdirSync(cluster.host.path('/run/netns')), []);
+    await cluster.start();
   });
 
   test('--keep-pods leaves pods running, and the next start takes them over', async () => {
