@@ -42,6 +42,43 @@ export interface ApiFault {
   readonly delayMs?: number;
 }
 
+const PARTS: Readonly<Record<keyof ApiFault, 'word' | 'words' | 'number'>> = {
+  fault: 'word',
+  verbs: 'words',
+  resources: 'words',
+  users: 'words',
+  namespaces: 'words',
+  share: 'number',
+  after: 'number',
+  times: 'number',
+  code: 'number',
+  delayMs: 'number',
+};
+const VERBS: readonly string[] = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
+
+/** Throws `ClusterUsageError`: what is misspelt would otherwise fit every request. */
+function mustBeFault(fault: ApiFault): void {
+  const wrong = (message: string) => new ClusterUsageError(message);
+  if (!KINDS.includes(fault.fault)) throw wrong(`there is no fault "${fault.fault}"; there are ${KINDS.join(', ')}`);
+  for (const [name, value] of Object.entries(fault)) {
+    const form = Object.hasOwn(PARTS, name) ? PARTS[name as keyof ApiFault] : undefined;
+    if (!form) throw wrong(`a fault has no "${name}"; it has ${Object.keys(PARTS).join(', ')}`);
+    if (value === undefined || form === 'word') continue;
+    const isRight =
+      form === 'number' ? typeof value === 'number' && value >= 0 : Array.isArray(value) && value.every(isText);
+    if (!isRight) {
+      const wanted = form === 'number' ? 'a number from 0 on' : 'a list, as ["pods"]';
+      throw wrong(`${name} of a fault is ${wanted}, not ${JSON.stringify(value)}`);
+    }
+  }
+  if (fault.share !== undefined && !(fault.share <= 1))
+    throw wrong(`the share of a fault is between 0 and 1, not ${fault.share}`);
+  const verb = fault.verbs?.find((one) => !VERBS.includes(one));
+  if (verb !== undefined) throw wrong(`there is no verb "${verb}"; there are ${VERBS.join(', ')}`);
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
 /** A fault that is in force. Disposing it takes it away. */
 export interface ActiveFault extends Disposable {
   readonly fault: ApiFault;
@@ -91,10 +128,7 @@ export class ApiFaults {
 
   /** Puts a fault in force. Throws `ClusterUsageError` for what is none. */
   add(fault: ApiFault): ActiveFault {
-    if (!KINDS.includes(fault.fault))
-      throw new ClusterUsageError(`there is no fault "${fault.fault}"; there are ${KINDS.join(', ')}`);
-    if (fault.share !== undefined && !(fault.share >= 0 && fault.share <= 1))
-      throw new ClusterUsageError(`the share of a fault is between 0 and 1, not ${fault.share}`);
+    mustBeFault(fault);
     const active = new Active(fault, (one) => {
       const at = this.#active.indexOf(one);
       if (at >= 0) this.#active.splice(at, 1);

@@ -127,5 +127,18 @@ test('wrong faults are told', async () => {
     () => cluster.faults.add({ fault: 'explode' as never }),
     /there is no fault "explode"; there are refuse/,
   );
-  assert.throws(() => cluster.faults.add({ fault: 'refuse', share: 2 }), ClusterUsageError);
+  for (const [fault, message] of [
+    [{ share: 2 }, /share of a fault is between 0 and 1, not 2/],
+    [{ share: -1 }, /share of a fault is a number from 0 on, not -1/],
+    [{ verb: ['create'] }, /a fault has no "verb"; it has fault, verbs, resources/],
+    [{ verbs: 'create' }, /verbs of a fault is a list, as \["pods"\], not "create"/],
+    [{ verbs: ['post'] }, /there is no verb "post"; there are get, list, watch, create/],
+    [{ times: '1' }, /times of a fault is a number from 0 on, not "1"/],
+    [{ resources: [1] }, /resources of a fault is a list/],
+  ] as const)
+    assert.throws(
+      () => cluster.faults.add({ fault: 'refuse', ...(fault as object) }),
+      (error) => error instanceof ClusterUsageError && message.test(error.message),
+      JSON.stringify(fault),
+    );
 });
