@@ -62,8 +62,9 @@ export interface SimulatedNodes {
  *     …
  *     await simulated.stop();
  *
- * A node takes about 30 KiB and, where nothing happens, one lease every 10 s. For a cluster on the machine's own time
- * (`tutti up --simulate 100`) hand in the real clock and leave out `drive`.
+ * A node takes about 30 KiB and, where nothing happens, one lease every 10 s; next to none on a virtual clock that may pass
+ * over upkeep. For a cluster on the machine's own time (`tutti up --simulate 100`) hand in the real clock and leave out
+ * `drive`.
  */
 export async function startSimulatedNodes(options: SimulatedNodesOptions): Promise<SimulatedNodes> {
   const nodes = new NodeGroup(options);
