@@ -3,7 +3,7 @@ import type { Files, OpenFile } from '../../libs/base/host.ts';
 import { LINE_END, LogFilter, type LogSelection } from './logs.ts';
 
 /** What reading a log needs of the machine. */
-export type LogFiles = Pick<Files, 'open' | 'statIfExists' | 'watch'>;
+export type LogFiles = Pick<Files, 'open' | 'list' | 'statIfExists' | 'watch'>;
 
 export interface ReadLogOptions extends LogSelection {
   readonly files: LogFiles;
@@ -23,8 +23,8 @@ const LOOK_AGAIN_MS = 1_000;
 /**
  * A log as its reader sees it, chunk by chunk, read by demand.
  *
- * Following survives rotation: once another file stands at `path`, the old one is read to its end and then the new one
- * from its start. Throws the system's error (`ENOENT`) where there is no log at first.
+ * Following survives rotation: once another file stands at `path`, the old one is read to its end and then those that came
+ * after it, each from its start. Throws the system's error (`ENOENT`) where there is no log at first.
  */
 export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Array> {
   const { files, path, signal } = options;
@@ -49,7 +49,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Arr
         if (filter.done) return;
       } else if (!changes || complete === 'ended') break;
       else if (complete === 'rotated') {
-        const next = await files.open(path);
+        const next = await openNext(files, path, file);
         await file[Symbol.asyncDispose]();
         file = next;
         position = 0;
@@ -69,6 +69,23 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Arr
 async function replaced(files: LogFiles, path: string, file: OpenFile): Promise<boolean> {
   const [there, held] = await Promise.all([files.statIfExists(path), file.stat()]);
   return there !== undefined && (there.inode !== held.inode || there.device !== held.device);
+}
+
+/** What came after the file that was read: the next one that rotation has moved aside by now, else the one at `path`. */
+async function openNext(files: LogFiles, path: string, file: OpenFile): Promise<OpenFile> {
+  const slash = path.lastIndexOf('/');
+  const [folder, name] = [path.slice(0, slash), path.slice(slash + 1)];
+  const held = await file.stat();
+  const aside = (await files.list(folder)).filter((one) => one.startsWith(`${name}.`)).sort();
+  let passed = false;
+  for (const one of aside) {
+    const stat = await files.statIfExists(`${folder}/${one}`);
+    // One that is removed at this moment is too old to be shown.
+    const opened = passed && stat ? await files.open(`${folder}/${one}`).catch(() => undefined) : undefined;
+    if (opened) return opened;
+    passed ||= stat?.inode === held.inode && stat.device === held.device;
+  }
+  return files.open(path);
 }
 
 /** Where the last `lines` lines of a file of `sizeBytes` begin. A last line without an end counts too. */

@@ -163,6 +163,21 @@ test('the last lines are found in a long file', async () => {
   assert.equal(await tailPosition(file, 0, 5), 0);
 });
 
+test('following misses nothing when a log is rotated twice before it looks', async (t) => {
+  const path = join(folder(t), '0.log');
+  const line = (s: string) => `2026-01-01T00:00:01Z stdout F ${s}\n`;
+  writeFileSync(path, line('a'));
+  const log = readLog({ files, clock, path, follow: true, running: async () => false });
+  assert.equal(text((await log.next()).value!), 'a\n');
+  renameSync(path, `${path}.20260101-000001`);
+  writeFileSync(path, line('b'));
+  renameSync(path, `${path}.20260101-000002`);
+  writeFileSync(path, line('c'));
+  const rest: string[] = [];
+  for await (const chunk of log) rest.push(text(chunk));
+  assert.equal(rest.join(''), 'b\nc\n');
+});
+
 test('following goes over a rotation and ends with the container', async (t) => {
   const base = folder(t);
   const path = join(base, '0.log');

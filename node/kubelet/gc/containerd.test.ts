@@ -138,6 +138,6 @@ describe('housekeeping with a real container runtime', requires('root', 'contain
     assert.match(stdout, /^end$/m);
     assert.ok(stdout.length < 60_000);
     assert.ok(readFileSync(join(folder, '0.log')).length < 60_000);
-    await node.remove('talks', 'stays');
+    await node.remove('talks');
   });
 });
