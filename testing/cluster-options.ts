@@ -1,3 +1,4 @@
+import type { SimulatedImage } from '../node/cri/fake/image.ts';
 import type { ClusterOptions } from './cluster.ts';
 import type { ClusterComponent } from './components.ts';
 import { ClusterUsageError } from './errors.ts';
@@ -28,11 +29,48 @@ export function mustBeOptions(options: ClusterOptions): void {
     if (!Object.hasOwn(KNOWN, name))
       throw new ClusterUsageError(`createCluster has no option "${name}"; it knows ${Object.keys(KNOWN).join(', ')}`);
   }
-  const { time, startMs } = options;
+  const { seed, time, startMs, components, scheduler, images = {} } = options;
+  if (seed !== undefined && typeof seed !== 'string' && typeof seed !== 'number')
+    throw new ClusterUsageError(`seed is a text or a number, not ${JSON.stringify(seed)}`);
+  if (components !== undefined && !Array.isArray(components))
+    throw new ClusterUsageError(`components is a list, as ["controller-manager"], not ${JSON.stringify(components)}`);
+  for (const part of Object.keys(scheduler ?? {})) {
+    if (part !== 'configuration' && part !== 'plugins')
+      throw new ClusterUsageError(`scheduler has no "${part}"; it has configuration, plugins`);
+  }
+  for (const [reference, image] of Object.entries(images)) mustBeImage(reference, image);
   if (time !== undefined && time !== 'virtual' && time !== 'real')
     throw new ClusterUsageError(`time is "virtual" or "real", not ${JSON.stringify(time)}`);
   if (startMs !== undefined && !(Number.isFinite(startMs) && startMs >= 0))
     throw new ClusterUsageError(`startMs is a time in milliseconds since 1970, not ${JSON.stringify(startMs)}`);
+}
+
+const IMAGE_PARTS: Readonly<Record<keyof SimulatedImage, true>> = {
+  run: true,
+  pullMs: true,
+  pullError: true,
+  startMs: true,
+  startError: true,
+  exitAfterMs: true,
+  exitCode: true,
+  failureRate: true,
+  stopMs: true,
+  usage: true,
+  sizeBytes: true,
+  user: true,
+};
+
+/** Throws `ClusterUsageError` for what is neither a function nor a policy. */
+export function mustBeImage(reference: string, image: unknown): void {
+  if (typeof image === 'function') return;
+  if (typeof image !== 'object' || image === null)
+    throw new ClusterUsageError(`the image ${reference} is a function, or a policy such as { pullMs: 2000 }`);
+  for (const part of Object.keys(image)) {
+    if (!Object.hasOwn(IMAGE_PARTS, part))
+      throw new ClusterUsageError(
+        `the policy of the image ${reference} has no "${part}"; it has ${Object.keys(IMAGE_PARTS).join(', ')}`,
+      );
+  }
 }
 
 /** What each node is. Throws `ClusterUsageError` for what is none, too many, or two of one name. */

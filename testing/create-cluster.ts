@@ -17,7 +17,14 @@ import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../n
 import type { ApplyOptions } from './apply.ts';
 import type { Cluster, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
 import type { ClusterHooks } from './cluster-hooks.ts';
-import { defaultComponents, mustBeOptions, nodeSpecs, podNetworks, timersPerInstant } from './cluster-options.ts';
+import {
+  defaultComponents,
+  mustBeImage,
+  mustBeOptions,
+  nodeSpecs,
+  podNetworks,
+  timersPerInstant,
+} from './cluster-options.ts';
 import { ClusterTime, type UntilOptions } from './cluster-time.ts';
 import { ComponentPlaces } from './component-place.ts';
 import {
@@ -57,8 +64,6 @@ import type { PastCluster } from './time-travel/past-cluster.ts';
 export type { Cluster, ClusterOptions, ClusterUser } from './cluster.ts';
 
 const APPLY_WITHIN = '30s';
-/** Who wrote in the last minute is who keeps a cluster from its rest. */
-const LATELY_MS = 60_000;
 /** Heartbeats, and records of what happens: their writes are no news to those who look now and then. */
 const UNSTIRRING = /^\/registry\/[^/]+\/(?:leases|nodes|events)\//;
 
@@ -315,7 +320,7 @@ class SimulatedCluster implements Cluster {
       if (this.#recorder.deeds !== seen) [seen, sinceMs] = [this.#recorder.deeds, nowMs];
       return nowMs - sinceMs >= quietMs;
     };
-    const told = () => this.#recorder.writersSince(this.clock.now() - LATELY_MS);
+    const told = () => this.#recorder.writersLately();
     await this.#time.until(quiet, { within: options.within ?? '10m', what: `${quietMs} ms without a write`, told });
   }
 
@@ -345,6 +350,7 @@ class SimulatedCluster implements Cluster {
 
   image(reference: string, image: ContainerFunction | SimulatedImage): void {
     this.#mustLive();
+    mustBeImage(reference, image);
     this.#images.define(reference, image);
   }
 

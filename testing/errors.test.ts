@@ -4,7 +4,14 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import { test } from 'node:test';
-import { ClusterUsageError, createCluster, EndlessInstantError, ManifestError, NeverSettledError } from './index.ts';
+import {
+  type ClusterOptions,
+  ClusterUsageError,
+  createCluster,
+  EndlessInstantError,
+  ManifestError,
+  NeverSettledError,
+} from './index.ts';
 
 const pod = (image: string) => ({
   apiVersion: 'v1',
@@ -76,6 +83,32 @@ test('a cluster that was disposed of tells so, whatever is asked of it', async (
       (error) => error instanceof ClusterUsageError && /the cluster has been disposed/.test(error.message),
       String(use),
     );
+});
+
+test('an option that is none, or has a part that is none, is told with its place', async () => {
+  for (const [options, message] of [
+    [{ nods: 1 }, /createCluster has no option "nods"; it knows seed, time/],
+    [{ seed: {} }, /seed is a text or a number, not \{\}/],
+    [{ time: 'slow' }, /time is "virtual" or "real", not "slow"/],
+    [{ startMs: '2026' }, /startMs is a time in milliseconds since 1970, not "2026"/],
+    [{ components: 'scheduler' }, /components is a list, .* not "scheduler"/],
+    [{ components: ['schedular'] }, /there is no component "schedular"/],
+    [{ controllers: ['deploy'] }, /there is no controller "deploy"; there are /],
+    [{ scheduler: { plugin: [] } }, /scheduler has no "plugin"; it has configuration, plugins/],
+    [
+      { images: { 'shop/web:1': { pullms: 1 } } },
+      /policy of the image shop\/web:1 has no "pullms"; it has run, pullMs/,
+    ],
+    [{ images: { 'shop/web:1': 'run' } }, /the image shop\/web:1 is a function, or a policy/],
+    [{ nodes: 5_001 }, /a cluster has 0 to 5000 nodes, not 5001/],
+  ] as const)
+    await assert.rejects(
+      createCluster(options as ClusterOptions),
+      (error) => error instanceof ClusterUsageError && message.test(error.message),
+      JSON.stringify(options),
+    );
+  await using cluster = await createCluster({ seed: 1, components: [] });
+  assert.throws(() => cluster.image('a', { exitcode: 1 } as object), /policy of the image a has no "exitcode"/);
 });
 
 test('two who move time at once are told', async () => {

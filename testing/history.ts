@@ -53,6 +53,7 @@ const ENTRIES_MAX = 1_000_000;
 const HEARTBEATS = /^\/registry\/[^/]+\/(?:leases|nodes)\//;
 
 const WRITERS_MAX = 5;
+const LATELY_MS = 60_000;
 /** Requests that keep nothing from its rest. */
 const SIGNS_OF_LIFE = /\/(?:leases|nodes)\/[^/]+(?:\/status)?$/;
 
@@ -110,12 +111,13 @@ export class HistoryRecorder {
     this.#add({ event, timeMs });
   }
 
-  /** Who wrote how often since then, and the last thing that each did; the busiest first. */
-  writersSince(timeMs: number): string {
+  /** Who wrote how often in the last minute, and the last thing that each did; the busiest first. */
+  writersLately(): string {
+    const sinceMs = this.#clock.now() - LATELY_MS;
     const writers = new Map<string, { count: number; last: string }>();
     for (let at = this.#kept.length - 1; at >= 0; at--) {
       const one = this.#kept[at] as Kept;
-      if (one.timeMs < timeMs) break;
+      if (one.timeMs < sinceMs) break;
       if ('event' in one || SIGNS_OF_LIFE.test(one.path)) continue;
       const { user, verb, path, cause } = one;
       const known = writers.get(user);
