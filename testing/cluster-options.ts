@@ -2,6 +2,7 @@ import type { SimulatedImage } from '../node/cri/fake/image.ts';
 import type { ClusterOptions } from './cluster.ts';
 import type { ClusterComponent } from './components.ts';
 import { ClusterUsageError } from './errors.ts';
+import { mustBeGates } from './feature-gates.ts';
 import { mustBeNodeSpec } from './nodes/node-spec.ts';
 import type { NodeSpec } from './simulated-nodes.ts';
 
@@ -39,6 +40,7 @@ export function mustBeOptions(options: ClusterOptions): void {
       throw new ClusterUsageError(`scheduler has no "${part}"; it has configuration, plugins`);
   }
   for (const [reference, image] of Object.entries(images)) mustBeImage(reference, image);
+  mustBeGates(options.featureGates);
   if (time !== undefined && time !== 'virtual' && time !== 'real')
     throw new ClusterUsageError(`time is "virtual" or "real", not ${JSON.stringify(time)}`);
   if (startMs !== undefined && !(Number.isFinite(startMs) && startMs >= 0))
@@ -89,12 +91,19 @@ export function nodeSpecs(nodes: number | readonly NodeSpec[]): readonly NodeSpe
   return specs;
 }
 
-/** Room for one /24 a node, beside the Services' network. */
-export const podNetworks = (nodes: number): readonly string[] => (nodes <= 250 ? ['10.244.0.0/16'] : ['10.128.0.0/9']);
-
 /** How many timers at one instant are taken for an instant that never ends: a few seconds of work. */
 export const timersPerInstant = (nodes: number): number => 300_000 + 1_000 * nodes;
 
-/** What runs where nobody says it. */
-export const defaultComponents = (hasNodes: boolean): readonly ClusterComponent[] =>
-  hasNodes ? ['controller-manager', 'scheduler'] : ['controller-manager'];
+interface Defaults {
+  readonly components: readonly ClusterComponent[];
+  readonly clusterCidrs?: readonly string[];
+}
+
+/** What runs where nobody says it, and the pods' networks: room for one /24 a node, beside the Services'. */
+export const defaultsFor = (nodes: number): Defaults =>
+  nodes === 0
+    ? { components: ['controller-manager'] }
+    : {
+        components: ['controller-manager', 'scheduler'],
+        clusterCidrs: nodes <= 250 ? ['10.244.0.0/16'] : ['10.128.0.0/9'],
+      };

@@ -17,14 +17,7 @@ import type { SimulatedHandler, SimulatedRequest, SimulatedResponse } from '../n
 import type { ApplyOptions } from './apply.ts';
 import type { Cluster, ClusterOptions, ClusterUser, NodeList } from './cluster.ts';
 import type { ClusterHooks } from './cluster-hooks.ts';
-import {
-  defaultComponents,
-  mustBeImage,
-  mustBeOptions,
-  nodeSpecs,
-  podNetworks,
-  timersPerInstant,
-} from './cluster-options.ts';
+import { defaultsFor, mustBeImage, mustBeOptions, nodeSpecs, timersPerInstant } from './cluster-options.ts';
 import { ClusterTime, type UntilOptions } from './cluster-time.ts';
 import { ComponentPlaces } from './component-place.ts';
 import {
@@ -44,7 +37,7 @@ import { ApiFaults } from './faults/api-faults.ts';
 import { type ClusterFaults, clusterFaults } from './faults/cluster-faults.ts';
 import { FaultyWays } from './faults/fault-transport.ts';
 import { FaultyStore } from './faults/faulty-store.ts';
-import { gatesOf, mustBeGates } from './feature-gates.ts';
+import { gatesOf } from './feature-gates.ts';
 import { FreezableClock } from './freezable-clock.ts';
 import { type History, HistoryRecorder } from './history.ts';
 import type { ManifestSource } from './manifests.ts';
@@ -144,14 +137,12 @@ class SimulatedCluster implements Cluster {
     this.#keys = from ? new FixedKeys(from.keysSeed, from.keysState, from.keyPairs) : new FixedKeys(this.seed);
     this.#log = options.log ?? silentLogger;
     this.#nodeSpecs = from ? from.nodes.map(({ spec }) => spec) : nodeSpecs(options.nodes ?? 0);
-    const hasNodes = this.#nodeSpecs.length > 0;
-    this.#components = options.components ?? from?.components ?? defaultComponents(hasNodes);
+    const usual = defaultsFor(this.#nodeSpecs.length);
+    this.#components = options.components ?? from?.components ?? usual.components;
     this.#userComponents = userComponents(this.#components);
-    mustBeGates(options.featureGates);
     this.#options = options;
     this.#controllers = options.controllers ?? from?.controllers;
-    this.#clusterCidrs =
-      options.clusterCidrs ?? from?.clusterCidrs ?? (hasNodes ? podNetworks(this.#nodeSpecs.length) : undefined);
+    this.#clusterCidrs = options.clusterCidrs ?? from?.clusterCidrs ?? usual.clusterCidrs;
     const virtual = options.time !== 'real';
     this.#quiet = new Quiet(
       () => this.clock.monotonic(),
