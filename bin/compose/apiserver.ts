@@ -1,9 +1,6 @@
 // Puts the API server together: store, credentials, the server, its sockets.
 
 import process from 'node:process';
-import { AuditLog } from '../../control-plane/apiserver/audit/audit-log.ts';
-import { auditLines } from '../../control-plane/apiserver/audit/events.ts';
-import { type AuditPolicy, parseAuditPolicy } from '../../control-plane/apiserver/audit/policy.ts';
 import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
 import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregation-transport.ts';
 import { NodeConnector } from '../../control-plane/apiserver/connect/node-connector.ts';
@@ -136,13 +133,9 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     const { HistoryEndpoint } = await import('./history.ts');
     history = new HistoryEndpoint(store, clock);
   }
-  const auditLog = audit && new AuditLog(host.files, audit.logPath, log.child('audit'));
+  const audited = audit && (await openAudit(machine, audit));
   const server = createDefaultServer({
-    ...(audit && auditLog
-      ? {
-          audit: auditLines(await readAuditPolicy(host, audit.policyFile), (line) => auditLog.write(line)),
-        }
-      : {}),
+    ...(audited && { audit: audited.hook }),
     store,
     ...(history && { endpoints: [history] }),
     clock,
@@ -245,7 +238,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       await serving.close(5000);
       await history?.[Symbol.asyncDispose]();
       await server.stop();
-      await auditLog?.close();
+      await audited?.log.close();
       await store.close();
     },
   };
@@ -313,10 +306,18 @@ async function openStore(machine: Machine, settings: ApiServerSettings): Promise
 
 const hasHistory = (store: Store): store is StoreWithHistory => 'history' in store;
 
-async function readAuditPolicy({ files }: Host, path: string): Promise<AuditPolicy> {
+/** What audits is loaded where it is asked for. */
+async function openAudit({ host: { files }, log }: Machine, audit: NonNullable<ApiServerSettings['audit']>) {
+  const { AuditLog } = await import('../../control-plane/apiserver/audit/audit-log.ts');
+  const { auditLines } = await import('../../control-plane/apiserver/audit/events.ts');
+  const { parseAuditPolicy } = await import('../../control-plane/apiserver/audit/policy.ts');
   try {
-    return parseAuditPolicy(await files.readText(path));
+    const policy = parseAuditPolicy(await files.readText(audit.policyFile));
+    const auditLog = new AuditLog(files, audit.logPath, log.child('audit'));
+    return { hook: auditLines(policy, (line) => auditLog.write(line)), log: auditLog };
   } catch (error) {
-    throw new CommandError(`--audit-policy-file ${path} cannot be used: ${(error as Error).message.split('\n')[0]}.`);
+    throw new CommandError(
+      `--audit-policy-file ${audit.policyFile} cannot be used: ${(error as Error).message.split('\n')[0]}.`,
+    );
   }
 }

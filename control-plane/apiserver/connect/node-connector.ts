@@ -1,5 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import type { Sockets } from '../../../libs/base/host.ts';
@@ -7,7 +6,7 @@ import type { Logger } from '../../../libs/base/log.ts';
 import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { ApiError, badRequest, failure, internal, serviceUnavailable } from '../../../libs/machinery/errors.ts';
-import { UpgradeError } from '../../../libs/streaming/node/http.ts';
+import { httpOf, UpgradeError } from '../../../libs/streaming/node/http.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Connector } from '../registry/engine.ts';
 import { textResponse } from '../responses.ts';
@@ -92,12 +91,13 @@ export class NodeConnector implements Connector {
 
   async #proxy(request: ApiRequest, target: ConnectTarget): Promise<ApiResponse> {
     const { body, signal } = request;
-    const connected = await this.#connectBy(target).connect?.();
     const secure = target.scheme === 'https';
+    const http = await httpOf(secure);
+    const connected = await this.#connectBy(target).connect?.();
     const tls = this.#tls(target);
     const socket = connected && secure ? tlsConnect({ ...tls, host: target.host, socket: connected }) : connected;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const outgoing = (secure ? httpsRequest : httpRequest)(urlOf(target), {
+      const outgoing = http.request(urlOf(target), {
         method: request.method,
         headers: forwardedHeaders(request),
         signal,

@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import { type DialTarget, dialUpgrade } from '../../../libs/streaming/node/http.ts';
-import { acceptTunnel } from '../../../libs/streaming/node/upgrade.ts';
 import { joinDuplex } from '../../../libs/streaming/portforward.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
@@ -55,6 +54,9 @@ export class Upgrades {
     headers: Readonly<Record<string, string | readonly string[]>>,
   ): Promise<ApiResponse> {
     const taken = this.#taken.get(request) as Taken;
+    // It brings WebSocket and SPDY, which a server without sessions does without. Before dialling: what the other end
+    // says at once must find its reader.
+    const { acceptTunnel } = await import('../../../libs/streaming/node/upgrade.ts');
     const { response, duplex } = await dialUpgrade(target, String(request.headers['upgrade'] ?? ''), headers);
     taken.tunnelled = true;
     const client = acceptTunnel({ request: undefined as never, socket: taken.socket, head: taken.head }, response);
