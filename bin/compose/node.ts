@@ -178,7 +178,8 @@ class Node implements RunningNode {
     const cri = this.#runtime!.cri;
     const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
     const all = this.#informersOf(proxy, 'network');
-    this.#last.use(startPodNetwork(machine, { nodeName, informers: all, clusterCidrs: networks.podCidrs }));
+    const network = startPodNetwork(machine, { nodeName, informers: all, clusterCidrs: networks.podCidrs });
+    this.#last.use(network);
     await this.#networkOfBefore(all);
     const kubelet = await startKubelet({
       nodeName,
@@ -190,6 +191,7 @@ class Node implements RunningNode {
       random,
       keys,
       log,
+      hostPorts: network.hostPorts,
       connections: connectionsOf(host.sockets, clock),
       config: {
         ...wishes,

@@ -6,8 +6,9 @@ import type { Node } from '../../api/types/core/v1.generated.ts';
 import type { Files } from '../../libs/base/host.ts';
 import type { Informer, Informers } from '../../libs/kind/client.ts';
 import type { Live } from '../../libs/kind/object.ts';
+import { HostPorts } from '../../node/cni/host-ports.ts';
 import { applyNetwork, removeNetwork } from '../../node/cni/network.ts';
-import { NETWORK_NAME, type NetworkNode } from '../../node/cni/plan.ts';
+import { BRIDGE, NETWORK_NAME, type NetworkNode } from '../../node/cni/plan.ts';
 import type { Machine } from './apiserver.ts';
 import { letPodsPass, stopPodsPassing } from './forwarding.ts';
 
@@ -21,10 +22,11 @@ export interface PodNetworkSettings {
 export interface PodNetwork extends AsyncDisposable {
   /** Resolves when the node's network is there for the first time, ours or somebody else's. */
   readonly ready: Promise<void>;
+  /** For the kubelet; works where the network is ours. */
+  readonly hostPorts: HostPorts;
 }
 
 const RETRY_MS = 2_000;
-const BRIDGE = 'cni0';
 /** Where CNI's plugins and the runtimes keep what they gave. */
 const CNI_STATE = '/var/lib/cni';
 const OWN_RESULT = new RegExp(`^${NETWORK_NAME}-([0-9a-f]+)-eth0$`);
@@ -58,6 +60,7 @@ async function forgetAddresses(files: Files): Promise<void> {
 
 class Follower implements PodNetwork {
   readonly ready: Promise<void>;
+  readonly hostPorts: HostPorts;
   readonly #machine: Machine;
   readonly #settings: PodNetworkSettings;
   readonly #nodes: Informer<Node>;
@@ -69,6 +72,7 @@ class Follower implements PodNetwork {
 
   constructor(machine: Machine, settings: PodNetworkSettings) {
     this.#machine = machine;
+    this.hostPorts = new HostPorts(machine);
     this.#settings = settings;
     this.ready = new Promise((resolve) => {
       this.#becameReady = resolve;
@@ -115,6 +119,8 @@ class Follower implements PodNetwork {
         else
           for (const { node, reason } of result.plan.unreachable)
             log.warn('pods of a node cannot be reached', { node, reason });
+        // The plugins of another network see to host ports themselves.
+        await this.hostPorts.use(result.kind === 'ours' ? self.podCidrs : undefined);
         this.#applied = wanted;
         this.#becameReady();
       } catch (error) {

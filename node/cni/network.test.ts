@@ -70,7 +70,7 @@ describe('the network between hosts', requires('root', 'nft'), () => {
     const configuration = JSON.parse(await host.files.readText(path));
     assert.equal(configuration.plugins[0].mtu, 1450);
     assert.deepEqual(configuration.plugins[0].ipam.ranges, [[{ subnet: '10.244.1.0/24' }]]);
-    assert.equal(configuration.plugins[1].type, 'portmap');
+    assert.equal(configuration.plugins.length, 1, 'each is a process or two for every pod');
     const { inode } = await host.files.stat(path);
     await applyNetwork({ host, clock, self: nodes[0]!, nodes, clusterCidrs });
     assert.equal((await host.files.stat(path)).inode, inode);

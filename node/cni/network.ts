@@ -1,5 +1,6 @@
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Host } from '../../libs/base/host.ts';
+import { HOST_PORTS_REMOVAL } from './host-ports.ts';
 import {
   cniConfiguration,
   masqueradeTable,
@@ -79,7 +80,12 @@ export async function removeNetwork(options: Pick<NetworkOptions, 'host' | 'cloc
     if (routes.length > 0) await run(options, 'ip', [family, '-batch', '-'], routes.map(deletion).join(''));
   }
   if (await tunnelOf(options)) await run(options, 'ip', ['link', 'del', VXLAN_DEVICE]);
-  await run(options, 'nft', ['-f', '-'], 'add table inet tutti-cni\ndelete table inet tutti-cni\n');
+  await run(
+    options,
+    'nft',
+    ['-f', '-'],
+    `add table inet tutti-cni\ndelete table inet tutti-cni\n${HOST_PORTS_REMOVAL}`,
+  );
 }
 
 type Running = Pick<NetworkOptions, 'host' | 'clock'>;

@@ -3,6 +3,8 @@ import { ipVersion, parseIp } from '../../libs/machinery/ip.ts';
 
 /** What CNI's plugins call it, also in the files that they keep. */
 export const NETWORK_NAME = 'tutti';
+/** The device that all pods of a node hang on. */
+export const BRIDGE = 'cni0';
 
 /** A node as the network sees it; made from `status.addresses` (InternalIP) and `spec.podCIDRs`. */
 export interface NetworkNode {
@@ -100,8 +102,8 @@ export interface CniOptions {
 }
 
 /**
- * The configuration that containerd reads: a bridge with addresses from the node's own networks, hairpin so that an
- * endpoint reaches itself through its Service, and host ports.
+ * The configuration that containerd reads: a bridge with addresses from the node's own networks, and hairpin so that an
+ * endpoint reaches itself through its Service. Host ports are `HostPorts`' matter.
  */
 export function cniConfiguration({ podCidrs, mtu }: CniOptions): string {
   const any = (cidr: string): string => (ipVersion(cidr.split('/')[0] ?? '') === 6 ? '::/0' : '0.0.0.0/0');
@@ -111,7 +113,7 @@ export function cniConfiguration({ podCidrs, mtu }: CniOptions): string {
     plugins: [
       {
         type: 'bridge',
-        bridge: 'cni0',
+        bridge: BRIDGE,
         isGateway: true,
         hairpinMode: true,
         mtu,
@@ -121,7 +123,6 @@ export function cniConfiguration({ podCidrs, mtu }: CniOptions): string {
           routes: [...new Set(podCidrs.map(any))].map((dst) => ({ dst })),
         },
       },
-      { type: 'portmap', capabilities: { portMappings: true }, snat: true },
     ],
   };
   return `${JSON.stringify(configuration, undefined, 2)}\n`;

@@ -7,6 +7,7 @@ import type { Random } from '../../libs/base/random.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { DeepReadonly } from '../../libs/kind/object.ts';
 import type { EventRecorder } from '../../libs/kind/reconciler.ts';
+import type { HostPorts } from '../cni/host-ports.ts';
 import type { CriClient } from '../cri/cri.ts';
 import type { KubeletConfig } from './config.ts';
 import type { Connections } from './connections.ts';
@@ -31,6 +32,8 @@ export interface KubeletEnvironment {
   readonly log: Logger;
   readonly events: EventRecorder;
   readonly connections: Connections;
+  /** Absent where the runtime's network leads ports of the node into pods by itself. */
+  readonly hostPorts?: HostPorts | undefined;
   readonly objects: ReferencedObjects;
   readonly volumes: Volumes;
   readonly puller: ImagePuller;

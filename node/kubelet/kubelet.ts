@@ -10,6 +10,7 @@ import { createEventRecorder } from '../../libs/client/events.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import { keyOf, type Live } from '../../libs/kind/object.ts';
 import { isConflict, isNotFound } from '../../libs/machinery/errors.ts';
+import type { HostPorts } from '../cni/host-ports.ts';
 import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
 import type { PodSandbox } from '../cri/schema.generated.ts';
@@ -49,6 +50,8 @@ export interface KubeletOptions {
   readonly keys: Keys;
   readonly log: Logger;
   readonly connections: Connections;
+  /** Default: the runtime's network leads ports of the node into pods by itself. */
+  readonly hostPorts?: HostPorts;
   readonly config?: Partial<KubeletConfig>;
 }
 
@@ -121,6 +124,7 @@ class NodeKubelet implements Kubelet {
       log,
       events: this.#events,
       connections,
+      hostPorts: options.hostPorts,
       objects,
       volumes: new Volumes({ host, clock, log, objects, tokens, rootDirectory: config.rootDirectory }),
       puller: new ImagePuller({ cri, clock, maxParallel: config.maxParallelImagePulls }),

@@ -99,6 +99,7 @@ describe('a node of tutti up', requires(...CLUSTER_NEEDS), () => {
     const ask = (name: string) => shell(name, ASK(cluster.host.address, 18_081));
     assert.match(await ask('asker'), /ported/);
     assert.match(await ask('ported'), /ported/, 'and from itself');
+    assert.equal(await cluster.bodyOf('http://127.0.0.1:18081/'), 'ported\n', 'and by the loopback address');
   });
 
   test('a pod reaches itself through its Service', async () => {

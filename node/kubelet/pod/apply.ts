@@ -1,5 +1,6 @@
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
+import { hostPortsOf } from '../../cni/host-ports.ts';
 import { isCode } from '../../cri/cri.ts';
 import { legacyLogLink } from '../../cri/logs.ts';
 import type { Mount, UserNamespace } from '../../cri/schema.generated.ts';
@@ -78,6 +79,14 @@ export class PodApplier {
     ]);
     const handler = runtimeHandler !== '' && { runtimeHandler };
     return (await cri.runPodSandbox({ config: sandbox, ...handler })).podSandboxId;
+  }
+
+  /** Leads the node's ports into the sandbox, as CNI's plugins do for a network that is not ours. Rejects where nft does. */
+  async openHostPorts(pod: NodePod, sandbox: ObservedSandbox | undefined): Promise<void> {
+    const { hostPorts } = this.#env;
+    if (!hostPorts || pod.spec?.hostNetwork) return;
+    const ports = (pod.spec?.containers ?? []).flatMap((one) => one.ports ?? []);
+    await hostPorts.set(uidOf(pod), sandbox?.ready ? hostPortsOf(ports, sandbox.ips) : []);
   }
 
   /** Image, configuration, container, post-start hook. Rejects with `StartError`; gives up when `signal` fires. */

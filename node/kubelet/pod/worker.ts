@@ -273,6 +273,7 @@ export class PodWorker {
       if (action.type === 'tellBackOff') this.#tellBackOff(action);
       else if (action.type === 'tellImageBackOff') this.#tellImageBackOff(action.name);
     this.#showStatus();
+    await this.#applier.openHostPorts(pod, this.#observed.sandboxes[0]);
     for (const action of plan.actions) await this.#apply(action);
     if (plan.againAtMs !== undefined) this.#lookAgain(plan.againAtMs);
     if (this.#resizer.deferred || this.#resizer.failed) this.#lookAgain(monotonicMs + DEFERRED_MS);
@@ -507,8 +508,9 @@ export class PodWorker {
 
   /** Ends the sandboxes and frees what they have of the node; of a pod that is `deleted` the runtime keeps nothing. */
   async #endSandboxes(deleted: boolean): Promise<void> {
-    const { cri, runtimeName } = this.#env;
+    const { cri, hostPorts, runtimeName } = this.#env;
     if (this.#sandboxes === 'removed' || (this.#sandboxes === 'stopped' && !deleted)) return;
+    await hostPorts?.set(this.uid, []);
     const ids = this.#observed.sandboxes.map(({ id }) => id);
     // Stopping takes a pod's network down, and so does removing: of runtimes that stop what they remove, once is enough.
     if (this.#sandboxes === 'there' && !(deleted && STOPPING_REMOVAL.has(runtimeName()))) {
