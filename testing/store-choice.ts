@@ -1,4 +1,4 @@
-import type { LmdbStore } from '../control-plane/store/drivers/lmdb/lmdb-store.ts';
+import type { StoreWithHistory } from '../control-plane/store/kept-history.ts';
 import type { Store } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
 import type { Random } from '../libs/base/random.ts';
@@ -31,7 +31,7 @@ export async function stored(store: Store): Promise<HistoryStart> {
  * Opens it. What is in it was written at some time of some cluster's: a virtual clock that is behind moves on to that. Throws
  * `ClusterUsageError` for a folder that cannot be used.
  */
-export async function openLmdb(directory: string, clock: Clock, random: Random): Promise<LmdbStore> {
+export async function openLmdb(directory: string, clock: Clock, random: Random): Promise<StoreWithHistory> {
   const [{ LmdbStore: Lmdb }, { createNodeHost }] = await Promise.all([
     import('../control-plane/store/drivers/lmdb/lmdb-store.ts'),
     import('../libs/base/node/node-host.ts'),
