@@ -282,7 +282,7 @@ export class ApiServer {
       headers: { 'content-type': contentType },
       body: { value },
       peer: { address: '' },
-      signal: ctx.signal,
+      signal: ctx.ends.signal,
     };
     return this.#dispatch(ctx, request, routed, query, PLAIN_JSON);
   }
@@ -410,10 +410,7 @@ export class ApiServer {
       user,
       attributes: routed.attributes,
       deadlineMs: clock.monotonic() + timeoutMs,
-      // Made when somebody asks for it, which most requests end without.
-      get signal() {
-        return ends.signal;
-      },
+      ends,
       warnings,
       audit: newAuditAnnotations(),
       cause: parseCause(header(request, 'baggage')),

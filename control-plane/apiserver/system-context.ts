@@ -17,7 +17,7 @@ export function systemContext(clock: Clock, step: string): RequestContext {
       name: '',
     },
     deadlineMs: clock.monotonic() + 60_000,
-    signal: new AbortController().signal,
+    ends: new AbortController(),
     warnings: newWarnings(),
     audit: newAuditAnnotations(),
     cause: { component: 'apiserver', step },

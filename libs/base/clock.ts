@@ -101,7 +101,7 @@ export function formatMicroTime(nowMs: number): string {
  * An abort signal that fires after `delayMs` (its reason a `TimeoutError`), or when `parent` does (with the parent's
  * reason). Dispose it when the work has ended, so that neither timer nor listener stays behind.
  *
- *     using deadline = withTimeout(clock, 5_000, ctx.signal);
+ *     using deadline = withTimeout(clock, 5_000, ctx.ends.signal);
  *     await client.get(..., { signal: deadline.signal });
  */
 export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal): { signal: AbortSignal } & Disposable {

@@ -6,10 +6,13 @@ export interface RequestContext {
   readonly user: UserInfo;
   /** What is asked for, in the words of authorization. */
   readonly attributes: RequestAttributes;
-  /** `clock.monotonic()` after which nobody waits for the answer any more; `signal` fires then too. */
+  /** `clock.monotonic()` after which nobody waits for the answer any more; `ends.signal` fires then too. */
   readonly deadlineMs: number;
-  /** Aborted when the client has gone, the deadline has passed or the server stops at once. */
-  readonly signal: AbortSignal;
+  /**
+   * `ends.signal` is aborted when the client has gone, the deadline has passed or the server stops at once. It is made
+   * when somebody asks for it, which most requests end without; a context itself is plain data, and cheap to copy.
+   */
+  readonly ends: { readonly signal: AbortSignal };
   /** Texts for `Warning` headers, in order, each once. */
   readonly warnings: Warnings;
   /** Annotations for the audit record of this request. */
@@ -27,30 +30,14 @@ export interface RequestContext {
   readonly fieldValidation: FieldValidation;
 }
 
-/** The context of the same request with what its parameters say of a write. Its signal is not asked for. */
+/** The context of the same request with what its parameters say of a write. */
 export function contextWith(
   ctx: RequestContext,
   dryRun: boolean,
   fieldManager: string,
   fieldValidation: FieldValidation,
 ): RequestContext {
-  const { user, attributes, deadlineMs, warnings, audit, cause, trace, nowMs } = ctx;
-  return {
-    user,
-    attributes,
-    deadlineMs,
-    get signal() {
-      return ctx.signal;
-    },
-    warnings,
-    audit,
-    cause,
-    trace,
-    dryRun,
-    nowMs,
-    fieldManager,
-    fieldValidation,
-  };
+  return { ...ctx, dryRun, fieldManager, fieldValidation };
 }
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';

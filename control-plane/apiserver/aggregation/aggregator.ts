@@ -156,7 +156,7 @@ export class Aggregator {
         path,
         headers,
         body: bytes,
-        signal: ctx.signal,
+        signal: ctx.ends.signal,
         request,
       });
     } catch (error) {

@@ -5,25 +5,22 @@ export type FormSpec = Pick<Form, 'apiVersion'> & Partial<Form>;
 
 /** Makes forms, each once, so that equal forms are the same reference. One for a server. */
 export class Forms {
-  readonly #all = new Map<string, Form>();
+  /** By apiVersion, of which each has a few: every request comes by here. */
+  readonly #all = new Map<string, Form[]>();
 
   get(spec: FormSpec): Form {
-    const { apiVersion, media = 'json', as = 'object', asVersion = 'v1' } = spec;
+    const { apiVersion, media = 'json', as = 'object' } = spec;
+    const asVersion = as === 'object' ? 'v1' : (spec.asVersion ?? 'v1');
     const includeObject = as === 'table' ? spec.includeObject || 'Metadata' : '';
     const columns = as === 'table' && (spec.columns ?? true);
-    const id = `${apiVersion} ${media} ${as} ${as === 'object' ? 'v1' : asVersion} ${includeObject} ${columns}`;
-    let form = this.#all.get(id);
-    if (!form) {
-      form = Object.freeze({
-        apiVersion,
-        media,
-        as,
-        asVersion: as === 'object' ? 'v1' : asVersion,
-        includeObject,
-        columns,
-      });
-      this.#all.set(id, form);
+    let known = this.#all.get(apiVersion);
+    if (!known) this.#all.set(apiVersion, (known = []));
+    for (const form of known) {
+      if (form.media !== media || form.as !== as || form.asVersion !== asVersion) continue;
+      if (form.includeObject === includeObject && form.columns === columns) return form;
     }
+    const form: Form = Object.freeze({ apiVersion, media, as, asVersion, includeObject, columns });
+    known.push(form);
     return form;
   }
 

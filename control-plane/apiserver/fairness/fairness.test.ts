@@ -99,7 +99,7 @@ function fairnessOf(levels: PriorityLevelConfiguration[], schemas: FlowSchema[],
   const fairness = new Fairness({ clock, objects, seats, rejected: (...told) => void rejected.push(told.join(' ')) });
   const never = new AbortController().signal;
   const admit = (name: string, signal = never) =>
-    fairness.admit({ user: user(name), attributes: on('get', 'pods'), signal });
+    fairness.admit({ user: user(name), attributes: on('get', 'pods'), ends: { signal } });
   return { clock, fairness, admit, rejected };
 }
 

@@ -45,8 +45,8 @@ export interface LevelFigures {
 export interface Asking {
   readonly user: UserInfo;
   readonly attributes: RequestAttributes;
-  /** Asked for when the request has to wait. */
-  readonly signal: AbortSignal;
+  /** Its signal is asked for when the request has to wait. */
+  readonly ends: { readonly signal: AbortSignal };
 }
 
 const SEATS_DEFAULT = 600;
@@ -60,7 +60,7 @@ const WIDEST_SHARE = 0.15;
  * API Priority and Fairness (API concept "API Priority and Fairness"): each request belongs to a flow schema, which names
  * a priority level; levels share the server's seats, lend what they do not need, and let flows wait fairly.
  *
- *     const admitted = fairness.admit({ user, attributes, signal });   // at once, where there is room
+ *     const admitted = fairness.admit({ user, attributes, ends });   // at once, where there is room
  *     try { … } finally { (await admitted)?.end(); }
  *
  * Lending is decided anew for each request: a level may go beyond its own share as far as others' lendable seats lie
@@ -121,7 +121,7 @@ export class Fairness {
     if (level.rejects) throw this.#refuse(level, schemaName, 'concurrency-limit');
     if (!level.enqueue(ticket, ticket.flow)) throw this.#refuse(level, schemaName, 'queue-full');
     this.#waiting++;
-    return this.#wait(ticket, asking.signal, schema);
+    return this.#wait(ticket, asking.ends.signal, schema);
   }
 
   #wait(ticket: Ticket, signal: AbortSignal, schema: DeepReadonly<FlowSchema>): Promise<Admitted> {

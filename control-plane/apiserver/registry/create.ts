@@ -53,7 +53,7 @@ export async function createObject(
   const { prepare } = resource.served;
   if (prepare) {
     checkAsSent(ctx, target, submitted);
-    await prepare.toStorage(submitted, ctx.signal);
+    await prepare.toStorage(submitted, ctx.ends.signal);
     const stored = { ...target, resource: storedResource(engine, resource) };
     return createObject(engine, ctx, stored, toStorage(resource, submitted), options, ownership);
   }

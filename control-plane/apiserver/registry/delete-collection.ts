@@ -20,7 +20,7 @@ export async function deleteCollection(r: ResourceRequest): Promise<ApiResponse>
   let next = 0;
   const work = async () => {
     while (next < items.length) {
-      r.ctx.signal.throwIfAborted();
+      r.ctx.ends.signal.throwIfAborted();
       const at = next++;
       const item = items[at] as CachedObject;
       const target = { ...r.target, namespace: item.namespace, name: item.name };

@@ -53,13 +53,13 @@ export async function readObject(r: ResourceRequest): Promise<Encoded> {
 /** undefined: all that was acknowledged; 0: whatever is there; a number: at least that revision. */
 async function waitFor(r: ResourceRequest, revision: number | undefined): Promise<void> {
   const { caches, clock } = r.engine;
-  if (revision === undefined) await caches.fresh(r.ctx.signal);
+  if (revision === undefined) await caches.fresh(r.ctx.ends.signal);
   else if (revision > caches.revision || !caches.loaded) {
-    using deadline = withTimeout(clock, CATCH_UP_MS, r.ctx.signal);
+    using deadline = withTimeout(clock, CATCH_UP_MS, r.ctx.ends.signal);
     try {
       await caches.reached(revision, deadline.signal);
     } catch (error) {
-      if (r.ctx.signal.aborted) throw error;
+      if (r.ctx.ends.signal.aborted) throw error;
       throw tooLargeResourceVersion(revision, caches.revision);
     }
   }
@@ -70,7 +70,7 @@ export function presentObject(r: ResourceRequest, encoded: Encoded, code: number
   const { prepare } = r.target.resource.served;
   if (!prepare || r.form.as === 'metadata') return objectResponse(r, encoded, code, undefined);
   const held = encoded.object();
-  return prepare.fromStorage([held], r.ctx.signal).then(() => objectResponse(r, encoded, code, held));
+  return prepare.fromStorage([held], r.ctx.ends.signal).then(() => objectResponse(r, encoded, code, held));
 }
 
 /** `held`: what was converted for this answer, kept until it is written. */
@@ -189,7 +189,7 @@ export function presentList(r: ResourceRequest, page: ListPage): ApiResponse | P
   const { prepare } = r.target.resource.served;
   if (!prepare || r.form.as === 'metadata') return listResponse(r, page, undefined);
   const held = page.objects().map((encoded) => encoded.object());
-  return prepare.fromStorage(held, r.ctx.signal).then(() => listResponse(r, page, held));
+  return prepare.fromStorage(held, r.ctx.ends.signal).then(() => listResponse(r, page, held));
 }
 
 function listResponse(r: ResourceRequest, page: ListPage, held: unknown): ApiResponse {
@@ -276,7 +276,7 @@ async function openWatch(r: ResourceRequest, parameters: ListParameters, selecti
           bookmarks: parameters.allowWatchBookmarks,
           timeoutMs: seconds * 1000,
         },
-        prepare && form.as !== 'metadata' ? convertingSink(sink, prepare, r.ctx.signal) : sink,
+        prepare && form.as !== 'metadata' ? convertingSink(sink, prepare, r.ctx.ends.signal) : sink,
       ),
   };
   return { code: 200, headers: {}, warnings: r.ctx.warnings.all, body };

@@ -117,10 +117,10 @@ function changeConverted(
       rules: rulesOf(stored.kind, change.subresource),
       async next(old) {
         const before = old?.object();
-        if (before) await prepare.fromStorage([before], ctx.signal);
+        if (before) await prepare.fromStorage([before], ctx.ends.signal);
         const { object, ...rest } = await change.next(old);
         if (before) checkAsSent(ctx, target, change, object, fromStorage(resource, before));
-        await prepare.toStorage(object, ctx.signal);
+        await prepare.toStorage(object, ctx.ends.signal);
         return { ...rest, object: toStorage(resource, object) };
       },
     },

@@ -85,7 +85,7 @@ async function askOne(
   const review = { kind: 'AdmissionReview', apiVersion, request: reviewOf(ctx, subject, form, uid) };
   let answer: unknown;
   try {
-    answer = await client.post(clientConfig, review, timeoutSeconds, registry, ctx.signal);
+    answer = await client.post(clientConfig, review, timeoutSeconds, registry, ctx.ends.signal);
   } catch (error) {
     if (!(error instanceof WebhookError)) throw error;
     throw new WebhookError(`failed to call webhook: ${error.message}`);

@@ -51,9 +51,9 @@ export const fieldManagerLengthMax = 128;
  */
 export function identityOf(entry: Pick<ManagerEntry, 'manager' | 'operation' | 'apiVersion' | 'subresource'>): string {
   const { manager, operation, apiVersion, subresource } = entry;
-  const version = operation === 'Update' ? `,"apiVersion":${JSON.stringify(apiVersion)}` : '';
-  const part = subresource === '' ? '' : `,"subresource":${JSON.stringify(subresource)}`;
-  return `{"manager":${JSON.stringify(manager)},"operation":"${operation}"${version}${part}}`;
+  const version = operation === 'Update' ? apiVersion : '';
+  // With lengths, so that no manager can be named like another and its version.
+  return `${operation} ${version.length} ${subresource.length} ${version}${subresource}${manager}`;
 }
 
 function decodeEntry(entry: ManagedFieldsEntry, trusted: boolean): ManagerEntry | undefined {
