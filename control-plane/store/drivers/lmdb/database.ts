@@ -266,7 +266,9 @@ export class Database {
   }
 }
 
-const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** Small arrays of bytes have no buffer until they are asked for it: not done without need. */
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** LMDB hides a commit's error behind a second promise, whose rejection nobody would handle. */
 async function causeOf(error: unknown): Promise<unknown> {

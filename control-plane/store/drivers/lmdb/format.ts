@@ -74,16 +74,25 @@ export function writeRecord(record: LogRecord, target: Buffer, at: number): numb
   return end + record.value.length;
 }
 
-/** The record in the first `size` of `bytes`, of which it keeps nothing. Throws `RangeError` for what cannot be a record. */
-export function readRecord(revision: Revision, bytes: Buffer, size: number): LogRecord {
+/**
+ * The record in the first `size` of `bytes`, of which it keeps nothing: `copy` makes the value's own bytes. `key`: what the
+ * record's key is known to be. Throws `RangeError` for what cannot be a record.
+ */
+export function readRecord(
+  revision: Revision,
+  bytes: Buffer,
+  size: number,
+  copy: CopyBytes = copied,
+  key?: string,
+): LogRecord {
   const type = bytes.readUInt8(0);
   const valueAt = HEADER_BYTES + bytes.readUInt16BE(2);
   if ((type !== PUT && type !== DELETE) || valueAt > size) {
     throw new RangeError(`the record of revision ${revision} is malformed`);
   }
   return {
-    key: bytes.toString('utf8', HEADER_BYTES, valueAt),
-    value: type === PUT ? copied(bytes, valueAt, size) : undefined,
+    key: key ?? bytes.toString('utf8', HEADER_BYTES, valueAt),
+    value: type === PUT ? copy(bytes, valueAt, size) : undefined,
     revision,
     createRevision: readNumber(bytes, 4),
     previousRevision: readNumber(bytes, 12),
@@ -92,11 +101,38 @@ export function readRecord(revision: Revision, bytes: Buffer, size: number): Log
   };
 }
 
+/** Makes bytes of its own of a part of others. */
+export type CopyBytes = (bytes: Buffer, start: number, end: number) => Uint8Array;
+
 /** A plain array of bytes: what is made as a `Buffer` costs more, and lists hold many thousands. */
 function copied(bytes: Buffer, start: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - start);
   copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start));
   return copy;
+}
+
+const SLAB_BYTES = 64 * 1024;
+
+/**
+ * Copies of values that are read together, side by side in slabs: memory of its own for each of many thousands costs more
+ * than the copying, when it is taken and whenever garbage is collected. A slab lives as long as one of its values, so what
+ * a list gave never takes more than it took at first.
+ */
+export function copierIntoSlabs(): CopyBytes {
+  let slab = Buffer.alloc(0);
+  let at = 0;
+  return (bytes, start, end) => {
+    const length = end - start;
+    if (length > SLAB_BYTES / 8) return copied(bytes, start, end);
+    if (at + length > slab.length) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      at = 0;
+    }
+    bytes.copy(slab, at, start, end);
+    const copy = new Uint8Array(slab.buffer, at, length);
+    at += length;
+    return copy;
+  };
 }
 
 export const NUMBER_BYTES = 8;

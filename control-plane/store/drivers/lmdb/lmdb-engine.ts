@@ -14,6 +14,8 @@ import {
 import { CommitTimes } from './commit-times.ts';
 import type { Database, Snapshot } from './database.ts';
 import {
+  type CopyBytes,
+  copierIntoSlabs,
   type HistoryMeta,
   KEY_BYTES_MAX,
   type LogRecord,
@@ -286,14 +288,16 @@ export class LmdbEngine implements Engine {
     const limit = options.limit || Number.POSITIVE_INFINITY;
     const end = prefixEnd(prefix);
     const entries: StoredEntry[] = [];
+    const copy = copierIntoSlabs();
     let start = startOf(prefix, options.after);
     for (let more = true; more && entries.length < limit; ) {
       let bytes = 0;
       const rowsMost = Math.min(SLICE_ROWS, limit - entries.length);
       let rows = 0;
       for (const { key, value } of table.rows(snapshot, { start, end, limit: rowsMost })) {
-        const entry = this.#entryAt(snapshot, readNumber(value, 0));
-        if (!entry) throw new StoreError('corrupt', `the log has lost the value of ${key}`);
+        const record = this.#recordAt(snapshot, readNumber(value, 0), copy, key);
+        if (!record?.value) throw new StoreError('corrupt', `the log has lost the value of ${key}`);
+        const entry = toEntry(record, record.value);
         entries.push(entry);
         start = keyAfter(key);
         rows++;
@@ -351,10 +355,10 @@ export class LmdbEngine implements Engine {
     return record?.value && toEntry(record, record.value);
   }
 
-  #recordAt(snapshot: Snapshot, revision: Revision): LogRecord | undefined {
+  #recordAt(snapshot: Snapshot, revision: Revision, copy?: CopyBytes, key?: string): LogRecord | undefined {
     return this.#database.log.read(snapshot, revision, (bytes, size) => {
       try {
-        return readRecord(revision, bytes, size);
+        return readRecord(revision, bytes, size, copy, key);
       } catch (cause) {
         throw new StoreError('corrupt', `the record of revision ${revision} cannot be read`, { cause });
       }
