@@ -164,3 +164,18 @@ test('a pod goes though the first deletion of its object meets a conflict', asyn
   await cluster.until(async () => (await pods.list()).items.length === 0);
   assert.equal(cluster.faults.counts['refuse'], 1);
 });
+
+test('a node that boots again keeps since when it is ready', async () => {
+  await using cluster = await createCluster({ nodes: 1, seed: 1, components: ['controller-manager'] });
+  const ready = async () => {
+    const { status } = await cluster.client.core.v1.nodes().get('node-1');
+    return status?.conditions?.find(({ type }) => type === 'Ready');
+  };
+  await cluster.advance('1m');
+  const before = await ready();
+  await cluster.nodes[0].restart();
+  await cluster.advance('1s');
+  const after = await ready();
+  assert.notEqual(after?.lastHeartbeatTime, before?.lastHeartbeatTime, 'it has reported since');
+  assert.equal(after?.lastTransitionTime, before?.lastTransitionTime);
+});

@@ -66,6 +66,18 @@ test('what a restored cluster runs starts when it is needed', async (t) => {
     assert.equal(renewed.size, 2, 'the third node is down');
   });
 
+  await t.test('nodes go on, and do not tell anew what they have told', async () => {
+    await using cluster = await restored();
+    await cluster.advance('3s');
+    const aboutNodes = cluster.history().entries.filter((one) => one.type === 'request' && /\/nodes\b/.test(one.path));
+    assert.deepEqual(aboutNodes, []);
+    await cluster.nodes[2]?.restart();
+    await cluster.advance('3s');
+    const { items } = await cluster.client.core.v1.events('default').list();
+    const starts = items.filter(({ reason }) => reason === 'Starting').map(({ involvedObject }) => involvedObject.name);
+    assert.deepEqual(starts.sort(), ['node-1', 'node-2', 'node-3', 'node-3'], 'a boot is one, whatever was before');
+  });
+
   await t.test('images may be bound until then', async () => {
     await using cluster = await restored();
     cluster.image('shop/web:1', (pod) => pod.serve(8080, () => 'late'));

@@ -53,6 +53,11 @@ export interface KubeletOptions {
   /** Default: the runtime's network leads ports of the node into pods by itself. */
   readonly hostPorts?: HostPorts;
   readonly config?: Partial<KubeletConfig>;
+  /**
+   * It goes on where an earlier life of it was stopped for a moment, and nothing has changed since: its node is there and
+   * has been told of, and that it starts is no news. Default false: as after any start of the process.
+   */
+  readonly resumed?: boolean;
 }
 
 /** A running kubelet. Disposing it stops it; its pods go on running. */
@@ -66,7 +71,8 @@ export interface Kubelet extends AsyncDisposable {
 }
 
 /**
- * Starts a kubelet: the node is registered, what the runtime has is taken over, and pods of this node are run.
+ * Starts a kubelet: the node is registered, what the runtime has is taken over, and pods of this node are run; those of
+ * manifests at once, whether the API is there or not.
  * Resolves when the runtime has answered and the first state of the API is known. Rejects when the runtime does not
  * answer at all.
  *
@@ -154,6 +160,7 @@ class NodeKubelet implements Kubelet {
         return listedMs === undefined ? undefined : clock.monotonic() - listedMs;
       },
       pressures: () => this.#eviction.conditions,
+      resumed: options.resumed ?? false,
     });
     this.#eviction = new Eviction({
       env: this.env,
@@ -193,7 +200,6 @@ class NodeKubelet implements Kubelet {
     this.#lease.start();
     const informer = informers.informer(pods);
     informers.informer(services);
-    await informers.synced();
     const { items } = await this.env.cri.listPodSandbox({});
     this.#found = new Set(items.map(({ labels }) => labels[LABEL.podUid] ?? ''));
     this.#changes.start();
@@ -205,11 +211,15 @@ class NodeKubelet implements Kubelet {
       isHere: (uid) => this.#workers.has(uid),
       end: (pod) => this.#endStatic(pod),
     });
+    // These run while the API is away, which they may be what is waited for.
+    await this.#statics.start();
+    await informers.synced();
     // Who was here first is taken first.
     const mine = informer.list().filter(({ spec }) => spec?.nodeName === this.nodeName);
     for (const pod of [...mine].sort(byAge)) this.#podChanged(pod, undefined);
     this.#disposables.push(informer.on((pod, previous) => this.#podChanged(pod, previous)));
-    await this.#statics.start();
+    this.#statics.mirror();
+    await this.#statics.removeOrphanedMirrors();
     await this.#adopt();
     this.#adopted = true;
     await this.#housekeeping.removeOrphans();
@@ -373,7 +383,10 @@ class NodeKubelet implements Kubelet {
    */
   #runStatic(pod: NodePod, found: readonly PodSandbox[]): boolean {
     const [name, namespace, uid] = [nameOf(pod), namespaceOf(pod), uidOf(pod)];
-    if (!this.#adopted) this.#endLeft(found.filter(({ labels }) => labels[LABEL.podUid] !== uid && isOf(labels, pod)));
+    // What the API knows may not be known yet: only what came from a manifest is judged by one.
+    const earlier = ({ labels, annotations }: PodSandbox) =>
+      annotations[ANNOTATION.configSource] === 'file' && labels[LABEL.podUid] !== uid && isOf(labels, pod);
+    if (!this.#adopted) this.#endLeft(found.filter(earlier));
     const before = this.workerOf(namespace, name);
     if (before && before.uid !== uid) return false;
     this.#run(pod);

@@ -193,6 +193,7 @@ export class SimulatedNode {
   /** Boots it. Resolves when its kubelet has registered it. */
   async start(): Promise<void> {
     if (!this.#crashed) return;
+    const resumed = this.#restored?.crashed === false;
     await this.#restore();
     this.#crashed = false;
     const { transportOf, informers, random, keys, log, network } = this.#around;
@@ -215,6 +216,7 @@ export class SimulatedNode {
       log,
       connections: simulatedConnections(network, clock, this.ip),
       config: this.#config,
+      resumed,
     });
   }
 

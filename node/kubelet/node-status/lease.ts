@@ -54,6 +54,8 @@ export class NodeLease {
     if (!owner) return;
     const { signal } = this.#stopped;
     const resource = client.resource(leases).namespace(NAMESPACE);
+    // An earlier life of this node may have left its own.
+    this.#lease ??= await resource.get(nodeName, { signal }).catch(() => undefined);
     const lease: Lease = {
       metadata: {
         name: nodeName,

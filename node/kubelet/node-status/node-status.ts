@@ -32,6 +32,8 @@ export interface NodeStatusOptions {
   readonly listedAgoMs: () => number | undefined;
   /** What the node is short of. */
   readonly pressures: () => ReadonlySet<string>;
+  /** See `KubeletOptions.resumed`. */
+  readonly resumed: boolean;
 }
 
 /** Makes the node known to the API, and keeps telling how it is. */
@@ -46,6 +48,8 @@ export class NodeStatusReporter {
   #node: Live<Node> | undefined;
   #reportedMs = Number.NEGATIVE_INFINITY;
   #podCidr = '';
+  /** It was made known to the API, as far as is known here. */
+  #registered: boolean;
   #ready = false;
   #failed = false;
   #startedMs = 0;
@@ -56,6 +60,7 @@ export class NodeStatusReporter {
     this.#options = options;
     this.#env = options.env;
     const { clock, config, events, nodeName } = options.env;
+    this.#registered = options.resumed;
     this.#events = new NodeEvents(events, nodeName);
     this.#repeated = new Repeated(clock, {
       run: () => this.#report(),
@@ -91,7 +96,8 @@ export class NodeStatusReporter {
 
   /** Begins to report; the first report is under way when it returns. */
   start(): void {
-    this.#events.starting();
+    if (this.#options.resumed) this.#reportedMs = this.#startedMs;
+    else this.#events.starting();
     this.#repeated.poke();
   }
 
@@ -106,19 +112,24 @@ export class NodeStatusReporter {
   }
 
   async #report(): Promise<void> {
-    const { log, nodeName } = this.#env;
+    const { client, log, nodeName } = this.#env;
     this.#failed = false;
     try {
-      const status = await this.#status();
-      let made = false;
-      if (!this.#node) made = await this.#register(status);
-      else {
-        // Others write to it too: controllers that have not heard of it for a while, and people.
-        const { client } = this.#env;
+      // What was told is younger than a period: the next report is due after one.
+      const resumes = this.#registered && !this.#node;
+      // Others write to it too: controllers that have not heard of it for a while, and people.
+      if (this.#registered)
         this.#node = await client.resource(nodes).get(nodeName, { resourceVersion: '0', signal: this.#stopped.signal });
+      let status = await this.#status();
+      let made = false;
+      if (!this.#registered) {
+        made = await this.#register(status);
+        this.#registered = true;
+        // Since when its conditions are as they are is known only now.
+        if (!made) status = await this.#status();
       }
       const before = made ? [] : (this.#node?.status?.conditions ?? []);
-      await this.#patch(status);
+      if (!resumes) await this.#patch(status);
       this.#events.conditions(before, status.conditions ?? []);
       this.#events.schedulable(this.#node?.spec?.unschedulable === true);
       await this.#tellPodCidr();
@@ -126,7 +137,10 @@ export class NodeStatusReporter {
       if (this.#stopped.signal.aborted) return;
       this.#failed = true;
       // Somebody has deleted it: it is made anew.
-      if (isNotFound(error)) this.#node = undefined;
+      if (isNotFound(error)) {
+        this.#node = undefined;
+        this.#registered = false;
+      }
       log.warn('the node’s status could not be written', { node: nodeName, error });
     }
   }
