@@ -65,7 +65,8 @@ class Recent {
   readonly #counts = new Map<string, { readonly count: number; readonly untilMs: number }[]>();
 
   was(uid = '', count: number, nowMs: number): void {
-    this.#counts.set(uid, [...this.#still(uid, nowMs), { count, untilMs: nowMs + HEARD_LATE_MS }]);
+    const others = this.#still(uid, nowMs).filter((one) => one.count !== count);
+    this.#counts.set(uid, [...others, { count, untilMs: nowMs + HEARD_LATE_MS }]);
   }
 
   most(uid = '', now: number, nowMs: number): number {

@@ -47,7 +47,15 @@ export function taintEvictionController(): Reconciler<Observed, Action> {
     name: 'taint-eviction',
     concurrency: 8,
     watches: [
-      watching(pods, (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : [])),
+      watching(
+        pods,
+        (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : []),
+        0,
+        (pod, previous) =>
+          pod.spec?.nodeName !== previous.spec?.nodeName ||
+          pod.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+          !sameValue(pod.spec?.tolerations, previous.spec?.tolerations),
+      ),
       watching(
         nodes,
         (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf),

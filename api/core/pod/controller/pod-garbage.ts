@@ -80,7 +80,16 @@ export function podGarbageController(finishedMax: number = FINISHED_MAX): Reconc
   return {
     name: 'pod-garbage-collector',
     watches: [
-      watching(pods, keysOfPod),
+      // What it decides by; most changes of a pod are none of these.
+      watching(
+        pods,
+        keysOfPod,
+        0,
+        (pod, previous) =>
+          pod.spec?.nodeName !== previous.spec?.nodeName ||
+          pod.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+          isFinished(pod) !== isFinished(previous),
+      ),
       watching(
         nodes,
         (node, { informers }) => podsOnNode(informers, node.metadata.name).map(keyOf),
