@@ -292,14 +292,7 @@ class SimulatedCluster implements Cluster {
     const { untilObject } = await import('./until-object.ts');
     await this.#settled();
     this.#mustLive();
-    return untilObject(
-      this.#time,
-      this.client,
-      () => this.#recorder.revision,
-      what,
-      second as (object: ApiObject) => unknown,
-      third,
-    );
+    return untilObject(this.#time, this.client, this.#recorder, what, second as (object: ApiObject) => unknown, third);
   }
 
   async idle(options: { readonly quiet?: Duration; readonly within?: Duration } = {}): Promise<void> {

@@ -81,6 +81,8 @@ export class HistoryRecorder {
   deeds = 0;
   /** Of the last write. */
   revision = 0;
+  /** Who wants to know of writes, by key. */
+  readonly #followers = new Map<string, Set<() => void>>();
 
   constructor(seed: string, clock: Pick<Clock, 'now'>) {
     this.#seed = seed;
@@ -108,7 +110,22 @@ export class HistoryRecorder {
   write(event: StoreEvent, timeMs: number): void {
     if (!HEARTBEATS.test(event.key)) this.deeds++;
     this.revision = event.revision;
+    for (const wrote of this.#followers.get(event.key) ?? []) wrote();
     this.#add({ event, timeMs });
+  }
+
+  /** Calls `wrote` with every write of one key. */
+  follow(key: string, wrote: () => void): Disposable {
+    const followers = this.#followers.get(key) ?? new Set();
+    this.#followers.set(key, followers);
+    const own = () => wrote();
+    followers.add(own);
+    return {
+      [Symbol.dispose]: () => {
+        followers.delete(own);
+        if (followers.size === 0) this.#followers.delete(key);
+      },
+    };
   }
 
   /** Who wrote how often in the last minute, and the last thing that each did; the busiest first. */

@@ -7,14 +7,22 @@ import { ResourceFinder } from './resource-finder.ts';
 /** What was read is read again after so long of the cluster's time though nothing was written: a read may have been stale. */
 const READ_AGAIN_MS = 1_000;
 
+/** What has been written lately, for who looks again and again. */
+export interface Writes {
+  /** Of the store's last write. */
+  readonly revision: number;
+  /** Calls `wrote` with every write of one key of the store. */
+  follow(key: string, wrote: () => void): Disposable;
+}
+
 /**
- * Waits until an object, named as `deployment/web`, is as the predicate wants it, and gives it. `revision` is the store's:
- * while it stays, so does the object, and it is not read again at each look.
+ * Waits until an object, named as `deployment/web`, is as the predicate wants it, and gives it. It is not read again at each
+ * look, but when it was written; where it was not yet (it may be made of others), when anything was.
  */
 export async function untilObject(
   time: ClusterTime,
   client: Client,
-  revision: () => number,
+  writes: Writes,
   named: string,
   predicate: (object: ApiObject) => unknown,
   { namespace = 'default', ...options }: UntilOptions & { readonly namespace?: string },
@@ -25,14 +33,19 @@ export async function untilObject(
   const ref = await new ResourceFinder(client).byName(resource);
   const of = ref.namespaced ? client.resource(ref).namespace(namespace) : client.resource(ref);
   let last: ApiObject | undefined;
-  let known: { readonly object: ApiObject; readonly revision: number; readonly readMs: number } | undefined;
+  let known: { readonly object: ApiObject; readonly at: string; readonly readMs: number } | undefined;
+  let written = 0;
+  const key = `/registry/${ref.group || 'core'}/${ref.resource}/${ref.namespaced ? `${namespace}/` : ''}${name}`;
+  using _ = writes.follow(key, () => {
+    written++;
+  });
   const read = async () => {
     const readMs = time.clock.monotonic();
-    const at = revision();
-    if (known && known.revision === at && readMs - known.readMs < READ_AGAIN_MS) return known.object;
+    const at = written > 0 ? `write ${written}` : `revision ${writes.revision}`;
+    if (known && known.at === at && readMs - known.readMs < READ_AGAIN_MS) return known.object;
     known = undefined;
     const object = (await of.get(name)) as ApiObject;
-    known = { object, revision: at, readMs };
+    known = { object, at, readMs };
     return object;
   };
   const holds = async () => {
