@@ -2,6 +2,7 @@
 
 import { startLocalPathFolders } from '../../addons/local-path/folders.ts';
 import { nodes } from '../../api/resources.ts';
+import { withTimeout } from '../../libs/base/clock.ts';
 import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
 import type { Client } from '../../libs/kind/client.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
@@ -240,7 +241,9 @@ class Node implements RunningNode {
   async #networkOfBefore(informers: StoppableInformers): Promise<void> {
     const { clock } = this.#access.machine;
     const end = clock.monotonic() + NETWORK_MS;
-    await informers.synced();
+    // Where the API is away the network is as it was, and pods of manifests run.
+    using deadline = withTimeout(clock, NETWORK_MS);
+    await informers.synced(deadline.signal).catch(() => undefined);
     if (!informers.informer(nodes).get(this.#settings.nodeName)?.spec?.podCIDRs?.length) return;
     while (clock.monotonic() < end) {
       const { status } = await this.#runtime!.cri.status({});

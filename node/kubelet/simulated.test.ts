@@ -271,3 +271,32 @@ test('a manifest runs, with a mirror that comes back, and ends with its file', a
   await assert.rejects(at.get('etcd-node-1'), isNotFound);
   assert.equal(at.runtime.sandboxes.size, 0);
 });
+
+test('a kubelet that starts while the API is away runs its manifests; their mirrors come with it', async () => {
+  const manifest =
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: etcd}\nspec: {containers: [{name: main, image: "etcd:1"}]}\n';
+  let away = false;
+  await using at = await node({
+    config: { staticPodPath: '/manifests' },
+    prepare: (host) => host.files.makeDirectory('/manifests'),
+    away: () => away,
+  });
+  await at.create('other', one('app:1'));
+  await at.advance('2s');
+  const [other] = at.runtime.sandboxes.keys();
+  await at.stop();
+  away = true;
+  await at.host.files.write('/manifests/etcd.yaml', manifest);
+  const started = at.start();
+  await at.advance('20s');
+  const running = () => [...at.runtime.containers.values()].filter(({ state }) => state === 'CONTAINER_RUNNING').length;
+  assert.equal(running(), 2);
+  assert.ok(at.runtime.sandboxes.has(other as string), 'what the API may want stays');
+  await assert.rejects(at.get('etcd-node-1'), isNotFound);
+  away = false;
+  await at.advance('90s');
+  await started;
+  assert.equal(await at.line('etcd-node-1'), 'Running ready=true restarts=0 running');
+  assert.equal(await at.line('other'), 'Running ready=true restarts=0 running');
+  assert.equal(at.runtime.sandboxes.size, 2);
+});

@@ -50,13 +50,12 @@ export class StaticPods {
     this.#options = options;
   }
 
-  /** Resolves when the folder has been read once. */
+  /** Resolves when the folder has been read once. Needs no API. */
   async start(): Promise<void> {
     const { files } = this.#options.env.host;
     const folder = this.#options.env.config.staticPodPath;
-    if (folder === '') return this.removeOrphanedMirrors();
+    if (folder === '') return;
     await this.#read();
-    await this.removeOrphanedMirrors();
     try {
       this.#watch = files.watch(folder, () => this.#soon(SETTLE_MS));
     } catch {
@@ -92,6 +91,8 @@ export class StaticPods {
       this.#mirrorAgain = false;
       for (const pod of [...this.#known.values()]) {
         if (this.#stopped.signal.aborted) return;
+        // What there is of mirrors is not known before.
+        if (!this.#options.informer.synced) return;
         if (!this.#held.has(pod) && !this.mirrorOf(pod)) await this.#makeMirror(pod);
       }
     } while (this.#mirrorAgain);
