@@ -7,7 +7,7 @@ import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts'
 import { ApiError } from '../../../libs/machinery/errors.ts';
 import { flowSchemas, priorityLevels } from '../bootstrap/flow-control.ts';
 import { type Admitted, Fairness } from './fairness.ts';
-import { matchSchema, sortSchemas } from './matching.ts';
+import { SchemaMatcher, sortSchemas } from './matching.ts';
 import { deal } from './shuffle-shard.ts';
 
 const user = (name: string, ...groups: string[]): UserInfo => ({ name, groups, extra: {} });
@@ -26,7 +26,7 @@ const on = (verb: string, resource: string, more: Partial<RequestAttributes> = {
 const path = (at: string): RequestAttributes => on('get', '', { isResourceRequest: false, path: at });
 
 describe('the schema of a request', () => {
-  const sorted = sortSchemas(flowSchemas as readonly FlowSchema[]);
+  const schemas = new SchemaMatcher(sortSchemas(flowSchemas as readonly FlowSchema[]));
   const AUTHENTICATED = 'system:authenticated';
   for (const [who, what, expected] of [
     [user('admin', 'system:masters', AUTHENTICATED), on('get', 'pods'), 'exempt'],
@@ -48,8 +48,18 @@ describe('the schema of a request', () => {
     [user('jane', AUTHENTICATED), on('list', 'pods'), 'global-default'],
   ] as const) {
     it(`${who.name}, ${what.verb} ${what.resource || what.path}: ${expected}`, () =>
-      assert.equal(matchSchema(sorted, who, what)?.metadata.name, expected));
+      assert.equal(schemas.match(who, what)?.metadata.name, expected));
   }
+
+  it('is asked for anew with each request of one user', () => {
+    const kubelet = user('system:node:a', 'system:nodes', AUTHENTICATED);
+    const names = [
+      on('update', 'leases', { group: 'coordination.k8s.io', namespace: 'kube-node-lease' }),
+      on('get', 'pods'),
+    ];
+    const found = [...names, ...names].map((what) => schemas.match(kubelet, what)?.metadata.name);
+    assert.deepEqual(found, ['system-node-high', 'system-nodes', 'system-node-high', 'system-nodes']);
+  });
 });
 
 describe('hands of queues', () => {

@@ -3,7 +3,7 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { tooManyRequests } from '../../../libs/machinery/errors.ts';
-import { flowOf, matchSchema, sortSchemas } from './matching.ts';
+import { flowOf, SchemaMatcher, sortSchemas } from './matching.ts';
 import { PriorityLevel, type Share, type Ticket } from './priority-level.ts';
 
 /** The configuration, as it is stored now. `version` changes with it. */
@@ -70,7 +70,7 @@ export class Fairness {
   readonly #options: FairnessOptions;
   readonly #seats: number;
   readonly #levels = new Map<string, PriorityLevel>();
-  #schemas: readonly DeepReadonly<FlowSchema>[] = [];
+  #schemas = new SchemaMatcher([]);
   #version = -1;
   #waiting = 0;
 
@@ -101,7 +101,7 @@ export class Fairness {
   admit(asking: Asking, wanted = 1): Admitted | Promise<Admitted> | undefined {
     this.#refresh();
     const { user, attributes } = asking;
-    const schema = matchSchema(this.#schemas, user, attributes);
+    const schema = this.#schemas.match(user, attributes);
     const level = schema && this.#levels.get(schema.spec.priorityLevelConfiguration.name);
     if (!schema || !level) return undefined;
     const schemaName = schema.metadata.name ?? '';
@@ -212,7 +212,6 @@ export class Fairness {
     if (version === this.#version) return;
     this.#version = version;
     this.#options.changed?.();
-    this.#schemas = sortSchemas(objects.schemas());
     const configs = objects.levels();
     const names = new Set(configs.map(({ metadata }) => metadata.name));
     for (const config of configs) {
@@ -226,7 +225,8 @@ export class Fairness {
       level.retired = !names.has(name);
       if (level.retired && level.running + level.waiting === 0) this.#levels.delete(name);
     }
-    this.#schemas = this.#schemas.filter(({ spec }) => names.has(spec.priorityLevelConfiguration.name));
+    const schemas = objects.schemas().filter(({ spec }) => names.has(spec.priorityLevelConfiguration.name));
+    this.#schemas = new SchemaMatcher(sortSchemas(schemas));
     const total = configs.reduce((sum, { spec }) => sum + sharesOf(spec), 0);
     for (const level of this.#levels.values()) level.share = this.#shareOf(level, total);
   }

@@ -1,6 +1,7 @@
 import type {
   FlowSchema,
   NonResourcePolicyRule,
+  PolicyRulesWithSubjects,
   ResourcePolicyRule,
   Subject,
 } from '../../../api/types/flowcontrol/v1.generated.ts';
@@ -9,22 +10,44 @@ import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts'
 
 type Schema = DeepReadonly<FlowSchema>;
 
-/** The first schema whose rules fit, by precedence and then by name; `sorted` is in that order. */
-export function matchSchema(
-  sorted: readonly Schema[],
-  user: UserInfo,
-  attributes: RequestAttributes,
-): Schema | undefined {
-  return sorted.find(({ spec }) =>
-    (spec.rules ?? []).some(
-      (rule) =>
-        (rule.subjects ?? []).some((subject) => isSubject(subject, user)) &&
-        (attributes.isResourceRequest
-          ? (rule.resourceRules ?? []).some((one) => fitsResource(one, attributes))
-          : (rule.nonResourceRules ?? []).some((one) => fitsPath(one, attributes))),
-    ),
-  );
+interface Candidate {
+  readonly schema: Schema;
+  readonly rule: DeepReadonly<PolicyRulesWithSubjects>;
 }
+
+/** Finds the schemas of requests. Made anew when a schema changes. */
+export class SchemaMatcher {
+  readonly #sorted: readonly Schema[];
+  /** The rules with a subject that a user is, whatever is asked for: a user asks many times, as the same object. */
+  readonly #candidates = new WeakMap<UserInfo, readonly Candidate[]>();
+
+  /** `sorted`: by precedence and then by name (`sortSchemas`). */
+  constructor(sorted: readonly Schema[]) {
+    this.#sorted = sorted;
+  }
+
+  /** The first schema of which a rule fits. */
+  match(user: UserInfo, attributes: RequestAttributes): Schema | undefined {
+    let candidates = this.#candidates.get(user);
+    if (!candidates) this.#candidates.set(user, (candidates = this.#candidatesOf(user)));
+    for (const { schema, rule } of candidates) if (fits(rule, attributes)) return schema;
+    return undefined;
+  }
+
+  #candidatesOf(user: UserInfo): Candidate[] {
+    const found: Candidate[] = [];
+    for (const schema of this.#sorted) {
+      for (const rule of schema.spec.rules ?? [])
+        if (rule.subjects?.some((subject) => isSubject(subject, user))) found.push({ schema, rule });
+    }
+    return found;
+  }
+}
+
+const fits = (rule: DeepReadonly<PolicyRulesWithSubjects>, attributes: RequestAttributes): boolean =>
+  attributes.isResourceRequest
+    ? (rule.resourceRules ?? []).some((one) => fitsResource(one, attributes))
+    : (rule.nonResourceRules ?? []).some((one) => fitsPath(one, attributes));
 
 /** In the order in which they are asked. */
 export function sortSchemas(schemas: readonly Schema[]): Schema[] {

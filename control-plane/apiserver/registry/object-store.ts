@@ -56,16 +56,16 @@ function canonicalCopy(
   object: ApiObject,
   before: DeepReadonly<ApiObject> | undefined,
 ): ObjectDraft {
-  const changed: Record<string, unknown> = { ...object, metadata: { ...object.metadata, resourceVersion: '0' } };
   const shape = schema.get(type);
+  const metadata = { ...object.metadata, resourceVersion: '0' };
+  // What a custom resource's schema keeps may be another than when the object was stored, and its fields any.
+  if (shape.custom) return normalize(schema, type, { ...object, metadata });
+  const stored = before as Readonly<Record<string, unknown>> | undefined;
+  const changed: Record<string, unknown> = {};
   const kept = new Map<string, unknown>();
-  // What a custom resource's schema keeps may be another than when the object was stored.
-  if (before && !shape.custom) {
-    for (const [name, part] of Object.entries(before)) {
-      if (changed[name] !== part || typeof part !== 'object' || !Object.isFrozen(part)) continue;
-      kept.set(name, part);
-      delete changed[name];
-    }
+  for (const [name, part] of Object.entries(object)) {
+    if (typeof part === 'object' && part === stored?.[name] && Object.isFrozen(part)) kept.set(name, part);
+    else changed[name] = name === 'metadata' ? metadata : part;
   }
   const copy = normalize<Record<string, unknown>>(schema, type, changed);
   if (kept.size === 0) return copy as unknown as ObjectDraft;

@@ -16,6 +16,7 @@ import { applyJsonPatch, JsonPatchError, jsonPatchOf } from '../../../libs/machi
 import { applyMergePatch, mergePatchOf } from '../../../libs/machinery/patch/merge-patch.ts';
 import { StrategicMerge, strategicPatchOf } from '../../../libs/machinery/patch/strategic-merge.ts';
 import { sortedJson } from '../../../libs/machinery/quote.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import { type PatchMediaType, patchMediaType } from '../negotiation.ts';
@@ -39,6 +40,15 @@ export interface Patcher {
 const CUSTOM_PATCHES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
 
 type Merge = (current: ApiObject) => unknown;
+
+/** They keep what they looked up in a schema, and are forgotten with it. */
+const strategics = new WeakMap<SchemaSet, StrategicMerge>();
+
+function strategicOf(schema: SchemaSet): StrategicMerge {
+  let found = strategics.get(schema);
+  if (!found) strategics.set(schema, (found = new StrategicMerge(schema)));
+  return found;
+}
 
 /** PATCH of an object, or of the part of it that a status-like subresource opens. */
 export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
@@ -131,7 +141,7 @@ function mergeOf(media: Exclude<PatchMediaType, 'apply'>, body: unknown, expecte
     }
     case 'strategic': {
       const patch = strategicPatchOf(body);
-      const strategic = new StrategicMerge(expected.schema);
+      const strategic = strategicOf(expected.schema);
       return (current) => strategic.apply({ k: 'ref', name: expected.type }, current as Record<string, unknown>, patch);
     }
   }

@@ -25,7 +25,8 @@ const deletePrefix = '$deleteFromPrimitiveList';
 const orderPrefix = '$setElementOrder';
 
 const isDirective = (key: string): boolean =>
-  key === directive || key === retainKeys || key.startsWith(`${deletePrefix}/`) || key.startsWith(`${orderPrefix}/`);
+  key.startsWith('$') &&
+  (key === directive || key === retainKeys || key.startsWith(`${deletePrefix}/`) || key.startsWith(`${orderPrefix}/`));
 
 /** How a list merges. */
 interface ListRules {
@@ -57,16 +58,32 @@ function unknownDirective(value: unknown, item: unknown): errors.ApiError {
   return errors.unclassified(`unknown patch type: ${shown} in map: ${bare(item)}`);
 }
 
-/** What a patch adds is stored without its directives and nulls. */
-function plain(value: unknown): unknown {
+/** Whether a patch's value has none of what is not stored: directives, and members that are null. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) {
-    return value.filter((item) => !(isObject(item) && item[directive] === 'delete')).map(plain);
+    for (const item of value) if (!isPlain(item)) return false;
+    return true;
+  }
+  for (const key in value) {
+    const item = (value as JsonObject)[key];
+    if (item === null || isDirective(key) || !isPlain(item)) return false;
+  }
+  return true;
+}
+
+/** What a patch adds is stored without its directives and nulls; most values are without them as they are. */
+const plain = (value: unknown): unknown => (isPlain(value) ? value : stripped(value));
+
+function stripped(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.filter((item) => !(isObject(item) && item[directive] === 'delete')).map(stripped);
   }
   if (!isObject(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key, item]) => item !== null && !isDirective(key))
-      .map(([key, item]) => [key, plain(item)]),
+      .map(([key, item]) => [key, stripped(item)]),
   );
 }
 
