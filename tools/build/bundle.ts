@@ -55,9 +55,14 @@ export async function bundleLibrary(root: string, format: 'esm' | 'cjs'): Promis
 }
 
 export async function bundleCommand(root: string): Promise<Bundle> {
+  return bundleProgram(root, { tutti: 'bin/tutti.ts' }, 'dist/bin');
+}
+
+/** Programs by name, as the command is bundled; `<name>.mjs` and its chunks go to `outdir`. Paths are from the root. */
+export function bundleProgram(root: string, entryPoints: Record<string, string>, outdir: string): Promise<Bundle> {
   return bundle(root, {
-    entryPoints: { tutti: 'bin/tutti.ts' },
-    outdir: 'dist/bin',
+    entryPoints,
+    outdir,
     format: 'esm',
     outExtension: { '.js': '.mjs' },
     banner: { js: REQUIRE_FOR_ESM },
