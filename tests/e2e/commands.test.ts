@@ -111,8 +111,8 @@ describe('commands beside a cluster that runs', requires(...CLUSTER_NEEDS), () =
     const other = join(host.folder, 'other');
     const words = [...cluster.command().slice(0, 2), 'server', '--port', '7443', '--no-merge-kubeconfig', '--detach'];
     const { stdout } = await host.exec([...words, '--data-dir', other], { timeoutMs: 60_000 });
-    assert.match(stdout, /"tutti stop" or kill \d+ stops it/);
-    assert.match(stdout, /tutti token create/);
+    assert.match(stdout, /"tutti stop --data-dir \S+" or kill \d+ stops it/);
+    assert.match(stdout, /tutti token create --data-dir /);
     const ended = await host.exec([...cluster.command().slice(0, 2), 'stop', '--data-dir', other]);
     assert.match(ended.stdout, /^Process \d+ has ended\.$/m);
     assert.match(await tutti('status'), /^node +node-1 is ready$/m);
