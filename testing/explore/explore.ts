@@ -11,7 +11,7 @@ import { standardInvariants } from './invariants/standard.ts';
 import { readReplayFile, writeReplayFile } from './replay-file.ts';
 import { type Failure, type Prepared, prepareScenario, type RunResult, runScenario } from './run.ts';
 import type { Scenario } from './scenario.ts';
-import { drawSchedule, type Schedule } from './schedule.ts';
+import { type Schedule, scheduleDrawer } from './schedule.ts';
 import { shrinkSchedule } from './shrink.ts';
 import { tellStory } from './story.ts';
 
@@ -123,11 +123,12 @@ export async function explore(scenario: Scenario, options: ExploreOptions): Prom
   const held = holding(options);
   const prepared = await prepareScenario(scenario, seed, options.from);
   const { profile } = await undisturbed(prepared, seed, held);
+  const draw = scheduleDrawer(profile, drawn);
   const counts: Record<string, number> = {};
   let writes = 0;
   for (let run = 0; run < runs; run++) {
     const runSeed = `${seed}/${run}`;
-    const schedule = drawSchedule(profile, new SeededRandom(`${runSeed} schedule`), drawn);
+    const schedule = draw(new SeededRandom(`${runSeed} schedule`));
     const result = await runScenario(prepared, { seed: runSeed, schedule, ...held });
     if (result.failure)
       throw await shortest(prepared, { seed, run, schedule, failure: result.failure }, held, { shrinkRuns, folder });

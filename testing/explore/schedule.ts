@@ -62,27 +62,52 @@ const SHORTEST_MS = 20;
 const SKEW_MS = 600_000;
 const WRITES: ReadonlySet<string> = new Set(['create', 'update', 'patch', 'delete']);
 
-/** Draws what goes wrong in one run. */
-export function drawSchedule(profile: Profile, random: Random, { weights, most, longestMs }: DrawOptions): Schedule {
-  const kinds = [...weights].filter(([fault]) => isPossible(fault, profile));
-  const perturbations: Perturbation[] = [];
-  const count = kinds.length === 0 ? 0 : 1 + random.int(most);
-  for (let n = 0; n < count; n++) perturbations.push(draw(pick(kinds, random), profile, random, longestMs));
-  perturbations.sort((a, b) => a.atMs - b.atMs);
-  return { latencyMs: of(LATENCIES_MS, random), shuffle: random.next() < 0.5, perturbations };
+/** Draws what goes wrong in one run. For many runs of one profile: `scheduleDrawer`. */
+export function drawSchedule(profile: Profile, random: Random, options: DrawOptions): Schedule {
+  return scheduleDrawer(profile, options)(random);
 }
 
-function isPossible(fault: ExploredFault, { nodes, components, requests }: Profile): boolean {
+/** What draws schedules over one profile; what can go wrong at all is found out once. */
+export function scheduleDrawer(
+  profile: Profile,
+  { weights, most, longestMs }: DrawOptions,
+): (random: Random) => Schedule {
+  const known = new Map<ExploredFault, readonly RequestKind[]>();
+  const befallen: Befallen = (fault) => {
+    let kinds = known.get(fault);
+    if (!kinds) known.set(fault, (kinds = candidates(fault, profile.requests)));
+    return kinds;
+  };
+  const kinds = [...weights].filter(([fault]) => isPossible(fault, profile, befallen));
+  return (random) => {
+    const perturbations: Perturbation[] = [];
+    const count = kinds.length === 0 ? 0 : 1 + random.int(most);
+    for (let n = 0; n < count; n++) perturbations.push(draw(pick(kinds, random), profile, befallen, random, longestMs));
+    perturbations.sort((a, b) => a.atMs - b.atMs);
+    return { latencyMs: of(LATENCIES_MS, random), shuffle: random.next() < 0.5, perturbations };
+  };
+}
+
+/** The kinds of requests of a profile that a fault can befall. */
+type Befallen = (fault: ExploredFault) => readonly RequestKind[];
+
+function isPossible(fault: ExploredFault, { nodes, components }: Profile, befallen: Befallen): boolean {
   if (isNodeFault(fault)) return nodes.length > 0;
   if (fault === 'component-pause') return components.length > 0;
   if (fault === 'clock-skew') return nodes.length + components.length > 0;
-  if (isRequestFault(fault) || fault === 'slow-watch') return candidates(fault, requests).length > 0;
+  if (isRequestFault(fault) || fault === 'slow-watch') return befallen(fault).length > 0;
   return true;
 }
 
-function draw(fault: ExploredFault, profile: Profile, random: Random, longestMs: number): Perturbation {
+function draw(
+  fault: ExploredFault,
+  profile: Profile,
+  befallen: Befallen,
+  random: Random,
+  longestMs: number,
+): Perturbation {
   if (isRequestFault(fault)) {
-    const kind = of(candidates(fault, profile.requests), random);
+    const kind = of(befallen(fault), random);
     const common = { fault, atMs: 0, of: kind.user, verb: kind.verb, resource: kind.resource };
     // It takes a broken watch for a client to ask where it was.
     if (fault === 'expire') return { ...common, atMs: random.int(Math.ceil(profile.durationMs * 1.2) + 1), times: 1 };
@@ -108,11 +133,11 @@ function draw(fault: ExploredFault, profile: Profile, random: Random, longestMs:
     return { fault, atMs, forMs, of: whom, byMs: (random.next() < 0.5 ? -1 : 1) * spread(random, 1_000, SKEW_MS) };
   }
   if (fault === 'slow-watch') {
-    const { user, resource } = of(candidates(fault, profile.requests), random);
+    const { user, resource } = of(befallen(fault), random);
     return { fault, atMs, forMs, of: user, resource, byMs: spread(random, 10, 10_000) };
   }
   if (fault === 'watch-break') {
-    const watches = candidates('slow-watch', profile.requests);
+    const watches = befallen('slow-watch');
     // A quarter of them breaks all.
     if (watches.length === 0 || random.int(4) === 0) return { fault, atMs };
     return { fault, atMs, resource: of(watches, random).resource };
