@@ -26,7 +26,8 @@ export class ObjectWriter {
   readonly documentation: Documentation | undefined;
   readonly #clock: Clock;
   readonly #storageApiVersion: string;
-  readonly #heads: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** By apiVersion, made when the first object is written: most kinds of a cluster have none. */
+  readonly #heads = new Map<string, readonly Uint8Array[]>();
   /** The types of lists' items carry no kind and apiVersion of their own: so it is with all types but custom ones. */
   readonly itemsAreBare: boolean;
 
@@ -36,9 +37,6 @@ export class ObjectWriter {
     this.schema = schema;
     this.#clock = clock;
     this.#storageApiVersion = this.#apiVersion(kind.storageVersion);
-    this.#heads = new Map(
-      kind.versions.map((version) => this.#apiVersion(version)).map((version) => [version, headsOf(kind, version)]),
-    );
     this.itemsAreBare = schema.get(kind.storageVersion.type).protobufName !== undefined;
   }
 
@@ -64,7 +62,9 @@ export class ObjectWriter {
 
   /** Length of the text of kind and apiVersion at the beginning, the brace included; 0 where `json` is of another version. */
   headLength(json: Uint8Array, apiVersion = this.#storageApiVersion): number {
-    for (const head of this.#heads.get(apiVersion) ?? []) if (beginsWith(json, head)) return head.length;
+    let heads = this.#heads.get(apiVersion);
+    if (!heads) this.#heads.set(apiVersion, (heads = headsOf(this.kind, apiVersion)));
+    for (const head of heads) if (beginsWith(json, head)) return head.length;
     return 0;
   }
 
