@@ -69,6 +69,7 @@ class Follower implements PodNetwork {
   #becameReady!: () => void;
   #applied = '';
   #running: Promise<void> | undefined;
+  #portsOpen: Promise<void> | undefined;
 
   constructor(machine: Machine, settings: PodNetworkSettings) {
     this.#machine = machine;
@@ -85,6 +86,7 @@ class Follower implements PodNetwork {
     this.#stopped.abort(new Error('the node stops'));
     this.#handler[Symbol.dispose]();
     await this.#running;
+    await this.#portsOpen;
   }
 
   #look(): void {
@@ -120,7 +122,7 @@ class Follower implements PodNetwork {
           for (const { node, reason } of result.plan.unreachable)
             log.warn('pods of a node cannot be reached', { node, reason });
         // The plugins of another network see to host ports themselves.
-        await this.hostPorts.use(result.kind === 'ours' ? self.podCidrs : undefined);
+        this.#portsOpen = this.hostPorts.use(result.kind === 'ours' ? self.podCidrs : undefined);
         this.#applied = wanted;
         this.#becameReady();
       } catch (error) {

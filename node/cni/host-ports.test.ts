@@ -88,11 +88,13 @@ describe('host ports in the kernel', requires('root', 'nft'), () => {
     const [earlier, later] = [made().hostPorts, made().hostPorts];
     await earlier.use(['10.244.1.0/24']);
     await Promise.all([earlier.set('one', to(18_080, 8080)), earlier.set('two', to(18_081, 8081))]);
-    await later.use(['10.244.1.0/24']);
-    assert.equal(await ask(18_081), '8081');
+    const used = later.use(['10.244.1.0/24']);
+    assert.equal(await ask(18_081), '8081', 'until its pods have been looked at');
     await later.set('one', to(18_080, 8080));
+    await used;
     assert.deepEqual([await ask(18_080), await ask(18_081)], ['8080', 'refused']);
-    await later.set('one', []);
+    await made().hostPorts.use(['10.244.1.0/24']);
+    assert.equal(await tables(), '', 'after one that found no pods');
   });
 
   test('on a network of somebody else nothing is done', async () => {

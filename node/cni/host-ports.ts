@@ -88,7 +88,10 @@ export class HostPorts {
     this.#log = options.log;
   }
 
-  /** The network is ours, with these networks for the node's pods; undefined: it is somebody else's. Never rejects. */
+  /**
+   * The network is ours, with these networks for the node's pods; undefined: it is somebody else's. Resolves when ports of
+   * pods that are no more have gone, too. Never rejects.
+   */
   async use(podCidrs: readonly string[] | undefined): Promise<void> {
     this.#podCidrs = podCidrs;
     await this.#write().catch((error: unknown) => this.#log.warn('host ports do not lead into pods', { error }));
@@ -109,7 +112,6 @@ export class HostPorts {
   async #write(): Promise<void> {
     while (this.#writing) await this.#writing.catch(() => {});
     if (!this.#podCidrs) return;
-    if (this.#written === undefined && this.#ports.size === 0) return;
     this.#writing = this.#transact().finally(() => {
       this.#writing = undefined;
     });
