@@ -111,21 +111,24 @@ function copied(bytes: Buffer, start: number, end: number): Uint8Array {
   return copy;
 }
 
-const SLAB_BYTES = 64 * 1024;
+const SLAB_BYTES_MAX = 64 * 1024;
 
 /**
  * Copies of values that are read together, side by side in slabs: memory of its own for each of many thousands costs more
- * than the copying, when it is taken and whenever garbage is collected. A slab lives as long as one of its values, so what
- * a list gave never takes more than it took at first.
+ * than the copying, when it is taken and whenever garbage is collected. A slab lives as long as one of its values, so it
+ * is never larger than what was copied before it, and large values have their own.
  */
 export function copierIntoSlabs(): CopyBytes {
   let slab = Buffer.alloc(0);
   let at = 0;
+  let copiedBytes = 0;
   return (bytes, start, end) => {
     const length = end - start;
-    if (length > SLAB_BYTES / 8) return copied(bytes, start, end);
+    copiedBytes += length;
     if (at + length > slab.length) {
-      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      const slabBytes = Math.min(SLAB_BYTES_MAX, copiedBytes);
+      if (length > slabBytes / 8) return copied(bytes, start, end);
+      slab = Buffer.allocUnsafeSlow(slabBytes);
       at = 0;
     }
     bytes.copy(slab, at, start, end);
