@@ -70,7 +70,7 @@ export async function testEnv(args: readonly string[]): Promise<number> {
   const env = new TestEnvironment({
     cluster: {
       nodes: Number(values.nodes),
-      ...(values.seed === undefined ? {} : { seed: values.seed }),
+      seed: values.seed ?? String(randomBytes(6).readUIntBE(0, 6)),
       ...(startMs === undefined ? {} : { startMs }),
       ...(values.controllers === undefined ? {} : { controllers: values.controllers.split(',') }),
     },
