@@ -1,7 +1,7 @@
 // `npm test [path ...]`: sets up what the machine lacks, checks the tree, runs every test and counts.
 //
 // With paths, only the test files under them are run, without the check. The last line is always
-// `N passed, N failed, N skipped`; failures are shown in full, skipped tests by name. Under CI=true a test that is
+// `N passed, N failed, N skipped`; failures are shown in full as soon as their part has run, skipped tests by name. Under CI=true a test that is
 // skipped because the machine lacks something is a failure: CI's machine is one that can have it.
 
 import { availableParallelism } from 'node:os';
@@ -11,7 +11,7 @@ import { listSources } from './check/sources.ts';
 import { runChecks } from './check.ts';
 import { setUp } from './setup.ts';
 import { groupFiles } from './test/groups.ts';
-import { closingLine, count, newTally, type Tally } from './test/results.ts';
+import { add, closingLine, count, type Failure, newTally, type Tally } from './test/results.ts';
 import { runGroup } from './test/run-group.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -25,6 +25,12 @@ function seconds(startedMs: number): string {
   return `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
 }
 
+/** One part of the run is over: how it went, and at once what failed in it. */
+function tell(state: string, failures: readonly Failure[]): void {
+  say(`${failures.length === 0 ? 'ok  ' : 'FAIL'} ${state}`);
+  for (const { title, text } of failures) say(`FAILED ${title}\n${text.replace(/^/gm, '  ')}`);
+}
+
 async function check(tally: Tally): Promise<void> {
   const startedMs = performance.now();
   const results = await runChecks([]);
@@ -32,10 +38,7 @@ async function check(tally: Tally): Promise<void> {
     if (lines.length === 0) tally.passed += 1;
     else tally.failures.push({ title: `npm run check: ${name}`, text: lines.join('\n') });
   }
-  const bad = results.filter((result) => result.lines.length > 0).length;
-  say(
-    `${bad === 0 ? 'ok  ' : 'FAIL'} check: ${results.map((result) => result.name).join(', ')} (${seconds(startedMs)})`,
-  );
+  tell(`check: ${results.map((result) => result.name).join(', ')} (${seconds(startedMs)})`, tally.failures);
 }
 
 async function runTests(paths: readonly string[], tally: Tally, signal: AbortSignal): Promise<void> {
@@ -50,20 +53,20 @@ async function runTests(paths: readonly string[], tally: Tally, signal: AbortSig
       round.map(async (group) => {
         if (signal.aborted) return;
         const startedMs = performance.now();
-        const failedBefore = tally.failures.length;
+        const mine = newTally();
         let tests = 0;
         const failures = await runGroup(
           root,
           group,
           (result) => {
             tests += 1;
-            count(tally, result, ci);
+            count(mine, result, ci);
           },
           signal,
         );
-        tally.failures.push(...failures);
-        const state = tally.failures.length > failedBefore ? 'FAIL' : 'ok  ';
-        say(`${state} ${group.name}: ${tests} tests in ${group.files.length} files (${seconds(startedMs)})`);
+        mine.failures.push(...failures);
+        tell(`${group.name}: ${tests} tests in ${group.files.length} files (${seconds(startedMs)})`, mine.failures);
+        add(tally, mine);
       }),
     );
   }
@@ -81,9 +84,10 @@ async function main(args: readonly string[]): Promise<number> {
 
   for (const [reason, names] of tally.skipped) {
     say(`\nskipped (${reason}):`);
-    for (const name of names) say(`  ${name}`);
+    for (const name of new Set(names)) say(`  ${name}`);
   }
-  for (const { title, text } of tally.failures) say(`\nFAILED ${title}\n${text.replace(/^/gm, '  ')}`);
+  if (tally.failures.length > 0) say('\nfailed, and shown above:');
+  for (const { title } of tally.failures) say(`  ${title}`);
   say(`\n${closingLine(tally)}`);
   return tally.failures.length === 0 ? 0 : 1;
 }

@@ -53,6 +53,14 @@ export function count(tally: Tally, result: TestResult, ci: boolean): void {
   }
 }
 
+/** Adds what one part of the tests gave. */
+export function add(tally: Tally, part: Tally): void {
+  tally.passed += part.passed;
+  tally.failures.push(...part.failures);
+  for (const [reason, names] of part.skipped)
+    tally.skipped.set(reason, [...(tally.skipped.get(reason) ?? []), ...names]);
+}
+
 export function titleOf(place: Place): string {
   return place.name === place.file ? place.file : `${place.file}:${place.line} ${place.name}`;
 }
