@@ -38,7 +38,6 @@ export interface RulesContext {
   readonly isSound: boolean;
   /** The places where the schema's words are wrong: rules there and above are not compiled. */
   readonly wrong: readonly string[];
-  readonly old: Schema | undefined;
 }
 
 export function validateRules(schema: Schema, at: field.Path, { isSound, wrong }: RulesContext): field.ErrorList {

@@ -53,13 +53,7 @@ const ROOT_WORDS: ReadonlySet<string> = new Set([
   'x-kubernetes-validations',
 ]);
 
-/** `old`: the schema that this one replaces; rules that it has already are not weighed again. */
-export function validateSchema(
-  schema: Schema,
-  at: field.Path,
-  hasStatus: boolean,
-  old: Schema | undefined,
-): field.ErrorList {
+export function validateSchema(schema: Schema, at: field.Path, hasStatus: boolean): field.ErrorList {
   const errors: field.ErrorList = [];
   if (hasStatus) errors.push(...validateRootWords(schema, at));
   if (schema.nullable) errors.push(field.forbidden(at.child('nullable'), 'nullable cannot be true at the root'));
@@ -70,7 +64,7 @@ export function validateSchema(
   const words = validateWords(schema, at, { root: true, inMetadata: false });
   // Rules are typed by the schema: of one that is wrong they would say what nobody can mend.
   const isSound = unsupported === undefined && wrong.length === 0;
-  errors.push(...words, ...validateRules(schema, at, { isSound, wrong: words.map((error) => error.field), old }));
+  errors.push(...words, ...validateRules(schema, at, { isSound, wrong: words.map((error) => error.field) }));
   if (unsupported !== undefined && errors.length === 0) {
     errors.push(field.invalid(at, '', `OpenAPIV3Schema '${unsupported}' is not supported`));
   }

@@ -57,7 +57,7 @@ function validateSpec(definition: Definition, old: Definition | undefined): fiel
     const why = 'must be false in order to use defaults in the schema';
     errors.push(field.invalid(SPEC.child('preserveUnknownFields'), true, why));
   }
-  const versions = validateVersions(definition, old);
+  const versions = validateVersions(definition);
   errors.push(...versions.each);
   const { names } = spec;
   for (const key of ['plural', 'singular', 'kind', 'listKind'] as const) {

@@ -37,10 +37,10 @@ function hoistedOf(versions: readonly Version[]): Hoisted {
 }
 
 /** `each`: errors of the versions one by one; `all`: of what they share, which are told after those of the names. */
-export function validateVersions(
-  { spec }: Definition,
-  old: Definition | undefined,
-): { readonly each: field.ErrorList; readonly all: field.ErrorList } {
+export function validateVersions({ spec }: Definition): {
+  readonly each: field.ErrorList;
+  readonly all: field.ErrorList;
+} {
   const versions = spec.versions ?? [];
   const at = SPEC.child('versions');
   const hoisted = hoistedOf(versions);
@@ -54,7 +54,7 @@ export function validateVersions(
   versions.forEach((version, i) => {
     const problems = dns1035Label(version.name ?? '');
     if (problems.length > 0) each.push(field.invalid(at.index(i).child('name'), version.name, problems.join(',')));
-    each.push(...validateVersion(version, at.index(i), hoisted, oldVersion(old, version.name)));
+    each.push(...validateVersion(version, at.index(i), hoisted));
   });
   const shown = () => (spec.versions ? spec.versions.map((version) => shownVersion(version, hoisted)) : null);
   if (new Set(versions.map(({ name }) => name)).size < versions.length) {
@@ -74,11 +74,8 @@ export function validateVersions(
     isShared: true,
   };
   const anyStatus = versions.some(({ subresources }) => subresources?.status !== undefined);
-  return { each, all: validateParts(first, places, anyStatus, oldVersion(old, first.name)) };
+  return { each, all: validateParts(first, places, anyStatus) };
 }
-
-const oldVersion = (old: Definition | undefined, name: string): Version | undefined =>
-  old?.spec.versions.find((version) => version.name === name);
 
 /** Where parts of a version stand; undefined for those that stand elsewhere. */
 interface Places {
@@ -90,12 +87,7 @@ interface Places {
   readonly isShared: boolean;
 }
 
-function validateVersion(
-  version: Version,
-  at: field.Path,
-  hoisted: Hoisted,
-  old: Version | undefined,
-): field.ErrorList {
+function validateVersion(version: Version, at: field.Path, hoisted: Hoisted): field.ErrorList {
   const { deprecationWarning } = version;
   const errors = deprecationProblems(version).map((problem) =>
     field.invalid(at.child('deprecationWarning'), deprecationWarning, problem),
@@ -107,19 +99,13 @@ function validateVersion(
     selectableFields: hoisted.selectableFields ? undefined : at.child('selectableFields'),
     isShared: false,
   };
-  return [...errors, ...validateParts(version, places, version.subresources?.status !== undefined, old)];
+  return [...errors, ...validateParts(version, places, version.subresources?.status !== undefined)];
 }
 
-function validateParts(
-  version: Version,
-  places: Places,
-  hasStatus: boolean,
-  old: Version | undefined,
-): field.ErrorList {
+function validateParts(version: Version, places: Places, hasStatus: boolean): field.ErrorList {
   const errors: field.ErrorList = [];
   const schema = version.schema?.openAPIV3Schema as Schema | undefined;
-  const oldSchema = old?.schema?.openAPIV3Schema as Schema | undefined;
-  if (schema && places.schema) errors.push(...validateSchema(schema, places.schema, hasStatus, oldSchema));
+  if (schema && places.schema) errors.push(...validateSchema(schema, places.schema, hasStatus));
   if (places.subresources) errors.push(...validateSubresources(version.subresources, places.subresources));
   const { columns } = places;
   if (columns) {
