@@ -9,10 +9,9 @@ import type {
 import { TransportError } from '../../libs/kind/client.ts';
 import { failure, type Status } from '../../libs/machinery/errors.ts';
 import type { ApiFault, ApiFaults, RequestFacts } from './api-faults.ts';
+import { RecentAnswers } from './recent-answers.ts';
 
 export const DELAY_MS = 1_000;
-/** How many answers are remembered for stale reads. */
-const ANSWERS_MAX = 200;
 
 interface OpenWatch {
   readonly facts: RequestFacts;
@@ -65,7 +64,7 @@ class FaultTransport implements Transport {
   readonly #user: string;
   readonly #faults: ApiFaults;
   readonly #watches: Set<OpenWatch>;
-  readonly #answers = new Map<string, TransportResponse>();
+  readonly #answers = new RecentAnswers<TransportResponse>();
 
   constructor(inner: Transport, user: string, faults: ApiFaults, watches: Set<OpenWatch>) {
     this.#inner = inner;
@@ -85,7 +84,7 @@ class FaultTransport implements Transport {
       if (earlier) return earlier;
     }
     const answer = await this.#inner.request(request);
-    if (request.method === 'GET') this.#remember(key, answer);
+    if (request.method === 'GET') this.#answers.remember(key, answer);
     if (drawn.some(({ fault }) => fault === 'duplicate')) {
       // Whatever the second one says is said to nobody.
       await this.#inner.request(request).catch(() => undefined);
@@ -146,15 +145,6 @@ class FaultTransport implements Transport {
       else if (fault === 'refuse') return refusal(code);
     }
     return undefined;
-  }
-
-  #remember(key: string, answer: TransportResponse): void {
-    this.#answers.delete(key);
-    this.#answers.set(key, answer);
-    for (const old of this.#answers.keys()) {
-      if (this.#answers.size <= ANSWERS_MAX) break;
-      this.#answers.delete(old);
-    }
   }
 }
 

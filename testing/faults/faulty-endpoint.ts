@@ -4,9 +4,7 @@ import type { Clock } from '../../libs/base/clock.ts';
 import type { Status } from '../../libs/machinery/errors.ts';
 import type { ApiFault, RequestFacts } from './api-faults.ts';
 import { DELAY_MS, EXPIRED, type FaultyWays, factsOf, refusalOf } from './fault-transport.ts';
-
-/** How many answers are remembered for stale reads. */
-const ANSWERS_MAX = 200;
+import { RecentAnswers } from './recent-answers.ts';
 
 type Handle = (request: ApiRequest) => Promise<ApiResponse>;
 
@@ -30,7 +28,7 @@ export function faultyEndpoint(options: FaultyEndpointOptions): Handle {
 
 class FaultyEndpoint {
   readonly #options: FaultyEndpointOptions;
-  readonly #answers = new Map<string, ApiResponse>();
+  readonly #answers = new RecentAnswers<ApiResponse>();
 
   constructor(options: FaultyEndpointOptions) {
     this.#options = options;
@@ -50,7 +48,8 @@ class FaultyEndpoint {
     const earlier = befalls('stale') ? this.#answers.get(key) : undefined;
     if (earlier) return earlier;
     const answer = await handle(request);
-    if (request.method === 'GET' && answer.code === 200 && answer.body.form === 'whole') this.#remember(key, answer);
+    if (request.method === 'GET' && answer.code === 200 && answer.body.form === 'whole')
+      this.#answers.remember(key, answer);
     if (befalls('duplicate')) await handle(request);
     if (befalls('lose-answer')) throw new NoAnswerError('the answer is lost: a fault of the simulation');
     const { body } = answer;
@@ -105,15 +104,6 @@ class FaultyEndpoint {
       };
     };
     return { ...body, open };
-  }
-
-  #remember(key: string, answer: ApiResponse): void {
-    this.#answers.delete(key);
-    this.#answers.set(key, answer);
-    for (const old of this.#answers.keys()) {
-      if (this.#answers.size <= ANSWERS_MAX) break;
-      this.#answers.delete(old);
-    }
   }
 }
 
