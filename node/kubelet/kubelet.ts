@@ -9,7 +9,6 @@ import type { StoppableEventRecorder } from '../../libs/client/event-sink.ts';
 import { createEventRecorder } from '../../libs/client/events.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import { keyOf, type Live } from '../../libs/kind/object.ts';
-import { isConflict, isNotFound } from '../../libs/machinery/errors.ts';
 import type { HostPorts } from '../cni/host-ports.ts';
 import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
@@ -31,6 +30,7 @@ import { NodeStatusReporter } from './node-status/node-status.ts';
 import { ReferencedObjects } from './objects.ts';
 import { Allocations } from './pod/allocations.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './pod/objects.ts';
+import { isReplaced } from './pod/replaced.ts';
 import { isAlive, type NodeDecision } from './pod/state.ts';
 import { StatusWriter } from './pod/status-writer.ts';
 import { PodWorker } from './pod/worker.ts';
@@ -413,21 +413,10 @@ class NodeKubelet implements Kubelet {
         const options = { gracePeriodSeconds: 0, preconditions: { uid } };
         return await client.resource(pods).namespace(namespaceOf(pod)).delete(nameOf(pod), options);
       } catch (error) {
-        if (this.#stopped || isNotFound(error)) return;
-        if (isConflict(error) && (await this.#isReplaced(pod))) return;
+        if (this.#stopped || (await isReplaced(this.env.client, pod, error))) return;
         this.env.log.warn('a pod’s object could not be deleted', { pod: keyOf(pod as Pod), error });
         await clock.sleep(1_000);
       }
-    }
-  }
-
-  /** Whether another pod has its name, or none: a conflict alone says nothing about that. */
-  async #isReplaced(pod: NodePod): Promise<boolean> {
-    try {
-      const live = await this.env.client.resource(pods).namespace(namespaceOf(pod)).get(nameOf(pod));
-      return live.metadata.uid !== uidOf(pod);
-    } catch (error) {
-      return isNotFound(error);
     }
   }
 

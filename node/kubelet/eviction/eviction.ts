@@ -1,6 +1,6 @@
-import type { Timer } from '../../../libs/base/clock.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { gracePeriodMs, type NodePod, uidOf } from '../pod/objects.ts';
+import { Repeated } from '../repeated.ts';
 import { evictionMessage, overLocalLimit, rankForEviction } from './ranking.ts';
 import {
   CONDITION_OF,
@@ -39,14 +39,18 @@ export class Eviction {
   readonly #thresholds: readonly Threshold[];
   #memory: PressureMemory = NO_PRESSURE;
   #conditions: ReadonlySet<PressureCondition> = new Set();
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  readonly #looks: Repeated;
   #stopped = false;
 
   /** Throws where thresholds make no sense. */
   constructor(options: EvictionOptions) {
     this.#options = options;
     this.#thresholds = thresholdsOf(options.env.config);
+    this.#looks = new Repeated(options.env.clock, {
+      run: () => this.#look(false),
+      delayMs: () => LOOK_MS,
+      upkeep: () => (this.#memory.since.size > 0 || this.#memory.conditions.size > 0 ? undefined : 'check'),
+    });
   }
 
   get conditions(): ReadonlySet<PressureCondition> {
@@ -56,28 +60,12 @@ export class Eviction {
   /** Resolves when the first look is done, so that the node's first report is right. */
   async start(): Promise<void> {
     await this.#look(true);
-    this.#schedule();
+    this.#looks.later();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#timer?.cancel();
-    await this.#running;
-  }
-
-  #schedule(): void {
-    if (this.#stopped) return;
-    const isShort = this.#memory.since.size > 0 || this.#memory.conditions.size > 0;
-    this.#timer = this.#options.env.clock.setTimer(
-      () => {
-        this.#running = this.#look(false).finally(() => {
-          this.#running = undefined;
-          this.#schedule();
-        });
-      },
-      LOOK_MS,
-      { upkeep: isShort ? undefined : 'check' },
-    );
+    await this.#looks.stop();
   }
 
   async #look(first: boolean): Promise<void> {

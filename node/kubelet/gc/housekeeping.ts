@@ -1,7 +1,7 @@
-import type { Timer, Upkeep } from '../../../libs/base/clock.ts';
 import { parsePodLogDirectory } from '../../cri/logs.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import type { PodWorker } from '../pod/worker.ts';
+import { Repeated } from '../repeated.ts';
 import { ImageGarbageCollector } from './images.ts';
 import { rotateLog } from './logs.ts';
 
@@ -18,8 +18,7 @@ export interface HousekeepingOptions {
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
   readonly #images: ImageGarbageCollector;
-  readonly #timers = new Map<string, Timer>();
-  readonly #running = new Set<Promise<void>>();
+  readonly #repeated: Repeated[] = [];
   #stopped = false;
 
   constructor(options: HousekeepingOptions) {
@@ -39,8 +38,7 @@ export class Housekeeping {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const timer of this.#timers.values()) timer.cancel();
-    await Promise.all(this.#running);
+    await Promise.all(this.#repeated.map((one) => one.stop()));
   }
 
   /** Frees what can be freed at once: every image that nothing runs from. */
@@ -93,23 +91,22 @@ export class Housekeeping {
 
   #every(what: string, periodMs: number, run: () => Promise<void>): void {
     const { clock, log } = this.#options.env;
-    const again = (upkeep: Upkeep | undefined) => {
-      if (!this.#stopped) this.#timers.set(what, clock.setTimer(look, periodMs, { upkeep }));
-    };
-    const look = () => {
-      let failed = false;
-      const done: Promise<void> = run()
-        .catch((error: unknown) => {
+    let failed = false;
+    const repeated = new Repeated(clock, {
+      run: async () => {
+        failed = false;
+        try {
+          await run();
+        } catch (error) {
           failed = true;
           if (!this.#stopped) log.warn('housekeeping failed', { what, error });
-        })
-        .finally(() => {
-          this.#running.delete(done);
-          again(failed ? undefined : 'check');
-        });
-      this.#running.add(done);
-    };
-    again('check');
+        }
+      },
+      delayMs: () => periodMs,
+      upkeep: () => (failed ? undefined : 'check'),
+    });
+    this.#repeated.push(repeated);
+    repeated.later();
   }
 
   async #rotateLogs(): Promise<void> {

@@ -6,7 +6,7 @@ import type { Logger } from '../../../libs/base/log.ts';
 import type { Client } from '../../../libs/kind/client.ts';
 import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../../libs/machinery/errors.ts';
-import { Repeated } from './repeated.ts';
+import { Repeated } from '../repeated.ts';
 
 export interface NodeLeaseOptions {
   readonly client: Client;

@@ -4,6 +4,7 @@ import type { Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import type { KubeletEnvironment } from '../environment.ts';
+import { Repeated } from '../repeated.ts';
 import { type NodeHealth, nodeConditions } from './conditions.ts';
 import { NodeEvents } from './events.ts';
 import {
@@ -15,7 +16,6 @@ import {
   type ResourceList,
   readMachineFacts,
 } from './facts.ts';
-import { Repeated } from './repeated.ts';
 
 const IMAGES_MAX = 50;
 const IMAGE_NAMES_MAX = 5;

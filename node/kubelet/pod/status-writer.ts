@@ -3,9 +3,9 @@ import type { PodStatus } from '../../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Client } from '../../../libs/kind/client.ts';
-import { isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from './objects.ts';
+import { isReplaced } from './replaced.ts';
 import { isSmallNews, type StatusPatch, statusPatch } from './status.ts';
 
 interface Entry {
@@ -125,8 +125,7 @@ export class StatusWriter {
         failures = 0;
       } catch (error) {
         // Gone, or another pod under its name: nobody is left to be told.
-        if (signal.aborted || isNotFound(error)) return;
-        if ((error as { code?: number }).code === 409 && (await this.#isReplaced(entry.pod))) return;
+        if (signal.aborted || (await isReplaced(this.#client, entry.pod, error, signal))) return;
         const log = failures++ === 0 ? 'warn' : 'debug';
         this.#log[log]('the status of a pod could not be written', { pod: nameOf(entry.pod), error });
         entry.wanted ??= status;
@@ -148,17 +147,6 @@ export class StatusWriter {
       await entry.more.promise;
       timer.cancel();
     }
-  }
-
-  /** Whether another pod has its name: a conflict alone says nothing about that. */
-  async #isReplaced(pod: NodePod): Promise<boolean> {
-    const { signal } = this.#stopped;
-    const live = await this.#client
-      .resource(pods)
-      .namespace(namespaceOf(pod))
-      .get(nameOf(pod), { signal })
-      .catch(() => undefined);
-    return live !== undefined && live.metadata.uid !== pod.metadata?.uid;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Node, Pod } from '../../../api/types/core/v1.generated.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { Informer } from '../../../libs/kind/client.ts';
 import type { Live } from '../../../libs/kind/object.ts';
-import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '../../../libs/machinery/errors.ts';
 import { ANNOTATION } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { type NodePod, nameOf, namespaceOf, uidOf } from '../pod/objects.ts';
@@ -126,7 +126,7 @@ export class StaticPods {
       .delete(mirror.metadata.name, options)
       .catch((error: unknown) => {
         // Gone, or another one has its name by now.
-        const done = isNotFound(error) || (error as { code?: number }).code === 409;
+        const done = isNotFound(error) || isConflict(error);
         if (!done && !signal.aborted)
           this.#options.env.log.warn('a mirror pod could not be deleted', { pod: nameOf(mirror), error });
       });

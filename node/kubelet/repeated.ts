@@ -1,4 +1,4 @@
-import type { Clock, Timer, Upkeep } from '../../../libs/base/clock.ts';
+import type { Clock, Timer, Upkeep } from '../../libs/base/clock.ts';
 
 export interface RepeatedWork {
   /** Deals with its own failures. */
@@ -33,13 +33,17 @@ export class Repeated {
     this.#timer?.cancel();
     this.#running = this.#work.run().finally(() => {
       this.#running = undefined;
-      if (this.#stopped) return;
       if (this.#again) {
         this.#again = false;
         this.poke();
-      } else
-        this.#timer = this.#clock.setTimer(() => this.poke(), this.#work.delayMs(), { upkeep: this.#work.upkeep?.() });
+      } else this.later();
     });
+  }
+
+  /** Runs after the delay. */
+  later(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#clock.setTimer(() => this.poke(), this.#work.delayMs(), { upkeep: this.#work.upkeep?.() });
   }
 
   async stop(): Promise<void> {
