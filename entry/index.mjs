@@ -23,7 +23,6 @@ export const {
   SimulatedNetworkError,
   TransportError,
   apiVersionOf,
-  contextWith,
   createCluster,
   defineKind,
   dropStatus,

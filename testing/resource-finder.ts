@@ -1,6 +1,7 @@
 import type { Client } from '../libs/kind/client.ts';
 import type { ResourceRef } from '../libs/kind/object.ts';
 import { isNotFound } from '../libs/machinery/errors.ts';
+import { groupVersionPath } from '../libs/machinery/gvk.ts';
 import { ClusterUsageError } from './errors.ts';
 
 interface ApiResource {
@@ -61,10 +62,9 @@ export class ResourceFinder {
     ];
   }
 
-  async #resources({ group, version }: GroupVersion): Promise<readonly ApiResource[]> {
-    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+  async #resources(of: GroupVersion): Promise<readonly ApiResource[]> {
     try {
-      const { resources } = (await this.#client.raw('GET', path)) as { resources: ApiResource[] };
+      const { resources } = (await this.#client.raw('GET', groupVersionPath(of))) as { resources: ApiResource[] };
       return resources.filter(({ name }) => !name.includes('/'));
     } catch (error) {
       if (isNotFound(error)) return [];

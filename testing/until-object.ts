@@ -1,3 +1,4 @@
+import { objectKey } from '../control-plane/apiserver/cache/keys.ts';
 import type { Client } from '../libs/kind/client.ts';
 import type { ApiObject } from '../libs/kind/object.ts';
 import type { ClusterTime, UntilOptions } from './cluster-time.ts';
@@ -35,7 +36,7 @@ export async function untilObject(
   let last: ApiObject | undefined;
   let known: { readonly object: ApiObject; readonly at: string; readonly readMs: number } | undefined;
   let written = 0;
-  const key = `/registry/${ref.group || 'core'}/${ref.resource}/${ref.namespaced ? `${namespace}/` : ''}${name}`;
+  const key = objectKey(ref, ref.namespaced ? namespace : '', name);
   using _ = writes.follow(key, () => {
     written++;
   });

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import { parseIp } from '../../libs/machinery/ip.ts';
-import { mustParseQuantity, toCeil } from '../../libs/machinery/quantity.ts';
+import { parseQuantity, QuantityError, toCeil } from '../../libs/machinery/quantity.ts';
 import {
   type ClusterNetworks,
   clusterNetworks,
@@ -186,11 +186,8 @@ function historyOf(text: string | undefined, store: string): { readonly historyB
 
 /** NaN for what is no quantity. */
 function bytesOf(text: string): number {
-  try {
-    return toCeil(mustParseQuantity(text));
-  } catch {
-    return Number.NaN;
-  }
+  const quantity = parseQuantity(text);
+  return quantity instanceof QuantityError ? Number.NaN : toCeil(quantity);
 }
 
 function namesOf(texts: readonly string[]): string[] {

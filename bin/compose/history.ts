@@ -7,7 +7,7 @@ import type { StoreWithHistory } from '../../control-plane/store/kept-history.ts
 import { CompactedError } from '../../control-plane/store/store.ts';
 import type { Clock, Timer } from '../../libs/base/clock.ts';
 import type { RequestContext } from '../../libs/kind/request.ts';
-import { ApiError, badRequest, failure, methodNotAllowed } from '../../libs/machinery/errors.ts';
+import { badRequest, expired, methodNotAllowed } from '../../libs/machinery/errors.ts';
 import { durationMs } from '../../testing/duration.ts';
 import { ClusterUsageError } from '../../testing/errors.ts';
 import { diffOfStore, type ObjectDiff } from '../../testing/time-travel/diff.ts';
@@ -89,7 +89,7 @@ export class HistoryEndpoint implements Endpoint, AsyncDisposable {
       return undefined;
     } catch (error) {
       if (error instanceof ClusterUsageError) throw badRequest(error.message);
-      if (error instanceof CompactedError) throw new ApiError(failure(410, 'Expired', error.message));
+      if (error instanceof CompactedError) throw expired(error.message);
       throw error;
     }
   }
@@ -187,6 +187,5 @@ export class HistoryEndpoint implements Endpoint, AsyncDisposable {
 /** To the millisecond: several writes share a second. */
 const timeText = (timeMs: number) => new Date(timeMs).toISOString();
 const json = (value: unknown): ApiResponse => respond(200, wholeBody({ value }, PLAIN_JSON));
-const expired = (message: string) => new ApiError(failure(410, 'Expired', message));
 const told = ({ revision, timeMs }: Partial<Moment> & Pick<Moment, 'revision'>): HistoryMoment =>
   timeMs === undefined ? { revision } : { revision, time: timeText(timeMs) };

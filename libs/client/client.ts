@@ -14,6 +14,7 @@ import type {
 } from '../kind/client.ts';
 import { type ApiObject, apiVersionOf, type DeepReadonly, type Live, type ResourceRef } from '../kind/object.ts';
 import { type Cause, formatCause } from '../kind/request.ts';
+import { groupVersionPath } from '../machinery/gvk.ts';
 import { apiErrorOf } from './api-error.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 import { watchEvents } from './watch-events.ts';
@@ -241,8 +242,8 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   }
 
   #collection(object?: ApiObject): string {
-    const { group, version, resource, namespaced } = this.ref;
-    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    const { resource, namespaced } = this.ref;
+    const root = groupVersionPath(this.ref);
     const namespace = this.#namespace || object?.metadata?.namespace || '';
     return namespaced && namespace !== ''
       ? `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}`

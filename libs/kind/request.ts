@@ -30,16 +30,6 @@ export interface RequestContext {
   readonly fieldValidation: FieldValidation;
 }
 
-/** The context of the same request with what its parameters say of a write. */
-export function contextWith(
-  ctx: RequestContext,
-  dryRun: boolean,
-  fieldManager: string,
-  fieldValidation: FieldValidation,
-): RequestContext {
-  return { ...ctx, dryRun, fieldManager, fieldValidation };
-}
-
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
 export interface UserInfo {

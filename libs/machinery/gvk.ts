@@ -47,6 +47,10 @@ export function formatApiVersion({ group, version }: GroupVersion): string {
   return group === '' ? version : `${group}/${version}`;
 }
 
+/** Where the server serves a version: `/api/v1`, `/apis/apps/v1`. */
+export const groupVersionPath = ({ group, version }: GroupVersion): string =>
+  group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+
 /** The type of an object from its own `apiVersion` and `kind`; empty parts where they are missing. */
 export function gvkOf(object: { readonly apiVersion?: string; readonly kind?: string }): GroupVersionKind {
   return { ...parseApiVersion(object.apiVersion ?? ''), kind: object.kind ?? '' };

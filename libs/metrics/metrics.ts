@@ -116,6 +116,10 @@ class Cell {
   add(by: number): void {
     this.value += by;
   }
+
+  set(value: number): void {
+    this.value = value;
+  }
 }
 
 export type { Cell };
@@ -136,10 +140,7 @@ abstract class Values extends Rows<Cell> {
   override text(): string {
     if (this.#read) {
       this.rows.clear();
-      this.#read((value, ...labels) => {
-        const row = this.row(labels);
-        if (row) row.value = value;
-      });
+      this.#read((value, ...labels) => this.row(labels)?.set(value));
     }
     return super.text();
   }
@@ -161,8 +162,7 @@ export class Gauge extends Values {
   protected readonly type = 'gauge';
 
   set(value: number, ...labels: string[]): void {
-    const row = this.row(labels);
-    if (row) row.value = value;
+    this.row(labels)?.set(value);
   }
 }
 

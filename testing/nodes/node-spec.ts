@@ -1,4 +1,4 @@
-import { mustParseQuantity } from '../../libs/machinery/quantity.ts';
+import { parseQuantity, QuantityError } from '../../libs/machinery/quantity.ts';
 import { ClusterUsageError } from '../errors.ts';
 import type { NodeSpec, NodeTaint } from './simulated-node.ts';
 
@@ -35,12 +35,5 @@ export function mustBeNodeSpec(spec: NodeSpec, index: number): void {
   }
 }
 
-function isAmount(text: unknown): boolean {
-  if (typeof text !== 'string') return false;
-  try {
-    mustParseQuantity(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const isAmount = (text: unknown): boolean =>
+  typeof text === 'string' && !(parseQuantity(text) instanceof QuantityError);

@@ -10,6 +10,7 @@ import { VirtualClock } from '../../libs/base/virtual-clock.ts';
 import { createClient } from '../../libs/client/client.ts';
 import type { ApiObject, Live } from '../../libs/kind/object.ts';
 import type { UserInfo } from '../../libs/kind/request.ts';
+import { groupVersionPath } from '../../libs/machinery/gvk.ts';
 import type { ClusterUser } from '../cluster.ts';
 import { SimulatedControlPlane } from '../control-plane.ts';
 import type { Endpoint } from '../endpoint.ts';
@@ -120,8 +121,8 @@ class OpenedPast implements ServedPast {
   }
 
   async table(kind: string, { namespace = 'default', labelSelector }: GetOptions = {}): Promise<string> {
-    const { group, version, resource, namespaced } = await new ResourceFinder(this.client).byName(kind);
-    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    const { resource, namespaced, ...of } = await new ResourceFinder(this.client).byName(kind);
+    const root = groupVersionPath(of);
     const inNamespace = namespaced && namespace !== '' ? `/namespaces/${encodeURIComponent(namespace)}` : '';
     const query = labelSelector ? `?labelSelector=${encodeURIComponent(labelSelector)}` : '';
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';

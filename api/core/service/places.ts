@@ -4,7 +4,7 @@ import type { Registry } from '../../../libs/kind/registry.ts';
 import { endpointSlices } from '../../resources.ts';
 import type { EndpointSlice } from '../../types/discovery/v1.generated.ts';
 
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
+export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 
 export interface Place {
   readonly host: string;

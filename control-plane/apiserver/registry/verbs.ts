@@ -1,7 +1,7 @@
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { ActionSubresource, ObjectSubresource, Subresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
-import { contextWith, type RequestContext } from '../../../libs/kind/request.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
 import {
   badRequest,
   forbidden,
@@ -128,12 +128,12 @@ export function writing(
   apply = false,
 ): { ctx: RequestContext; parameters: WriteParameters; options: ApiObject } {
   const parameters = parseWriteParameters(r.query, kind, apply);
-  const ctx = contextWith(
-    r.ctx,
-    parameters.dryRun,
-    parameters.fieldManager || r.ctx.fieldManager,
-    parameters.fieldValidation,
-  );
+  const ctx: RequestContext = {
+    ...r.ctx,
+    dryRun: parameters.dryRun,
+    fieldManager: parameters.fieldManager || r.ctx.fieldManager,
+    fieldValidation: parameters.fieldValidation,
+  };
   const options = {
     kind,
     apiVersion: 'meta.k8s.io/v1',

@@ -12,6 +12,7 @@ import {
 } from '../../../libs/kind/object.ts';
 import type { ControllerEnvironment } from '../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../libs/machinery/errors.ts';
+import { groupVersionPath } from '../../../libs/machinery/gvk.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { discover, servedWith } from '../discovery.ts';
 import { type GraphNode, OwnerGraph } from './graph.ts';
@@ -319,8 +320,7 @@ export class GarbageCollector implements RunningController {
   /** The resource of a version that is served beside the preferred one. */
   async #otherVersion({ apiVersion, kind }: Readonly<OwnerReference>): Promise<ResourceRef | undefined> {
     const [group = '', version = ''] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
-    const path = group ? `/apis/${group}/${version}` : `/api/${version}`;
-    const list = (await this.#env.client.raw('GET', path).catch(absent)) as
+    const list = (await this.#env.client.raw('GET', groupVersionPath({ group, version })).catch(absent)) as
       | { resources?: readonly { name: string; kind: string; namespaced: boolean }[] }
       | undefined;
     const found = list?.resources?.find((resource) => resource.kind === kind && !resource.name.includes('/'));

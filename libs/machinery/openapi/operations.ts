@@ -3,6 +3,7 @@
  * descriptions of resources alone: built-in and custom resources are told apart only by their media types.
  */
 import type { GroupDescription, ResourceDescription, SubresourceDescription } from '../discovery/discovery.ts';
+import { groupVersionPath } from '../gvk.ts';
 import type { SchemaSet, TypeName } from '../schema/ir.ts';
 import {
   body,
@@ -111,9 +112,6 @@ function groupWord(group: string): string {
   return first + rest.map(capital).join('');
 }
 
-const basePath = (group: string, version: string): string =>
-  group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-
 /** `/api/`, `/apis/` and everything that is no resource and no group. */
 export function serverPaths(): PathItem[] {
   const get = (
@@ -182,7 +180,7 @@ export function versionPaths(set: SchemaSet, typeOf: TypeOf, group: string, vers
   const tag = `${word}_${version.version}`;
   const prefix = `${capital(word)}${capital(version.version)}`;
   const root: PathItem = {
-    path: `${basePath(group, version.version)}/`,
+    path: `${groupVersionPath({ group, version: version.version })}/`,
     operations: [
       {
         method: 'get',
@@ -247,7 +245,7 @@ class ResourcePaths {
 
   all(): PathItem[] {
     const { name, namespaced, verbs } = this.#resource;
-    const base = basePath(this.#where.group, this.#where.version);
+    const base = groupVersionPath(this.#where);
     const inNamespace = namespaced ? `${base}/namespaces/{namespace}/${name}` : `${base}/${name}`;
     const items: PathItem[] = [
       { path: inNamespace, operations: this.#collection() },

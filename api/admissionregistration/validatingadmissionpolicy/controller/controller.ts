@@ -2,7 +2,7 @@ import type { Client } from '../../../../libs/kind/client.ts';
 import type { Live } from '../../../../libs/kind/object.ts';
 import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
-import { parseApiVersion } from '../../../../libs/machinery/gvk.ts';
+import { groupVersionPath, parseApiVersion } from '../../../../libs/machinery/gvk.ts';
 import { validatingAdmissionPolicies } from '../../../resources.ts';
 import type { ValidatingAdmissionPolicy } from '../../../types/admissionregistration/v1.generated.ts';
 import { type PublishedDocument, publishedTypeOf } from './published-types.ts';
@@ -80,17 +80,15 @@ class Served {
     this.#client = client;
   }
 
-  async kindOf({ group, version, resource }: GroupVersionResource): Promise<string | undefined> {
-    const list = (await this.#get(pathOf(group, version))) as
+  async kindOf(of: GroupVersionResource): Promise<string | undefined> {
+    const list = (await this.#get(groupVersionPath(of))) as
       | { resources?: readonly { name: string; kind: string }[] }
       | undefined;
-    return list?.resources?.find(({ name }) => name === resource)?.kind;
+    return list?.resources?.find(({ name }) => name === of.resource)?.kind;
   }
 
   async typeOf(kind: Omit<KnownType, 'type'>): Promise<KnownType['type'] | undefined> {
-    const document = (await this.#get(`/openapi/v3${pathOf(kind.group, kind.version)}`)) as
-      | PublishedDocument
-      | undefined;
+    const document = (await this.#get(`/openapi/v3${groupVersionPath(kind)}`)) as PublishedDocument | undefined;
     return document && publishedTypeOf(document, kind);
   }
 
@@ -100,6 +98,3 @@ class Served {
     return answer;
   }
 }
-
-const pathOf = (group: string, version: string): string =>
-  group === '' ? `/api/${version}` : `/apis/${group}/${version}`;

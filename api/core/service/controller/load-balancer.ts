@@ -5,6 +5,7 @@ import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { endpointSlices, nodes, services } from '../../../resources.ts';
 import type { LoadBalancerIngress, Node, Service } from '../../../types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
+import { SERVICE_NAME_LABEL } from '../places.ts';
 
 export interface Observed {
   readonly service: Live<Service>;
@@ -20,7 +21,6 @@ export type Action = { readonly reason: string } & (
   | { readonly type: 'tell'; readonly message: string }
 );
 
-const SERVICE_NAME = 'kubernetes.io/service-name';
 /** Nodes that say so are no load balancers (API reference "Well-Known Labels"). */
 const EXCLUDED_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 const RETRY_MS = 30_000;
@@ -124,11 +124,11 @@ function waiting(env: ControllerEnvironment): string[] {
 const of =
   ({ metadata: { name, namespace } }: Live<Service>) =>
   ({ metadata }: Live<EndpointSlice>): boolean =>
-    metadata.namespace === namespace && metadata.labels?.[SERVICE_NAME] === name;
+    metadata.namespace === namespace && metadata.labels?.[SERVICE_NAME_LABEL] === name;
 
 /** The Service of a slice, where it matters to its addresses which nodes have endpoints. */
 function localService({ metadata }: Live<EndpointSlice>, env: ControllerEnvironment): string[] {
-  const key = `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME]}`;
+  const key = `${metadata.namespace}/${metadata.labels?.[SERVICE_NAME_LABEL]}`;
   const service = env.informers.informer(services).get(key);
   return service?.spec?.type === 'LoadBalancer' && isLocal(service) ? [key] : [];
 }

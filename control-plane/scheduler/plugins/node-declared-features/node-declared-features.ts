@@ -1,3 +1,4 @@
+import { couldRestartAllContainers } from '../../../../api/core/pod/restart-rules.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import type { Node, Pod } from '../../cache/cluster-objects.ts';
 import type { Plugin } from '../../framework/plugin.ts';
@@ -7,13 +8,8 @@ export const NAME = 'NodeDeclaredFeatures';
 const MISSING = unresolvable(NAME, "node(s) didn't match Pod's required features");
 
 /** What a pod asks of its node, by the names that nodes declare in `status.declaredFeatures`. */
-export function requiredFeatures({ spec }: Pod): readonly string[] {
-  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
-  const restartsAll = containers.some(({ restartPolicyRules }) =>
-    restartPolicyRules?.some(({ action }) => action === 'RestartAllContainers'),
-  );
-  return restartsAll ? ['RestartAllContainersOnContainerExits'] : [];
-}
+export const requiredFeatures = ({ spec }: Pod): readonly string[] =>
+  couldRestartAllContainers(spec) ? ['RestartAllContainersOnContainerExits'] : [];
 
 /** Keeps pods to nodes that say they can do what the pod is written for. */
 export function nodeDeclaredFeatures(): Plugin {
