@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import { readAll } from './channel.ts';
+import { type ByteSink, readAll } from './channel.ts';
 import {
   type ExitStatus,
   formatStatus,
@@ -22,6 +22,12 @@ const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const
 
 /** How long the peer may take to answer a close frame. */
 const LINGER_MS = 5_000;
+
+/**
+ * How long a client of v5 has had the connection before it is told that the command is connected. client-go (v1.32 for
+ * one) begins to read before it has made its streams, and complains of a message that is quicker.
+ */
+const CONNECTED_MS = 50;
 
 /** The subprotocols a server takes for exec and attach, best first; with `base64.` before `channel` as text frames. */
 export const REMOTE_COMMAND_SUBPROTOCOLS: readonly string[] = [
@@ -55,12 +61,30 @@ export function acceptWebSocketRemoteCommand(
     reads: [...(options.stdin ? [CHANNEL.stdin] : []), ...(options.tty ? [CHANNEL.resize] : [])],
   });
   channels.start();
-  const stdout = options.stdout ? channels.sink(CHANNEL.stdout) : undefined;
-  const stderr = options.stderr && !options.tty ? channels.sink(CHANNEL.stderr) : undefined;
-  const error = channels.sink(CHANNEL.error);
-  const nothing = new Uint8Array(0);
   // Some clients take the first message, empty as it is, as the sign that the command is connected.
-  (stdout ?? stderr ?? error).write(nothing).catch(() => {});
+  const first = options.stdout ? CHANNEL.stdout : options.stderr && !options.tty ? CHANNEL.stderr : CHANNEL.error;
+  const sign = () =>
+    void channels
+      .sink(first)
+      .write(new Uint8Array(0))
+      .catch(() => {});
+  const later = protocol === 'v5.channel.k8s.io' ? clock.setTimer(sign, CONNECTED_MS) : undefined;
+  if (later === undefined) sign();
+  void channels.closed.then(() => later?.cancel());
+  // Whatever is said is a sign as well.
+  const sink = (channel: number): ByteSink => {
+    const { write, ...rest } = channels.sink(channel);
+    return {
+      ...rest,
+      write: (chunk) => {
+        later?.cancel();
+        return write(chunk);
+      },
+    };
+  };
+  const stdout = options.stdout ? sink(CHANNEL.stdout) : undefined;
+  const stderr = options.stderr && !options.tty ? sink(CHANNEL.stderr) : undefined;
+  const error = sink(CHANNEL.error);
   let finished: Promise<void> | undefined;
   const finish = async (status: ExitStatus): Promise<void> => {
     const text = formatStatus(status, protocol);
@@ -84,7 +108,7 @@ export function acceptWebSocketRemoteCommand(
 }
 
 /** Output ends with the connection: clients do not expect a close signal from the server. */
-function withoutEnd<S extends { end(): Promise<void> }>(sink: S): S {
+function withoutEnd(sink: ByteSink): ByteSink {
   return { ...sink, end: async () => {} };
 }
 

@@ -257,9 +257,28 @@ for (const { protocol, send } of SPOKEN) {
     const code = await new Promise((done) => ws.once('close', done));
     assert.equal(code, 1000);
     const status = protocol.startsWith('v') ? formatStatus(exitStatus(7), 'v4.channel.k8s.io') : exitStatus(7).message;
-    assert.deepEqual(received, ['1:', '1:hello', '2:done', `3:${status}`]);
+    // What is said at once is sign enough for a client of v5, which might not be ready for an earlier one.
+    const sign = protocol.startsWith('v5') ? [] : ['1:'];
+    assert.deepEqual(received, [...sign, '1:hello', '2:done', `3:${status}`]);
   });
 }
+
+test('a client of v5 is told after a while that it is connected to a command that says nothing', async (t) => {
+  const url = await serve(t, async (upgrade) => {
+    const session = await acceptRemoteCommand(upgrade, ALL, { clock });
+    await session.stdin?.read();
+    await session.finish(exitStatus(0));
+  });
+  const ws = new WebSocket(url, ['v5.channel.k8s.io']);
+  const [opened, told] = await Promise.all([
+    new Promise<number>((done) => ws.once('open', () => done(clock.monotonic()))),
+    new Promise<[number, Buffer]>((done) => ws.once('message', (data: Buffer) => done([clock.monotonic(), data]))),
+  ]);
+  assert.deepEqual([...told[1]], [1]);
+  assert.ok(told[0] - opened > 20, `after ${told[0] - opened} ms`);
+  ws.send(raw(0, 'x'));
+  await new Promise((done) => ws.once('close', done));
+});
 
 test('a proxy tunnels an upgrade without looking into it', async (t) => {
   const runtime = await serve(t, async (upgrade) => copy(await acceptRemoteCommand(upgrade, ALL, { clock })));
