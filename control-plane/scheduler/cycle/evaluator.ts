@@ -11,6 +11,7 @@ import { TemplateResults } from './template-results.ts';
 /** Templates whose results are kept, each with a few numbers per node. */
 const TEMPLATES_MAX = 64;
 
+/** Good until the evaluator is asked for the next pod. */
 export interface Feasible {
   readonly nodes: Int32Array;
   readonly results: TemplateResults;
@@ -28,7 +29,10 @@ export class Evaluator {
   readonly #templates = new Map<string, TemplateResults>();
   readonly #clusterFilters: (Plugin & Required<Pick<Plugin, 'preFilter'>>)[];
   readonly #clusterScores: (Plugin & Required<Pick<Plugin, 'preScore'>>)[];
-  #scratch = new Int32Array(64);
+  // One number for each node, again and again: made anew for each pod, they would be most of what a cycle allocates.
+  #found = new Int32Array(64);
+  #totals = new Float64Array(64);
+  #scores = new Float64Array(64);
 
   constructor(profile: Profile, state: ClusterState, objects: ClusterObjects, nominator: Nominator) {
     this.#profile = profile;
@@ -63,10 +67,10 @@ export class Evaluator {
       }
       if (filtering.filter) filters.push(filtering.filter);
     }
-    if (this.#scratch.length < state.length) this.#scratch = new Int32Array(state.length * 2);
+    this.#makeRoom(state.length);
     const nominated = this.#nominatedVerdicts(pod, results);
     const { passes } = results;
-    const found = this.#scratch;
+    const found = this.#found;
     let count = 0;
     const refusals = filters.length > 0 ? new Map<number, Status>() : undefined;
     next: for (let node = 0; node < state.length; node++) {
@@ -82,8 +86,15 @@ export class Evaluator {
       if (nominated?.has(node)) continue;
       found[count++] = node;
     }
-    if (count > 0) return { nodes: found.slice(0, count), results };
+    if (count > 0) return { nodes: found.subarray(0, count), results };
     return this.#diagnosis(results, nodeNames, restrictedBy, refusals, nominated);
+  }
+
+  #makeRoom(length: number): void {
+    if (this.#found.length >= length) return;
+    this.#found = new Int32Array(length * 2);
+    this.#totals = new Float64Array(length * 2);
+    this.#scores = new Float64Array(length * 2);
   }
 
   #diagnosis(
@@ -163,9 +174,12 @@ export class Evaluator {
     return undefined;
   }
 
-  /** The total score of each of the nodes; `explain` gets each plugin's part of it, in the nodes' order. */
+  /**
+   * The total score of each of the nodes, good until the next pod; `explain` gets each plugin's part of it, in the
+   * nodes' order.
+   */
   score(pod: PodInfo, { nodes, results }: Feasible, explain?: NodeScores[]): Float64Array {
-    const totals = new Float64Array(nodes.length);
+    const totals = this.#totals.subarray(0, nodes.length);
     const { sums } = results;
     for (let i = 0; i < nodes.length; i++) totals[i] = sums[nodes[i] as number] as number;
     for (let i = 0; explain && i < nodes.length; i++) {
@@ -176,7 +190,7 @@ export class Evaluator {
       if (explain)
         for (let i = 0; i < scores.length; i++) (explain[i] as NodeScores)[name] = weight * (scores[i] as number);
     };
-    const scores = new Float64Array(nodes.length);
+    const scores = this.#scores.subarray(0, nodes.length);
     for (const { name, weight, scoring, raw, nonZero } of results.normalized) {
       // All equal: the order stays as it is, so that only explanations need the numbers.
       if (nonZero === 0 && !explain) continue;
