@@ -1,6 +1,7 @@
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Files, OpenFile } from '../../libs/base/host.ts';
 import { LINE_END, LogFilter, type LogSelection } from './logs.ts';
+import { contentOf, type RotatedLog, rotatedLogs } from './rotated-logs.ts';
 
 /** What reading a log needs of the machine. */
 export type LogFiles = Pick<Files, 'open' | 'list' | 'statIfExists' | 'watch'>;
@@ -24,16 +25,16 @@ const LOOK_AGAIN_MS = 1_000;
  * A log as its reader sees it, chunk by chunk, read by demand.
  *
  * Following survives rotation: once another file stands at `path`, the old one is read to its end and then those that came
- * after it, each from its start. Throws the system's error (`ENOENT`) where there is no log at first.
+ * after it, each from its start, compressed or not. Throws the system's error (`ENOENT`) where there is no log at first.
  */
 export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Array> {
   const { files, path, signal } = options;
   const filter = new LogFilter(options);
   using changes = options.follow ? new ChangeWaiter(options) : undefined;
-  let file = await files.open(path);
+  const place = await LogPlace.open(files, path, options.follow ?? false);
   try {
-    const { sizeBytes } = await file.stat();
-    let position = options.tailLines === undefined ? 0 : await tailPosition(file, sizeBytes, options.tailLines);
+    const { sizeBytes } = await place.file.stat();
+    let position = options.tailLines === undefined ? 0 : await tailPosition(place.file, sizeBytes, options.tailLines);
     // The last lines are those of now: what is written while they are read would make them more.
     const endBytes = options.tailLines !== undefined && !changes ? sizeBytes : Number.POSITIVE_INFINITY;
     // Why the end of the file is no reason to wait: the container has ended, or another file has taken its place.
@@ -41,7 +42,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Arr
     while (!signal?.aborted) {
       const wantedBytes = Math.min(CHUNK_BYTES, endBytes - position);
       if (wantedBytes <= 0) break;
-      const chunk = await file.readAt(position, wantedBytes);
+      const chunk = await place.file.readAt(position, wantedBytes);
       if (chunk.length > 0) {
         position += chunk.length;
         const out = filter.push(chunk);
@@ -49,43 +50,105 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Arr
         if (filter.done) return;
       } else if (!changes || complete === 'ended') break;
       else if (complete === 'rotated') {
-        const next = await openNext(files, path, file);
-        await file[Symbol.asyncDispose]();
-        file = next;
+        for await (const packed of place.next()) {
+          const out = filter.push(packed);
+          if (out.length > 0) yield out;
+          if (filter.done) return;
+        }
         position = 0;
         complete = undefined;
-      } else if (await replaced(files, path, file)) complete = 'rotated';
+      } else if (await place.replaced()) complete = 'rotated';
       else if (options.running && !(await options.running())) complete = 'ended';
       else await changes.next();
     }
     const rest = filter.end();
     if (rest.length > 0 && !signal?.aborted) yield rest;
   } finally {
-    await file[Symbol.asyncDispose]();
+    await place[Symbol.asyncDispose]();
   }
 }
 
-/** Whether another file stands at `path` by now. None at all is no other: rotation renames first. */
-async function replaced(files: LogFiles, path: string, file: OpenFile): Promise<boolean> {
-  const [there, held] = await Promise.all([files.statIfExists(path), file.stat()]);
-  return there !== undefined && (there.inode !== held.inode || there.device !== held.device);
-}
+/** Where a reader is among the files of a log. */
+class LogPlace implements AsyncDisposable {
+  readonly #files: LogFiles;
+  readonly #path: string;
+  file: OpenFile;
+  /** Of those that were moved aside, what has this name or an earlier one is done with. */
+  #after: string;
+  /** `#after` is the name of the file itself; else that is still at the path, or was moved aside next. */
+  #named = false;
 
-/** What came after the file that was read: the next one that rotation has moved aside by now, else the one at `path`. */
-async function openNext(files: LogFiles, path: string, file: OpenFile): Promise<OpenFile> {
-  const slash = path.lastIndexOf('/');
-  const [folder, name] = [path.slice(0, slash), path.slice(slash + 1)];
-  const held = await file.stat();
-  const aside = (await files.list(folder)).filter((one) => one.startsWith(`${name}.`)).sort();
-  let passed = false;
-  for (const one of aside) {
-    const stat = await files.statIfExists(`${folder}/${one}`);
-    // One that is removed at this moment is too old to be shown.
-    const opened = passed && stat ? await files.open(`${folder}/${one}`).catch(() => undefined) : undefined;
-    if (opened) return opened;
-    passed ||= stat?.inode === held.inode && stat.device === held.device;
+  private constructor(files: LogFiles, path: string, file: OpenFile, after: string) {
+    this.#files = files;
+    this.#path = path;
+    this.file = file;
+    this.#after = after;
   }
-  return files.open(path);
+
+  /** The newest file. `follow`: where it is among the others matters. */
+  static async open(files: LogFiles, path: string, follow: boolean): Promise<LogPlace> {
+    for (;;) {
+      const place = new LogPlace(files, path, await files.open(path), '');
+      if (!follow) return place;
+      place.#after = (await place.#later()).at(-1)?.name ?? '';
+      // Moved aside at this moment, it may be among those that were listed.
+      if (await place.#isHeld(path)) return place;
+      await place[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Whether another file stands at the path by now. None at all is no other: rotation renames first. */
+  async replaced(): Promise<boolean> {
+    const isThere = (await this.#files.statIfExists(this.#path)) !== undefined;
+    return isThere && !(await this.#isHeld(this.#path));
+  }
+
+  /** Goes to the next file that is not compressed; says what those that are have, on the way. */
+  async *next(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const [first] = await this.#later();
+      // The first to be moved aside since is this file, unless that is too old to be there at all.
+      if (!this.#named && first && (first.compressed || (await this.#isHeld(first.path)))) {
+        this.#after = first.name;
+        this.#named = true;
+        continue;
+      }
+      if (!first) {
+        const newest = await this.#files.open(this.#path);
+        const isNext = (await this.#later()).length === 0;
+        if (isNext) return this.#goTo(newest, false);
+        await newest[Symbol.asyncDispose]();
+        continue;
+      }
+      this.#after = first.name;
+      this.#named = true;
+      // One that is removed at this moment is too old to be shown.
+      const opened = await this.#files.open(first.path).catch(() => undefined);
+      if (opened && !first.compressed) return this.#goTo(opened, true);
+      if (!opened) continue;
+      await using packed = opened;
+      yield* contentOf(packed).pipeThrough(new DecompressionStream('gzip'));
+    }
+  }
+
+  async #goTo(file: OpenFile, named: boolean): Promise<void> {
+    await this.file[Symbol.asyncDispose]();
+    this.file = file;
+    this.#named = named;
+  }
+
+  async #later(): Promise<RotatedLog[]> {
+    return (await rotatedLogs(this.#files, this.#path)).filter(({ name }) => name > this.#after);
+  }
+
+  async #isHeld(path: string): Promise<boolean> {
+    const [there, held] = await Promise.all([this.#files.statIfExists(path), this.file.stat()]);
+    return there?.inode === held.inode && there.device === held.device;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.file[Symbol.asyncDispose]();
+  }
 }
 
 /** Where the last `lines` lines of a file of `sizeBytes` begin. A last line without an end counts too. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { createNodeFiles } from '../../libs/base/node/files.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { type LogFiles, readLog, tailPosition } from './log-reader.ts';
@@ -161,6 +162,33 @@ test('the last lines are found in a long file', async () => {
   }
   assert.equal(await tailPosition(file, whole.length - 1, 1), whole.length - (lines.at(-1) as string).length);
   assert.equal(await tailPosition(file, 0, 5), 0);
+});
+
+test('following misses nothing when what it reads and what comes next are compressed meanwhile', async (t) => {
+  const path = join(folder(t), '0.log');
+  const line = (s: string) => `2026-01-01T00:00:01Z stdout F ${s}\n`;
+  const compress = (stamp: string) => {
+    writeFileSync(`${path}.${stamp}.gz`, gzipSync(readFileSync(`${path}.${stamp}`)));
+    rmSync(`${path}.${stamp}`);
+  };
+  writeFileSync(`${path}.20251231-235959.gz`, gzipSync(line('what was before')));
+  writeFileSync(path, line('a'));
+  const log = readLog({ files, clock, path, follow: true, running: async () => false });
+  assert.equal(text((await log.next()).value!), 'a\n');
+  for (const [stamp, next] of Object.entries({
+    '20260101-000001': 'b',
+    '20260101-000002': 'c',
+    '20260101-000003': 'd',
+  })) {
+    renameSync(path, `${path}.${stamp}`);
+    writeFileSync(path, line(next));
+  }
+  compress('20260101-000001');
+  compress('20260101-000002');
+  writeFileSync(`${path}.20260101-000003.gz.tmp`, 'not whole yet');
+  const rest: string[] = [];
+  for await (const chunk of log) rest.push(text(chunk));
+  assert.equal(rest.join(''), 'b\nc\nd\n');
 });
 
 test('following misses nothing when a log is rotated twice before it looks', async (t) => {

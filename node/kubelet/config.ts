@@ -49,6 +49,8 @@ export interface KubeletConfig {
   readonly imageGCHighThresholdPercent: number;
   readonly imageGCLowThresholdPercent: number;
   readonly imageMinimumGCAgeMs: number;
+  /** Images that nothing ran from for so long go, however much room there is; 0: they stay. */
+  readonly imageMaximumGCAgeMs: number;
   /** How often images are looked at. */
   readonly imageGCPeriodMs: number;
   /** How often it is looked for what crashes have left behind. */
@@ -99,6 +101,7 @@ export const DEFAULT_CONFIG: KubeletConfig = Object.freeze({
   imageGCHighThresholdPercent: 85,
   imageGCLowThresholdPercent: 80,
   imageMinimumGCAgeMs: 120_000,
+  imageMaximumGCAgeMs: 0,
   imageGCPeriodMs: 300_000,
   housekeepingPeriodMs: 60_000,
   version: 'v1.36.2',

@@ -14,6 +14,7 @@ test('what is written down is what the kubelet goes by', () => {
     imageGCHighThresholdPercent: 70,
     imageGCLowThresholdPercent: 60,
     imageMinimumGCAge: '1m30s',
+    imageMaximumGCAge: '336h',
     serializeImagePulls: true,
     evictionHard: { 'nodefs.available': '5%', 'memory.available': '200Mi' },
     evictionSoft: { 'memory.available': '300Mi' },
@@ -29,6 +30,7 @@ test('what is written down is what the kubelet goes by', () => {
     imageGCHighThresholdPercent: 70,
     imageGCLowThresholdPercent: 60,
     imageMinimumGCAgeMs: 90_000,
+    imageMaximumGCAgeMs: 14 * 86_400_000,
     maxParallelImagePulls: 1,
     evictionHard: { 'nodefs.available': '5%', 'memory.available': '200Mi' },
     evictionSoft: { 'memory.available': '300Mi' },
@@ -36,6 +38,7 @@ test('what is written down is what the kubelet goes by', () => {
     systemReserved: { memory: '500Mi' },
   });
   assert.deepEqual(kubeletConfiguration({}), {});
+  assert.deepEqual(kubeletConfiguration({ imageMaximumGCAge: '0s' }), { imageMaximumGCAgeMs: 0 });
 });
 
 const REFUSED: [string, unknown, RegExp][] = [
@@ -49,6 +52,7 @@ const REFUSED: [string, unknown, RegExp][] = [
   ['a part of a number', { maxPods: 1.5 }, /maxPods wants a whole number/],
   ['more than all', { imageGCHighThresholdPercent: 101 }, /from 0 to 100/],
   ['low above high', { imageGCLowThresholdPercent: 90 }, /must not be above/],
+  ['no image as old as the youngest that goes', { imageMaximumGCAge: '1m' }, /imageMaximumGCAge must be above/],
   ['no duration', { syncFrequency: 'soon' }, /syncFrequency wants a duration/],
   ['a number for a duration', { syncFrequency: 10 }, /syncFrequency wants a duration/],
   ['no size', { containerLogMaxSize: 'big' }, /containerLogMaxSize wants a quantity/],

@@ -17,6 +17,7 @@ const FIELDS: Readonly<Record<string, Read>> = {
   nodeStatusReportFrequency: duration('nodeStatusReportFrequencyMs'),
   nodeLeaseDurationSeconds: number('nodeLeaseDurationSeconds', 1),
   imageMinimumGCAge: duration('imageMinimumGCAgeMs'),
+  imageMaximumGCAge: duration('imageMaximumGCAgeMs', 0n),
   imageGCHighThresholdPercent: number('imageGCHighThresholdPercent', 0, 100),
   imageGCLowThresholdPercent: number('imageGCLowThresholdPercent', 0, 100),
   maxParallelImagePulls: number('maxParallelImagePulls', 1),
@@ -68,6 +69,10 @@ export function kubeletConfiguration(content: unknown): Partial<KubeletConfig> {
   if (whole.imageGCLowThresholdPercent > whole.imageGCHighThresholdPercent) {
     throw new ConfigurationError('imageGCLowThresholdPercent must not be above imageGCHighThresholdPercent');
   }
+  const { imageMaximumGCAgeMs, imageMinimumGCAgeMs } = whole;
+  if (imageMaximumGCAgeMs !== 0 && imageMaximumGCAgeMs <= imageMinimumGCAgeMs) {
+    throw new ConfigurationError('imageMaximumGCAge must be above imageMinimumGCAge, or 0s');
+  }
   try {
     thresholdsOf(whole);
   } catch (error) {
@@ -84,11 +89,11 @@ function number(key: keyof KubeletConfig, least: number, most = Number.MAX_SAFE_
   };
 }
 
-function duration(key: keyof KubeletConfig): Read {
+function duration(key: keyof KubeletConfig, leastNanos = 1n): Read {
   return (name, value) => {
     try {
       const nanos = parseDuration(String(value));
-      if (nanos > 0n) return { [key]: Number(nanos) / 1_000_000 };
+      if (nanos >= leastNanos) return { [key]: Number(nanos) / 1_000_000 };
     } catch {
       // Said below.
     }

@@ -114,7 +114,8 @@ describe('housekeeping with a real container runtime', requires('root', 'contain
     const talk = [
       'echo begin; until [ -e /go ]; do sleep 0.1; done; n=0',
       'while [ $n -lt 3000 ]; do n=$((n + 1)); echo "line $n of many words, so that it grows"',
-      '[ $((n % 50)) -ne 0 ] || sleep 0.1; done; echo end; sleep 3600',
+      '[ $((n % 50)) -ne 0 ] || sleep 0.1; done; echo end',
+      'until [ -e /stop ]; do sleep 0.1; done; echo later; sleep 3600',
     ].join('; ');
     await node.create('talks', [], {}, { command: ['sh', '-c', talk] });
     await node.ready('talks');
@@ -127,15 +128,20 @@ describe('housekeeping with a real container runtime', requires('root', 'contain
       lines,
       Array.from({ length: 3000 }, (_, n) => n + 1),
     );
+    // By then the last of it, too, has been moved aside, if it was enough for that.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await node.kubectl('exec talks -- touch /stop');
+    await following.waitFor('\nlater\n');
     const pod = await node.get('talks');
     const folder = join(node.host.folder, 'pod-logs', `default_talks_${pod.metadata.uid}`, 'main');
     const files = readdirSync(folder).sort();
     assert.equal(files.length, 3, `the one that is written to, and two that were: ${files}`);
     assert.equal(files[0], '0.log');
-    assert.match(files[1]!, /^0\.log\.\d{8}-\d{6}(\.gz)?$/);
+    assert.match(files[1]!, /^0\.log\.\d{8}-\d{6}\.gz$/);
+    assert.match(files[2]!, /^0\.log\.\d{8}-\d{6}$/);
     // What is asked for later is what the newest file has.
     const { stdout } = await node.kubectl('logs talks');
-    assert.match(stdout, /^end$/m);
+    assert.match(stdout, /^later$/m);
     assert.ok(stdout.length < 60_000);
     assert.ok(readFileSync(join(folder, '0.log')).length < 60_000);
     await node.remove('talks');

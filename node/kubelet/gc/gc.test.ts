@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { virtualTest } from '../../../libs/testing/virtual-test.ts';
-import { chooseImages, type ImageCandidate } from './images.ts';
+import { chooseImages, type ImageCandidate, oldImages } from './images.ts';
 import { rotateLog } from './logs.ts';
 
 const image = (id: string, more: Partial<ImageCandidate> = {}): ImageCandidate => ({
@@ -33,7 +34,22 @@ test('which images go', async (t) => {
   }
 });
 
-test('a log that has grown is moved aside, and the oldest go', async () => {
+test('images that nothing has run from for long go, whatever room there is', () => {
+  const images = [
+    image('old'),
+    image('came just now', { firstSeenMs: 950 }),
+    image('ran lately', { usedMs: 901 }),
+    image('runs', { inUse: true }),
+    image('pinned', { pinned: true }),
+    image('as old as may be', { usedMs: 900 }),
+  ];
+  assert.deepEqual(
+    oldImages(images, { nowMs: 1_000, maximumAgeMs: 100 }).map(({ id }) => id),
+    ['old'],
+  );
+});
+
+test('a log that has grown is moved aside, those before are compressed, and the oldest go', async () => {
   const { host, clock } = virtualTest();
   const { files } = host;
   await files.makeDirectory('/logs/main');
@@ -42,17 +58,48 @@ test('a log that has grown is moved aside, and the oldest go', async () => {
   const rotate = () =>
     rotateLog(
       { id: 'c', logPath: '/logs/main/0.log' },
-      { files, cri, nowMs: clock.now(), maxSizeBytes: 10, maxFiles: 3 },
+      { files, cri, nowMs: clock.now(), maxSizeBytes: 10, maxFiles: 4 },
     );
   await files.write('/logs/main/0.log', 'short');
   assert.equal(await rotate(), false);
-  for (let n = 0; n < 4; n++) {
+  for (let n = 0; n < 5; n++) {
     await files.write('/logs/main/0.log', `long enough ${n}`);
     assert.equal(await rotate(), true);
     await clock.advance(1_000);
   }
-  assert.equal(reopened, 4);
-  const names = await files.list('/logs/main');
-  assert.deepEqual(names, ['0.log', '0.log.20260101-000002', '0.log.20260101-000003']);
-  assert.equal(await files.readText(`/logs/main/${names[2]}`), 'long enough 3');
+  assert.equal(reopened, 5);
+  const [, ...aside] = await files.list('/logs/main');
+  assert.deepEqual(aside, ['0.log.20260101-000002.gz', '0.log.20260101-000003.gz', '0.log.20260101-000004']);
+  assert.equal(String(gunzipSync(await files.read(`/logs/main/${aside[1]}`))), 'long enough 3');
+  assert.equal(await files.readText(`/logs/main/${aside[2]}`), 'long enough 4');
+});
+
+test('a compression that a crash has broken off is begun anew', async () => {
+  const { host, clock } = virtualTest();
+  const { files } = host;
+  const content = 'x'.repeat(1_000_000);
+  await files.makeDirectory('/logs/main');
+  for (const [name, text] of Object.entries({
+    '': content,
+    '.20251231-235957': content,
+    '.20251231-235957.gz': 'a copy, and the original has not gone yet',
+    '.20251231-235958': content,
+    '.20251231-235958.gz.tmp': 'half of it',
+  })) {
+    await files.write(`/logs/main/0.log${name}`, text, { mode: 0o640 });
+  }
+  const cri = { reopenContainerLog: async () => (await files.write('/logs/main/0.log', ''), {}) };
+  const options = { files, cri, nowMs: clock.now(), maxSizeBytes: 10, maxFiles: 5 };
+  assert.equal(await rotateLog({ id: 'c', logPath: '/logs/main/0.log' }, options), true);
+  assert.deepEqual(await files.list('/logs/main'), [
+    '0.log',
+    '0.log.20251231-235957.gz',
+    '0.log.20251231-235958.gz',
+    '0.log.20260101-000000',
+  ]);
+  for (const second of [57, 58]) {
+    const compressed = `/logs/main/0.log.20251231-2359${second}.gz`;
+    assert.equal(String(gunzipSync(await files.read(compressed))), content);
+    assert.equal((await files.statIfExists(compressed))?.mode, 0o640);
+  }
 });

@@ -119,10 +119,16 @@ export class Housekeeping {
       maxSizeBytes: config.containerLogMaxSizeBytes,
       maxFiles: config.containerLogMaxFiles,
     };
+    let failure: unknown;
     for (const worker of workers()) {
       for (const container of worker.observed.containers) {
-        if (container.state === 'running' && !this.#stopped) await rotateLog(container, options);
+        if (container.state !== 'running' || this.#stopped) continue;
+        // One that cannot be moved does not keep the others.
+        await rotateLog(container, options).catch((error: unknown) => {
+          failure ??= error;
+        });
       }
     }
+    if (failure !== undefined) throw failure;
   }
 }

@@ -37,6 +37,20 @@ export function chooseImages(
   return chosen;
 }
 
+/**
+ * Which images nothing has run from for longer than `maximumAgeMs`. An image's time begins when this kubelet first sees it:
+ * what was before its start it does not know. Pure.
+ */
+export function oldImages(
+  images: readonly ImageCandidate[],
+  { nowMs, maximumAgeMs }: { readonly nowMs: number; readonly maximumAgeMs: number },
+): ImageCandidate[] {
+  return images.filter(
+    ({ inUse, pinned, firstSeenMs, usedMs }) =>
+      !inUse && !pinned && nowMs - Math.max(firstSeenMs, usedMs) > maximumAgeMs,
+  );
+}
+
 /** An operator reads of it in the node's events. */
 export class ImageGarbageError extends Error {
   readonly reason: string | undefined;
@@ -85,7 +99,7 @@ export class ImageGarbageCollector {
 
   async #collect(): Promise<void> {
     const { cri, clock, host, config, log } = this.#env;
-    const candidates = await this.#candidates();
+    const candidates = await this.#withoutOld(await this.#candidates());
     const { imageFilesystems } = await cri.imageFsInfo({});
     const mountpoint = imageFilesystems[0]?.fsId?.mountpoint;
     const space = mountpoint ? await host.files.space(mountpoint).catch(() => undefined) : undefined;
@@ -106,6 +120,18 @@ export class ImageGarbageCollector {
     const done = `Failed to free sufficient space by deleting unused images (freed ${freedBytes} bytes)`;
     const advice = 'Investigate disk usage, as it could be used by active images, logs, volumes, or other data.';
     throw new ImageGarbageError(`${disk}. ${done}. ${advice}`, 'FreeDiskSpaceFailed');
+  }
+
+  /** Those that are left when the old ones have gone. */
+  async #withoutOld(candidates: readonly ImageCandidate[]): Promise<readonly ImageCandidate[]> {
+    const { clock, config, log } = this.#env;
+    const { imageMaximumGCAgeMs: maximumAgeMs } = config;
+    const old = maximumAgeMs > 0 ? oldImages(candidates, { nowMs: clock.monotonic(), maximumAgeMs }) : [];
+    if (old.length === 0) return candidates;
+    log.info('images that nothing has run from for long are removed', { images: old });
+    const { failures, freedBytes } = await this.#remove(old);
+    if (failures.length > 0) throw deletionError(freedBytes, freedBytes, failures);
+    return candidates.filter((one) => !old.includes(one));
   }
 
   /** Every image of the runtime, and who needs it. */

@@ -146,15 +146,3 @@ export class ImagePuller {
 }
 
 const duration = (ms: number): string => (ms < 1000 ? `${Math.round(ms)}ms` : `${(ms / 1000).toFixed(3)}s`);
-
-async function race<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const given = Promise.withResolvers<never>();
-  const abort = () => given.reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([promise, given.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}

@@ -27,6 +27,7 @@ export function configz(config: KubeletConfig): object {
       nodeStatusReportFrequency: duration(config.nodeStatusReportFrequencyMs),
       nodeLeaseDurationSeconds: config.nodeLeaseDurationSeconds,
       imageMinimumGCAge: duration(config.imageMinimumGCAgeMs),
+      imageMaximumGCAge: duration(config.imageMaximumGCAgeMs),
       imageGCHighThresholdPercent: config.imageGCHighThresholdPercent,
       imageGCLowThresholdPercent: config.imageGCLowThresholdPercent,
       cgroupRoot: config.cgroupRoot,
