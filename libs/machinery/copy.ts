@@ -13,7 +13,7 @@ export function copyValue<T>(value: T): T {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return structuredClone(value);
   const out: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) {
+  for (const key in value) {
     const copied = copyValue((value as Record<string, unknown>)[key]);
     if (key === '__proto__') define(out, key, copied);
     else out[key] = copied;

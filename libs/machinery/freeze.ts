@@ -3,7 +3,7 @@ export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   Object.freeze(value);
   if (Array.isArray(value)) {
-    for (const item of value) if (typeof item === 'object') deepFreeze(item);
+    for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') deepFreeze(value[i]);
   } else for (const key in value) if (typeof value[key] === 'object') deepFreeze(value[key]);
   return value;
 }

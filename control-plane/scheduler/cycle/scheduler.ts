@@ -230,7 +230,7 @@ export class Scheduler {
     const entry = this.#profiles.get(pod.schedulerName);
     if (!entry) return;
     const context = entry.evaluator.contextOf(pod);
-    for (const plugin of entry.profile.at('unreserve').reverse()) plugin.unreserve(context, node);
+    for (const plugin of entry.profile.at('unreserve').toReversed()) plugin.unreserve(context, node);
   }
 
   #assume(pod: PodInfo, node: string): void {

@@ -14,6 +14,7 @@ export interface EnabledPlugin {
 export class Profile {
   readonly schedulerName: string;
   readonly plugins: readonly EnabledPlugin[];
+  readonly #points = new Map<keyof Plugin, readonly Plugin[]>();
   readonly #interests = new Map<string, readonly EventInterest[]>();
 
   constructor(schedulerName: string, plugins: readonly EnabledPlugin[]) {
@@ -23,10 +24,15 @@ export class Profile {
   }
 
   /** The enabled plugins that have a method for the point. */
-  at<K extends keyof Plugin>(point: K): (Plugin & Required<Pick<Plugin, K>>)[] {
-    return this.plugins
-      .filter(({ plugin, without }) => plugin[point] !== undefined && !without?.has(point))
-      .map(({ plugin }) => plugin as Plugin & Required<Pick<Plugin, K>>);
+  at<K extends keyof Plugin>(point: K): readonly (Plugin & Required<Pick<Plugin, K>>)[] {
+    let found = this.#points.get(point);
+    if (!found) {
+      found = this.plugins
+        .filter(({ plugin, without }) => plugin[point] !== undefined && !without?.has(point))
+        .map(({ plugin }) => plugin);
+      this.#points.set(point, found);
+    }
+    return found as readonly (Plugin & Required<Pick<Plugin, K>>)[];
   }
 
   weightOf(name: string): number {
