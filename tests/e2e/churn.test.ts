@@ -43,7 +43,7 @@ describe('tutti up while things are killed', requires(...CLUSTER_NEEDS), () => {
   const troubles: Record<string, () => Promise<void> | void> = {
     container: () => killOne(processes(/^\/bin\/sh .*behave|^sh .*behave|behave stay/)),
     shim: () => killOne(processes(/containerd-shim/)),
-    runtime: () => killOne([Number(readFileSync(join(cluster.dataDir, 'containerd/pid'), 'utf8'))]),
+    runtime: () => killOne(processes(/^\S*containerd --config /)),
     async tutti() {
       await cluster.kill();
       await delay(random.int(500));
@@ -52,7 +52,9 @@ describe('tutti up while things are killed', requires(...CLUSTER_NEEDS), () => {
     async pod() {
       const names = (await kubectl('get pods -o name')).split('\n').filter((name) => name !== '');
       const name = names[random.int(names.length)];
-      if (name) await kubectl(`delete ${name} --wait=false ${random.int(2) ? '--force --grace-period=0' : ''}`);
+      const force = random.int(2) ? '--force --grace-period=0' : '';
+      // One of an earlier deletion may be gone by now.
+      if (name) await kubectl(`delete ${name} --ignore-not-found --wait=false ${force}`);
     },
   };
   const weighted = ['container', 'container', 'shim', 'shim', 'pod', 'pod', 'runtime', 'tutti'] as const;

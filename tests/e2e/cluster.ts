@@ -125,16 +125,39 @@ export class E2eCluster implements AsyncDisposable {
     });
   }
 
+  /** Waits until a pod's program has said those words, which it may do some time after its container has started. */
+  async heard(pod: string, words: string): Promise<void> {
+    const log = async () => (await this.kubectl.run(`logs ${pod}`, { check: false })).stdout;
+    await until(`${pod} says "${words}"`, async () => (await log()).includes(words), { timeoutMs: 30_000 });
+  }
+
   /** The node's own tool for containers, beside the cluster's back. */
   ctr(...args: readonly string[]): Promise<RunResult> {
     const socket = join(this.dataDir, 'containerd/containerd.sock');
     return this.host.exec([join(findContainerd()!, 'ctr'), '--address', socket, '--namespace', 'k8s.io', ...args]);
   }
 
+  /** The id of a pod's first container, once the runtime has it run: after a start the API tells for a while what was before. */
+  async runningContainer(pod: string): Promise<string> {
+    return until(
+      `${pod} runs`,
+      async () => {
+        const id = await this.#containerOf(pod, 0);
+        const { stdout } = await this.ctr('tasks', 'list');
+        return new RegExp(`^${id} +\\d+ +RUNNING$`, 'm').test(stdout) && id;
+      },
+      { timeoutMs: 30_000 },
+    );
+  }
+
+  async #containerOf(pod: string, container: number): Promise<string> {
+    const path = `{.status.containerStatuses[${container}].containerID}`;
+    return (await this.kubectl.text(`get pod ${pod} -o jsonpath=${path}`)).replace(/^.*\/\//, '');
+  }
+
   /** Ends one container as the runtime's own tool does; resolves with its id. */
   async killContainer(pod: string, container = 0): Promise<string> {
-    const path = `{.status.containerStatuses[${container}].containerID}`;
-    const id = (await this.kubectl.text(`get pod ${pod} -o jsonpath=${path}`)).replace(/^.*\/\//, '');
+    const id = await this.#containerOf(pod, container);
     await this.ctr('task', 'kill', '--signal', 'SIGKILL', id);
     return id;
   }
@@ -187,6 +210,15 @@ export function clusterOfSuite(options: ClusterOptions = {}) {
     kubectl(args: string | readonly string[], input?: string | object): Promise<string> {
       const text = typeof input === 'object' ? JSON.stringify(input) : input;
       return cluster!.kubectl.text(args, { timeoutMs: 60_000, ...(text !== undefined && { input: text }) });
+    },
+    /** What `kubectl describe` prints once those words are in it: events come a moment after what they tell of. */
+    async described(what: string, words: RegExp): Promise<string> {
+      let text = '';
+      await until(`${what} says ${words}`, async () => {
+        text = await cluster!.kubectl.text(`describe ${what}`, { timeoutMs: 60_000 });
+        return words.test(text);
+      }).catch((error: unknown) => assert.match(text, words, (error as Error).message));
+      return text;
     },
     /** The words of a kubectl that must fail. */
     async refused(args: string | readonly string[], input?: string | object): Promise<string> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { findCommand } from '../../tools/setup/needs.ts';
+import { until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
 import { CLUSTER_NEEDS, type E2eCluster, prepareCluster } from './cluster.ts';
 
@@ -27,9 +28,12 @@ describe('a machine that drops what it forwards, as Docker makes it', { skip }, 
     await kubectl('rollout status deployment/kubia --timeout=60s');
     await kubectl('run asks --image=busybox --command -- sleep 3600');
     await kubectl('wait pod/asks --for=condition=Ready --timeout=60s');
+    await cluster.heard('deployment/kubia', 'Kubia server starting');
     const words = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 5 nc kubia 80";
-    const { stdout } = await cluster.kubectl.run(['exec', 'asks', '--', 'sh', '-c', words]);
-    assert.match(stdout, /You've hit kubia-/);
+    await until('a pod answers a pod', async () => {
+      const { stdout } = await cluster.kubectl.run(['exec', 'asks', '--', 'sh', '-c', words], { check: false });
+      return stdout.includes("You've hit kubia-");
+    });
   });
 
   test('its rules are as before when the cluster has ended', async () => {

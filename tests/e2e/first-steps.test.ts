@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { delay, until } from '../harness/process.ts';
+import { until } from '../harness/process.ts';
 import { requires } from '../harness/requirements.ts';
 import { CLUSTER_NEEDS, clusterOfSuite } from './cluster.ts';
 
@@ -105,9 +105,8 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
     assert.match(await kubectl('api-resources'), /^deployments +deploy +apps\/v1 +true +Deployment$/m);
     assert.match(await kubectl('api-versions'), /^apps\/v1$/m);
     assert.match(await kubectl('explain deployment.spec.strategy'), /^FIELD: strategy <DeploymentStrategy>$/m);
-    const node = await kubectl('describe node node-1');
     for (const reason of ['Starting', 'NodeHasSufficientMemory', 'NodeReady', 'RegisteredNode']) {
-      assert.match(node, new RegExp(`^ +Normal +${reason} `, 'm'));
+      await suite.described('node node-1', new RegExp(`^ +Normal +${reason} `, 'm'));
     }
   });
 
@@ -119,15 +118,16 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
     assert.match(await kubectl('rollout status deployment/kubia --timeout=60s'), /successfully rolled out/);
     await kubectl('wait pods --all --for=condition=Ready --timeout=60s');
     for (const what of ['-l app=kubia', 'kubia', 'kubia-manual', '-l app=kubia-rc']) {
-      const described = await kubectl(`describe pod ${what}`);
+      const described = await suite.described(`pod ${what}`, /^ +Normal +Started /m);
       const reasons = [...described.matchAll(/^ +Normal +(\w+) /gm)].map(([, reason]) => reason);
       assert.deepEqual(reasons, BEGINNING, described);
     }
-    assert.match(await kubectl('describe rc kubia'), /SuccessfulCreate .* Created pod: kubia-\w{5}$/m);
-    assert.match(await kubectl('describe deployment kubia'), /ScalingReplicaSet .* Scaled up replica set kubia-/);
+    await suite.described('rc kubia', /SuccessfulCreate .* Created pod: kubia-\w{5}$/m);
+    await suite.described('deployment kubia', /ScalingReplicaSet .* Scaled up replica set kubia-/);
   });
 
   test('logs, of a pod and of a container', async () => {
+    for (const what of ['kubia-manual', 'deployment/kubia']) await suite.cluster.heard(what, 'Kubia server starting');
     assert.equal(await kubectl('logs kubia-manual'), 'Kubia server starting...');
     assert.equal(await kubectl('logs kubia-manual -c kubia'), 'Kubia server starting...');
     assert.equal(await kubectl('logs deployment/kubia --tail=1'), 'Kubia server starting...');
@@ -190,7 +190,9 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
   test('a rollout is paused, and an image that is nowhere stops it', async () => {
     await kubectl('rollout pause deployment/kubia');
     await kubectl('set image deployment/kubia kubia=kubia:nowhere');
-    assert.match(await kubectl('get deployment kubia'), /^kubia +1\/1 +0 +1 /m);
+    await until('its pod is of the old', async () =>
+      /^kubia +1\/1 +0 +1 /m.test(await kubectl('get deployment kubia')),
+    );
     await kubectl('rollout resume deployment/kubia');
     await until('the pull fails', async () => /ErrImagePull|ImagePullBackOff/.test(await kubectl('get pods')), {
       timeoutMs: 30_000,
@@ -203,13 +205,13 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
   test('a container killed behind the cluster’s back starts again, the second time after a while', async () => {
     const restarts = () => kubectl('get pod kubia-manual -o jsonpath={.status.containerStatuses[0].restartCount}');
     await suite.cluster.killContainer('kubia-manual');
-    await until('it starts again', async () => (await restarts()) === '1');
-    await kubectl('wait pod/kubia-manual --for=condition=Ready --timeout=20s');
+    await until('it starts again', async () => (await restarts()) === '1', { timeoutMs: 20_000 });
+    await suite.cluster.heard('kubia-manual', 'Kubia server starting');
+    // What is to be seen lasts for ten seconds only: a watch misses none of it.
+    await using watch = suite.cluster.kubectl.spawn('get pod kubia-manual --watch');
+    await watch.waitFor(/^kubia-manual +1\/1 +Running +1 /m);
     await suite.cluster.killContainer('kubia-manual');
-    const reason = '{.status.containerStatuses[0].state.waiting.reason}';
-    await kubectl(`wait pod/kubia-manual --for=jsonpath=${reason}=CrashLoopBackOff --timeout=10s`);
-    assert.match(await kubectl('get pod kubia-manual'), /^kubia-manual +0\/1 +CrashLoopBackOff +1 \(\ds ago\)/m);
-    assert.equal(await restarts(), '1');
+    await watch.waitFor(/^kubia-manual +0\/1 +CrashLoopBackOff +1 \(\d+s ago\)/m);
     assert.match(await kubectl('logs kubia-manual --previous'), /Kubia server starting/);
   });
 
@@ -237,11 +239,10 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
     await kubectl(`exec ${first} -- rm /tmp/ready`);
     await kubectl(`wait pod/${first} --for=condition=Ready=false --timeout=20s`);
     await until('it is out', async () => (await addresses()) === second);
-    assert.match(await kubectl(`describe pod ${first}`), /Warning +Unhealthy .*Readiness probe failed: /);
+    await suite.described(`pod ${first}`, /Warning +Unhealthy .*Readiness probe failed: /);
     const ip = await kubectl('get service probed -o jsonpath={.spec.clusterIP}');
     // kube-proxy hears of it a moment after the API has it.
-    await delay(200);
-    assert.deepEqual([...(await answersOf(`http://${ip}/`, 20))], [second]);
+    await until('the other answers alone', async () => [...(await answersOf(`http://${ip}/`, 20))].join() === second);
     assert.equal(
       await kubectl(`get pod ${first} -o jsonpath={.status.containerStatuses[0].restartCount}`),
       '0',
@@ -258,21 +259,25 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
     const restarted = async () =>
       Number(await kubectl('get pod unhealthy -o jsonpath={.status.containerStatuses[0].restartCount}')) > 0;
     await until('it is restarted', restarted, { timeoutMs: 40_000, everyMs: 200 });
-    const described = await kubectl('describe pod unhealthy');
-    assert.match(described, /Warning +Unhealthy .*Liveness probe failed: HTTP probe failed with statuscode: 500/);
-    assert.match(described, /Normal +Killing .*Container kubia failed liveness probe, will be restarted/);
+    await suite.described(
+      'pod unhealthy',
+      /Warning +Unhealthy .*Liveness probe failed: HTTP probe failed with statuscode: 500/,
+    );
+    await suite.described(
+      'pod unhealthy',
+      /Normal +Killing .*Container kubia failed liveness probe, will be restarted/,
+    );
   });
 
   test('the container that waited runs again, and its pod tells the story', async () => {
     await kubectl('wait pod/kubia-manual --for=condition=Ready --timeout=30s');
     const { status } = await suite.cluster.kubectl.json('get pod kubia-manual');
     assert.equal(status.containerStatuses[0].restartCount, 2);
-    const described = await kubectl('describe pod kubia-manual');
+    const described = await suite.described('pod kubia-manual', /^ +Normal +Started +.*\(x3 over /m);
     assert.match(described, /Last State: +Terminated\n +Reason: +Error\n +Exit Code: +137/);
     assert.match(
       described,
       /^ +Warning +BackOff .*Back-off restarting failed container kubia in pod kubia-manual_default/m,
     );
-    assert.match(described, /^ +Normal +Started +.*\(x3 over /m);
   });
 });

@@ -163,10 +163,9 @@ describe('kubectl', requires(...CLUSTER_NEEDS), () => {
     assert.match(await kubectl('events --for=deployment/web'), /ScalingReplicaSet/);
     await kubectl('scale deployment web --replicas=2');
     await watch.waitFor(/ScalingReplicaSet +Deployment\/web +Scaled up replica set web-\w+ from 1 to 2/);
-    assert.match(
-      await kubectl('get events --field-selector=involvedObject.kind=Job,reason=Completed'),
-      /job\/once +Job completed/,
-    );
+    await kubectl('wait job/once --for=condition=Complete --timeout=30s');
+    const completed = 'get events --field-selector=involvedObject.kind=Job,reason=Completed';
+    await until('the Job says so', async () => /job\/once +Job completed/.test(await kubectl(completed)));
   });
 
   test('wait: for conditions, fields, creation and deletion', async () => {
@@ -175,9 +174,11 @@ describe('kubectl', requires(...CLUSTER_NEEDS), () => {
     const waiting = kubectl('wait cm/later --for=create --timeout=20s');
     await kubectl('create configmap later');
     assert.equal(await waiting, 'configmap/later condition met');
-    const gone = kubectl('wait cm/later --for=delete --timeout=20s');
+    // What is gone before it has looked once is no condition to it: it watches when it says so.
+    await using gone = suite.cluster.kubectl.spawn('wait cm/later --for=delete --timeout=20s -v=6');
+    await gone.waitFor(/[?&]watch=true\b/);
     await kubectl('delete cm later');
-    assert.match(await gone, /condition met/);
+    await gone.waitFor('configmap/later condition met\n');
     assert.match(
       await refused('wait deployment/web --for=condition=None --timeout=1s'),
       /timed out waiting for the condition/,

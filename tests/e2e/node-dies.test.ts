@@ -45,11 +45,13 @@ describe('a node that dies', requires(...CLUSTER_NEEDS), () => {
     const { spec } = await cluster.kubectl.json('get service kubia');
     const { items } = await cluster.kubectl.json('get pods -l app=kubia --field-selector=spec.nodeName=node-1');
     const expected = new Set(items.map((pod: any) => `You've hit ${pod.metadata.name}\n`));
+    for (const { metadata } of items) await cluster.heard(metadata.name, 'Kubia server starting');
     const seen = new Set<string>();
-    for (let asked = 0; asked < 40 && seen.size < expected.size; asked++) {
+    await until('all answer', async () => {
       // Not one connection may go to where nobody is any more.
-      seen.add((await cluster.host.fetch(`http://${spec.clusterIP}/`, { timeoutMs: 2_000 })).body);
-    }
+      seen.add((await cluster.host.fetch(`http://${spec.clusterIP}/`)).body);
+      return seen.size >= expected.size;
+    });
     assert.deepEqual([...seen].sort(), [...expected].sort());
     const described = await kubectl('describe node node-2');
     assert.match(described, /node\.kubernetes\.io\/unreachable:NoExecute/);

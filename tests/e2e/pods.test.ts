@@ -76,10 +76,10 @@ describe('pods with kubectl', requires(...CLUSTER_NEEDS), () => {
     const beat = await inMain('cat /share/beat');
     await until('the sidecar goes on', async () => (await inMain('cat /share/beat')) !== beat);
     assert.equal(await kubectl(['exec', 'full', '-c', 'second', '--', 'cat', '/share/first']), 'prepared');
-    const described = await kubectl('describe pod full');
+    const described = await suite.described('pod full', /(?:^ +Normal +Started [\s\S]*){4}/m);
     assert.match(described, /State: +Terminated\n +Reason: +Completed\n +Exit Code: +0/);
     assert.match(described, /^QoS Class: +Burstable$/m);
-    assert.equal([...described.matchAll(/^ +Normal +Started +\d+s +kubelet/gm)].length, 4, described);
+    assert.equal([...described.matchAll(/^ +Normal +Started +\S+ +kubelet/gm)].length, 4, described);
   });
 
   test('ConfigMap and Secret as variables and as files, which follow', async () => {
@@ -120,8 +120,8 @@ describe('pods with kubectl', requires(...CLUSTER_NEEDS), () => {
 
   test('logs that are followed, cut, dated and of all containers', async () => {
     await using follow = suite.cluster.kubectl.spawn('logs -f full --since=1s');
-    await follow.waitFor(/^line \d+$/m);
-    const last = Number([...follow.output.matchAll(/^line (\d+)$/gm)].at(-1)![1]);
+    await follow.waitFor(/^line \d+\n/m);
+    const last = Number([...follow.output.matchAll(/^line (\d+)\n/gm)].at(-1)![1]);
     await follow.waitFor(`line ${last + 3}\n`);
     assert.equal((await kubectl('logs full -c main --tail=3')).split('\n').length, 3);
     assert.match(await kubectl('logs full --tail=1 --timestamps'), /^\d{4}-\d\d-\d\dT[\d:]+\.\d+Z (line|problem) \d+$/);
@@ -191,6 +191,8 @@ describe('pods with kubectl', requires(...CLUSTER_NEEDS), () => {
   test('port-forward, to a pod and to a Service', async () => {
     await kubectl('run web --image=kubia --port=8080 --expose');
     await kubectl('wait pod/web --for=condition=Ready --timeout=30s');
+    // kubectl gives up a forwarding whose first connection is refused.
+    await suite.cluster.heard('web', 'Kubia server starting');
     for (const [what, port] of [
       ['pod/web', 18_080],
       ['service/web', 18_081],
@@ -249,7 +251,7 @@ describe('pods with kubectl', requires(...CLUSTER_NEEDS), () => {
   });
 
   test('a deleted pod has its grace, and then is gone', async () => {
-    await kubectl('run polite --image=behave -- graceful 1');
+    await kubectl('run polite --image=behave -- graceful 5');
     await kubectl('wait pod/polite --for=condition=Ready --timeout=30s');
     await using follow = suite.cluster.kubectl.spawn('logs -f polite');
     await follow.waitFor('ready');
@@ -261,7 +263,7 @@ describe('pods with kubectl', requires(...CLUSTER_NEEDS), () => {
     await kubectl('wait pod/deaf --for=condition=Ready --timeout=30s');
     const started = performance.now();
     await kubectl('delete pod deaf --grace-period=1');
-    assert.ok(performance.now() - started < 5_000);
+    assert.ok(performance.now() - started < 25_000, 'not the 30 s of its own');
     assert.match(await kubectl('delete pod full --force'), /^pod "full" force deleted/m);
   });
 });

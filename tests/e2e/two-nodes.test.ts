@@ -58,8 +58,7 @@ describe('two nodes', requires(...CLUSTER_NEEDS), () => {
     const { items } = await cluster.kubectl.json('get pods -l app=kubia');
     assert.deepEqual([...new Set(items.map((pod: any) => pod.spec.nodeName))].sort(), ['node-1', 'node-2']);
     for (const { metadata } of items) {
-      const log = () => kubectl(`logs ${metadata.name}`);
-      await until('its program has begun', async () => (await log()).includes('Kubia server starting'));
+      await cluster.heard(metadata.name, 'Kubia server starting');
       assert.equal(await kubectl(`exec ${metadata.name} -- hostname`), metadata.name);
     }
   });

@@ -14,20 +14,23 @@ async function sandboxShim(cluster: E2eCluster, pod: string): Promise<number> {
   const { metadata } = await cluster.kubectl.json(`get pod ${pod}`);
   const pids = cluster.host.pids().filter((pid) => commandOf(pid).includes('containerd-shim'));
   const mine = pids.find((pid) => {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/ +/);
-    return children.some((child) => readFileSync(`/proc/${child}/cgroup`, 'utf8').includes(`/pod${metadata.uid}/`));
+    // Of a pod that ends just now, any of these may be gone.
+    const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ');
+    return children.some((child) => textOf(`/proc/${child}/cgroup`).includes(`/pod${metadata.uid}/`));
   });
   assert.ok(mine, `the shim of ${pod}`);
   return mine;
 }
 
-function commandOf(pid: number): string {
+function textOf(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }
 }
+
+const commandOf = (pid: number): string => textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
 
 describe('tutti up', requires(...CLUSTER_NEEDS), () => {
   let cluster: E2eCluster;
@@ -52,15 +55,15 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
   test('a deployment rolls out, and its pod says what happened', async () => {
     await kubectl('create deployment kubia --image=kubia --port=8080');
     assert.match(await kubectl('rollout status deployment/kubia --timeout=60s'), /successfully rolled out/);
-    const described = await kubectl('describe pod -l app=kubia');
     for (const reason of ['Scheduled', 'Pulled', 'Created', 'Started']) {
-      assert.match(described, new RegExp(`^ +Normal +${reason} `, 'm'));
+      const words = new RegExp(`^ +Normal +${reason} `, 'm');
+      await until(`an event says ${reason}`, async () => words.test(await kubectl('describe pod -l app=kubia')));
     }
   });
 
   test('logs, exec and port-forward reach the pod', async () => {
     const pod = await podOf('kubia');
-    assert.match(await kubectl(`logs ${pod}`), /Kubia server starting/);
+    await cluster.heard(pod, 'Kubia server starting');
     assert.equal(await kubectl(`exec ${pod} -- hostname`), pod);
     assert.equal(await kubectl(`exec -i ${pod} -- cat`, 'to and fro'), 'to and fro');
     await using forward = cluster.kubectl.spawn(`port-forward ${pod} 18080:8080`);
@@ -220,7 +223,7 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
   });
 
   test('a second Ctrl-C gives pods no more time, and leaves as little behind', async () => {
-    await kubectl('wait pod/asks --for=condition=Ready --timeout=60s');
+    await cluster.runningContainer('asks');
     process.kill(cluster.pid, 'SIGINT');
     await until('it stops', () => cluster.output.includes('SIGINT: stopping'));
     // What comes within a second is taken for the same one, passed on by npm or a shell.
@@ -239,21 +242,19 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
   test('--keep-pods leaves pods running, and the next start takes them over', async () => {
     const pod = await podOf('kubia');
     const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
-    const idOf = () => kubectl(`get pod ${pod} -o jsonpath={.status.containerStatuses[0].containerID}`);
-    const id = await idOf();
+    const before = await cluster.runningContainer(pod);
     await cluster.interrupt();
     await cluster.start('--keep-pods');
-    const restarted = await until('it runs again', async () => {
-      const now = await idOf();
-      return now !== id && now !== '' && now;
-    });
-    await kubectl('rollout status deployment/kubia --timeout=60s');
+    const restarted = await cluster.runningContainer(pod);
+    assert.notEqual(restarted, before);
+    // Services stay as they are when it ends: it is to end when they lead to the pod's new address.
+    assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
     assert.equal((await cluster.interrupt('SIGTERM')).code, 0);
     assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`);
     await cluster.start();
     assert.match(cluster.output, /containerd +taken over as it ran/);
     await kubectl(`annotate --overwrite pod ${pod} seen=again`);
-    assert.equal(await idOf(), restarted);
+    assert.equal(await cluster.runningContainer(pod), restarted);
   });
 
   test('--detach returns once it runs, and a signal ends it', async () => {
