@@ -1,12 +1,14 @@
-import type { Duplex } from 'node:stream';
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Host, Listener } from '../../libs/base/host.ts';
 import type { Logger } from '../../libs/base/log.ts';
+import { type HttpAnswer, listenHttp } from './http.ts';
 
 export interface HealthChecksOptions {
   readonly host: Host;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Whether the kernel follows the API; where it does not, the node is not to be relied on. */
+  readonly healthy: () => boolean;
 }
 
 interface Check {
@@ -15,12 +17,9 @@ interface Check {
   listener: Promise<Listener | undefined>;
 }
 
-const REQUEST_BYTES_MAX = 8_192;
-const REQUEST_MS = 5_000;
-
 /**
  * Answers load balancers that ask whether a node has endpoints of a Service whose external traffic stays on the node:
- * 200 where it has, 503 where not, on the Service's `healthCheckNodePort`.
+ * 200 where it has, 503 where not or where the proxy itself is not well, on the Service's `healthCheckNodePort`.
  */
 export class HealthChecks implements AsyncDisposable {
   readonly #options: HealthChecksOptions;
@@ -65,37 +64,24 @@ export class HealthChecks implements AsyncDisposable {
   }
 
   async #listen(service: string, port: number): Promise<Listener | undefined> {
-    const { host, log } = this.#options;
+    const { log } = this.#options;
     try {
-      return await host.sockets.listen({ host: '0.0.0.0', port }, (connection) => this.#answer(service, connection));
+      return await listenHttp(this.#options, { host: '0.0.0.0', port }, () => this.#answer(service));
     } catch (error) {
       log.warn('load balancers cannot ask whether this node serves', { service, port, error });
       return undefined;
     }
   }
 
-  #answer(service: string, connection: Duplex): void {
-    const timer = this.#options.clock.setTimer(() => connection.destroy(), REQUEST_MS);
-    let text = '';
-    connection.on('error', () => connection.destroy());
-    connection.on('close', () => timer.cancel());
-    connection.on('data', (data: Uint8Array) => {
-      text += new TextDecoder('latin1').decode(data);
-      if (text.length > REQUEST_BYTES_MAX) return void connection.destroy();
-      if (!text.includes('\r\n\r\n')) return;
-      connection.removeAllListeners('data');
-      connection.resume();
-      const [namespace, name] = service.split('/');
-      const localEndpoints = this.#checks.get(service)?.localEndpoints ?? 0;
-      const body = JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy: true });
-      const status = localEndpoints > 0 ? '200 OK' : '503 Service Unavailable';
-      const headers = [
-        'Content-Type: application/json',
-        `Content-Length: ${body.length}`,
-        `X-Load-Balancing-Endpoint-Weight: ${localEndpoints}`,
-        'Connection: close',
-      ];
-      connection.end(`HTTP/1.1 ${status}\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
-    });
+  #answer(service: string): HttpAnswer {
+    const [namespace, name] = service.split('/');
+    const localEndpoints = this.#checks.get(service)?.localEndpoints ?? 0;
+    const serviceProxyHealthy = this.#options.healthy();
+    return {
+      status: localEndpoints > 0 && serviceProxyHealthy ? 200 : 503,
+      type: 'application/json',
+      headers: { 'X-Load-Balancing-Endpoint-Weight': String(localEndpoints) },
+      body: JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy }),
+    };
   }
 }

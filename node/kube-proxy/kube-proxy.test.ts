@@ -11,10 +11,13 @@ import { FakeApi } from '../../libs/client/fakes.ts';
 import { createInformers, type StoppableInformers } from '../../libs/client/informers.ts';
 import { hostOf } from '../../tests/harness/host.ts';
 import { createNetwork, type Network, type NetworkHost } from '../../tests/harness/namespace.ts';
+import { until } from '../../tests/harness/process.ts';
 import { requires } from '../../tests/harness/requirements.ts';
 import { type KubeProxy, removeKubeProxy, startKubeProxy } from './kube-proxy.ts';
 
 const ZONE = 'topology.kubernetes.io/zone';
+/** Of the cluster autoscaler. */
+const LEAVES = { key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' };
 
 /**
  * node-1 has the proxy; node-2 and node-3 are endpoints, and outsiders where a test needs one. A server answers with its
@@ -85,6 +88,17 @@ describe('kube-proxy in a kernel', requires('root', 'nft'), () => {
     await informers.informer(services).caughtUp(String(Math.max(...last)));
     await proxy.idle();
   }
+  /** What is told of a node comes a moment later. */
+  const told = (assertion: () => Promise<void>) =>
+    until(
+      'it is told',
+      () =>
+        assertion().then(
+          () => true,
+          () => undefined,
+        ),
+      { timeoutMs: 5_000 },
+    );
   const body = async (from: NetworkHost, address: string, timeoutMs = 2_000) =>
     (await from.fetch(`http://${address}/`, { timeoutMs })).body;
   const names = async (from: NetworkHost, address: string, count: number) => {
@@ -154,6 +168,50 @@ describe('kube-proxy in a kernel', requires('root', 'nft'), () => {
     await of.slices.update(sliceOf('asked', ['172.30.0.12']));
     await settled();
     assert.deepEqual(await ask(), [503, 0]);
+  });
+
+  test('whoever asks is told whether the kernel follows the API, and whether the node is to be used', async () => {
+    const ask = async (path: string) => {
+      const { status, body: text } = await two.fetch(`http://172.30.0.11:10256${path}`, { timeoutMs: 2_000 });
+      return [status, text.startsWith('{') ? (JSON.parse(text) as { nodeEligible?: boolean }).nodeEligible : text];
+    };
+    const node = { metadata: { name: 'node-1', finalizers: ['example.com/stays'] }, spec: {} };
+    const made = await client.resource(nodes).create(node);
+    await informers.informer(nodes).caughtUp(made.metadata.resourceVersion);
+    assert.deepEqual(await ask('/healthz'), [200, true]);
+    await client.resource(nodes).update({ ...node, spec: { taints: [LEAVES] } });
+    await told(async () => assert.deepEqual(await ask('/healthz'), [503, false]));
+    assert.deepEqual(await ask('/livez'), [200, undefined], 'the proxy itself is well');
+    assert.equal((await ask('/metrics'))[0], 404);
+    await client.resource(nodes).update({ ...node, spec: {} });
+    await told(async () => assert.deepEqual(await ask('/healthz'), [200, true]));
+    await client.resource(nodes).delete('node-1');
+    await told(async () => assert.deepEqual(await ask('/healthz'), [503, false]));
+    await client.resource(nodes).update({ ...node, metadata: { name: 'node-1', finalizers: [] } });
+  });
+
+  test('what it counts is told on the loopback alone', async () => {
+    const read = async () => (await one.fetch('http://127.0.0.1:10249/metrics', { timeoutMs: 2_000 })).body;
+    const value = (text: string, name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+    const rules = 'kubeproxy_sync_proxy_rules';
+    const before = await read();
+    const slice = sliceOf('web', ['172.30.0.13']);
+    const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': new Date(clock.now()).toISOString() };
+    await of.slices.update({ ...slice, metadata: { ...slice.metadata, annotations } });
+    await settled();
+    const text = await read();
+    for (const name of [`${rules}_duration_seconds_count`, `${rules}_endpoint_changes_total`]) {
+      assert.equal(value(text, name), value(before, name) + 1, name);
+    }
+    assert.equal(value(text, 'kubeproxy_network_programming_duration_seconds_count'), 1);
+    assert.equal(value(text, `${rules}_endpoint_changes_pending`), 0);
+    assert.ok(Math.abs(value(text, `${rules}_last_timestamp_seconds`) - clock.now() / 1000) < 5);
+    assert.equal(value(text, `${rules}_nftables_sync_failures_total`), 0);
+    assert.match(text, /^kubeproxy_proxy_healthz_total\{code="503"\} [1-9]/m);
+    assert.equal((await one.fetch('http://127.0.0.1:10249/proxyMode')).body, 'nftables');
+    await assert.rejects(two.fetch('http://172.30.0.11:10249/metrics', { timeoutMs: 2_000 }), { code: 'ECONNREFUSED' });
+    await of.slices.update(sliceOf('web', ['172.30.0.12', '172.30.0.13']));
+    await settled();
   });
 
   test('traffic stays in the zone that the node’s label says, also when that changes', async () => {

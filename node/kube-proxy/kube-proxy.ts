@@ -3,12 +3,15 @@ import type { Node, Service } from '../../api/types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../api/types/discovery/v1.generated.ts';
 import { Backoff } from '../../libs/base/backoff.ts';
 import type { Clock } from '../../libs/base/clock.ts';
-import type { Host } from '../../libs/base/host.ts';
+import type { Host, Listener } from '../../libs/base/host.ts';
 import type { Logger } from '../../libs/base/log.ts';
 import type { Informer, Informers } from '../../libs/kind/client.ts';
 import { keyOf } from '../../libs/kind/object.ts';
 import { ipVersion } from '../../libs/machinery/ip.ts';
+import { isEligible, ProxyHealth } from './health.ts';
 import { HealthChecks } from './health-checks.ts';
+import { type HttpAnswer, listenHttp } from './http.ts';
+import { ProxyMetrics } from './metrics.ts';
 import { Nft } from './nft.ts';
 import { type ProxyConfig, type ProxySlice, SERVICE_NAME_LABEL } from './objects.ts';
 import { healthCheckOf, plan, type ServiceRules } from './plan.ts';
@@ -31,6 +34,9 @@ export interface KubeProxyOptions extends ProxyConfig {
    * default route, it fails.
    */
   readonly nodeAddresses?: readonly string[];
+  /** Where it tells whether it is well, on all addresses, and what it counts, on the loopback; default: upstream's. */
+  readonly healthzPort?: number;
+  readonly metricsPort?: number;
 }
 
 export interface KubeProxy extends AsyncDisposable {
@@ -45,6 +51,10 @@ export interface KubeProxy extends AsyncDisposable {
 /** Marks our routes; a number that no routing program has in iproute2's list. */
 const ROUTE_PROTOCOL = '75';
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
+const HEALTHZ_PORT = 10256;
+const METRICS_PORT = 10249;
+/** When what an EndpointSlice says had changed. */
+const TRIGGER_ANNOTATION = 'endpoints.kubernetes.io/last-change-trigger-time';
 const BACKOFF = { firstMs: 100, maxMs: 30_000 };
 
 /** Resolves when the first state is in the kernel; throws where nft cannot be run or refuses it. */
@@ -79,12 +89,18 @@ class NodeProxy implements KubeProxy {
   readonly #options: KubeProxyOptions;
   readonly #nft: Nft;
   readonly #healthChecks: HealthChecks;
+  readonly #health: ProxyHealth;
+  readonly #metrics: ProxyMetrics;
+  readonly #listeners: Listener[] = [];
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
   readonly #nodes: Informer<Node>;
   /** Services to look at again; bounded by their number. */
   readonly #dirty = new Set<string>();
+  /** When what waits for the kernel had changed, in milliseconds since 1970, by EndpointSlice. */
+  readonly #triggeredMs = new Map<string, number>();
   readonly #backoff = new Backoff(BACKOFF);
+  readonly #startedMs: number;
   readonly #stopped = new AbortController();
   #state = new TableState();
   #handlers: Disposable[] = [];
@@ -96,8 +112,11 @@ class NodeProxy implements KubeProxy {
 
   constructor(options: KubeProxyOptions) {
     this.#options = options;
+    this.#startedMs = options.clock.now();
     this.#nft = new Nft(options.host, options.clock);
-    this.#healthChecks = new HealthChecks(options);
+    this.#health = new ProxyHealth(options.clock);
+    this.#metrics = new ProxyMetrics(options.clock, options.host.facts);
+    this.#healthChecks = new HealthChecks({ ...options, healthy: () => this.#health.healthy });
     this.#services = options.informers.informer(services);
     this.#slices = options.informers.informer(endpointSlices);
     this.#nodes = options.informers.informer(nodes);
@@ -116,8 +135,15 @@ class NodeProxy implements KubeProxy {
     await this.#makeRoutes();
     await this.#apply();
     this.#handlers = [
-      this.#services.on((object, previous) => this.#touch(keyOf((object ?? previous)!))),
+      this.#services.on((object, previous) => {
+        this.#metrics.changed('service');
+        this.#touch(keyOf((object ?? previous)!));
+      }),
       this.#slices.on((object, previous) => {
+        this.#metrics.changed('endpoint');
+        const triggeredMs = Date.parse(object?.metadata.annotations?.[TRIGGER_ANNOTATION] ?? '');
+        // What is older was programmed by an earlier process, or is so only now because this one began.
+        if (triggeredMs >= this.#startedMs) this.#triggeredMs.set(keyOf(object!), triggeredMs);
         for (const slice of [object, previous]) for (const key of slice ? servicesOf(slice) : []) this.#touch(key);
       }),
       this.#nodes.on((node, previous) => {
@@ -127,7 +153,46 @@ class NodeProxy implements KubeProxy {
           for (const service of this.#services.list()) this.#touch(keyOf(service));
       }),
     ];
+    await this.#listen();
     this.#options.log.info('Services are in the kernel', { services: this.#state.size });
+  }
+
+  /** A port that is taken is told, and no reason to stop: Services work without. */
+  async #listen(): Promise<void> {
+    const { healthzPort = HEALTHZ_PORT, metricsPort = METRICS_PORT, log } = this.#options;
+    for (const [host, port, answer] of [
+      ['0.0.0.0', healthzPort, (path: string) => this.#answerHealth(path)],
+      ['127.0.0.1', metricsPort, (path: string) => this.#answerMetrics(path)],
+    ] as const) {
+      try {
+        this.#listeners.push(await listenHttp(this.#options, { host, port }, answer));
+      } catch (error) {
+        log.warn('nobody can ask kube-proxy how it is at this port', { port, error });
+      }
+    }
+  }
+
+  #answerHealth(path: string): HttpAnswer | undefined {
+    if (path !== '/healthz' && path !== '/livez') return undefined;
+    const { lastUpdatedMs, currentMs } = this.#health.times;
+    const nodeEligible = isEligible(this.#nodes.get(this.#options.nodeName));
+    const isLivez = path === '/livez';
+    const status = this.#health.healthy && (isLivez || nodeEligible) ? 200 : 503;
+    this.#metrics.asked(isLivez ? 'livez' : 'healthz', status);
+    const body = {
+      lastUpdated: new Date(lastUpdatedMs).toISOString(),
+      currentTime: new Date(currentMs).toISOString(),
+      ...(!isLivez && { nodeEligible }),
+    };
+    return { status, type: 'application/json', body: JSON.stringify(body) };
+  }
+
+  #answerMetrics(path: string): HttpAnswer | undefined {
+    const type = 'text/plain; charset=utf-8';
+    if (path === '/metrics')
+      return { status: 200, type: `text/plain; version=0.0.4; charset=utf-8`, body: this.#metrics.text() };
+    if (path === '/proxyMode') return { status: 200, type, body: 'nftables' };
+    return path === '/healthz' ? { status: 200, type, body: 'ok' } : undefined;
   }
 
   async idle(): Promise<void> {
@@ -141,6 +206,7 @@ class NodeProxy implements KubeProxy {
     for (const handler of this.#handlers) handler[Symbol.dispose]();
     this.#handlers = [];
     await this.#running;
+    await Promise.all(this.#listeners.map((listener) => listener[Symbol.asyncDispose]()));
     await this.#healthChecks[Symbol.asyncDispose]();
     await this.#nft[Symbol.asyncDispose]();
   }
@@ -148,6 +214,7 @@ class NodeProxy implements KubeProxy {
   #touch(key: string): void {
     if (this.#stopped.signal.aborted) return;
     this.#dirty.add(key);
+    this.#health.queued();
     this.#running ??= this.#work().finally(() => {
       this.#running = undefined;
     });
@@ -176,6 +243,10 @@ class NodeProxy implements KubeProxy {
   /** After a failure nobody knows what the table has (somebody may have flushed it): all of it again. */
   async #apply(): Promise<void> {
     const whole = this.#whole;
+    const beganMs = this.#options.clock.monotonic();
+    this.#metrics.began();
+    const triggeredMs = [...this.#triggeredMs.values()];
+    this.#triggeredMs.clear();
     const config = this.#config();
     const keys = new Set([...this.#dirty, ...(whole ? this.#services.list().map(keyOf) : [])]);
     this.#dirty.clear();
@@ -194,17 +265,24 @@ class NodeProxy implements KubeProxy {
     }
     const input = (whole ? baseTable(this.#options) : '') + state.change(changes);
     this.#state = state;
-    if (input === '') return;
+    if (input === '') return this.#written(beganMs, triggeredMs);
     try {
       await this.#nft.run(input);
       this.#whole = false;
       this.#applied++;
+      this.#written(beganMs, triggeredMs);
     } catch (error) {
       this.#whole = true;
       this.#failed++;
+      this.#metrics.failed();
       throw error;
     }
     await this.#forget(departed);
+  }
+
+  #written(beganMs: number, triggeredMs: readonly number[]): void {
+    this.#metrics.written(this.#options.clock.monotonic() - beganMs, triggeredMs);
+    if (this.#dirty.size === 0) this.#health.updated();
   }
 
   /** UDP has no end that the kernel sees: flows to endpoints that have gone would go on into nothing. */
