@@ -7,6 +7,12 @@ export function notNegative(value: number | bigint | undefined, at: field.Path):
   return value !== undefined && value < 0 ? [field.invalid(at, value, NOT_NEGATIVE)] : [];
 }
 
+/** Collisions of names are counted, and the count is never lost. */
+export function notDecremented(value: number | undefined, old: number | undefined, at: field.Path): field.ErrorList {
+  if (old === undefined || (value !== undefined && value >= old)) return [];
+  return [field.invalid(at, value ?? 0, 'cannot be decremented')];
+}
+
 /** A count that is not negative, or a percentage. */
 export function countOrPercent(value: number | string | undefined, at: field.Path): field.ErrorList {
   if (typeof value !== 'string') return notNegative(value, at);

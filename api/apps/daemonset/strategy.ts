@@ -14,7 +14,7 @@ export const strategy: Strategy<DaemonSet> = {
   resetFields: ['status'],
   defaults: defaultDaemonSet,
   validate: validateDaemonSet,
-  warnings: (draft, old) => templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
+  warnings: (draft, old) => templateWarnings(draft, old, draft.spec.template, path('spec', 'template')),
   validateUpdate: validateDaemonSetUpdate,
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);

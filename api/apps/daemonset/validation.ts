@@ -3,7 +3,7 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { compile, validateLastingTemplate, validateMatch } from '../../core/podtemplate/workload.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
-import { atMostAll, countOrPercent, isZero, notNegative } from '../../meta/numbers.ts';
+import { atMostAll, countOrPercent, isZero, notDecremented, notNegative } from '../../meta/numbers.ts';
 import type { DaemonSet, DaemonSetUpdateStrategy } from '../../types/apps/v1.generated.ts';
 
 type Seen = DeepReadonly<DaemonSet>;
@@ -55,7 +55,7 @@ export function validateDaemonSetUpdate(set: Seen, old: Seen): field.ErrorList {
   return [...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector')), ...validateDaemonSet(set)];
 }
 
-export function validateDaemonSetStatus({ status }: Seen): field.ErrorList {
+export function validateDaemonSetStatus({ status }: Seen, old: Seen): field.ErrorList {
   const counts = [
     'currentNumberScheduled',
     'numberMisscheduled',
@@ -67,5 +67,8 @@ export function validateDaemonSetStatus({ status }: Seen): field.ErrorList {
     'numberUnavailable',
     'collisionCount',
   ] as const;
-  return counts.flatMap((name) => notNegative(status?.[name], field.path('status', name)));
+  return [
+    ...counts.flatMap((name) => notNegative(status?.[name], field.path('status', name))),
+    ...notDecremented(status?.collisionCount, old.status?.collisionCount, field.path('status', 'collisionCount')),
+  ];
 }

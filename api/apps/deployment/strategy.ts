@@ -16,7 +16,7 @@ export const strategy: Strategy<Deployment> = {
   validate: validateDeployment,
   warnings: (draft, old) => [
     ...workloadWarnings(draft, old),
-    ...templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
+    ...templateWarnings(draft, old, draft.spec.template, path('spec', 'template')),
   ],
   validateUpdate: validateDeploymentUpdate,
   generationChanged: (draft, old) =>

@@ -2,7 +2,7 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
-import { atMostAll, countOrPercent, isZero, notNegative } from '../../meta/numbers.ts';
+import { atMostAll, countOrPercent, isZero, notDecremented, notNegative } from '../../meta/numbers.ts';
 import type { Deployment, DeploymentStatus, DeploymentStrategy } from '../../types/apps/v1.generated.ts';
 
 type Seen = DeepReadonly<Deployment>;
@@ -60,18 +60,14 @@ export function validateDeploymentUpdate(deployment: Seen, old: Seen): field.Err
 export function validateDeploymentStatus({ status = {} }: Seen, old: Seen): field.ErrorList {
   const here = field.path('status');
   const counts = ['replicas', 'updatedReplicas', 'readyReplicas', 'availableReplicas', 'unavailableReplicas'] as const;
-  const errors = [
+  return [
     ...notNegative(status.observedGeneration, here.child('observedGeneration')),
     ...counts.flatMap((name) => notNegative(status[name], here.child(name))),
     ...notNegative(status.terminatingReplicas, here.child('terminatingReplicas')),
     ...notNegative(status.collisionCount, here.child('collisionCount')),
     ...validateOrder(status, here),
+    ...notDecremented(status.collisionCount, old.status?.collisionCount, here.child('collisionCount')),
   ];
-  const [count, was] = [status.collisionCount, old.status?.collisionCount];
-  if (was !== undefined && (count === undefined || count < was)) {
-    errors.push(field.invalid(here.child('collisionCount'), count ?? null, 'cannot be decremented'));
-  }
-  return errors;
 }
 
 const OVER_REPLICAS = 'cannot be greater than status.replicas';

@@ -15,7 +15,7 @@ export const strategy: Strategy<ReplicaSet> = {
   validate: validateReplicaSet,
   warnings: (draft, old) => [
     ...workloadWarnings(draft, old),
-    ...templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
+    ...templateWarnings(draft, old, draft.spec.template, path('spec', 'template')),
   ],
   validateUpdate: validateReplicaSetUpdate,
   prepareForCreate(_ctx, draft) {

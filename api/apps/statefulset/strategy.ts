@@ -22,7 +22,7 @@ export const strategy: Strategy<StatefulSet> = {
   validate: validateStatefulSet,
   validateUpdate: validateStatefulSetUpdate,
   warnings: (draft, old) => [
-    ...templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
+    ...templateWarnings(draft, old, draft.spec.template, path('spec', 'template')),
     ...statefulSetWarnings(draft),
   ],
   prepareForCreate(_ctx, draft) {

@@ -4,7 +4,7 @@ import { textOf } from '../../../libs/machinery/field-errors.ts';
 import { isZero } from '../../meta/numbers.ts';
 import type { StatefulSet } from '../../types/apps/v1.generated.ts';
 import { defaultStatefulSet } from './defaults.ts';
-import { validateStatefulSet, validateStatefulSetUpdate } from './validation.ts';
+import { statefulSetWarnings, validateStatefulSet, validateStatefulSetUpdate } from './validation.ts';
 
 function set(serviceName: string, replicas = 1): StatefulSet {
   const made = {
@@ -27,6 +27,17 @@ test('the name of its service becomes a domain, which is looked at once', () => 
     'spec.serviceName: Invalid value: "a.b": must not contain dots',
   ]);
   assert.deepEqual(validateStatefulSetUpdate(set('a.b', 2), set('a.b')), []);
+});
+
+test('warnings: how many revisions are kept, and parts of bytes in claims', () => {
+  const made = set('web');
+  assert.deepEqual(statefulSetWarnings(made), []);
+  made.spec.revisionHistoryLimit = -1;
+  made.spec.volumeClaimTemplates = [{ metadata: { name: 'c' }, spec: { resources: { requests: { storage: '1m' } } } }];
+  assert.deepEqual(statefulSetWarnings(made), [
+    'spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended',
+    'spec.volumeClaimTemplates[0].resources.requests[storage]: fractional byte value "1m" is invalid, must be an integer',
+  ]);
 });
 
 test('what comes to none', () => {

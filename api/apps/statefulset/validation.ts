@@ -2,8 +2,9 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
+import { claimSpecWarnings } from '../../core/persistentvolumeclaim/warnings.ts';
 import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
-import { notNegative } from '../../meta/numbers.ts';
+import { notDecremented, notNegative } from '../../meta/numbers.ts';
 import type { StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy } from '../../types/apps/v1.generated.ts';
 import type { PodTemplateSpec } from '../../types/core/v1.generated.ts';
 
@@ -105,7 +106,7 @@ function fixedPart(spec: DeepReadonly<StatefulSetSpec>): Record<string, unknown>
   return Object.fromEntries(entries);
 }
 
-export function validateStatefulSetStatus({ status }: Seen): field.ErrorList {
+export function validateStatefulSetStatus({ status }: Seen, old: Seen): field.ErrorList {
   const here = field.path('status');
   const counts = ['replicas', 'readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] as const;
   const errors = [
@@ -122,10 +123,15 @@ export function validateStatefulSetStatus({ status }: Seen): field.ErrorList {
     const detail = 'cannot be greater than status.readyReplicas';
     errors.push(field.invalid(here.child('availableReplicas'), status?.availableReplicas, detail));
   }
-  return errors;
+  const collisions = here.child('collisionCount');
+  return [...errors, ...notDecremented(status?.collisionCount, old.status?.collisionCount, collisions)];
 }
 
 export function statefulSetWarnings({ spec }: Seen): string[] {
-  if ((spec.revisionHistoryLimit ?? 0) >= 0) return [];
-  return ['spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended'];
+  const warnings = (spec.volumeClaimTemplates ?? []).flatMap((claim, i) =>
+    claim.spec ? claimSpecWarnings(claim.spec, at.child('volumeClaimTemplates').index(i)) : [],
+  );
+  if ((spec.revisionHistoryLimit ?? 0) >= 0) return warnings;
+  const detail = 'a negative value retains all historical revisions; a value >= 0 is recommended';
+  return [`spec.revisionHistoryLimit: ${detail}`, ...warnings];
 }

@@ -8,6 +8,7 @@ for (const [schedule, problem] of [
   ['@hourly', undefined],
   ['@every 90m', undefined],
   ['TZ=UTC 1 2 3 4 5', undefined],
+  ['TZ=Nowhere * * * * *', 'provided bad location Nowhere: unknown time zone Nowhere'],
   ['* * * *', 'expected exactly 5 fields, found 4: [* * * *]'],
   ['60 * * * *', 'end of range (60) above maximum (59): 60'],
   ['5-1 * * * *', 'beginning of range (5) beyond end of range (1): 5-1'],

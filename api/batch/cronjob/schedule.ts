@@ -24,7 +24,9 @@ const EVERY = '@every ';
 
 /** What is wrong with a schedule; undefined where nothing is. A time zone in front is told apart. */
 export function scheduleProblem(text: string): string | undefined {
-  const schedule = text.replace(/^(CRON_)?TZ=\S*\s*/, '');
+  const zone = /^(?:CRON_)?TZ=(\S*)\s*/.exec(text);
+  if (zone?.[1] && !isTimeZone(zone[1])) return `provided bad location ${zone[1]}: unknown time zone ${zone[1]}`;
+  const schedule = text.slice(zone?.[0].length ?? 0);
   if (schedule === '') return 'empty spec string';
   if (schedule.startsWith('@')) return descriptorProblem(schedule);
   const fields = schedule.trim().split(/\s+/);
@@ -38,8 +40,8 @@ export function scheduleProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** Whether a time zone stands in front: `TZ=UTC * * * * *`. */
-export const namesTimeZone = (text: string): boolean => text.includes('TZ=');
+/** Whether a time zone may stand in front: `TZ=UTC * * * * *`. */
+export const namesTimeZone = (text: string): boolean => text.includes('TZ');
 
 function descriptorProblem(text: string): string | undefined {
   if (DESCRIPTORS.includes(text)) return undefined;

@@ -3,8 +3,9 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
-import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
+import { workloadWarnings } from '../../core/pod/warnings.ts';
 import type { CronJob } from '../../types/batch/v1.generated.ts';
+import { jobWarnings } from '../job/warnings.ts';
 import { defaultCronJob } from './defaults.ts';
 import { validateCronJob, validateCronJobUpdate } from './validation.ts';
 
@@ -15,12 +16,7 @@ export const strategy: Strategy<CronJob> = {
   validate: validateCronJob,
   warnings: (draft, old) => [
     ...workloadWarnings(draft, old),
-    ...templateWarnings(
-      draft.spec.jobTemplate?.spec?.template,
-      draft.spec,
-      old?.spec,
-      path('spec', 'jobTemplate', 'spec', 'template'),
-    ),
+    ...jobWarnings(draft, old, draft.spec.jobTemplate?.spec, path('spec', 'jobTemplate', 'spec')),
   ],
   validateUpdate: validateCronJobUpdate,
   prepareForCreate(_ctx, draft) {

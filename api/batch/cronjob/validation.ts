@@ -15,15 +15,19 @@ const NOT_EXPLICIT = 'timeZone must be an explicit time zone as defined in https
 const at = field.path('spec');
 
 export function validateCronJob(cronJob: Seen): field.ErrorList {
-  const errors = validateCronJobUpdate(cronJob);
+  const errors = validateCronJobSpec(cronJob);
   const name = cronJob.metadata?.name ?? '';
   if (name.length <= NAME_LENGTH_MAX || dns1123Subdomain(name).length > 0) return errors;
   const detail = `must be no more than ${NAME_LENGTH_MAX} characters`;
   return [...errors, field.invalid(field.path('metadata', 'name'), name, detail)];
 }
 
-/** The same without the name, which is there already. */
-export function validateCronJobUpdate({ spec }: Seen): field.ErrorList {
+/** The name is there already. */
+export const validateCronJobUpdate = (cronJob: Seen, old: Seen): field.ErrorList =>
+  validateCronJobSpec(cronJob, old.spec);
+
+/** `was`: time zones come and go; one that a CronJob has already it keeps. */
+function validateCronJobSpec({ spec }: Seen, was?: Seen['spec']): field.ErrorList {
   const errors: field.ErrorList = [];
   const { schedule, timeZone, concurrencyPolicy } = spec;
   const scheduleAt = at.child('schedule');
@@ -37,13 +41,15 @@ export function validateCronJobUpdate({ spec }: Seen): field.ErrorList {
     }
   }
   errors.push(...notNegative(spec.startingDeadlineSeconds, at.child('startingDeadlineSeconds')));
-  if (timeZone !== undefined) errors.push(...validateTimeZone(timeZone, at.child('timeZone')));
+  if (timeZone !== undefined && timeZone !== was?.timeZone)
+    errors.push(...validateTimeZone(timeZone, at.child('timeZone')));
   if (!concurrencyPolicy) errors.push(field.required(at.child('concurrencyPolicy')));
   else if (!POLICIES.includes(concurrencyPolicy)) {
     errors.push(field.notSupported(at.child('concurrencyPolicy'), concurrencyPolicy, POLICIES));
   }
   const template = spec.jobTemplate?.spec;
   const here = at.child('jobTemplate', 'spec');
+  errors.push(...validateJobSpec(template ?? ({} as NonNullable<typeof template>), here));
   if (template?.selector) {
     errors.push(field.invalid(here.child('selector'), template.selector, '`selector` will be auto-generated'));
   }
@@ -53,7 +59,6 @@ export function validateCronJobUpdate({ spec }: Seen): field.ErrorList {
   }
   return [
     ...errors,
-    ...validateJobSpec(template ?? ({} as NonNullable<typeof template>), here),
     ...notNegative(spec.successfulJobsHistoryLimit, at.child('successfulJobsHistoryLimit')),
     ...notNegative(spec.failedJobsHistoryLimit, at.child('failedJobsHistoryLimit')),
   ];

@@ -85,13 +85,14 @@ function validateExitCodes(
   if (values.length === 0) errors.push(field.invalid(here, values, 'at least one value is required'));
   else if (values.length > EXIT_CODES_MAX) errors.push(field.tooMany(here, values.length, EXIT_CODES_MAX));
   values.forEach((value, i) => {
-    if (values.indexOf(value) < i) errors.push(field.duplicate(here.index(i), value));
     if (operator === 'In' && value === 0) {
       errors.push(field.invalid(here.index(i), value, 'must not be 0 for the In operator'));
     }
-    const previous = values[i - 1];
-    if (previous !== undefined && previous > value) errors.push(field.invalid(here, values, 'must be ordered'));
+    if (values.indexOf(value) < i) errors.push(field.duplicate(here.index(i), value));
   });
+  if (values.some((value, i) => i > 0 && (values[i - 1] as number) > value)) {
+    errors.push(field.invalid(here, values, 'must be ordered'));
+  }
   return errors;
 }
 
@@ -137,6 +138,31 @@ export function validateSuccessPolicy(
       errors.push(field.invalid(countAt, count, detail));
     }
     return errors;
+  });
+}
+
+/** An index that both lists name: the first that is found. Intervals that cannot be read are passed over. */
+export function commonIndex(a: string, b: string, completions: number): number | undefined {
+  const [as, bs] = [intervals(a, completions), intervals(b, completions)];
+  for (let i = 0, k = 0; i < as.length && k < bs.length; ) {
+    const [one, other] = [as[i] as Interval, bs[k] as Interval];
+    if (one.first <= other.last && other.first <= one.last) return Math.max(one.first, other.first);
+    if (one.last < other.last) i++;
+    else k++;
+  }
+  return undefined;
+}
+
+interface Interval {
+  readonly first: number;
+  readonly last: number;
+}
+
+function intervals(text: string, completions: number): Interval[] {
+  return text.split(',').flatMap((one) => {
+    if (one === '' || typeof countIndexes(one, completions) === 'string') return [];
+    const [first = 0, last = first] = one.split('-').map(Number);
+    return [{ first, last }];
   });
 }
 

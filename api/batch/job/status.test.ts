@@ -19,6 +19,8 @@ const failed = (more: JobStatus = {}): JobStatus => ({
   ...more,
 });
 
+const BY_INDEX: Partial<JobSpec> = { completionMode: 'Indexed', completions: 9, backoffLimitPerIndex: 1 };
+
 /** Before, after, and what is wrong with it below `status`. */
 const CASES: readonly (readonly [string, Job, Job, readonly string[]])[] = [
   ['it completes', job({ startTime: EARLY }), job(complete()), []],
@@ -74,6 +76,61 @@ const CASES: readonly (readonly [string, Job, Job, readonly string[]])[] = [
     ['startTime: Required value: startTime cannot be removed for unsuspended job'],
   ],
   ['unless it is suspended', job({ startTime: EARLY }), job({}, { suspend: true }), []],
+  [
+    'it has begun at another time',
+    job({ startTime: EARLY }),
+    job({ startTime: LATE }),
+    ['startTime: Required value: startTime cannot be modified for unsuspended job'],
+  ],
+  [
+    'it is over before it begins, suspended with nothing to do',
+    job({}),
+    job(complete({ startTime: undefined as never }), { suspend: true, completions: 0 }),
+    [],
+  ],
+  [
+    'an indexed job shrinks',
+    job({ succeeded: 2 }),
+    job({ succeeded: 1 }, { completionMode: 'Indexed', completions: 1, parallelism: 1 }),
+    [],
+  ],
+  [
+    'fewer than none are active',
+    job({}),
+    job({ active: -1 }),
+    ['active: Invalid value: -1: must be greater than or equal to 0'],
+  ],
+  ['what was wrong stays wrong', job({ active: 1, ready: 2 }), job({ active: 1, ready: 2, failed: 1 }), []],
+  [
+    'it is complete and failed',
+    job({ startTime: EARLY }),
+    job(complete(condition('SuccessCriteriaMet', 'Complete', 'FailureTarget', 'Failed'))),
+    [
+      'conditions: Invalid value: cannot set Complete=True and Failed=true conditions',
+      'conditions: Invalid value: cannot set Complete=True and FailureTarget=true conditions',
+      'conditions: Invalid value: cannot set SuccessCriteriaMet=True and Failed=true conditions',
+      'conditions: Invalid value: cannot set SuccessCriteriaMet=True and FailureTarget=true conditions',
+    ],
+  ],
+  [
+    'it ends without that being decided',
+    job({ startTime: EARLY }),
+    job({ startTime: EARLY, ...condition('Failed') }),
+    ['conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition'],
+  ],
+  [
+    'an index is done and failed',
+    job({}, BY_INDEX),
+    job({ completedIndexes: '0,3-5', failedIndexes: '1,4' }, BY_INDEX),
+    ['failedIndexes: Invalid value: "1,4": failedIndexes and completedIndexes overlap at index: 4'],
+  ],
+  ['indexes are done or failed', job({}, BY_INDEX), job({ completedIndexes: '0,3', failedIndexes: '1' }, BY_INDEX), []],
+  [
+    'indexes fail that are not counted',
+    job({}, { completionMode: 'Indexed', completions: 2 }),
+    job({ failedIndexes: '1' }, { completionMode: 'Indexed', completions: 2 }),
+    ['failedIndexes: Invalid value: "1": cannot set non-null failedIndexes when backoffLimitPerIndex is null'],
+  ],
   [
     'indexes that are none',
     job({}, { completionMode: 'Indexed', completions: 2 }),

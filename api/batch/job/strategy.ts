@@ -3,13 +3,14 @@ import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/sta
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import { dropDisabledFields } from '../../core/pod/prepare.ts';
-import { templateWarnings, workloadWarnings } from '../../core/pod/warnings.ts';
+import { workloadWarnings } from '../../core/pod/warnings.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
 import { defaultJob } from './defaults.ts';
 import { generateSelector } from './selector.ts';
 import { validateJobStatus } from './status.ts';
 import { validateJobUpdate } from './update.ts';
-import { jobWarnings, validateJob } from './validation.ts';
+import { validateJob } from './validation.ts';
+import { jobWarnings } from './warnings.ts';
 
 export const strategy: Strategy<Job> = {
   generation: 'count',
@@ -20,11 +21,7 @@ export const strategy: Strategy<Job> = {
   defaults: defaultJob,
   validate: validateJob,
   validateUpdate: validateJobUpdate,
-  warnings: (draft, old) => [
-    ...workloadWarnings(draft, old),
-    ...jobWarnings(draft),
-    ...templateWarnings(draft.spec.template, draft.spec, old?.spec, path('spec', 'template')),
-  ],
+  warnings: (draft, old) => [...workloadWarnings(draft, old), ...jobWarnings(draft, old, draft.spec, path('spec'))],
   prepareForCreate(_ctx, draft) {
     dropStatus(draft);
     dropDisabledFields(draft.spec.template?.spec);

@@ -8,7 +8,7 @@ import { IMMUTABLE, validateImmutable } from '../../meta/immutable.ts';
 import { internalJson } from '../../meta/internal-form.ts';
 import type { Job, JobSpec } from '../../types/batch/v1.generated.ts';
 import type { Container, PodTemplateSpec } from '../../types/core/v1.generated.ts';
-import { validateJob, validateSelecting } from './validation.ts';
+import { GENERATED, OLD_GENERATED, validateJobWith, validateSelecting } from './validation.ts';
 
 type Seen = DeepReadonly<Job>;
 type Spec = DeepReadonly<JobSpec>;
@@ -30,7 +30,10 @@ export function validateJobUpdate(job: Seen, old: Seen): field.ErrorList {
     return validateImmutable(spec[name], was[name], at.child(name), shown);
   };
   return [
-    ...validateJob(job),
+    ...validateJobWith(
+      job,
+      GENERATED.every((key) => was.template?.metadata?.labels?.[key]) ? GENERATED : OLD_GENERATED,
+    ),
     // Upstream looks at the spec once as a job's and once as a change, and says twice what is wrong with it.
     ...validateSelecting(spec),
     ...completionsErrors(spec, was),

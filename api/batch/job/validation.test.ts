@@ -45,6 +45,44 @@ test('numbers of indexes', () => {
   for (const [spec, wanted] of cases) assert.deepEqual(validateJob(job(spec)).map(textOf), wanted);
 });
 
+test('an odd mode is told, and nothing else of indexes', () => {
+  const errors = validateJob(job({ completionMode: 'Odd', backoffLimitPerIndex: 1 }));
+  assert.deepEqual(errors.map(textOf), [
+    'spec.completionMode: Unsupported value: "Odd": supported values: "NonIndexed", "Indexed"',
+  ]);
+});
+
+test('exit codes of a rule', () => {
+  const codes = (operator: string, values: number[]) => {
+    const rules = [{ action: 'FailJob', onExitCodes: { operator, values } }];
+    const errors = validateJob(job({ podFailurePolicy: { rules }, podReplacementPolicy: 'Failed' }));
+    return errors.map((error) => textOf(error).replace('spec.podFailurePolicy.rules[0].onExitCodes.', ''));
+  };
+  assert.deepEqual(codes('In', [1, 2]), []);
+  assert.deepEqual(codes('NotIn', [0]), []);
+  assert.deepEqual(codes('In', [3, 0, 2, 2]), [
+    'values[1]: Invalid value: 0: must not be 0 for the In operator',
+    'values[3]: Duplicate value: 2',
+    'values: Invalid value: [3,0,2,2]: must be ordered',
+  ]);
+});
+
+test('a job from before labels had a domain is not asked for them when its selector becomes the server’s', () => {
+  const old = job({ manualSelector: true, selector: { matchLabels: { 'controller-uid': 'u' } } });
+  const labels = { 'controller-uid': 'u', 'job-name': 'x' };
+  const mine = (manualSelector: boolean): Job => ({
+    ...old,
+    spec: {
+      ...old.spec,
+      selector: { matchLabels: { 'controller-uid': 'u' } },
+      template: { ...old.spec.template, metadata: { labels } },
+      manualSelector,
+    },
+  });
+  assert.deepEqual(validateJobUpdate(mine(false), mine(true)).map(textOf), []);
+  assert.equal(validateJob(mine(false)).length, 2, 'a new one is');
+});
+
 test('pods of an indexed job are hosts that must have a name', () => {
   const name = 'a'.repeat(62);
   assert.deepEqual(validateJob(job(indexed(), {}, name)).map(textOf), [

@@ -15,21 +15,29 @@ type Spec = DeepReadonly<JobSpec>;
 
 const MODES = ['NonIndexed', 'Indexed'];
 const INDEXES_MAX = 100000;
-const COMPLETIONS_SOFT_MAX = 100000;
-const PARALLELISM_SOFT_MAX = 10000;
+/** Above these the status may have no room for all indexes that are done. */
+export const COMPLETIONS_SOFT_MAX = 100000;
+export const PARALLELISM_SOFT_MAX = 10000;
 const FAILED_INDEXES_SOFT_MAX = 10000;
 const MANAGED_BY_BYTES_MAX = 63;
 const CONTROLLER_UID = 'batch.kubernetes.io/controller-uid';
+const JOB_NAME = 'batch.kubernetes.io/job-name';
+/** Labels as they were called first. */
+export const OLD_GENERATED: readonly string[] = ['controller-uid', 'job-name'];
+export const GENERATED: readonly string[] = [...OLD_GENERATED, CONTROLLER_UID, JOB_NAME];
 const REQUIRES_INDEXED = 'requires indexed completion mode';
 const at = field.path('spec');
 
-export function validateJob(job: Seen): field.ErrorList {
-  return [...validateGenerated(job), ...validateSelecting(job.spec), ...validateHostnames(job)];
+export const validateJob = (job: Seen): field.ErrorList => validateJobWith(job, GENERATED);
+
+/** `generated`: the labels by which a job finds its pods, unless its user takes care of that. */
+export function validateJobWith(job: Seen, generated: readonly string[]): field.ErrorList {
+  return [...validateGenerated(job, generated), ...validateSelecting(job.spec), ...validateHostnames(job)];
 }
 
 /** The spec of a job that is one, and so has a selector. */
 export function validateSelecting(spec: Spec): field.ErrorList {
-  const errors: field.ErrorList = [];
+  const errors = validateJobSpec(spec, at);
   const selectorAt = at.child('selector');
   if (!spec.selector) errors.push(field.required(selectorAt));
   else errors.push(...validateLabelSelector(spec.selector, selectorAt));
@@ -40,7 +48,7 @@ export function validateSelecting(spec: Spec): field.ErrorList {
       field.invalid(at.child('template', 'metadata', 'labels'), field.verbatim(sortedJson(labels)), MISMATCH),
     );
   }
-  return [...errors, ...validateJobSpec(spec, at)];
+  return errors;
 }
 
 /** Pods of an indexed job are hosts called like it, with their index behind. */
@@ -54,16 +62,12 @@ function validateHostnames({ metadata, spec }: Seen): field.ErrorList {
 }
 
 /** The labels and the selector that the server makes must be what it makes. */
-function validateGenerated({ metadata, spec }: Seen): field.ErrorList {
+function validateGenerated({ metadata, spec }: Seen, generated: readonly string[]): field.ErrorList {
   if (spec.manualSelector || !spec.selector) return [];
   const labels = spec.template?.metadata?.labels ?? {};
   const errors: field.ErrorList = [];
-  for (const [key, value] of [
-    ['controller-uid', metadata?.uid ?? ''],
-    ['job-name', metadata?.name ?? ''],
-    [CONTROLLER_UID, metadata?.uid ?? ''],
-    ['batch.kubernetes.io/job-name', metadata?.name ?? ''],
-  ] as const) {
+  for (const key of generated) {
+    const value = (key.endsWith('uid') ? metadata?.uid : metadata?.name) ?? '';
     const place = at.child('template', 'metadata', 'labels').key(key);
     if (labels[key] === undefined) errors.push(field.required(place, `must be '${value}'`));
     else if (labels[key] !== value)
@@ -89,6 +93,9 @@ export function validateJobSpec(spec: Spec, here: field.Path): field.ErrorList {
     'maxFailedIndexes',
   ] as const;
   const errors = counts.flatMap((name) => notNegative(spec[name], here.child(name)));
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
+    errors.push(field.required(here.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
+  }
   errors.push(...validateManagedBy(spec.managedBy, here.child('managedBy')), ...validateIndexes(spec, here));
   const { podFailurePolicy, successPolicy, podReplacementPolicy: replacement, template } = spec;
   if (podFailurePolicy) {
@@ -122,11 +129,8 @@ export function validateJobSpec(spec: Spec, here: field.Path): field.ErrorList {
 function validateIndexes(spec: Spec, here: field.Path): field.ErrorList {
   const { completionMode: mode, completions, parallelism, backoffLimitPerIndex: perIndex, maxFailedIndexes } = spec;
   const errors: field.ErrorList = [];
-  if (maxFailedIndexes !== undefined && perIndex === undefined) {
-    errors.push(field.required(here.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
-  }
   if (mode !== undefined && !MODES.includes(mode)) {
-    errors.push(field.notSupported(here.child('completionMode'), mode, MODES));
+    return [field.notSupported(here.child('completionMode'), mode, MODES)];
   }
   const maxAt = here.child('maxFailedIndexes');
   if (mode !== 'Indexed') {
@@ -181,15 +185,4 @@ function validateManagedBy(managedBy: string | undefined, here: field.Path): fie
   });
   if (managedBy.length > MANAGED_BY_BYTES_MAX) errors.push(field.tooLong(here, MANAGED_BY_BYTES_MAX));
   return errors;
-}
-
-export function jobWarnings({ spec }: Seen): string[] {
-  const { completionMode, completions = 0, parallelism = 0 } = spec;
-  if (completionMode !== 'Indexed' || completions <= COMPLETIONS_SOFT_MAX || parallelism <= PARALLELISM_SOFT_MAX) {
-    return [];
-  }
-  return [
-    'spec: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, ' +
-      'Kubernetes might not be able to track completedIndexes when a big number of indexes fail',
-  ];
 }

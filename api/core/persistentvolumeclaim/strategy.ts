@@ -1,16 +1,14 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
-import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
 import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types/core/v1.generated.ts';
-import { STORAGE_CLASS_ANNOTATION } from '../persistentvolume/validation.ts';
 import {
   type DataSource,
   validatePersistentVolumeClaim,
   validatePersistentVolumeClaimStatus,
   validatePersistentVolumeClaimUpdate,
 } from './validation.ts';
+import { claimWarnings } from './warnings.ts';
 
 export const strategy: Strategy<PersistentVolumeClaim> = {
   resetFields: ['status'],
@@ -60,20 +58,3 @@ export const statusStrategy: StatusSubresource<PersistentVolumeClaim>['strategy'
   prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
   validateUpdate: validatePersistentVolumeClaimStatus,
 };
-
-function claimWarnings({ metadata, spec }: DeepReadonly<PersistentVolumeClaim>): string[] {
-  const out: string[] = [];
-  if (metadata?.annotations?.[STORAGE_CLASS_ANNOTATION] !== undefined) {
-    out.push(
-      `metadata.annotations[${STORAGE_CLASS_ANNOTATION}]: deprecated since v1.8; use "storageClassName" attribute instead`,
-    );
-  }
-  for (const part of ['requests', 'limits'] as const) {
-    const storage = spec?.resources?.[part]?.storage;
-    if (storage === undefined || isMultipleOf(mustParseQuantity(storage), 0)) continue;
-    out.push(
-      `spec.resources.${part}[storage]: fractional byte value ${JSON.stringify(storage)} is invalid, must be an integer`,
-    );
-  }
-  return out;
-}

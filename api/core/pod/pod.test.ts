@@ -10,7 +10,6 @@ import { pullPolicyOf } from './spec-defaults.ts';
 import { summarize } from './summary.ts';
 import { validatePod } from './validation/pod.ts';
 import { validatePodUpdate } from './validation/update.ts';
-import { podWarnings } from './warnings.ts';
 
 const container = (more: Partial<Container> = {}): Container => ({ name: 'a', image: 'app:1', ...more });
 function pod(spec: Partial<PodSpec> = {}, more: Partial<Pod> = {}): Pod {
@@ -144,16 +143,6 @@ describe('updates', () => {
       else assert.match(errors[0] ?? '', expected);
     });
   }
-});
-
-test('warnings tell of a null selector and of volumes of old', () => {
-  const spread = { maxSkew: 1, topologyKey: 'z', whenUnsatisfiable: 'DoNotSchedule' };
-  const made = pod({ topologySpreadConstraints: [spread], volumes: [{ name: 'v', gitRepo: { repository: 'r' } }] });
-  assert.deepEqual(podWarnings(made), [
-    'spec.topologySpreadConstraints[0].labelSelector: a null labelSelector results in matching no pod',
-    'spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+',
-  ]);
-  assert.deepEqual(podWarnings(made, made), []);
 });
 
 describe('in a few words', () => {

@@ -4,10 +4,10 @@ import { type Path, path } from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
 import { quote } from '../../../libs/machinery/quote.ts';
-import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { ipWarnings } from '../../meta/addresses.ts';
 import type {
   Container,
+  EnvVar,
   Pod,
   PodSpec,
   PodTemplateSpec,
@@ -15,6 +15,7 @@ import type {
   VolumeProjection,
 } from '../../types/core/v1.generated.ts';
 import { deprecatedNodeLabel } from '../node/deprecated-labels.ts';
+import { claimSpecWarnings } from '../persistentvolumeclaim/warnings.ts';
 import { APP_ARMOR_PREFIX } from './prepare.ts';
 
 type Spec = DeepReadonly<PodSpec>;
@@ -27,29 +28,35 @@ function hostnameWarnings(name: string | undefined, what: string): string[] {
   return [`metadata.name: this is used in ${what}, ${detail}: [${problems.join(', ')}]`];
 }
 
+/** An object that counts its changes. */
+export type Counted = { readonly metadata?: { readonly name?: string; readonly generation?: number | bigint } };
+
+/** Whether there is something to warn of anew: a change that does not count was warned of before. */
+export const isNews = (object: Counted, old: Counted | undefined): boolean =>
+  old === undefined || object.metadata?.generation !== old.metadata?.generation;
+
 /** Of a workload that is new: its pods are called like it, with something behind. */
-export function workloadWarnings(object: { readonly metadata?: { readonly name?: string } }, old: unknown): string[] {
+export function workloadWarnings(object: Counted, old: Counted | undefined): string[] {
   return old === undefined ? hostnameWarnings(object.metadata?.name, 'Pod names and hostnames') : [];
 }
 
+/** Of a new pod. Pods that are there are changed by programs, which nobody reads warnings to. */
 export function podWarnings(pod: DeepReadonly<Pod>, old?: DeepReadonly<Pod>): string[] {
-  // A change that leaves the spec alone has been warned about already.
-  if (old && sameValue(pod.spec, old.spec)) return [];
-  const names = old ? [] : hostnameWarnings(pod.metadata?.name, "the Pod's hostname");
+  if (old) return [];
   return [
-    ...names,
+    ...hostnameWarnings(pod.metadata?.name, "the Pod's hostname"),
     ...warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations')),
   ];
 }
 
-/** Of a template; nothing where a change leaves alone the whole spec (`now`, `old`) that it is part of. */
+/** Of the template of a workload, when the workload is new or has changed in a way that counts. */
 export function templateWarnings(
+  object: Counted,
+  old: Counted | undefined,
   template: DeepReadonly<PodTemplateSpec> | undefined,
-  now: unknown,
-  old: unknown,
   at: Path,
 ): string[] {
-  if (!template?.spec || (old !== undefined && sameValue(now, old))) return [];
+  if (!template?.spec || !isNews(object, old)) return [];
   return warningsOf(
     template.spec,
     template.metadata?.annotations ?? {},
@@ -202,6 +209,8 @@ function volumeWarnings(volume: DeepReadonly<Volume>, at: Path): string[] {
   if (secret) warnings.push(...overlaps(`Secret ${quote(secret.secretName ?? '')}`, secret.items));
   if (configMap) warnings.push(...overlaps(`ConfigMap ${quote(configMap.name ?? '')}`, configMap.items));
   if (downwardAPI) warnings.push(...overlaps('DownwardAPI', downwardAPI.items));
+  const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
+  if (claim) warnings.push(...claimSpecWarnings(claim, at.child('ephemeral', 'volumeClaimTemplate', 'spec')));
   return [...warnings, ...projectionWarnings(projected?.sources ?? [], about)];
 }
 
@@ -259,8 +268,9 @@ function containerWarnings(spec: Spec, at: Path): string[] {
     (spec[list] ?? []).forEach((container, i) => {
       const here = at.child(list).index(i);
       warnings.push(...fractionalBytes(container, here.child('resources')));
-      (container.env ?? []).forEach(({ name }, k, all) => {
-        if (all.findIndex((one) => one.name === name) === k) return;
+      (container.env ?? []).forEach((variable, k, all) => {
+        const { name } = variable;
+        if (all.findIndex((one) => one.name === name) === k || buildsOn(variable)) return;
         const place = here.child('env').index(k);
         warnings.push(`${place}: hides previous definition of ${quote(name)}, which may be dropped when using apply`);
       });
@@ -273,6 +283,12 @@ function containerWarnings(spec: Spec, at: Path): string[] {
     });
   }
   return warnings;
+}
+
+/** Whether a variable that is said again takes up what it was before: `PATH` as `$(PATH):/more`. */
+function buildsOn({ name, value = '', valueFrom }: DeepReadonly<EnvVar>): boolean {
+  const before = `$(${name})`;
+  return !valueFrom && value !== before && value.includes(before);
 }
 
 function fractionalBytes({ resources }: DeepReadonly<Container>, at: Path): string[] {

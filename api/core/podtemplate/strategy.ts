@@ -16,5 +16,5 @@ export const strategy: Strategy<PodTemplate> = {
   prepareForUpdate: (_ctx, draft, old) => dropDisabledFields(draft.template?.spec, old.template?.spec),
   validate: ({ template }) => validatePodTemplate(template ?? { spec: { containers: [] } }, path('template')),
   validateUpdate: ({ template }) => validatePodTemplate(template ?? { spec: { containers: [] } }, path('template')),
-  warnings: ({ template }, old) => templateWarnings(template, template, old?.template, path('template')),
+  warnings: (draft, old) => templateWarnings(draft, old, draft.template, path('template')),
 };

@@ -30,3 +30,10 @@ test('what secrets of a type must have', () => {
   assert.deepEqual(fields('kubernetes.io/basic-auth'), ['data[username]', 'data[password]']);
   assert.deepEqual(fields('Opaque'), []);
 });
+
+test('a key of SSH holds something, other keys may be empty', () => {
+  const fields = (type: string, key: string) =>
+    validateSecret({ metadata: {}, type, data: { [key]: '' } }).map(({ field }) => String(field));
+  assert.deepEqual(fields('kubernetes.io/ssh-auth', 'ssh-privatekey'), ['data[ssh-privatekey]']);
+  assert.deepEqual(fields('kubernetes.io/basic-auth', 'password'), []);
+});

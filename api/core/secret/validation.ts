@@ -6,6 +6,7 @@ import { configMapKey } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
 import type { Secret } from '../../types/core/v1.generated.ts';
+import { keyPairProblem } from './key-pair.ts';
 
 type Seen = DeepReadonly<Secret>;
 
@@ -15,8 +16,8 @@ const REDACTED = '<secret contents redacted>';
 /** Keys without which a secret of the type is none. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {
   'kubernetes.io/tls': ['tls.crt', 'tls.key'],
-  'kubernetes.io/ssh-auth': ['ssh-privatekey'],
 };
+const SSH_KEY = 'ssh-privatekey';
 const CONFIGS: Readonly<Record<string, string>> = {
   'kubernetes.io/dockercfg': '.dockercfg',
   'kubernetes.io/dockerconfigjson': '.dockerconfigjson',
@@ -37,6 +38,8 @@ export function validateSecret({ data = {}, type = '', metadata }: Seen): field.
   for (const key of (Object.hasOwn(REQUIRED, type) && REQUIRED[type]) || []) {
     if (!Object.hasOwn(data, key)) errors.push(field.required(at.key(key)));
   }
+  // Of all keys this one alone must also hold something.
+  if (type === 'kubernetes.io/ssh-auth' && !data[SSH_KEY]) errors.push(field.required(at.key(SSH_KEY)));
   const config = Object.hasOwn(CONFIGS, type) ? CONFIGS[type] : undefined;
   if (config !== undefined) errors.push(...validateConfig(data[config], at.key(config)));
   if (type === 'kubernetes.io/basic-auth' && !Object.hasOwn(data, 'username') && !Object.hasOwn(data, 'password')) {
@@ -79,11 +82,6 @@ export function validateSecretUpdate(secret: Seen, old: Seen): field.ErrorList {
 /** A pair of certificate and key that cannot be one. */
 export function secretWarnings({ type, data = {} }: Seen): string[] {
   if (type !== 'kubernetes.io/tls') return [];
-  for (const [key, what] of [
-    ['tls.crt', 'certificate'],
-    ['tls.key', 'key'],
-  ] as const) {
-    if (!atob(data[key] ?? '').includes('-----BEGIN ')) return [`tls: failed to find any PEM data in ${what} input`];
-  }
-  return [];
+  const problem = keyPairProblem(atob(data['tls.crt'] ?? ''), atob(data['tls.key'] ?? ''));
+  return problem === undefined ? [] : [problem];
 }
