@@ -1,3 +1,29 @@
+/** Who follows a signal; kept with the signal and gone with it. */
+const followers = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `run` when the signal fires, unless the result is called before. As an `abort` listener that is removed again, for
+ * signals that live long and are followed shortly, again and again: listeners of the platform cost several microseconds
+ * each, and finding one among thousands more. `run` must not throw and must be another function each time; a signal that
+ * has fired already calls nobody.
+ */
+export function onAbort(signal: AbortSignal, run: () => void): () => void {
+  let following = followers.get(signal);
+  if (!following) {
+    const all = new Set<() => void>();
+    const tell = () => {
+      for (const one of all) one();
+      all.clear();
+    };
+    signal.addEventListener('abort', tell, { once: true });
+    followers.set(signal, all);
+    following = all;
+  }
+  const all = following;
+  all.add(run);
+  return () => void all.delete(run);
+}
+
 /** Waits for work, or until the signal says that nobody waits any more: then it rejects with the signal's reason. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
@@ -6,9 +32,7 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefin
     return Promise.reject(signal.reason);
   }
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    const over = () => signal.removeEventListener('abort', abort);
-    signal.addEventListener('abort', abort, { once: true });
+    const over = onAbort(signal, () => reject(signal.reason));
     work.then(
       (value) => {
         over();

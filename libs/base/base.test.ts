@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { onAbort, unlessAborted } from './abort.ts';
 import { AssertionError, assert as assertHolds, unreachable } from './assert.ts';
 import { Backoff, backoffMs } from './backoff.ts';
 import { createLogger, formatRecord, type LogRecord, silentLogger } from './log.ts';
@@ -177,4 +178,27 @@ test('a log line never fails', () => {
     line,
     '00:00:00.000 WARN  c          m cycle=[unprintable] big=10 inside=[unprintable] none=undefined sym=Symbol(s) text="a\\nb"',
   );
+});
+
+test('who follows a signal is told once, and not after they have stopped', () => {
+  const controller = new AbortController();
+  const told: string[] = [];
+  const follow = (name: string) => onAbort(controller.signal, () => told.push(name));
+  follow('a');
+  const stop = follow('b');
+  follow('c');
+  stop();
+  controller.abort();
+  assert.deepEqual(told, ['a', 'c']);
+});
+
+test('work is waited for until a signal says that nobody does', async () => {
+  const { signal } = new AbortController();
+  assert.equal(await unlessAborted(Promise.resolve(1), signal), 1);
+  await assert.rejects(unlessAborted(Promise.reject(new Error('failed')), signal), /failed/);
+  const controller = new AbortController();
+  const waiting = unlessAborted(new Promise(() => {}), controller.signal);
+  controller.abort(new Error('enough'));
+  await assert.rejects(waiting, /enough/);
+  await assert.rejects(unlessAborted(Promise.resolve(1), controller.signal), /enough/);
 });

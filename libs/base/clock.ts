@@ -1,3 +1,5 @@
+import { onAbort } from './abort.ts';
+
 /**
  * Time as an argument. Every component takes a `Clock`; none reads the time or sets a timer by itself.
  *
@@ -112,21 +114,17 @@ export function withTimeout(clock: Clock, delayMs: number, parent?: AbortSignal)
 function abortAfter(clock: Clock, delayMs: number, parent: AbortSignal | undefined, ofMs: number) {
   if (parent?.aborted) return { signal: AbortSignal.abort(parent.reason), [Symbol.dispose]() {} };
   const controller = new AbortController();
-  const stop = (reason: unknown) => {
+  const timer = clock.setTimer(() => stop(new TimeoutError(ofMs)), delayMs);
+  const over = parent && onAbort(parent, () => stop(parent.reason));
+  const end = () => {
     timer.cancel();
-    parent?.removeEventListener('abort', follow);
+    over?.();
+  };
+  const stop = (reason: unknown) => {
+    end();
     controller.abort(reason);
   };
-  const follow = () => stop(parent?.reason);
-  const timer = clock.setTimer(() => stop(new TimeoutError(ofMs)), delayMs);
-  parent?.addEventListener('abort', follow, { once: true });
-  return {
-    signal: controller.signal,
-    [Symbol.dispose]() {
-      timer.cancel();
-      parent?.removeEventListener('abort', follow);
-    },
-  };
+  return { signal: controller.signal, [Symbol.dispose]: end };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.ts';
 import { assert } from './assert.ts';
 import type { Clock, Timer, TimerOptions, Upkeep } from './clock.ts';
 import type { Random } from './random.ts';
@@ -370,14 +371,15 @@ function caller(below: (...args: never[]) => unknown): string {
 export function sleepOn(clock: Pick<Clock, 'setTimer'>, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((done, fail) => {
     if (signal?.aborted) return fail(signal.reason);
-    const stop = () => {
-      timer.cancel();
-      fail(signal?.reason);
-    };
     const timer = clock.setTimer(() => {
-      signal?.removeEventListener('abort', stop);
+      over?.();
       done();
     }, delayMs);
-    signal?.addEventListener('abort', stop, { once: true });
+    const over =
+      signal &&
+      onAbort(signal, () => {
+        timer.cancel();
+        fail(signal.reason);
+      });
   });
 }

@@ -75,8 +75,8 @@ export class EventCorrelator {
   }
 
   decide(facts: EventFacts): Correlated {
-    const { message, combined } = this.#combine(facts);
-    const kind = JSON.stringify([facts.about, facts.type, facts.reason]);
+    const kind = `${facts.about} ${facts.type} ${facts.reason}`;
+    const { message, combined } = this.#combine(kind, facts.message);
     const id = combined ? kind : `${kind} ${facts.fieldPath ?? ''} ${facts.message}`;
     const known = this.#written.peek(id);
     // Counted also when nothing is written: the next one that is tells of all.
@@ -94,24 +94,24 @@ export class EventCorrelator {
     this.#written.set(id, { name, firstTimestamp, count });
   }
 
-  #combine(facts: EventFacts): { message: string; combined: boolean } {
+  /** `id`: what events that differ in their message alone have in common. */
+  #combine(id: string, message: string): { message: string; combined: boolean } {
     const { similarMax, similarWindowMs } = this.#limits;
     const nowMs = this.#clock.monotonic();
-    const id = JSON.stringify([facts.about, facts.type, facts.reason]);
     let similar = this.#similar.peek(id);
     if (!similar || nowMs - similar.atMs > similarWindowMs) {
       similar = { messages: new Set(), atMs: nowMs };
       this.#similar.set(id, similar);
     }
     similar.atMs = nowMs;
-    similar.messages.add(facts.message);
-    if (similar.messages.size < similarMax) return { message: facts.message, combined: false };
+    similar.messages.add(message);
+    if (similar.messages.size < similarMax) return { message, combined: false };
     // One is enough to know that there are many.
     for (const first of similar.messages) {
       if (similar.messages.size <= similarMax) break;
       similar.messages.delete(first);
     }
-    return { message: COMBINED + facts.message, combined: true };
+    return { message: COMBINED + message, combined: true };
   }
 }
 

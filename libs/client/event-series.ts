@@ -110,8 +110,8 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
 
   async #write(recorded: Recorded): Promise<void> {
     const { about, type, reason, action, nowMs } = recorded;
-    const { resourceVersion: _version, ...regarding } = about;
-    const id = JSON.stringify([type, action, reason, regarding]);
+    const { apiVersion, kind, namespace = 'default', uid = '', fieldPath = '' } = about;
+    const id = `${apiVersion} ${kind} ${namespace}/${about.name} ${uid} ${fieldPath} ${type} ${reason} ${action}`;
     const known = this.#series.get(id);
     if (known && nowMs - known.lastMs >= FINISHED_MS) this.#end(id, known);
     else if (known) {
@@ -126,7 +126,6 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
         this.#series.delete(id);
       }
     }
-    const namespace = about.namespace ?? 'default';
     const name = this.#names.next(about.name);
     const { client, component, host } = this.#options;
     const { signal } = this.#stopped;

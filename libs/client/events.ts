@@ -112,7 +112,7 @@ class CoreEventRecorder implements StoppableEventRecorder {
     const { about, type, reason, timestamp } = recorded;
     const { kind, namespace = '', name, uid = '', apiVersion, fieldPath = '' } = about;
     const decided = this.#correlator.decide({
-      about: JSON.stringify([kind, namespace, name, uid, apiVersion]),
+      about: `${apiVersion} ${kind} ${namespace}/${name} ${uid}`,
       fieldPath,
       type,
       reason,

@@ -1,7 +1,7 @@
 /**
  * A deep copy of JSON-shaped data, to be changed freely. As `structuredClone` for objects of the API, at a third of its
- * cost: that one looks for cycles and shared parts, which such data does not have. Other kinds of values (bytes) are left
- * to it.
+ * cost: that one looks for cycles and shared parts, which such data does not have. Bytes are copied too; other kinds of
+ * values are left to it.
  */
 export function copyValue<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
@@ -11,6 +11,7 @@ export function copyValue<T>(value: T): T {
     return out as T;
   }
   const prototype = Object.getPrototypeOf(value);
+  if (value instanceof Uint8Array) return new Uint8Array(value) as T;
   if (prototype !== Object.prototype && prototype !== null) return structuredClone(value);
   const out: Record<string, unknown> = {};
   for (const key in value) {

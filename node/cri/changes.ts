@@ -19,18 +19,22 @@ export interface RuntimeChange {
   readonly podUid: string;
 }
 
-/** What a listing says, as far as changes are concerned. */
+type SandboxView = { readonly ready: boolean; readonly podUid: string };
+type ContainerView = { readonly state: 'created' | 'running' | 'stopped'; readonly podSandboxId: string };
+
+/** What a listing says, as far as changes are concerned; by id. */
 export interface RuntimeView {
-  readonly sandboxes: ReadonlyMap<string, { readonly ready: boolean; readonly podUid: string }>;
-  readonly containers: ReadonlyMap<
-    string,
-    { readonly state: 'created' | 'running' | 'stopped'; readonly podSandboxId: string }
-  >;
+  readonly sandboxes: ReadonlyMap<string, SandboxView>;
+  readonly containers: ReadonlyMap<string, ContainerView>;
 }
 
-export const EMPTY_VIEW: RuntimeView = Object.freeze({ sandboxes: new Map(), containers: new Map() });
+/** A view that is kept up to date. */
+export interface OwnView {
+  readonly sandboxes: Map<string, SandboxView>;
+  readonly containers: Map<string, ContainerView>;
+}
 
-export function viewOf(sandboxes: readonly PodSandbox[], containers: readonly Container[]): RuntimeView {
+export function viewOf(sandboxes: readonly PodSandbox[], containers: readonly Container[]): OwnView {
   return {
     sandboxes: new Map(
       sandboxes.map((s) => [s.id, { ready: s.state === 'SANDBOX_READY', podUid: s.metadata?.uid ?? '' }]),
@@ -91,22 +95,14 @@ export function changeOfEvent(event: ContainerEventResponse, view: RuntimeView):
   };
 }
 
-/** The view after a change: what later listings are compared with, so that they do not tell it again. */
-export function applyChange(
-  view: RuntimeView,
-  { object, change, id, podSandboxId, podUid }: RuntimeChange,
-): RuntimeView {
+/** Makes a view say a change, so that the listing that is compared with it next does not tell it again. */
+export function applyChange(view: OwnView, { object, change, id, podSandboxId, podUid }: RuntimeChange): void {
   if (object === 'sandbox') {
-    const sandboxes = new Map(view.sandboxes);
-    if (change === 'removed') sandboxes.delete(id);
-    else sandboxes.set(id, { ready: change === 'started', podUid });
+    if (change === 'removed') view.sandboxes.delete(id);
     // A sandbox that was made and not started yet is listed as not ready or not at all.
-    return change === 'created' ? view : { ...view, sandboxes };
-  }
-  const containers = new Map(view.containers);
-  if (change === 'removed') containers.delete(id);
-  else containers.set(id, { state: change === 'started' ? 'running' : change, podSandboxId });
-  return { ...view, containers };
+    else if (change !== 'created') view.sandboxes.set(id, { ready: change === 'started', podUid });
+  } else if (change === 'removed') view.containers.delete(id);
+  else view.containers.set(id, { state: change === 'started' ? 'running' : change, podSandboxId });
 }
 
 export interface ChangeSourceOptions {
@@ -135,7 +131,7 @@ const EVENTS_SETTLE_MS = 2_000;
 export class ChangeSource {
   readonly #options: ChangeSourceOptions;
   readonly #abort = new AbortController();
-  #view: RuntimeView = EMPTY_VIEW;
+  #view: OwnView = viewOf([], []);
   #timer: Timer | undefined;
   #listing: Promise<void> | undefined;
   #again = false;
@@ -239,7 +235,7 @@ export class ChangeSource {
       for await (const event of client.getContainerEvents({}, { signal })) {
         this.#eventsWork(true);
         const change = changeOfEvent(event, this.#view);
-        this.#view = applyChange(this.#view, change);
+        applyChange(this.#view, change);
         this.#options.changed([change]);
       }
     } catch (error) {

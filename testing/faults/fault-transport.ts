@@ -73,8 +73,11 @@ class FaultTransport implements Transport {
     this.#watches = watches;
   }
 
-  async request(request: TransportRequest): Promise<TransportResponse> {
-    if (!this.#faults.any) return this.#inner.request(request);
+  request(request: TransportRequest): Promise<TransportResponse> {
+    return this.#faults.any ? this.#disturbed(request) : this.#inner.request(request);
+  }
+
+  async #disturbed(request: TransportRequest): Promise<TransportResponse> {
     const drawn = this.#faults.draw(factsOf(request, this.#user));
     const refused = await this.#before(drawn, request);
     if (refused) return refused;

@@ -87,9 +87,12 @@ class LinkTransport implements Transport {
     this.#life = life;
   }
 
-  async request(request: TransportRequest): Promise<TransportResponse> {
+  request(request: TransportRequest): Promise<TransportResponse> {
     const link = this.#link;
-    if (link.isWhole && !link.isOver(this.#life)) return this.#inner.request(request);
+    return link.isWhole && !link.isOver(this.#life) ? this.#inner.request(request) : this.#through(request);
+  }
+
+  async #through(request: TransportRequest): Promise<TransportResponse> {
     await this.#cross(request, false);
     const answer = await this.#inner.request(request);
     await this.#cross(request, true);

@@ -1,3 +1,4 @@
+import { onAbort } from '../../../libs/base/abort.ts';
 import { type CallOptions, GrpcError } from '../../../libs/grpc/channel.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import { duplexPair, pump, readAll } from '../../../libs/streaming/channel.ts';
@@ -43,7 +44,8 @@ export function simulatedCriClient(runtime: SimulatedRuntime, intercept: Interce
       : async (request: object, options: CallOptions = {}) => {
           try {
             return await inTime(runtime, name, options, closed.signal, async () => {
-              await intercept(name, request);
+              const held = intercept(name, request);
+              if (held) await held;
               if (!method)
                 throw new CriError(
                   name,
@@ -61,7 +63,7 @@ export function simulatedCriClient(runtime: SimulatedRuntime, intercept: Interce
 }
 
 /** `work`, until the deadline, the caller or the client ends it. What the runtime does in it goes on. */
-async function inTime<T>(
+function inTime<T>(
   runtime: SimulatedRuntime,
   method: string,
   options: CallOptions,
@@ -69,27 +71,29 @@ async function inTime<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { signal, timeoutMs } = options;
-  if (closed.aborted) throw closed.reason;
-  if (signal?.aborted) throw new GrpcError('CANCELLED', 'the call was cancelled', { cause: signal.reason });
-  const given = Promise.withResolvers<never>();
-  const close = () => given.reject(closed.reason);
-  const cancel = () => given.reject(new GrpcError('CANCELLED', 'the call was cancelled', { cause: signal?.reason }));
-  closed.addEventListener('abort', close);
-  signal?.addEventListener('abort', cancel);
-  const timer =
-    timeoutMs === undefined
-      ? undefined
-      : runtime.clock.setTimer(
-          () => given.reject(new CriError(method, 'DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`)),
-          timeoutMs,
-        );
-  try {
-    return await Promise.race([work(), given.promise]);
-  } finally {
-    timer?.cancel();
-    closed.removeEventListener('abort', close);
-    signal?.removeEventListener('abort', cancel);
-  }
+  if (closed.aborted) return Promise.reject(closed.reason);
+  if (signal?.aborted)
+    return Promise.reject(new GrpcError('CANCELLED', 'the call was cancelled', { cause: signal.reason }));
+  return new Promise((resolve, reject) => {
+    const cancelled = () => reject(new GrpcError('CANCELLED', 'the call was cancelled', { cause: signal?.reason }));
+    const late = () => reject(new CriError(method, 'DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`));
+    const timer = timeoutMs === undefined ? undefined : runtime.clock.setTimer(late, timeoutMs);
+    const ends = [onAbort(closed, () => reject(closed.reason)), signal && onAbort(signal, cancelled)];
+    const over = () => {
+      timer?.cancel();
+      for (const end of ends) end?.();
+    };
+    work().then(
+      (answer) => {
+        over();
+        resolve(answer);
+      },
+      (error: unknown) => {
+        over();
+        reject(error);
+      },
+    );
+  });
 }
 
 async function* events(

@@ -1,5 +1,5 @@
 import type { Input } from '../../../libs/grpc/protobuf.ts';
-import { copyValue } from '../../../libs/machinery/copy.ts';
+import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type {
   Container,
   ContainerConfig,
@@ -63,8 +63,14 @@ const imageSpec = ({ config }: ContainerRecord) => ({
   runtimeHandler: '',
   imageRef: '',
   ...config.image,
-  annotations: { ...config.image?.annotations },
+  annotations: shared(config.image?.annotations),
 });
+
+const NONE: Record<string, string> = Object.freeze({});
+
+/** What is told of a record over and over is the record's own, frozen, so that nobody changes it. */
+const shared = (texts: Input<Record<string, string>> | undefined): Record<string, string> =>
+  texts === undefined ? NONE : (Object.freeze(texts) as Record<string, string>);
 
 /** Do all the wanted labels stand in these? */
 export function matchesLabels(
@@ -83,8 +89,8 @@ export function toPodSandbox(sandbox: SandboxRecord): PodSandbox {
     metadata: sandboxMetadata(sandbox),
     state: sandbox.ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
     createdAt: sandbox.createdNanos,
-    labels: { ...sandbox.config.labels },
-    annotations: { ...sandbox.config.annotations },
+    labels: shared(sandbox.config.labels),
+    annotations: shared(sandbox.config.annotations),
     runtimeHandler: sandbox.runtimeHandler,
   };
 }
@@ -112,8 +118,8 @@ export function toContainer(record: ContainerRecord): Container {
     imageRef: record.imageId,
     state: record.state,
     createdAt: record.createdNanos,
-    labels: { ...record.config.labels },
-    annotations: { ...record.config.annotations },
+    labels: shared(record.config.labels),
+    annotations: shared(record.config.annotations),
     imageId: record.imageId,
   };
 }
@@ -132,11 +138,11 @@ export function toContainerStatus(record: ContainerRecord): ContainerStatus {
     imageRef: record.imageId,
     reason: record.reason,
     message: '',
-    labels: { ...config.labels },
-    annotations: { ...config.annotations },
-    mounts: copyValue(config.mounts ?? []) as ContainerStatus['mounts'],
+    labels: shared(config.labels),
+    annotations: shared(config.annotations),
+    mounts: deepFreeze(config.mounts ?? []) as ContainerStatus['mounts'],
     logPath: logPathOf(record),
-    resources: copyValue({ linux: config.linux?.resources }) as NonNullable<ContainerStatus['resources']>,
+    resources: { linux: deepFreeze(config.linux?.resources) } as NonNullable<ContainerStatus['resources']>,
     imageId: record.imageId,
     stopSignal: config.stopSignal ?? 'RUNTIME_DEFAULT',
   };
@@ -162,8 +168,8 @@ export function toContainerStats(record: ContainerRecord, nowMs: number, nowNano
     attributes: {
       id: record.id,
       metadata: containerMetadata(record),
-      labels: { ...record.config.labels },
-      annotations: { ...record.config.annotations },
+      labels: shared(record.config.labels),
+      annotations: shared(record.config.annotations),
     },
     cpu: {
       timestamp: nowNanos,
@@ -198,8 +204,8 @@ export function toPodSandboxStats(
     attributes: {
       id: sandbox.id,
       metadata: sandboxMetadata(sandbox),
-      labels: { ...sandbox.config.labels },
-      annotations: { ...sandbox.config.annotations },
+      labels: shared(sandbox.config.labels),
+      annotations: shared(sandbox.config.annotations),
     },
     linux: {
       cpu: {

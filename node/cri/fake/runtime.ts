@@ -178,7 +178,9 @@ export class SimulatedRuntime {
   }
 
   containersOf(sandbox: SandboxRecord): ContainerRecord[] {
-    return [...this.containers.values()].filter((record) => record.sandbox === sandbox);
+    const own: ContainerRecord[] = [];
+    for (const record of this.containers.values()) if (record.sandbox === sandbox) own.push(record);
+    return own;
   }
 
   // ── Containers ───────────────────────────────────────────────────────────────────────────────────────────────────

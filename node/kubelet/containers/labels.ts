@@ -55,8 +55,15 @@ export function containerAnnotations(
   };
 }
 
+/** Of containers as they stand in frozen specs, which never change. */
+const hashes = new WeakMap<PodContainer, string>();
+
 /** Changes when a running container no longer is what its spec says: of what may be changed in place, the image. */
 export function hashContainer(keys: Keys, container: PodContainer): string {
+  const known = hashes.get(container);
+  if (known !== undefined) return known;
   const bytes = keys.digest('sha256', JSON.stringify([container.name, container.image]));
-  return Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const hash = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (Object.isFrozen(container)) hashes.set(container, hash);
+  return hash;
 }

@@ -1,4 +1,5 @@
 import type { Secret } from '../../../api/types/core/v1.generated.ts';
+import { unlessAborted } from '../../../libs/base/abort.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
@@ -81,7 +82,7 @@ export class ImagePuller {
       const pull = this.#pull(name, credentialsFor(name, secrets), () => {
         began = clock.monotonic();
       });
-      await race(pull, signal);
+      await unlessAborted(pull, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       const reason = pullFailure(error);

@@ -23,25 +23,19 @@ export const namespaceOf = (pod: NodePod): string => pod.metadata?.namespace ?? 
 export const describePod = (pod: NodePod): string => `${nameOf(pod)}_${namespaceOf(pod)}(${uidOf(pod)})`;
 
 /** All containers of a pod, in the order in which they start. */
-export function containersOf(pod: NodePod): SpecContainer[] {
-  const { spec } = pod;
-  return [
-    ...(spec?.initContainers ?? []).map((container) => ({
-      kind: 'init' as const,
-      container,
-      sidecar: isSidecar(container),
-    })),
-    ...(spec?.containers ?? []).map((container) => ({ kind: 'main' as const, container, sidecar: false })),
-    ...(spec?.ephemeralContainers ?? []).map((container: DeepReadonly<EphemeralContainer>) => ({
-      kind: 'ephemeral' as const,
-      container,
-      sidecar: false,
-    })),
-  ];
+export function containersOf({ spec }: NodePod): SpecContainer[] {
+  const all: SpecContainer[] = [];
+  for (const container of spec?.initContainers ?? [])
+    all.push({ kind: 'init', container, sidecar: isSidecar(container) });
+  for (const container of spec?.containers ?? []) all.push({ kind: 'main', container, sidecar: false });
+  for (const container of (spec?.ephemeralContainers ?? []) as readonly DeepReadonly<EphemeralContainer>[])
+    all.push({ kind: 'ephemeral', container, sidecar: false });
+  return all;
 }
 
 export function findContainer(pod: NodePod, name: string): SpecContainer | undefined {
-  return containersOf(pod).find(({ container }) => container.name === name);
+  for (const one of containersOf(pod)) if (one.container.name === name) return one;
+  return undefined;
 }
 
 const CONTAINER_LIST = { init: 'initContainers', main: 'containers', ephemeral: 'ephemeralContainers' } as const;

@@ -9,7 +9,8 @@ import { isReplaced } from './replaced.ts';
 import { isSmallNews, type StatusPatch, statusPatch } from './status.ts';
 
 interface Entry {
-  wanted: PodStatus | undefined;
+  /** Makes the status that is to be written. */
+  wanted: (() => PodStatus) | undefined;
   /** The object as the API has it, as far as is known. */
   pod: NodePod;
   writing: Promise<void> | undefined;
@@ -47,8 +48,11 @@ export class StatusWriter {
     this.#log = log;
   }
 
-  /** `pod`: as the API has it (for a static pod, its mirror). Returns at once. */
-  set(pod: NodePod, status: PodStatus): void {
+  /**
+   * `pod`: as the API has it (for a static pod, its mirror). Returns at once; `status` is asked when it is written, with
+   * what is known by then.
+   */
+  set(pod: NodePod, status: () => PodStatus): void {
     const uid = uidOf(pod);
     const entry = this.#entries.get(uid) ?? newEntry(pod);
     this.#entries.set(uid, entry);
@@ -138,7 +142,7 @@ export class StatusWriter {
   async #patch(entry: Entry): Promise<StatusPatch | undefined> {
     const untilMs = this.#clock.monotonic() + SMALL_NEWS_MS;
     for (;;) {
-      const patch = entry.wanted && statusPatch(entry.pod, entry.wanted, jsonEqual);
+      const patch = entry.wanted && statusPatch(entry.pod, entry.wanted(), jsonEqual);
       const leftMs = untilMs - this.#clock.monotonic();
       if (!patch || !isSmallNews(entry.pod, patch) || entry.hurried || leftMs <= 0) return patch;
       if (this.#stopped.signal.aborted) return undefined;

@@ -1,3 +1,4 @@
+import type { PodStatus } from '../../../api/types/core/v1.generated.ts';
 import { backoffMs } from '../../../libs/base/backoff.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
@@ -540,15 +541,19 @@ export class PodWorker {
   // ── What others see ──────────────────────────────────────────────────────────────────────────────────────────────
 
   #showStatus(): void {
-    const { clock, statuses, runtimeName, hostIps } = this.#env;
+    const { statuses } = this.#env;
     const known = this.#options.apiPod(this.#pod);
-    if (!known) return;
+    if (known) statuses.set(statuses.latest(known), () => this.#status(this.#options.apiPod(this.#pod) ?? known));
+  }
+
+  #status(known: NodePod): PodStatus {
+    const { clock, statuses, runtimeName, hostIps } = this.#env;
     const latest = statuses.latest(known);
     // The spec is this node's; the status so far is the API's.
     const pod: NodePod = { ...this.allocated, status: latest.status };
     const { decision } = this.#memory;
     const finished: NodeDecision | undefined = decision ?? this.#finalDecision(latest);
-    const status = podStatus({
+    return podStatus({
       pod,
       observed: this.#observed,
       memory: this.#memory,
@@ -562,7 +567,6 @@ export class PodWorker {
       appliedOf: (container) => this.#resizer.applied(container),
       ...(finished && { finished }),
     });
-    statuses.set(latest, status);
   }
 
   /** A pod that was deleted and has ended says how. */
