@@ -43,6 +43,25 @@ test('attempts are counted by what came of them, and waiting pods by where they 
   assert.equal(figure(`scheduler_schedule_attempts_total{${unschedulable}}`), 1);
   assert.equal(figure(`scheduler_scheduling_attempt_duration_seconds_count{${scheduled}}`), 1);
   assert.equal(figure('scheduler_pod_scheduling_attempts_count'), 1);
+  // The first attempt was the last: no time passed in between.
+  assert.equal(figure('scheduler_pod_scheduling_sli_duration_seconds_count{attempts="1"}'), 1);
+  assert.equal(figure('scheduler_pod_scheduling_sli_duration_seconds_sum{attempts="1"}'), 0);
+  assert.equal(figure('scheduler_scheduling_algorithm_duration_seconds_count'), 2);
+  const point = (name: string, status: string) =>
+    figure(
+      `scheduler_framework_extension_point_duration_seconds_count{extension_point="${name}",status="${status}",profile="default-scheduler"}`,
+    );
+  assert.deepEqual(
+    ['Filter', 'Reserve', 'PreBind', 'Bind'].map((name) => point(name, 'Success')),
+    [1, 1, 1, 1],
+  );
+  // For the big one others were looked for to give way, without success.
+  assert.deepEqual([point('Filter', 'Unschedulable'), point('PostFilter', 'Unschedulable')], [1, 1]);
+  assert.equal(figure('scheduler_preemption_attempts_total'), 1);
+  const came = (event: string, queue: string) =>
+    figure(`scheduler_queue_incoming_pods_total{queue="${queue}",event="${event}"}`);
+  assert.deepEqual([came('UnschedulablePodAdd', 'active'), came('UnschedulablePodAdd', 'unschedulable')], [2, 1]);
+  assert.equal(came('ScheduleAttemptFailure', 'unschedulable'), 1);
   const places = ['active', 'backoff', 'unschedulable', 'gated'];
   assert.deepEqual(
     places.map((place) => figure(`scheduler_pending_pods{queue="${place}"}`)),
@@ -57,4 +76,6 @@ test('attempts are counted by what came of them, and waiting pods by where they 
   assert.equal(figure(`scheduler_schedule_attempts_total{${scheduled}}`), 2);
   assert.equal(figure('scheduler_pending_pods{queue="unschedulable"}'), 0);
   assert.equal(figure('scheduler_pod_scheduling_attempts_sum'), 3);
+  assert.equal(came('NodeUpdate', 'active'), 1);
+  assert.equal(figure('scheduler_pod_scheduling_sli_duration_seconds_sum{attempts="2"}'), 60);
 });

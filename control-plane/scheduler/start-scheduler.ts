@@ -125,16 +125,18 @@ class ClusterScheduler implements RunningScheduler {
     this.#environment = environment;
     const { clock, random, featureGates, configuration = {}, plugins } = environment;
     const profiles = profilesOf(configuration, featureGates, plugins);
-    this.scheduler = new Scheduler({ profiles, random: random.fork('scheduler') });
+    this.#metrics = environment.metrics && schedulerMetrics(environment.metrics, clock, () => this.#queue);
+    const times = this.#metrics;
+    this.scheduler = new Scheduler({ profiles, random: random.fork('scheduler'), ...(times && { times }) });
     const order = profiles[0]?.at('queueSort')[0];
     this.#queue = new SchedulingQueue({
       clock,
       compare: (a, b) => order?.queueSort(a, b) ?? a.sequence - b.sequence,
       helps: (pod, refusedBy, event) => this.scheduler.profileOf(pod)?.helps(pod, refusedBy, event) ?? false,
       ready: () => this.#wake(),
+      ...(this.#metrics && { came: this.#metrics.came }),
     });
     this.#binder = new ApiBinder(environment, this.#stopped.signal);
-    this.#metrics = environment.metrics && schedulerMetrics(environment.metrics, this.#queue);
   }
 
   async start(): Promise<void> {
@@ -275,6 +277,7 @@ class ClusterScheduler implements RunningScheduler {
       this.#environment.log.error('a scheduling cycle broke', { pod: pod.key, error });
       decision = { type: 'error', message: String((error as Error).message), plugin: '' };
     }
+    this.#metrics?.decided(clock.monotonic() - beganMs);
     if (decision.type === 'node') {
       const binding = this.#bind(queued, decision.node, beganMs).finally(() => {
         this.#bindings.delete(binding);
@@ -312,7 +315,7 @@ class ClusterScheduler implements RunningScheduler {
   }
 
   #attempted(queued: QueuedPod, result: Parameters<SchedulerMetrics['attempted']>[1], beganMs: number): void {
-    this.#metrics?.attempted(queued, result, this.#environment.clock.monotonic() - beganMs);
+    this.#metrics?.attempted(queued, result, beganMs);
   }
 
   #refused(queued: QueuedPod, decision: Exclude<Decision, { type: 'node' }>, beganMs: number): void {

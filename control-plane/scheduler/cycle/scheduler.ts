@@ -20,6 +20,8 @@ export type Decision =
     }
   | { readonly type: 'error'; readonly message: string; readonly plugin: string };
 
+type Refusal = Extract<Decision, { type: 'unschedulable' }>;
+
 export interface Explanation {
   /** The nodes that tie for the best. */
   readonly tied: readonly string[];
@@ -27,9 +29,20 @@ export interface Explanation {
   readonly scores?: Readonly<Record<string, NodeScores>>;
 }
 
+/** The extension points that a cycle spends its time at. `Filter` and `Score` are told with what prepares them. */
+export type TimedPoint = 'Filter' | 'PostFilter' | 'Score' | 'Reserve' | 'PreBind' | 'Bind';
+
+/** Is told how long cycles take where. */
+export interface CycleTimes {
+  /** Rises; in milliseconds. */
+  nowMs(): number;
+  took(profile: string, point: TimedPoint, status: 'Success' | 'Unschedulable' | 'Error', ms: number): void;
+}
+
 export interface SchedulerOptions {
   readonly profiles: readonly Profile[];
   readonly random: Random;
+  readonly times?: CycleTimes;
 }
 
 /**
@@ -47,12 +60,14 @@ export class Scheduler {
   readonly nominator = new Nominator();
   readonly #reader = new PodReader();
   readonly #random: Random;
+  readonly #times: CycleTimes | undefined;
   readonly #profiles = new Map<string, { readonly profile: Profile; readonly evaluator: Evaluator }>();
   /** Pods that a cycle has put on a node and that the cluster has not confirmed yet. */
   readonly #assumed = new Map<string, PodInfo>();
 
   constructor(options: SchedulerOptions) {
     this.#random = options.random;
+    this.#times = options.times;
     for (const profile of options.profiles) {
       const evaluator = new Evaluator(profile, this.state, this.objects, this.nominator);
       this.#profiles.set(profile.schedulerName, { profile, evaluator });
@@ -127,9 +142,19 @@ export class Scheduler {
     if (this.state.nodesCount === 0) {
       return { type: 'unschedulable', message: fitMessage(NOBODY, ''), plugins: new Set() };
     }
+    let atMs = this.#times?.nowMs() ?? 0;
     const found = evaluator.filter(pod);
-    if ('code' in found) return failed(found);
-    if ('refusals' in found) return this.#postFilter(pod, found, profile, evaluator, nowMs);
+    if ('code' in found) {
+      this.#took(profile, 'Filter', 'Error', atMs);
+      return failed(found);
+    }
+    if ('refusals' in found) {
+      atMs = this.#took(profile, 'Filter', 'Unschedulable', atMs);
+      const decision = this.#postFilter(pod, found, profile, evaluator, nowMs);
+      this.#took(profile, 'PostFilter', decision.nomination ? 'Success' : 'Unschedulable', atMs);
+      return decision;
+    }
+    atMs = this.#took(profile, 'Filter', 'Success', atMs);
     const nodes = this.#nominatedFirst(pod, found.nodes);
     let chosen = nodes[0] as number;
     let explanation: Explanation | undefined;
@@ -138,10 +163,12 @@ export class Scheduler {
       const totals = evaluator.score(pod, found, explain);
       chosen = this.#choose(nodes, totals);
       if (explain) explanation = this.#explain(nodes, totals, explain);
+      atMs = this.#took(profile, 'Score', 'Success', atMs);
     } else if (options.explain) {
       explanation = { tied: [this.state.names[chosen] as string] };
     }
     const refusal = this.#reserve(pod, chosen, profile, evaluator);
+    this.#took(profile, 'Reserve', refusal?.code === 'Error' ? 'Error' : refusal ? 'Unschedulable' : 'Success', atMs);
     if (refusal) {
       if (refusal.code === 'Error') return failed(refusal);
       const diagnosis = {
@@ -154,6 +181,15 @@ export class Scheduler {
     const node = this.state.names[chosen] as string;
     this.#assume(pod, node);
     return { type: 'node', node, ...(explanation ? { explanation } : {}) };
+  }
+
+  /** Answers when the next thing begins. */
+  #took(profile: Profile, point: TimedPoint, status: Parameters<CycleTimes['took']>[2], sinceMs: number): number {
+    const times = this.#times;
+    if (times === undefined) return 0;
+    const nowMs = times.nowMs();
+    times.took(profile.schedulerName, point, status, nowMs - sinceMs);
+    return nowMs;
   }
 
   /** Where preemption has made room, the pod goes, if it fits now. */
@@ -190,7 +226,7 @@ export class Scheduler {
     };
   }
 
-  #postFilter(pod: PodInfo, diagnosis: Diagnosis, profile: Profile, evaluator: Evaluator, nowMs: number): Decision {
+  #postFilter(pod: PodInfo, diagnosis: Diagnosis, profile: Profile, evaluator: Evaluator, nowMs: number): Refusal {
     const context: PostFilterContext = {
       ...evaluator.contextOf(pod),
       diagnosis,
@@ -253,17 +289,16 @@ export class Scheduler {
   async bind(pod: PodInfo, node: string, api: BindApi): Promise<Status | undefined> {
     const entry = this.#profiles.get(pod.schedulerName);
     if (!entry) return undefined;
-    const context = entry.evaluator.contextOf(pod);
-    for (const plugin of entry.profile.at('preBind')) {
-      const refusal = await plugin.preBind(context, node, api);
-      if (refusal) return refusal;
-    }
-    for (const plugin of entry.profile.at('bind')) {
-      const refusal = await plugin.bind(context, node, api);
-      if (refusal) return refusal;
-      break;
-    }
-    return undefined;
+    const { profile, evaluator } = entry;
+    const context = evaluator.contextOf(pod);
+    const atMs = this.#times?.nowMs() ?? 0;
+    let refusal: Status | undefined;
+    for (const plugin of profile.at('preBind')) refusal ??= await plugin.preBind(context, node, api);
+    const boundMs = this.#took(profile, 'PreBind', refusal ? 'Error' : 'Success', atMs);
+    if (refusal) return refusal;
+    refusal = await profile.at('bind')[0]?.bind(context, node, api);
+    this.#took(profile, 'Bind', refusal ? 'Error' : 'Success', boundMs);
+    return refusal;
   }
 }
 

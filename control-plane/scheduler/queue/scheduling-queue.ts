@@ -11,6 +11,8 @@ export interface QueueOptions {
   readonly helps: (pod: PodInfo, refusedBy: ReadonlySet<string>, event: ClusterEvent) => boolean;
   /** Something can be popped that could not before. */
   readonly ready: () => void;
+  /** A pod has come to one of the places, `reason`: an event in upstream's words. */
+  readonly came?: (reason: string, place: 'active' | 'backoff' | 'unschedulable') => void;
 }
 
 export interface QueuedPod {
@@ -19,6 +21,8 @@ export interface QueuedPod {
   readonly pod: PodInfo;
   readonly addedMs: number;
   readonly sequence: number;
+  /** When its first cycle was over; undefined before. */
+  readonly triedMs: number | undefined;
   /** Cycles that it took part in without getting a node. */
   readonly attempts: number;
   /** When its back-off ends. */
@@ -36,6 +40,14 @@ const BACKOFF_MAX_MS = 10_000;
 const FLUSH_MS = 300_000;
 const FLUSH_EVERY_MS = 30_000;
 const NOBODY: ReadonlySet<string> = new Set();
+
+/** Why pods come to a place, as upstream's metrics say it. */
+const POD_ADD = 'UnschedulablePodAdd';
+const POD_UPDATE = 'UnschedulablePodUpdate';
+const FAILURE = 'ScheduleAttemptFailure';
+const BACKOFF_COMPLETE = 'BackoffComplete';
+const UNSCHEDULABLE_TIMEOUT = 'UnschedulableTimeout';
+const ACTIONS = { add: 'Add', update: 'Update', delete: 'Delete' } as const;
 
 /**
  * Pods that wait for a node, in one of three places:
@@ -102,6 +114,7 @@ export class SchedulingQueue {
       pod,
       addedMs: nowMs,
       sequence: this.#sequence++,
+      triedMs: undefined,
       attempts: 0,
       backoffUntilMs: 0,
       refusedBy: refusedBy ? new Set([refusedBy]) : NOBODY,
@@ -109,8 +122,9 @@ export class SchedulingQueue {
       failed: false,
     };
     this.delete(pod.uid);
-    if (refusedBy) this.#unschedulable.set(queued.key, queued);
-    else this.#activate(queued);
+    if (!refusedBy) return this.#activate(queued, POD_ADD);
+    this.#unschedulable.set(queued.key, queued);
+    this.#options.came?.(POD_ADD, 'unschedulable');
   }
 
   /** The pod has changed: its new form is tried, and where `helps` says so at once. Unknown pods are added. */
@@ -131,7 +145,7 @@ export class SchedulingQueue {
     if (refusedBy) this.#unschedulable.set(pod.uid, { ...changed, refusedBy: new Set([refusedBy]) });
     else if (this.#options.helps(pod, waiting.refusedBy, event)) {
       this.#unschedulable.delete(pod.uid);
-      this.#requeue(changed);
+      this.#requeue(changed, reasonOf(event));
     } else this.#unschedulable.set(pod.uid, changed);
   }
 
@@ -155,20 +169,22 @@ export class SchedulingQueue {
     if (this.#closed) return;
     const waiting = this.#attempted(queued, pod, false);
     this.#unschedulable.set(pod.uid, { ...waiting, refusedBy });
+    this.#options.came?.(FAILURE, 'unschedulable');
     this.#plan(waiting.sinceMs + FLUSH_MS);
   }
 
   /** Something went wrong that may go right the next time. */
   failed(queued: QueuedPod, pod: PodInfo): void {
     if (this.#closed) return;
-    this.#requeue(this.#attempted(queued, pod, true));
+    this.#requeue(this.#attempted(queued, pod, true), FAILURE);
   }
 
   #attempted(queued: QueuedPod, pod: PodInfo, failed: boolean): QueuedPod {
     const nowMs = this.#options.clock.monotonic();
     const attempts = queued.attempts + 1;
     const backoffMs = Math.min(BACKOFF_FIRST_MS * 2 ** (attempts - 1), BACKOFF_MAX_MS);
-    return { ...queued, pod, attempts, backoffUntilMs: nowMs + backoffMs, sinceMs: nowMs, failed };
+    const triedMs = queued.triedMs ?? nowMs;
+    return { ...queued, pod, triedMs, attempts, backoffUntilMs: nowMs + backoffMs, sinceMs: nowMs, failed };
   }
 
   /** Something has changed: pods that it could help come back. */
@@ -178,7 +194,7 @@ export class SchedulingQueue {
       // A pod that waited for nobody in particular (there was no node) waits for anything.
       if (waiting.refusedBy.size > 0 && !this.#options.helps(waiting.pod, waiting.refusedBy, event)) continue;
       this.#unschedulable.delete(uid);
-      this.#requeue(waiting);
+      this.#requeue(waiting, reasonOf(event));
     }
   }
 
@@ -187,19 +203,21 @@ export class SchedulingQueue {
     for (const [uid, waiting] of this.#unschedulable) {
       if (waiting.attempts > 0 || !admitted(waiting.pod)) continue;
       this.#unschedulable.delete(uid);
-      this.#activate(waiting);
+      this.#activate(waiting, POD_UPDATE);
     }
   }
 
-  #requeue(queued: QueuedPod): void {
-    if (queued.backoffUntilMs <= this.#options.clock.monotonic()) return this.#activate(queued);
+  #requeue(queued: QueuedPod, reason: string): void {
+    if (queued.backoffUntilMs <= this.#options.clock.monotonic()) return this.#activate(queued, reason);
     this.#backoff.push(queued);
+    this.#options.came?.(reason, 'backoff');
     this.#plan(queued.backoffUntilMs);
     if (!queued.failed) this.#options.ready();
   }
 
-  #activate(queued: QueuedPod): void {
+  #activate(queued: QueuedPod, reason: string): void {
     this.#active.push(queued);
+    this.#options.came?.(reason, 'active');
     this.#options.ready();
   }
 
@@ -216,7 +234,7 @@ export class SchedulingQueue {
     const nowMs = this.#options.clock.monotonic();
     for (let next = this.#backoff.peek(); next && next.backoffUntilMs <= nowMs; next = this.#backoff.peek()) {
       this.#backoff.delete(next.key);
-      this.#activate(next);
+      this.#activate(next, BACKOFF_COMPLETE);
     }
     let oldestMs = Number.POSITIVE_INFINITY;
     for (const [uid, waiting] of this.#unschedulable) {
@@ -224,7 +242,7 @@ export class SchedulingQueue {
       if (waiting.attempts === 0) continue;
       if (waiting.sinceMs + FLUSH_MS <= nowMs) {
         this.#unschedulable.delete(uid);
-        this.#activate(waiting);
+        this.#activate(waiting, UNSCHEDULABLE_TIMEOUT);
       } else oldestMs = Math.min(oldestMs, waiting.sinceMs);
     }
     const next = this.#backoff.peek();
@@ -236,6 +254,11 @@ export class SchedulingQueue {
     this.#closed = true;
     this.#timer?.cancel();
   }
+}
+
+function reasonOf({ kind, action }: ClusterEvent): string {
+  if (action === 'self') return POD_UPDATE;
+  return `${kind === 'Pod' ? 'AssignedPod' : kind}${ACTIONS[action]}`;
 }
 
 /** It has not taken part in a cycle, as a plugin does not let it in. */
