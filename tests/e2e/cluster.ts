@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import process from 'node:process';
 import { after, afterEach, before, type TestContext } from 'node:test';
 import { buildImages, type TestImage } from '../harness/images.ts';
@@ -171,7 +172,26 @@ export class E2eCluster implements AsyncDisposable {
     return [...(await Promise.all(parts)), this.output.slice(-4_000)].join('\n');
   }
 
+  /** With TUTTI_KEEP_LOGS: puts there what tells afterwards how the cluster was, of each cluster in a folder of its own. */
+  async #keepLogs(): Promise<void> {
+    const kept = process.env['TUTTI_KEEP_LOGS'];
+    if (kept === undefined) return;
+    const folder = join(kept, `${basename(process.argv[1] ?? '')}-${this.network.name}`);
+    mkdirSync(folder, { recursive: true });
+    if (this.#program?.running) writeFileSync(join(folder, 'cluster.txt'), await this.describe());
+    for (const host of this.network.hosts) {
+      for (const [name, path] of [
+        ['tutti', 'tutti.log'],
+        ['containerd', 'tutti/containerd/log'],
+      ]) {
+        const from = join(host.folder, path!);
+        if (existsSync(from)) cpSync(from, join(folder, `${host.name}-${name}.log`));
+      }
+    }
+  }
+
   async dispose(): Promise<void> {
+    await this.#keepLogs();
     if (this.#program?.running) await this.interrupt().catch(() => this.kill());
     await this.registry.close();
     await this.network.dispose();

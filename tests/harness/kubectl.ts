@@ -42,12 +42,20 @@ export class Kubectl {
     return { KUBECONFIG: undefined, KUBERC: 'off', KUBE_EDITOR: 'false', HOME: this.#home, ...this.#options.env };
   }
 
-  /** Runs it to its end: `run('get pods -o wide')`. Rejects with kubectl's words on failure unless `check: false`. */
+  /**
+   * Runs it to its end: `run('get pods -o wide')`. Rejects with kubectl's words on failure unless `check: false`. A limit
+   * among its words ends it before `timeoutMs` (default 60,000) does: it then says what it has waited for.
+   */
   run(
     args: string | readonly string[],
-    options: { input?: string; check?: boolean; timeoutMs?: number } = {},
+    { timeoutMs = 60_000, ...options }: { input?: string; check?: boolean; timeoutMs?: number } = {},
   ): Promise<RunResult> {
-    return this.#host.exec(this.#argv(args), { ...options, env: this.#env });
+    const argv = this.#argv(args);
+    const ownSeconds = Number(
+      /^--timeout=(\d+)s$/.exec(argv.find((word) => word.startsWith('--timeout=')) ?? '')?.[1] ?? 0,
+    );
+    const limitMs = Math.max(timeoutMs, ownSeconds * 1_000 + 10_000);
+    return this.#host.exec(argv, { ...options, timeoutMs: limitMs, env: this.#env });
   }
 
   /** The same behind words of another program, `env A=b`; resolves with what it prints. */
