@@ -1,4 +1,4 @@
-import { unlessAborted } from '../../libs/base/abort.ts';
+import { onAbort, unlessAborted } from '../../libs/base/abort.ts';
 import { apiErrorOf } from '../../libs/client/api-error.ts';
 import type {
   Transport,
@@ -85,17 +85,15 @@ class InProcessTransport implements Transport {
 
 class InProcessWatch implements TransportWatch {
   readonly #sink: TransportWatchSink;
-  readonly #signal: AbortSignal | undefined;
   readonly #closed: (watch: InProcessWatch) => void;
-  readonly #abort = () => this.end();
+  readonly #forget: (() => void) | undefined;
   #handle: { close(): void } | undefined;
   #over = false;
 
   constructor(sink: TransportWatchSink, signal: AbortSignal | undefined, closed: (watch: InProcessWatch) => void) {
     this.#sink = sink;
-    this.#signal = signal;
     this.#closed = closed;
-    signal?.addEventListener('abort', this.#abort, { once: true });
+    this.#forget = signal && onAbort(signal, () => this.end());
   }
 
   follow(handle: { close(): void }): void {
@@ -123,7 +121,7 @@ class InProcessWatch implements TransportWatch {
   close(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#forget?.();
     this.#handle?.close();
     this.#closed(this);
   }

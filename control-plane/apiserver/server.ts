@@ -22,7 +22,7 @@ import type { Aggregator } from './aggregation/aggregator.ts';
 import type { ApiRequest, ApiResponse, WatchBody, WatchHandle, WatchSink } from './api.ts';
 import { attemptedCredentials } from './audit/attempted.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
-import { type Authorizer, authorizeInTurn } from './authz/authorizer.ts';
+import { type Authorizer, authorizeInTurn, type Verdict } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
 import { Caches } from './cache/caches.ts';
 import type { WatchLimits } from './cache/watcher.ts';
@@ -160,7 +160,7 @@ export class ApiServer {
       connector: options.connector,
       allocators: options.allocators?.(caches) ?? [],
       observed: options.observed,
-      authorize: (ctx: RequestContext, attributes: RequestAttributes) => this.#authorize({ ...ctx, attributes }),
+      authorize: async (ctx: RequestContext, attributes: RequestAttributes) => this.#authorize({ ...ctx, attributes }),
     };
     this.engine = Object.assign(engine, { registry: new RegistryAccess(engine) });
   }
@@ -193,7 +193,10 @@ export class ApiServer {
     this.engine.caches.stop();
   }
 
-  /** Answers a request; never throws: what goes wrong is a Status. */
+  /**
+   * Answers a request; never throws: what goes wrong is a Status. What a step knows at once it says at once, here and
+   * below: every request comes by, and each turn that it would wait costs as much as many a step.
+   */
   async handle(request: ApiRequest): Promise<ApiResponse> {
     if (!isWellEscaped(request.path)) return textResponse(400, '400 Bad Request');
     const query = request.query === '' ? NO_QUERY : new URLSearchParams(request.query);
@@ -208,7 +211,8 @@ export class ApiServer {
       const routed = route(request.method, request.path, query);
       let authenticated: UserInfo;
       try {
-        authenticated = await this.authenticate(request);
+        const known = this.authenticate(request);
+        authenticated = known instanceof Promise ? await known : known;
         this.#options.observed?.authentication('success');
       } catch (error) {
         this.#options.observed?.authentication(statusOf(error).code === 401 ? 'failure' : 'error');
@@ -218,7 +222,8 @@ export class ApiServer {
       let refusal: unknown;
       let user = authenticated;
       try {
-        user = (await this.#options.impersonate?.(request, authenticated, routed.attributes)) ?? authenticated;
+        const acting = this.#options.impersonate?.(request, authenticated, routed.attributes) ?? authenticated;
+        user = acting instanceof Promise ? await acting : acting;
       } catch (error) {
         // Told of like any other refusal.
         refusal = error;
@@ -238,14 +243,19 @@ export class ApiServer {
           deadline ?? request,
           longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
         );
-        const response = await this.#audited(ctx, request, authenticated, async () => {
+        const run = (turn: Admitted | undefined) => {
+          admitted = turn;
+          if (admitted) headers = flowHeaders(admitted);
+          const dispatch = () => this.#dispatch(ctx, request, routed, query, form);
+          const authorized = this.#authorize(ctx);
+          return authorized ? authorized.then(dispatch) : dispatch();
+        };
+        const answer = this.#audited(ctx, request, authenticated, () => {
           if (refusal !== undefined) throw refusal;
           const turn = this.#admit(ctx, routed, query, longRunning);
-          admitted = turn instanceof Promise ? await turn : turn;
-          if (admitted) headers = flowHeaders(admitted);
-          await this.#authorize(ctx);
-          return this.#dispatch(ctx, request, routed, query, form);
+          return turn instanceof Promise ? turn.then(run) : run(turn);
         });
+        const response = answer instanceof Promise ? await answer : answer;
         return this.#followed(this.#told(withHeaders(response, headers), routed.attributes, query, beganMs), routed);
       } finally {
         admitted?.end();
@@ -334,16 +344,27 @@ export class ApiServer {
     return { ...response, sized: (bytes) => observed.sized({ attributes, known }, bytes) };
   }
 
-  async #audited(
+  #audited(
     ctx: RequestContext,
     request: ApiRequest,
     authenticated: UserInfo,
-    answer: () => Promise<ApiResponse>,
-  ): Promise<ApiResponse> {
+    answer: () => Promise<ApiResponse> | ApiResponse,
+  ): Promise<ApiResponse> | ApiResponse {
     const { audit } = this.#options;
-    if (!audit) return answer();
+    return audit ? this.#tellOf(audit, ctx, request, authenticated, answer) : answer();
+  }
+
+  async #tellOf(
+    audit: (record: AuditRecord) => void,
+    ctx: RequestContext,
+    request: ApiRequest,
+    authenticated: UserInfo,
+    answer: () => Promise<ApiResponse> | ApiResponse,
+  ): Promise<ApiResponse> {
+    const trace = ctx.trace ?? this.engine.random.uuid().replaceAll('-', '');
+    const told = { ...ctx, trace };
     const tell = (stage: AuditRecord['stage'], more: Partial<AuditRecord> = {}) =>
-      audit({ timeMs: this.engine.clock.now(), ctx, authenticated, request, stage, ...more });
+      audit({ timeMs: this.engine.clock.now(), ctx: told, authenticated, request, stage, ...more });
     tell('RequestReceived');
     try {
       const response = await answer();
@@ -380,11 +401,16 @@ export class ApiServer {
     audit({ timeMs, ctx, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
   }
 
-  /** Who sent a request, whoever they act as. Throws `ApiError` 401 for credentials that are wrong. */
-  async authenticate(request: ApiRequest): Promise<UserInfo> {
-    for (const authenticator of this.#options.authenticators) {
-      const answer = authenticator.authenticate(request);
-      const known = answer instanceof Promise ? await answer : answer;
+  /**
+   * Who sent a request, whoever they act as; `first` is the authenticator that is asked first. Throws, or rejects with,
+   * `ApiError` 401 for credentials that are wrong.
+   */
+  authenticate(request: ApiRequest, first = 0): Promise<UserInfo> | UserInfo {
+    const { authenticators } = this.#options;
+    for (let i = first; i < authenticators.length; i++) {
+      const known = (authenticators[i] as Authenticator).authenticate(request);
+      if (known instanceof Promise)
+        return known.then((user) => (user ? this.#withGroup(user) : this.authenticate(request, i + 1)));
       if (known) return this.#withGroup(known);
     }
     return ANONYMOUS;
@@ -405,7 +431,7 @@ export class ApiServer {
     ends: { readonly signal: AbortSignal },
     timeoutMs: number,
   ): RequestContext {
-    const { clock, random } = this.engine;
+    const { clock } = this.engine;
     return {
       user,
       attributes: routed.attributes,
@@ -414,7 +440,7 @@ export class ApiServer {
       warnings,
       audit: newAuditAnnotations(),
       cause: parseCause(header(request, 'baggage')),
-      trace: traceOf(header(request, 'traceparent')) ?? random.uuid().replaceAll('-', ''),
+      trace: traceOf(header(request, 'traceparent')),
       dryRun: false,
       nowMs: clock.now(),
       fieldManager: managerOf(header(request, 'user-agent')),
@@ -422,31 +448,39 @@ export class ApiServer {
     };
   }
 
-  async #authorize(ctx: RequestContext): Promise<void> {
-    const verdict = await authorizeInTurn(this.#options.authorizers, ctx.user, ctx.attributes);
-    if (verdict.decision !== 'allow') throw forbiddenTo(ctx, verdict.reason ?? '');
+  /** Throws, or rejects with, `ApiError` 403. */
+  #authorize(ctx: RequestContext): Promise<void> | undefined {
+    const decide = (verdict: Verdict): void => {
+      if (verdict.decision !== 'allow') throw forbiddenTo(ctx, verdict.reason ?? '');
+    };
+    const verdict = authorizeInTurn(this.#options.authorizers, ctx.user, ctx.attributes);
+    if (verdict instanceof Promise) return verdict.then(decide);
+    decide(verdict);
+    return undefined;
   }
 
-  async #dispatch(
+  #dispatch(
     ctx: RequestContext,
     request: ApiRequest,
     routed: Route,
     query: URLSearchParams,
     form: Representation,
-  ): Promise<ApiResponse> {
+  ): Promise<ApiResponse> | ApiResponse {
     const { aggregator } = this.#options;
-    if (aggregator && !aggregator.empty) {
-      const answer = await aggregator.answer(ctx, request);
+    const ours = () =>
+      routed.attributes.isResourceRequest
+        ? handleResource(this.engine, ctx, request, routed, query, form.pretty)
+        : this.#askEndpoints(ctx, request, form);
+    if (!aggregator || aggregator.empty) return ours();
+    return aggregator.answer(ctx, request).then((answer) => answer ?? ours());
+  }
+
+  async #askEndpoints(ctx: RequestContext, request: ApiRequest, form: Representation): Promise<ApiResponse> {
+    for (const endpoint of this.#options.endpoints) {
+      const answer = await endpoint.handle(this, ctx, request, form);
       if (answer) return answer;
     }
-    if (!routed.attributes.isResourceRequest) {
-      for (const endpoint of this.#options.endpoints) {
-        const answer = await endpoint.handle(this, ctx, request, form);
-        if (answer) return answer;
-      }
-      return textResponse(404, '404 page not found\n');
-    }
-    return handleResource(this.engine, ctx, request, routed, query, form.pretty);
+    return textResponse(404, '404 page not found\n');
   }
 }
 

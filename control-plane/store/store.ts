@@ -161,8 +161,8 @@ export interface Store {
   /** Made once with the data, and the same for all servers that share them. */
   readonly clusterId: string;
 
-  /** The latest durable revision. On etcd a linearized read; embedded at once. */
-  currentRevision(): Promise<Revision>;
+  /** The latest durable revision. On etcd a linearized read; embedded stores know it at once. */
+  currentRevision(): Promise<Revision> | Revision;
   get(key: string): Promise<Entry | undefined>;
   list(prefix: string, options?: ListOptions): Promise<ListResult>;
   /** Never throws for a failed precondition; `StoreError` when the write was not, or may not have been, done. */

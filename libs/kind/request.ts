@@ -19,8 +19,8 @@ export interface RequestContext {
   readonly audit: AuditAnnotations;
   /** Which step of which component made this request, as its client said in the `baggage` header. */
   readonly cause: Cause | undefined;
-  /** W3C trace id, or an id made by the server. */
-  readonly trace: string;
+  /** W3C trace id, where the client sent one; else an id of the server's own where somebody keeps records of requests. */
+  readonly trace: string | undefined;
   /** Everything happens, admission included, but nothing is stored. */
   readonly dryRun: boolean;
   /** Wall time at which the request came, in milliseconds: what strategies write into times. */
@@ -96,7 +96,8 @@ export function formatCause(cause: Cause): string {
 
 /** Reads a `baggage` header; undefined when it has no cause, or one that is not well-formed. */
 export function parseCause(baggage: string | undefined): Cause | undefined {
-  for (const member of baggage?.split(',') ?? []) {
+  if (baggage === undefined) return undefined;
+  for (const member of baggage.split(',')) {
     const [key, value] = member.trim().split('=', 2);
     if (key !== CAUSE_BAGGAGE_KEY || value === undefined || value.length > 1024) continue;
     try {

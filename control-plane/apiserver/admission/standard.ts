@@ -5,15 +5,19 @@ import { validatingAdmissionPolicy } from '../../../api/admissionregistration/va
 import { validatingAdmissionPolicyBinding } from '../../../api/admissionregistration/validatingadmissionpolicybinding/kind.ts';
 import { validatingWebhookConfiguration } from '../../../api/admissionregistration/validatingwebhookconfiguration/kind.ts';
 import { limitRange } from '../../../api/core/limitrange/kind.ts';
+import { namespace as namespaceKind } from '../../../api/core/namespace/kind.ts';
 import { resourceQuota as quota } from '../../../api/core/resourcequota/kind.ts';
 import { priorityClass } from '../../../api/scheduling/priorityclass/kind.ts';
+import type { Namespace } from '../../../api/types/core/v1.generated.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
+import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Caches } from '../cache/caches.ts';
+import { objectKey } from '../cache/keys.ts';
 import type { KindSet } from '../registry/kind-set.ts';
 import type { WebhookClient } from '../webhook/client.ts';
 import { mutatingWebhooks } from '../webhook/mutating.ts';
@@ -68,7 +72,13 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
   // What most clusters have none of is not looked for with every write.
   const some = (kind: object) => () => caches().resource(kind as Kind).size > 0;
   return [
-    namespaceLifecycle,
+    namespaceLifecycle(
+      (name) =>
+        caches()
+          .resource(namespaceKind as unknown as Kind)
+          .get(objectKey(namespaceKind, '', name))
+          ?.object() as DeepReadonly<Namespace> | undefined,
+    ),
     limitRanger(some(limitRange)),
     serviceAccountAdmission(random),
     nodeRestriction(keys),

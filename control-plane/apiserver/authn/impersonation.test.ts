@@ -64,7 +64,7 @@ suite('who may act as somebody', () => {
   ];
   for (const [title, held, request, refusal] of cases) {
     test(title, async () => {
-      const asked = rights(...held)(request, USER, LISTS_PODS);
+      const asked = (async () => rights(...held)(request, USER, LISTS_PODS))();
       if (refusal) await assert.rejects(asked, refusal);
       else assert.equal((await asked).name, request.headers['impersonate-user']);
     });
@@ -73,6 +73,6 @@ suite('who may act as somebody', () => {
   test('the way that worked last is refused first', async () => {
     const impersonate = rights('impersonate users jane');
     await impersonate(as('jane'), USER, LISTS_PODS);
-    await assert.rejects(impersonate(as('joe'), USER, LISTS_PODS), /cannot impersonate resource "users"/);
+    await assert.rejects(async () => impersonate(as('joe'), USER, LISTS_PODS), /cannot impersonate resource "users"/);
   });
 });

@@ -5,7 +5,7 @@ import type { ApiRequest } from '../api.ts';
 import type { Verdict } from '../authz/authorizer.ts';
 import { forbiddenTo } from '../authz/forbidden.ts';
 
-export type Authorize = (user: UserInfo, attributes: RequestAttributes) => Promise<Verdict>;
+export type Authorize = (user: UserInfo, attributes: RequestAttributes) => Promise<Verdict> | Verdict;
 
 const EXTRA_PREFIX = 'impersonate-extra-';
 const NODE = /^system:node:(.+)$/;
@@ -24,11 +24,9 @@ const REMEMBERED_MAX = 1024;
  */
 export function impersonation(
   authorize: Authorize,
-): (request: ApiRequest, user: UserInfo, attributes: RequestAttributes) => Promise<UserInfo> {
+): (request: ApiRequest, user: UserInfo, attributes: RequestAttributes) => Promise<UserInfo> | UserInfo {
   const lastWays = new Map<string, string>();
-  return async (request, user, attributes) => {
-    const claim = claimOf(request);
-    if (!claim) return user;
+  const impersonate = async (claim: Claim, user: UserInfo, attributes: RequestAttributes): Promise<UserInfo> => {
     const last = lastWays.get(user.name);
     const ways = waysOf(claim);
     const sorted = [...ways.filter((way) => way === last), ...ways.filter((way) => way !== last)];
@@ -45,6 +43,10 @@ export function impersonation(
       return claimedUser(claim);
     }
     throw first ?? forbiddenTo({ user, attributes }, '');
+  };
+  return (request, user, attributes) => {
+    const claim = claimOf(request);
+    return claim ? impersonate(claim, user, attributes) : user;
   };
 }
 

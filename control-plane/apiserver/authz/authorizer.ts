@@ -19,21 +19,32 @@ export interface Verdict {
   readonly error?: string;
 }
 
-/** Asks authorizers in turn; the first that allows or denies decides, and the reasons of the others add up. */
-export async function authorizeInTurn(
+/**
+ * Asks authorizers in turn; the first that allows or denies decides, and the reasons of the others add up. The answer is
+ * there at once unless one of them needs time: every request comes by here, and hardly any has to wait.
+ */
+export function authorizeInTurn(
   authorizers: readonly Authorizer[],
   user: UserInfo,
   attributes: RequestAttributes,
-): Promise<Verdict> {
+): Promise<Verdict> | Verdict {
   const reasons: string[] = [];
-  for (const authorizer of authorizers) {
-    const answer = authorizer.authorize(user, attributes);
-    const verdict = answer instanceof Promise ? await answer : answer;
+  /** What `verdict` decides; undefined: the next is to be asked. */
+  const decided = (verdict: Verdict): Verdict | undefined => {
     if (verdict.decision === 'allow') return verdict;
     if (verdict.reason) reasons.push(verdict.reason);
-    if (verdict.decision === 'deny') return { ...verdict, reason: reasons.join(', ') };
-  }
-  return { decision: 'none', ...(reasons.length > 0 ? { reason: reasons.join(', ') } : {}) };
+    return verdict.decision === 'deny' ? { ...verdict, reason: reasons.join(', ') } : undefined;
+  };
+  const askFrom = (first: number): Promise<Verdict> | Verdict => {
+    for (let i = first; i < authorizers.length; i++) {
+      const answer = (authorizers[i] as Authorizer).authorize(user, attributes);
+      if (answer instanceof Promise) return answer.then((verdict) => decided(verdict) ?? askFrom(i + 1));
+      const decision = decided(answer);
+      if (decision) return decision;
+    }
+    return { decision: 'none', ...(reasons.length > 0 ? { reason: reasons.join(', ') } : {}) };
+  };
+  return askFrom(0);
 }
 
 /**

@@ -21,7 +21,7 @@ const EVERYTHING: readonly Rule[] = [
 
 export interface EscalationOptions {
   readonly objects: () => Pick<RbacObjects, 'clusterRoles' | 'roles'>;
-  authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict>;
+  authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict> | Verdict;
   /** Everything that RBAC lets a user do in a namespace; '' is the whole cluster. */
   rulesOf(user: UserInfo, namespace: string): readonly Rule[];
 }

@@ -67,7 +67,7 @@ describe('the watch cache', () => {
     const fixture = new CacheFixture();
     fixture.caches.add(podKind as Kind, builtinSchema());
     const gone = new AbortController();
-    const waiting = fixture.caches.fresh(gone.signal);
+    const waiting = Promise.resolve(fixture.caches.fresh(gone));
     gone.abort(new Error('nobody waits'));
     await assert.rejects(waiting, /nobody waits/);
     const fresh = fixture.caches.fresh();

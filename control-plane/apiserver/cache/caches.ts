@@ -162,11 +162,18 @@ export class Caches {
 
   /**
    * Resolves once the cache shows everything that the store had acknowledged when this was called: what a consistent
-   * read waits for. Gives that revision or a later one. Rejects with `signal.reason`, or when the store cannot say.
+   * read waits for. Gives that revision or a later one; where it need not wait, at once and without a look at the
+   * signal. Rejects with `signal.reason`, or when the store cannot say.
    */
-  async fresh(signal?: AbortSignal): Promise<Revision> {
-    await this.reached(await this.#currentRevision(), signal);
-    return this.#revision;
+  fresh(ends?: { readonly signal: AbortSignal }): Promise<Revision> | Revision {
+    const current = this.#currentRevision();
+    if (current instanceof Promise) return current.then((revision) => this.#shows(revision, ends));
+    return this.#shows(current, ends);
+  }
+
+  #shows(revision: Revision, ends: { readonly signal: AbortSignal } | undefined): Promise<Revision> | Revision {
+    if (this.#loaded && this.#revision >= revision) return this.#revision;
+    return this.reached(revision, ends?.signal).then(() => this.#revision);
   }
 
   /** Resolves once the cache has seen `revision` (0: once it has any state). Rejects with `signal.reason`. */
@@ -194,7 +201,7 @@ export class Caches {
    * Asks the store for its revision. Questions that come while one is under way share the next: the answer to the one
    * under way may be older than what they must see.
    */
-  #currentRevision(): Promise<Revision> {
+  #currentRevision(): Promise<Revision> | Revision {
     if (!this.#asking) return this.#ask();
     const again = () => {
       this.#askingNext = undefined;
@@ -204,8 +211,9 @@ export class Caches {
     return this.#askingNext;
   }
 
-  #ask(): Promise<Revision> {
+  #ask(): Promise<Revision> | Revision {
     const asked = this.#store.currentRevision();
+    if (!(asked instanceof Promise)) return asked;
     this.#asking = asked;
     const answered = () => {
       if (this.#asking === asked) this.#asking = undefined;

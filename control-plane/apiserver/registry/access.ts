@@ -29,7 +29,8 @@ export class RegistryAccess implements Registry {
 
   async get<T extends ApiObject>(ref: ResourceRef<T>, namespace: string, name: string): Promise<Live<T> | undefined> {
     const resource = this.#find(ref);
-    await this.#engine.caches.fresh();
+    const fresh = this.#engine.caches.fresh();
+    if (fresh instanceof Promise) await fresh;
     const found = this.#engine.caches.resource(resource.kind).get(objectKey(resource.kind, namespace, name));
     if (found) await resource.served.prepare?.fromStorage([found.object()], this.#never);
     return found && this.#live<T>(resource, found);

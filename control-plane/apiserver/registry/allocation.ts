@@ -4,20 +4,18 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Engine } from './engine.ts';
 
-const NOTHING: Reservation = Object.freeze({ async commit() {}, async rollback() {} });
-
-/** Lets the kind's allocator, if it has one, fill the draft. */
-export async function reserve(
+/** Lets the kind's allocator fill the draft; undefined where it has none. */
+export function reserve(
   engine: Engine,
   ctx: RequestContext,
   kind: Kind,
   draft: ApiObject,
   old?: DeepReadonly<ApiObject>,
-): Promise<Reservation> {
+): Promise<Reservation> | undefined {
   for (const allocator of engine.allocators) {
     if (allocator.handles(kind)) return allocator.reserve(ctx, draft, old, engine.registry);
   }
-  return NOTHING;
+  return undefined;
 }
 
 /** Tells the kind's allocator that an object is gone. */

@@ -68,7 +68,8 @@ export async function createObject(
 
   const asked = { ...target, name: draft.metadata.name ?? '' };
   const mutated = admissionRequest('CREATE', asked, '', draft, undefined, options);
-  await runAdmit(engine, ctx, mutated);
+  const admitting = runAdmit(engine, ctx, mutated);
+  if (admitting) await admitting;
   const admitted = mutated.object as Draft;
   // Names are drawn and times set only now: mutating plugins do not see them.
   fillCreateMetadata(admitted, kind.strategy, engine.clock.now(), engine.random);
@@ -81,20 +82,22 @@ export async function createObject(
     options,
   );
   kind.strategy.prepareForCreate?.(ctx, admitted);
-  const allocated = await reserve(engine, ctx, kind, admitted);
+  const allocating = reserve(engine, ctx, kind, admitted);
+  const allocated = allocating && (await allocating);
   try {
     validateNew(ctx, target, admitted);
-    const reserved = await runValidate(engine, ctx, request);
+    const validated = runValidate(engine, ctx, request);
+    const reserved = validated instanceof Promise ? await validated : validated;
     try {
       const encoded = await insert(engine, ctx, target, admitted);
-      await allocated.commit();
+      if (allocated) await allocated.commit();
       return encoded;
     } catch (error) {
       await reserved.rollback();
       throw error;
     }
   } catch (error) {
-    await allocated.rollback();
+    await allocated?.rollback();
     throw error;
   }
 }

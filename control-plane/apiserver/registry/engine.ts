@@ -67,40 +67,79 @@ export interface Target {
 
 /**
  * Asks the plugins that may change the draft, in their order; where one of them wants it, all of them a second time. The
- * draft as it has become is `request.object`.
+ * draft as it has become is `request.object`. A promise only where a plugin has to wait.
  */
-export async function runAdmit(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<void> {
+export function runAdmit(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<void> | undefined {
   const notes = new Map<string, unknown>();
-  let again = { isSecond: false, wanted: false, notes };
-  await admitOnce(engine, ctx, request, again);
-  if (!again.wanted) return;
-  again = { isSecond: true, wanted: false, notes };
-  await admitOnce(engine, ctx, request, again);
+  const first = { isSecond: false, wanted: false, notes };
+  const again = () =>
+    first.wanted ? admitOnce(engine, ctx, request, { isSecond: true, wanted: false, notes }) : undefined;
+  const pending = admitOnce(engine, ctx, request, first);
+  return pending ? pending.then(again) : again();
 }
 
-async function admitOnce(
+function admitOnce(
   engine: Engine,
   ctx: RequestContext,
   request: AdmissionRequest,
   again: Reinvocation,
-): Promise<void> {
+): Promise<void> | undefined {
   const asked = { ...request, again };
-  const all = new Timing(engine, 'admit', request.operation);
+  const done = () => {
+    request.object = asked.object;
+  };
+  const timing = new Timing(engine, 'admit', request.operation);
+  const pending = askFrom(0, engine, timing, (plugin) =>
+    plugin.admit && plugin.handles(asked) ? plugin.admit(ctx, asked, engine.registry) : false,
+  );
+  if (pending) return pending.then(done);
+  done();
+  return undefined;
+}
+
+/**
+ * Asks one plugin after the other; `ask` says false where the request is none of the plugin's business. Waits for those
+ * that have to wait themselves: most know at once, and every write comes by here.
+ */
+function askFrom(
+  first: number,
+  engine: Engine,
+  timing: Timing,
+  ask: (plugin: AdmissionPlugin) => Promise<void> | false | void,
+): Promise<void> | undefined {
+  const { admission } = engine;
   try {
-    // By index: an iterator costs a piece of memory for each plugin, and every write comes by here.
-    for (let i = 0; i < engine.admission.length; i++) {
-      const plugin = engine.admission[i] as AdmissionPlugin;
-      if (!plugin.admit || !plugin.handles(asked)) continue;
-      all.begin(plugin.name);
-      const pending = plugin.admit(ctx, asked, engine.registry);
-      if (pending) await pending;
-      all.passed();
+    for (let i = first; i < admission.length; i++) {
+      const plugin = admission[i] as AdmissionPlugin;
+      timing.begin(plugin.name);
+      const pending = ask(plugin);
+      if (pending === false) continue;
+      if (pending) return waitFor(pending, i + 1, engine, timing, ask);
+      timing.passed();
     }
-    all.passed();
-  } finally {
-    all.end();
+    timing.end();
+    return undefined;
+  } catch (error) {
+    timing.refused();
+    throw error;
   }
-  request.object = asked.object;
+}
+
+async function waitFor(
+  pending: Promise<void>,
+  next: number,
+  engine: Engine,
+  timing: Timing,
+  ask: (plugin: AdmissionPlugin) => Promise<void> | false | void,
+): Promise<void> {
+  try {
+    await pending;
+  } catch (error) {
+    timing.refused();
+    throw error;
+  }
+  timing.passed();
+  return askFrom(next, engine, timing, ask);
 }
 
 /**
@@ -112,9 +151,8 @@ class Timing {
   readonly #type: 'admit' | 'validate';
   readonly #operation: AdmissionOperation;
   readonly #beganMs: number;
-  #plugin: string | undefined;
+  #plugin = '';
   #sinceMs: number;
-  #refused = true;
 
   constructor(engine: Engine, type: 'admit' | 'validate', operation: AdmissionOperation) {
     this.#engine = engine;
@@ -123,31 +161,38 @@ class Timing {
     this.#beganMs = this.#sinceMs = engine.observed ? engine.clock.monotonic() : 0;
   }
 
+  /** This plugin is asked, unless the request is none of its business. */
   begin(plugin: string): void {
     this.#plugin = plugin;
-    this.#refused = true;
   }
 
-  /** The plugin has let it pass; without one: all have. */
+  /** The plugin that was asked has let it pass. */
   passed(): void {
-    this.#refused = false;
-    if (this.#plugin !== undefined) this.#tellPlugin();
+    this.#tellPlugin(false);
   }
 
+  /** The plugin that was asked has not, and so the step is over. */
+  refused(): void {
+    this.#tellPlugin(true);
+    this.#tell(true);
+  }
+
+  /** All have let it pass. */
   end(): void {
-    const { observed } = this.#engine;
-    if (!observed) return;
-    if (this.#plugin !== undefined) this.#tellPlugin();
-    observed.admission(undefined, this.#type, this.#operation, this.#sinceMs - this.#beganMs, this.#refused);
+    this.#tell(false);
   }
 
-  #tellPlugin(): void {
+  #tell(refused: boolean): void {
+    const took = this.#sinceMs - this.#beganMs;
+    this.#engine.observed?.admission(undefined, this.#type, this.#operation, took, refused);
+  }
+
+  #tellPlugin(refused: boolean): void {
     const { observed, clock } = this.#engine;
     if (!observed) return;
     const nowMs = clock.monotonic();
-    observed.admission(this.#plugin, this.#type, this.#operation, nowMs - this.#sinceMs, this.#refused);
+    observed.admission(this.#plugin, this.#type, this.#operation, nowMs - this.#sinceMs, refused);
     this.#sinceMs = nowMs;
-    this.#plugin = undefined;
   }
 }
 
@@ -155,36 +200,36 @@ class Timing {
  * Runs the plugins that may refuse. What they reserved is given back by `rollback`, which the caller calls when the write
  * does not happen after all; when a plugin refuses, what those before it reserved is given back here.
  */
-export async function runValidate(
+export function runValidate(
   engine: Engine,
   ctx: RequestContext,
   request: AdmissionRequest,
-): Promise<AdmissionEffect> {
+): Promise<AdmissionEffect> | AdmissionEffect {
   const effects: AdmissionEffect[] = [];
   const rollback = async () => {
     for (const effect of effects.reverse()) await effect.rollback();
     effects.length = 0;
   };
-  const asked = request as AdmissionRequest & { object: DeepReadonly<ApiObject> };
-  const all = new Timing(engine, 'validate', request.operation);
-  try {
-    for (let i = 0; i < engine.admission.length; i++) {
-      const plugin = engine.admission[i] as AdmissionPlugin;
-      if (!plugin.validate || !plugin.handles(request)) continue;
-      all.begin(plugin.name);
-      const answer = plugin.validate(ctx, asked, engine.registry);
-      const effect = answer instanceof Promise ? await answer : answer;
-      if (effect) effects.push(effect);
-      all.passed();
-    }
-    all.passed();
-  } catch (error) {
+  const refuse = async (error: unknown): Promise<never> => {
     await rollback();
     throw error;
-  } finally {
-    all.end();
+  };
+  const keep = (effect: AdmissionEffect | void) => {
+    if (effect) effects.push(effect);
+  };
+  const asked = request as AdmissionRequest & { object: DeepReadonly<ApiObject> };
+  const timing = new Timing(engine, 'validate', request.operation);
+  let pending: Promise<void> | undefined;
+  try {
+    pending = askFrom(0, engine, timing, (plugin) => {
+      if (!plugin.validate || !plugin.handles(request)) return false;
+      const effect = plugin.validate(ctx, asked, engine.registry);
+      return effect instanceof Promise ? effect.then(keep) : keep(effect);
+    });
+  } catch (error) {
+    return refuse(error);
   }
-  return { rollback };
+  return pending ? pending.then(() => ({ rollback }), refuse) : { rollback };
 }
 
 export function admissionRequest(

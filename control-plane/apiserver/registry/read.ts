@@ -39,29 +39,42 @@ const WATCH_SECONDS_MIN = 1800;
 
 const encoder = new TextEncoder();
 
-/** The request's object, as new as the request wants it. Throws 404. */
-export async function readObject(r: ResourceRequest): Promise<Encoded> {
-  const { resource, namespace, name } = r.target;
+/** The request's object, as new as the request wants it. Throws, or rejects with, 404. */
+export function readObject(r: ResourceRequest): Promise<Encoded> | Encoded {
   if (isTrue(r.query.get('export')))
     throw badRequest('the export parameter, deprecated since v1.14, is no longer supported');
-  await waitFor(r, resourceVersionOrInternal(r.query.get('resourceVersion') ?? ''));
+  const waiting = waitFor(r, resourceVersionOrInternal(r.query.get('resourceVersion') ?? ''));
+  return waiting ? waiting.then(() => cachedObject(r)) : cachedObject(r);
+}
+
+function cachedObject(r: ResourceRequest): Encoded {
+  const { resource, namespace, name } = r.target;
   const found = r.engine.caches.resource(resource.kind).get(objectKey(resource.kind, namespace, name));
   if (!found) throw notFound(resource.kind, name);
   return found;
 }
 
-/** undefined: all that was acknowledged; 0: whatever is there; a number: at least that revision. */
-async function waitFor(r: ResourceRequest, revision: number | undefined): Promise<void> {
+/**
+ * revision undefined: all that was acknowledged; 0: whatever is there; a number: at least that revision. A promise only
+ * where that is not there yet.
+ */
+function waitFor(r: ResourceRequest, revision: number | undefined): Promise<unknown> | undefined {
+  const { caches } = r.engine;
+  if (revision === undefined) {
+    const fresh = caches.fresh(r.ctx.ends);
+    return fresh instanceof Promise ? fresh : undefined;
+  }
+  return revision > caches.revision || !caches.loaded ? catchUp(r, revision) : undefined;
+}
+
+async function catchUp(r: ResourceRequest, revision: number): Promise<void> {
   const { caches, clock } = r.engine;
-  if (revision === undefined) await caches.fresh(r.ctx.ends.signal);
-  else if (revision > caches.revision || !caches.loaded) {
-    using deadline = withTimeout(clock, CATCH_UP_MS, r.ctx.ends.signal);
-    try {
-      await caches.reached(revision, deadline.signal);
-    } catch (error) {
-      if (r.ctx.ends.signal.aborted) throw error;
-      throw tooLargeResourceVersion(revision, caches.revision);
-    }
+  using deadline = withTimeout(clock, CATCH_UP_MS, r.ctx.ends.signal);
+  try {
+    await caches.reached(revision, deadline.signal);
+  } catch (error) {
+    if (r.ctx.ends.signal.aborted) throw error;
+    throw tooLargeResourceVersion(revision, caches.revision);
   }
 }
 

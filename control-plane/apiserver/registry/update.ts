@@ -204,10 +204,12 @@ async function tryChange(
   dropRepeatedOwners(ctx, draft);
   if (!next.owned) ownOnUpdate(engine, ctx, resource, change.subresource, before, draft);
   const request = admissionRequest('UPDATE', target, change.subresource, draft, before, change.options, change.body);
-  await runAdmit(engine, ctx, request);
+  const admitting = runAdmit(engine, ctx, request);
+  if (admitting) await admitting;
   const admitted = request.object as Draft;
   change.rules.prepareForUpdate?.(ctx, admitted, before);
-  const allocated = change.subresource === '' ? await reserve(engine, ctx, kind, admitted, before) : undefined;
+  const allocating = change.subresource === '' ? reserve(engine, ctx, kind, admitted, before) : undefined;
+  const allocated = allocating && (await allocating);
   fillUpdateMetadata(admitted, before, kind.strategy, () => {
     return change.subresource !== 'status' && countsAsChange(kind.strategy, admitted, before);
   });
@@ -215,7 +217,8 @@ async function tryChange(
   let stored = false;
   try {
     validateChange(ctx, target, change, admitted, before);
-    reserved = await runValidate(engine, ctx, request);
+    const validated = runValidate(engine, ctx, request);
+    reserved = validated instanceof Promise ? await validated : validated;
     const outcome = await replace(engine, ctx, target, key, old, admitted);
     stored = outcome.done;
     return outcome;
@@ -224,7 +227,7 @@ async function tryChange(
       await reserved?.rollback();
       await allocated?.rollback();
     } else if (isFinished(kind.strategy, admitted) && !ctx.dryRun) await release(engine, ctx, kind, before);
-    else await allocated?.commit();
+    else if (allocated) await allocated.commit();
   }
 }
 

@@ -53,15 +53,15 @@ export interface ResourceRequest {
   readonly form: Representation;
 }
 
-/** Answers a request for a resource. Throws `ApiError`; 404 and 405 for paths and methods that do not exist. */
-export async function handleResource(
+/** Answers a request for a resource. Throws, or rejects with, `ApiError`; 404 and 405 for paths and methods that do not exist. */
+export function handleResource(
   engine: Engine,
   ctx: RequestContext,
   request: ApiRequest,
   route: Route,
   query: URLSearchParams,
   pretty: boolean,
-): Promise<ApiResponse> {
+): Promise<ApiResponse> | ApiResponse {
   const { attributes } = route;
   const resource = engine.kinds.find(attributes.group, attributes.version, attributes.resource);
   const foreign = () => engine.kinds.isForeign(attributes.group);
@@ -90,7 +90,7 @@ export async function handleResource(
   if (kind.virtual) return handleVirtual(r);
   switch (attributes.verb) {
     case 'get':
-      return presentObject(r, await readObject(r), 200);
+      return get(r);
     case 'list':
     case 'watch':
       return listOrWatch(r);
@@ -145,6 +145,12 @@ export function writing(
 
 function expectedBody({ kind, served, schema, apiVersion }: ServedResource) {
   return { schema, type: served.type, kind: kind.kind, apiVersion };
+}
+
+function get(r: ResourceRequest): Promise<ApiResponse> | ApiResponse {
+  const found = readObject(r);
+  if (found instanceof Promise) return found.then((encoded) => presentObject(r, encoded, 200));
+  return presentObject(r, found, 200);
 }
 
 async function create(r: ResourceRequest): Promise<ApiResponse> {
@@ -224,7 +230,7 @@ async function handleSubresource(r: ResourceRequest, subresource: Subresource | 
     case 'object':
       return handleView(r, subresource);
     case 'status':
-      if (verb === 'get') return presentObject(r, await readObject(r), 200);
+      if (verb === 'get') return get(r);
       return verb === 'patch' ? patchObject(r) : update(r);
   }
 }

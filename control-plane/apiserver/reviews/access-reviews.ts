@@ -10,7 +10,7 @@ import type { Rule } from '../authz/rbac.ts';
 import { selectorErrors, selectorsOf } from './selectors.ts';
 
 export interface AccessReviewOptions {
-  authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict>;
+  authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict> | Verdict;
   /** Everything that a user may do in a namespace, as far as rules say it. */
   rulesOf(user: UserInfo, namespace: string): readonly Rule[];
 }

@@ -36,15 +36,18 @@ export function warningHeader(text: string): string {
   return Buffer.from(`${out}"`).toString('latin1');
 }
 
-/** Writes a body that is there as a whole. Resolves when all of it has been handed to the connection. */
-export async function answerWhole(
+/**
+ * Writes a body that is there as a whole. Resolves when all of it has been handed to the connection; undefined where that
+ * has been done already.
+ */
+export function answerWhole(
   exchange: Exchange,
   code: number,
   fields: string[],
   body: WholeBody,
   context: AnswerContext,
   sized?: (bytes: number) => void,
-): Promise<void> {
+): Promise<void> | undefined {
   fields.push('content-type', body.contentType);
   const pieces = body.bytes();
   const { gzipBytesMin } = context.limits;
@@ -69,7 +72,7 @@ export async function answerWhole(
     return writeAll(exchange, code, fields, taken, length, context);
   }
   exchange.head(code, fields, exchange.method === 'HEAD');
-  if (exchange.method !== 'HEAD') await writePieces(exchange, rest, context);
+  return exchange.method === 'HEAD' ? undefined : writePieces(exchange, rest, context);
 }
 
 /** Writes bytes as they come. */
@@ -97,23 +100,21 @@ export async function answerStream(
   }
 }
 
-async function writeAll(
+function writeAll(
   exchange: Exchange,
   code: number,
   fields: string[],
   pieces: readonly Uint8Array[],
   length: number,
   context: AnswerContext,
-): Promise<void> {
-  if (exchange.method === 'HEAD' || length === 0) return exchange.head(code, fields, true);
-  exchange.head(code, fields, false);
+): Promise<void> | undefined {
+  const empty = exchange.method === 'HEAD' || length === 0;
+  exchange.head(code, fields, empty);
   const { outgoing } = exchange;
-  if (outgoing.destroyed) return;
-  if (length <= WATCHED_BYTES_MIN) {
-    outgoing.end(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, length));
-    return;
-  }
-  await writePieces(exchange, pieces[Symbol.iterator](), context);
+  if (empty || outgoing.destroyed) return undefined;
+  if (length > WATCHED_BYTES_MIN) return writePieces(exchange, pieces[Symbol.iterator](), context);
+  outgoing.end(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, length));
+  return undefined;
 }
 
 async function writePieces(exchange: Exchange, pieces: Iterator<Uint8Array>, context: AnswerContext): Promise<void> {

@@ -1,18 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Random } from '../../../libs/base/random.ts';
-import {
-  type ApiError,
-  badRequest,
-  requestEntityTooLarge,
-  tooManyRequests,
-  unclassified,
-} from '../../../libs/machinery/errors.ts';
+import { type ApiError, requestEntityTooLarge, tooManyRequests, unclassified } from '../../../libs/machinery/errors.ts';
 import {
   type ApiRequest,
   type ApiRequestBody,
@@ -333,7 +327,7 @@ class ApiListener implements Serving {
     });
     if (!long && !counted) {
       const refusal = tooManyRequests('too many requests, please try again later', 1);
-      void this.#answer(exchange, auditId, errorAnswer(refusal), ends, exchange.incoming !== undefined);
+      this.#answer(exchange, auditId, errorAnswer(refusal), ends, exchange.incoming !== undefined);
       return;
     }
     void this.#run(exchange, auditId, ends);
@@ -343,7 +337,8 @@ class ApiListener implements Serving {
     let response: ApiResponse;
     let unread = false;
     try {
-      const body = exchange.incoming ? await this.#body(exchange) : undefined;
+      const { incoming } = exchange;
+      const body = incoming ? { bytes: await this.#readBody(exchange, incoming) } : undefined;
       ends.served = new ServedRequest(exchange, auditId, body);
       response = await this.#options.handle(ends.served);
     } catch (error) {
@@ -356,55 +351,53 @@ class ApiListener implements Serving {
       }
     }
     try {
-      await this.#answer(exchange, auditId, response, ends, unread);
+      const writing = this.#answer(exchange, auditId, response, ends, unread);
+      if (writing) await writing;
     } catch (error) {
       this.#options.log.error('an answer failed', { method: exchange.method, path: exchange.path, error });
       exchange.destroy();
     }
   }
 
-  async #body(exchange: Exchange): Promise<ApiRequestBody> {
-    const { incoming } = exchange;
-    if (!incoming) throw badRequest('no body');
+  #readBody(exchange: Exchange, incoming: Readable): Promise<Uint8Array> {
     const declared = exchange.headers['content-length'];
+    const { bodyBytesMax } = this.#limits;
     this.#bodies.begin(exchange, () => exchange.destroy());
-    try {
-      return {
-        bytes: await readBody(incoming, this.#limits.bodyBytesMax, typeof declared === 'string' ? declared : undefined),
-      };
-    } finally {
-      this.#bodies.met(exchange);
-    }
+    return readBody(incoming, bodyBytesMax, typeof declared === 'string' ? declared : undefined, () =>
+      this.#bodies.met(exchange),
+    );
   }
 
-  /** `unread`: some of the request's body still comes in, so an HTTP/1.1 connection cannot go on. */
-  async #answer(
+  /**
+   * `unread`: some of the request's body still comes in, so an HTTP/1.1 connection cannot go on. A promise only where the
+   * answer is more than can be handed over at once.
+   */
+  #answer(
     exchange: Exchange,
     auditId: string,
     response: ApiResponse,
     ends: Ends,
     unread: boolean,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     const { outgoing } = exchange;
-    if (outgoing.destroyed || outgoing.closed) return;
+    if (outgoing.destroyed || outgoing.closed) return undefined;
     const isHttp1 = exchange instanceof Http1Exchange;
     const fields = headFields(response, auditId, isHttp1 && (unread || this.#closing !== undefined));
+    if (unread && exchange instanceof Http2Exchange) outgoing.once('finish', () => exchange.outgoing.close());
     const { body } = response;
     switch (body.form) {
       case 'empty':
         fields.push('content-length', '0');
         exchange.head(response.code, fields, true);
-        break;
+        return undefined;
       case 'whole':
-        await answerWhole(exchange, response.code, fields, body, this.#context, response.sized);
-        break;
+        return answerWhole(exchange, response.code, fields, body, this.#context, response.sized);
       case 'stream':
-        await answerStream(exchange, response.code, fields, body, this.#context);
-        break;
+        return answerStream(exchange, response.code, fields, body, this.#context);
       case 'watch':
         this.#answerWatch(exchange, response.code, fields, body, ends);
+        return undefined;
     }
-    if (unread && exchange instanceof Http2Exchange) outgoing.once('finish', () => exchange.outgoing.close());
   }
 
   #answerWatch(exchange: Exchange, code: number, fields: string[], body: WatchBody, ends: Ends): void {

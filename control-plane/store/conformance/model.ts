@@ -70,7 +70,7 @@ export async function runPlan(under: StoreUnderTest, plan: Plan): Promise<void> 
 }
 
 /** A read is repeated until the store can answer. */
-async function calm<T>(read: () => Promise<T>): Promise<T> {
+async function calm<T>(read: () => Promise<T> | T): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
       return await read();

@@ -93,9 +93,8 @@ export class EmbeddedStore implements Store {
     this.#expirer.arm();
   }
 
-  async currentRevision(): Promise<Revision> {
-    this.#mustBeOpen();
-    return this.#engine.revision;
+  currentRevision(): Promise<Revision> | Revision {
+    return this.#closing ? Promise.reject(isClosed()) : this.#engine.revision;
   }
 
   async compactedRevision(): Promise<Revision> {
@@ -130,7 +129,15 @@ export class EmbeddedStore implements Store {
     return this.#engine.size();
   }
 
-  async write(write: Write): Promise<WriteResult> {
+  write(write: Write): Promise<WriteResult> {
+    try {
+      return this.#write(write);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #write(write: Write): Promise<WriteResult> {
     this.#mustBeOpen();
     const { key, expect, value } = write;
     this.#checkKey(key);
@@ -271,8 +278,8 @@ export class EmbeddedStore implements Store {
   }
 
   /** Answers now, or after the commit that made what was met; fails when that fails. */
-  #whenDurable(met: Pending | undefined, result: () => WriteResult): WriteResult | Promise<WriteResult> {
-    if (met === undefined) return result();
+  #whenDurable(met: Pending | undefined, result: () => WriteResult): Promise<WriteResult> {
+    if (met === undefined) return Promise.resolve(result());
     return new Promise((resolve, reject) => met.group.answers.push({ resolve, reject, result }));
   }
 
@@ -301,9 +308,11 @@ export class EmbeddedStore implements Store {
   }
 
   #mustBeOpen(): void {
-    if (this.#closing) throw new StoreError('closed', 'the store is closed');
+    if (this.#closing) throw isClosed();
   }
 }
+
+const isClosed = () => new StoreError('closed', 'the store is closed');
 
 const encoder = new TextEncoder();
 

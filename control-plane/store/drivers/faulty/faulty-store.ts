@@ -64,7 +64,7 @@ export class FaultyStore implements Store {
   }
 
   currentRevision(): Promise<Revision> {
-    return this.#read(() => this.#inner.currentRevision());
+    return this.#read(async () => this.#inner.currentRevision());
   }
 
   get(key: string): Promise<Entry | undefined> {
