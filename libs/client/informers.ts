@@ -61,7 +61,9 @@ class SharedInformers implements StoppableInformers {
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= Promise.all(Array.from(this.#all.values(), (informer) => informer.stop())).then(() => {});
+    if (this.#stopping) return this.#stopping;
+    const reason = new Error('the informers have stopped');
+    this.#stopping = Promise.all(Array.from(this.#all.values(), (informer) => informer.stop(reason))).then(() => {});
     return this.#stopping;
   }
 }
@@ -101,8 +103,8 @@ class ResourceInformer implements Informer<ApiObject> {
     this.#reflector.start();
   }
 
-  stop(): Promise<void> {
-    return this.#reflector.stop();
+  stop(reason: Error): Promise<void> {
+    return this.#reflector.stop(reason);
   }
 
   get synced(): boolean {

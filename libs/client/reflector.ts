@@ -70,9 +70,9 @@ export class Reflector {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when nothing is told any more. */
-  async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the informer has stopped'));
+  /** Resolves when nothing is told any more. `reason`: what is under way is told that it was given up. */
+  async stop(reason: Error): Promise<void> {
+    this.#stopped.abort(reason);
     await this.#running;
   }
 
@@ -92,6 +92,7 @@ export class Reflector {
           step = isTooOld(failure) ? { do: 'list' } : { do: 'watch', after: error.after };
         } else if (isTooOld(error)) step = { do: 'list' };
       }
+      if (signal.aborted) return;
       if (clock.monotonic() - beganMs >= HEALTHY_MS) this.#failures = 0;
       // A watch that ends at once, again and again, is a failure too, though nobody says so.
       if (failure !== undefined || clock.monotonic() - beganMs < 1000) await this.#pause(failure);

@@ -1,3 +1,4 @@
+import { onAbort } from '../base/abort.ts';
 import type { WatchEvent } from '../kind/client.ts';
 import type { ApiObject, DeepReadonly } from '../kind/object.ts';
 import { apiErrorOf } from './api-error.ts';
@@ -10,72 +11,128 @@ const BUFFERED_EVENTS = 256;
  * A watch as a loop over its events. It begins with the first turn of the loop and ends with it, also by `break`. An
  * ERROR event is thrown as `ApiError`.
  */
-export async function* watchEvents<T extends ApiObject>(
+export function watchEvents<T extends ApiObject>(
   transport: Transport,
   request: TransportRequest,
-): AsyncGenerator<WatchEvent<T>, void, undefined> {
-  request.signal?.throwIfAborted();
-  const buffer = new EventBuffer<T>();
-  const watch: TransportWatch = await transport.watch(request, buffer);
-  const abort = () => buffer.ended(undefined);
-  request.signal?.addEventListener('abort', abort, { once: true });
-  // It may have come while the answer was on its way back.
-  if (request.signal?.aborted) abort();
-  try {
-    for (let event = await buffer.take(); event; event = await buffer.take()) yield event;
-  } finally {
-    request.signal?.removeEventListener('abort', abort);
-    watch.close();
-  }
+): AsyncIterableIterator<WatchEvent<T>, void, undefined> {
+  return new WatchLoop<T>(transport, request);
 }
 
-class EventBuffer<T extends ApiObject> implements TransportWatchSink {
+type Turn<T extends ApiObject> = IteratorResult<WatchEvent<T>, void>;
+
+/** By hand and not as a generator: a cluster opens a hundred watches when it starts, and each event takes one turn. */
+class WatchLoop<T extends ApiObject>
+  implements AsyncIterableIterator<WatchEvent<T>, void, undefined>, TransportWatchSink
+{
+  readonly #transport: Transport;
+  readonly #request: TransportRequest;
+  #state: 'new' | 'open' | 'closed' = 'new';
+  #opening: Promise<void> | undefined;
+  #watch: TransportWatch | undefined;
+  #forget: (() => void) | undefined;
   #events: WatchEvent<T>[] = [];
+  /** Nothing more comes from the server; what has come is told first. */
   #over = false;
   #error: Error | undefined;
-  #wake: (() => void) | undefined;
-  #room: { promise: Promise<void>; open: () => void } | undefined;
+  /** The turn that waits for an event. */
+  #waiting: PromiseWithResolvers<Turn<T>> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+
+  constructor(transport: Transport, request: TransportRequest) {
+    this.#transport = transport;
+    this.#request = request;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Turn<T>> {
+    const before = this.#waiting?.promise ?? this.#opening;
+    if (before) {
+      const again = () => this.next();
+      return before.then(again, again);
+    }
+    if (this.#state !== 'new') return this.#turn();
+    this.#opening = this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening.then(() => this.#turn());
+  }
+
+  async return(): Promise<Turn<T>> {
+    this.#close();
+    return { done: true, value: undefined };
+  }
 
   event(type: string, object: DeepReadonly<ApiObject>): void {
     if (this.#over) return;
     if (type === 'ERROR') return this.ended(apiErrorOf(500, object));
-    this.#events.push({ type, object } as WatchEvent<T>);
-    this.#wake?.();
+    const event = { type, object } as WatchEvent<T>;
+    const waiting = this.#waiting;
+    if (!waiting) return void this.#events.push(event);
+    this.#waiting = undefined;
+    waiting.resolve({ done: false, value: event });
   }
 
   ended(error: Error | undefined): void {
     if (this.#over) return;
     this.#over = true;
     this.#error = error;
-    this.#wake?.();
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    this.#waiting = undefined;
+    waiting.resolve(this.#turn());
   }
 
   room(): Promise<void> | undefined {
     if (this.#over || this.#events.length < BUFFERED_EVENTS) return undefined;
-    if (!this.#room) {
-      let open = (): void => {};
-      const promise = new Promise<void>((resolve) => {
-        open = resolve;
-      });
-      this.#room = { promise, open };
-    }
+    this.#room ??= Promise.withResolvers<void>();
     return this.#room.promise;
   }
 
-  async take(): Promise<WatchEvent<T> | undefined> {
-    for (;;) {
-      const event = this.#events.shift();
-      if (this.#events.length < BUFFERED_EVENTS / 2) {
-        this.#room?.open();
-        this.#room = undefined;
-      }
-      if (event) return event;
-      if (this.#error) throw this.#error;
-      if (this.#over) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      this.#wake = undefined;
+  async #open(): Promise<void> {
+    this.#state = 'open';
+    const { signal } = this.#request;
+    try {
+      signal?.throwIfAborted();
+      this.#watch = await this.#transport.watch(this.#request, this);
+    } catch (error) {
+      this.#close();
+      throw error;
     }
+    if (signal?.aborted) {
+      // While the answer was on its way back.
+      this.ended(undefined);
+    } else if (signal) this.#forget = onAbort(signal, () => this.ended(undefined));
+    if ((this.#state as string) === 'closed') this.#watch.close();
+  }
+
+  #turn(): Promise<Turn<T>> {
+    if (this.#state === 'closed') return Promise.resolve({ done: true, value: undefined });
+    const event = this.#events.shift();
+    if (this.#room && this.#events.length < BUFFERED_EVENTS / 2) {
+      this.#room.resolve();
+      this.#room = undefined;
+    }
+    if (event) return Promise.resolve({ done: false, value: event });
+    if (!this.#over) {
+      this.#waiting = Promise.withResolvers<Turn<T>>();
+      return this.#waiting.promise;
+    }
+    const error = this.#error;
+    this.#close();
+    return error ? Promise.reject(error) : Promise.resolve({ done: true, value: undefined });
+  }
+
+  #close(): void {
+    this.#state = 'closed';
+    this.#over = true;
+    this.#events = [];
+    this.#forget?.();
+    this.#watch?.close();
+    this.#room?.resolve();
+    this.#waiting?.resolve({ done: true, value: undefined });
+    this.#waiting = undefined;
   }
 }

@@ -133,7 +133,7 @@ export async function explore(scenario: Scenario, options: ExploreOptions): Prom
     if (result.failure)
       throw await shortest(prepared, { seed, run, schedule, failure: result.failure }, held, { shrinkRuns, folder });
     for (const [kind, count] of Object.entries(result.faults)) counts[kind] = (counts[kind] ?? 0) + count;
-    writes += result.history.entries.filter(({ type }) => type !== 'request').length;
+    writes += result.writes;
   }
   const sorted = Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
   return { scenario: scenario.name, seed, runs, faults: sorted, writes };

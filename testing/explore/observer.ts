@@ -54,6 +54,12 @@ export function nameOfKey(key: string): StoredName {
   };
 }
 
+/** An invariant that wants to know of something. */
+type Asked<Part extends 'check' | 'answered' | 'told'> = Invariant & Required<Pick<Invariant, Part>>;
+
+const hasPart = <Part extends 'check' | 'answered' | 'told'>(one: Invariant, part: Part): one is Asked<Part> =>
+  typeof one[part] === 'function';
+
 const keyIn = (namespace: string, name: string): string => `${namespace}/${name}`;
 
 /** What a store held when all runs of an exploration began. */
@@ -91,6 +97,10 @@ export class Observer {
   readonly #own = new Set<string>();
   readonly #base: BaseState;
   readonly #invariants: readonly Invariant[];
+  /** Those that want to know of each write, each answer, each word of a watch: there are thousands of them in a run. */
+  readonly #checking: readonly Asked<'check'>[];
+  readonly #answering: readonly Asked<'answered'>[];
+  readonly #hearing: readonly Asked<'told'>[];
   readonly #counts: () => FaultCounts;
   readonly #runs: (controller: string) => boolean;
   readonly view: ClusterView;
@@ -107,6 +117,9 @@ export class Observer {
     this.#base = base;
     this.#objects = new Map(base.objects);
     this.#invariants = invariants.map((one) => (typeof one === 'function' ? one() : one));
+    this.#checking = this.#invariants.filter((one) => hasPart(one, 'check'));
+    this.#answering = this.#invariants.filter((one) => hasPart(one, 'answered'));
+    this.#hearing = this.#invariants.filter((one) => hasPart(one, 'told'));
     this.#counts = counts;
     this.#runs = runs;
     this.#nowMs = startMs;
@@ -147,15 +160,15 @@ export class Observer {
         return before?.object;
       },
     };
-    for (const invariant of this.#invariants) this.#ask(invariant, () => invariant.check?.(this.view, told), told);
+    for (const invariant of this.#checking) this.#ask(invariant, () => invariant.check(this.view, told), told);
   }
 
   answered(answer: AnswerEvent): void {
-    for (const invariant of this.#invariants) this.#ask(invariant, () => invariant.answered?.(this.view, answer));
+    for (const invariant of this.#answering) this.#ask(invariant, () => invariant.answered(this.view, answer));
   }
 
   told(told: WatchTold): void {
-    for (const invariant of this.#invariants) this.#ask(invariant, () => invariant.told?.(this.view, told));
+    for (const invariant of this.#hearing) this.#ask(invariant, () => invariant.told(this.view, told));
   }
 
   /** What is wrong at the end, or nothing. */

@@ -42,6 +42,8 @@ export interface RunResult {
   readonly beganMs: number;
   readonly durationMs: number;
   readonly profile: Profile;
+  /** How many changes of the store there were. */
+  readonly writes: number;
   readonly history: History;
 }
 
@@ -109,6 +111,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
     count,
   });
   const withinMs = durationMs(scenario.within ?? WITHIN);
+  let writes = 0;
   let deeds = 0;
   let endMs = Number.POSITIVE_INFINITY;
   let nowMs = () => 0;
@@ -118,6 +121,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
     {
       shuffleTimers: schedule.shuffle,
       wrote(event, atMs) {
+        writes++;
         observer.wrote(event, atMs);
         if (!HEARTBEATS.has(observer.lastResource)) deeds++;
       },
@@ -178,6 +182,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
     beganMs,
     durationMs: ranMs,
     profile,
+    writes,
     history,
   };
 }
