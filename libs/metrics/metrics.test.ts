@@ -44,6 +44,12 @@ describe('metrics in the text of Prometheus', () => {
     assert.match(metrics.text(), /^s_sum\{verb="GET"\} 2.5$/m);
   });
 
+  it('tell when they were measured, where that was not now', () => {
+    const metrics = new MetricSet();
+    metrics.counter('c', 'C.', ['n']).setAt(2.5, 1_700_000_000_123.4, 'a');
+    assert.match(metrics.text(), /^c\{n="a"\} 2\.5 1700000000123$/m);
+  });
+
   it('forget what a reader no longer says, and refuse a second metric of a name', () => {
     const metrics = new MetricSet();
     let names = ['a', 'b'];

@@ -111,6 +111,8 @@ abstract class Rows<Row> implements Metric {
 /** One value of a counter or gauge. */
 class Cell {
   value = 0;
+  /** When it was so, in milliseconds since 1970; undefined: now. */
+  atMs: number | undefined;
 
   /** `by` is 0 or more where it is a counter's. */
   add(by: number): void {
@@ -132,6 +134,14 @@ abstract class Values extends Rows<Cell> {
     this.#read = read;
   }
 
+  /** What was measured at a time of its own, `atMs` in milliseconds since 1970. */
+  setAt(value: number, atMs: number, ...labels: string[]): void {
+    const row = this.row(labels);
+    if (row === undefined) return;
+    row.set(value);
+    row.atMs = atMs;
+  }
+
   /** `by` is 0 or more of a counter. */
   add(by: number, ...labels: string[]): void {
     this.row(labels)?.add(by);
@@ -150,7 +160,8 @@ abstract class Values extends Rows<Cell> {
   }
 
   protected lines(row: Cell, labels: () => string): string {
-    return `${this.name}${labels()} ${numberText(row.value)}\n`;
+    const at = row.atMs === undefined ? '' : ` ${Math.round(row.atMs)}`;
+    return `${this.name}${labels()} ${numberText(row.value)}${at}\n`;
   }
 }
 

@@ -463,9 +463,21 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     const resources = String(await ask('metrics/resource'));
     assert.match(
       resources,
-      /^container_memory_working_set_bytes\{container="main",namespace="default",pod="busy"\} [1-9]/m,
+      /^container_memory_working_set_bytes\{container="main",namespace="default",pod="busy"\} [1-9]\d* \d{13}$/m,
     );
-    assert.match(resources, /^node_cpu_usage_seconds_total [1-9]/m);
+    assert.match(resources, /^node_cpu_usage_seconds_total [1-9]\S* \d{13}$/m);
+    const cadvisor = String(await ask('metrics/cadvisor'));
+    const ofMain = `container="main",id="[^"]*/[0-9a-f]{64}",image="[^"]*behave[^"]*",name="[0-9a-f]{64}"`;
+    const inPod = 'namespace="default",pod="busy"';
+    assert.match(
+      cadvisor,
+      new RegExp(`^container_cpu_usage_seconds_total\\{${ofMain},${inPod},cpu="total"\\} 0\\.`, 'm'),
+    );
+    assert.match(cadvisor, new RegExp(`^container_memory_working_set_bytes\\{${ofMain},${inPod}\\} [1-9]`, 'm'));
+    assert.match(cadvisor, new RegExp(`^container_spec_memory_limit_bytes\\{${ofMain},${inPod}\\} 0$`, 'm'));
+    assert.match(cadvisor, /^container_cpu_usage_seconds_total\{container="",id="\/",.*\} [1-9]/m);
+    assert.match(cadvisor, /^machine_cpu_cores [1-9]/m);
+    assert.match(cadvisor, /^container_scrape_error 0$/m);
     assert.match(resources, /^resource_scrape_error 0$/m);
     const { kubeletconfig } = JSON.parse(String(await ask('configz'))) as { kubeletconfig: Record<string, unknown> };
     assert.equal(kubeletconfig['kind'], 'KubeletConfiguration');

@@ -134,6 +134,20 @@ export class Cgroups {
     return 0;
   }
 
+  /** The numbers in `cpu.stat` or `memory.stat` of a container; none where nobody counts. */
+  async statOf(pod: NodePod, containerId: string, controller: 'cpu' | 'memory'): Promise<Record<string, number>> {
+    for (const hierarchy of await this.hierarchies()) {
+      if (hierarchy.version === 1 && !hierarchy.controller.split(',').includes(controller)) continue;
+      const path = `${hierarchy.path}${this.parentOf(pod)}/${containerId}/${controller}.stat`;
+      const text = await this.#host.files.readTextIfExists(path).catch(() => undefined);
+      if (text === undefined) continue;
+      return Object.fromEntries(
+        Array.from(text.matchAll(/^(\S+) (\d+)$/gm), ([, name, value]) => [name, Number(value)]),
+      );
+    }
+    return {};
+  }
+
   hierarchies(): Promise<readonly Hierarchy[]> {
     this.#hierarchies ??= detect(this.#host);
     return this.#hierarchies;

@@ -1,4 +1,4 @@
-import { MetricSet } from '../../../libs/metrics/metrics.ts';
+import { type Cell, MetricSet } from '../../../libs/metrics/metrics.ts';
 import { nanosToMs } from '../../cri/cri.ts';
 import type { ContainerStats } from '../../cri/schema.generated.ts';
 import { LABEL } from '../containers/labels.ts';
@@ -28,9 +28,12 @@ export async function kubeletMetrics(kubelet: Kubelet): Promise<string> {
   return metrics.text();
 }
 
-/** `/metrics/resource`: what autoscalers read. */
+/**
+ * `/metrics/resource`: what metrics-server reads, and with it `kubectl top` and autoscalers. Each figure has the time at
+ * which it was measured, as rates are made of two. A container that does not run has none.
+ */
 export async function resourceMetrics(kubelet: Kubelet): Promise<string> {
-  const { cri, host, config } = kubelet.env;
+  const { cri, host, config, clock } = kubelet.env;
   const metrics = new MetricSet();
   const labels = ['container', 'namespace', 'pod'];
   const failed = metrics.gauge(
@@ -52,27 +55,42 @@ export async function resourceMetrics(kubelet: Kubelet): Promise<string> {
   const nodeCpu = metrics.counter('node_cpu_usage_seconds_total', 'CPU time of the node, in seconds.');
   const nodeMemory = metrics.gauge('node_memory_working_set_bytes', 'Working set of the node, in bytes.');
   const node = await nodeUsage(host, config.rootDirectory);
-  if (node.cpuNanos !== undefined) nodeCpu.add(Number(node.cpuNanos) / 1e9);
-  if (node.workingSetBytes !== undefined) nodeMemory.set(node.workingSetBytes);
+  const nowMs = clock.now();
+  if (node.cpuNanos !== undefined) nodeCpu.setAt(Number(node.cpuNanos) / 1e9, nowMs);
+  if (node.workingSetBytes !== undefined) nodeMemory.setAt(node.workingSetBytes, nowMs);
   try {
-    const [{ stats }, { containers }] = await Promise.all([cri.listContainerStats({}), cri.listContainers({})]);
+    const [{ stats }, { containers }] = await Promise.all([
+      cri.listContainerStats({}),
+      cri.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } }),
+    ]);
     const createdMs = new Map(containers.map(({ id, createdAt }) => [id, nanosToMs(createdAt)]));
     for (const one of stats) {
-      const [container, namespace, pod] = namesOf(one);
-      const seconds = Number(one.cpu?.usageCoreNanoSeconds?.value ?? 0) / 1e9;
-      const bytes = Number(one.memory?.workingSetBytes?.value ?? 0);
-      cpu.add(seconds, container, namespace, pod);
-      memory.set(bytes, container, namespace, pod);
       const startMs = createdMs.get(one.attributes?.id ?? '');
-      if (startMs !== undefined) started.set(startMs / 1000, container, namespace, pod);
-      podCpu.add(seconds, namespace, pod);
-      podMemory.add(bytes, namespace, pod);
+      if (startMs === undefined) continue;
+      const [container, namespace, pod] = namesOf(one);
+      started.set(startMs / 1000, container, namespace, pod);
+      if (one.cpu?.usageCoreNanoSeconds) {
+        const [seconds, atMs] = [Number(one.cpu.usageCoreNanoSeconds.value) / 1e9, nanosToMs(one.cpu.timestamp)];
+        cpu.setAt(seconds, atMs, container, namespace, pod);
+        addAt(podCpu.at(namespace, pod), seconds, atMs);
+      }
+      if (one.memory?.workingSetBytes) {
+        const [bytes, atMs] = [Number(one.memory.workingSetBytes.value), nanosToMs(one.memory.timestamp)];
+        memory.setAt(bytes, atMs, container, namespace, pod);
+        addAt(podMemory.at(namespace, pod), bytes, atMs);
+      }
     }
     failed.set(0);
   } catch {
     failed.set(1);
   }
   return metrics.text();
+}
+
+/** A pod is as new as the newest of its containers. */
+function addAt(cell: Cell, value: number, atMs: number): void {
+  cell.add(value);
+  cell.atMs = Math.max(cell.atMs ?? 0, atMs);
 }
 
 function namesOf({ attributes }: ContainerStats): [string, string, string] {

@@ -20,6 +20,7 @@ import type { Kubelet } from '../kubelet.ts';
 import { findContainer } from '../pod/objects.ts';
 import { isAlive, newestOf } from '../pod/state.ts';
 import { KubeletAccess } from './access.ts';
+import { cadvisorMetrics } from './cadvisor.ts';
 import { configz } from './configz.ts';
 import { containerLog, parseLogQuery } from './container-logs.ts';
 import { RequestError } from './errors.ts';
@@ -55,8 +56,12 @@ export interface KubeletServer extends AsyncDisposable {
 
 /** The group of everybody whose name is known. */
 const AUTHENTICATED = 'system:authenticated';
-/** Below `/metrics`. */
-const METRICS: ReadonlySet<string> = new Set(['resource', 'cadvisor']);
+/** `/metrics`, and what is below. */
+const METRICS: Readonly<Record<string, (kubelet: Kubelet) => Promise<string>>> = {
+  '': kubeletMetrics,
+  resource: resourceMetrics,
+  cadvisor: cadvisorMetrics,
+};
 const ALLOWED = { users: ['kube-apiserver-kubelet-client'], groups: ['system:masters'] } as const;
 
 /** Serves what the API server asks of a node: logs, exec, attach, port-forward, what runs, what it uses. */
@@ -159,9 +164,9 @@ class HttpsServer implements KubeletServer {
       if (first === 'healthz') return void text(response, 200, 'ok');
       if (first === 'configz') return void json(response, configz(kubelet.env.config));
       if (first === 'metrics') {
-        const made =
-          namespace === '' ? kubeletMetrics(kubelet) : METRICS.has(namespace) ? resourceMetrics(kubelet) : undefined;
-        if (made) return void text(response, 200, await made, 'text/plain; version=0.0.4; charset=utf-8');
+        const metrics = Object.hasOwn(METRICS, namespace) ? METRICS[namespace] : undefined;
+        if (metrics)
+          return void text(response, 200, await metrics(kubelet), 'text/plain; version=0.0.4; charset=utf-8');
       }
       if (first === 'pods' || first === 'runningpods') {
         return void json(response, { kind: 'PodList', apiVersion: 'v1', metadata: {}, items: kubelet.pods() });
