@@ -1,3 +1,4 @@
+import { labelValue } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Job } from '../../types/batch/v1.generated.ts';
 
@@ -11,8 +12,10 @@ export function generateSelector(job: Job): void {
   if (!metadata?.uid) return;
   spec.template.metadata ??= {};
   const mine = spec.template.metadata.labels ?? {};
-  // Labels that were taken over from the template (defaults.ts) stay in step with it.
+  // Labels that were taken over from the template (defaults.ts) stay in step with it. A job without any has those that are
+  // made once it is found good: what is wrong with them is said of the template alone.
   const inStep = sameValue(metadata.labels ?? {}, mine);
+  const good = Object.keys(mine).length > 0 || labelValue(metadata.name ?? '').length === 0;
   const labels = { ...mine };
   for (const [key, value] of [
     [CONTROLLER_UID, metadata.uid],
@@ -22,7 +25,7 @@ export function generateSelector(job: Job): void {
     labels[`${PREFIX}${key}`] ??= value;
   }
   spec.template.metadata.labels = labels;
-  if (inStep) metadata.labels = { ...labels };
+  if (inStep && good) metadata.labels = { ...labels };
   spec.selector ??= {};
   spec.selector.matchLabels = { ...spec.selector.matchLabels };
   spec.selector.matchLabels[`${PREFIX}${CONTROLLER_UID}`] ??= metadata.uid;

@@ -45,6 +45,12 @@ test('numbers of indexes', () => {
   for (const [spec, wanted] of cases) assert.deepEqual(validateJob(job(spec)).map(textOf), wanted);
 });
 
+test('what is wrong with the labels that are made of a name is told of the template alone', () => {
+  const long = 'a'.repeat(64);
+  assert.equal(job({}, {}, long).metadata?.labels, undefined);
+  assert.equal(job().metadata?.labels?.['batch.kubernetes.io/job-name'], 'x');
+});
+
 test('an odd mode is told, and nothing else of indexes', () => {
   const errors = validateJob(job({ completionMode: 'Odd', backoffLimitPerIndex: 1 }));
   assert.deepEqual(errors.map(textOf), [

@@ -3,7 +3,7 @@ import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { namespaceName } from '../../../libs/machinery/names.ts';
 import type { Namespace } from '../../types/core/v1.generated.ts';
-import { validateNamespace, validateNamespaceStatus } from './validation.ts';
+import { validateNamespace, validateNamespaceFinalize, validateNamespaceStatus } from './validation.ts';
 
 const FINALIZER = 'kubernetes';
 const NAME_LABEL = 'kubernetes.io/metadata.name';
@@ -43,7 +43,7 @@ export const statusStrategy: StatusSubresource<Namespace>['strategy'] = {
 
 /** Only through `finalize` do a namespace's own finalizers change. */
 export const finalizeStrategy: StatusSubresource<Namespace>['strategy'] = {
-  validateUpdate: validateNamespace,
+  validateUpdate: validateNamespaceFinalize,
   resetFields: ['status'],
   defaults: labelWithName,
   prepareForUpdate: (_ctx, draft, old) => keepStatus(draft, old),

@@ -5,13 +5,20 @@ import type { Namespace } from '../../types/core/v1.generated.ts';
 
 type Seen = DeepReadonly<Namespace>;
 
+const FINALIZERS = field.path('spec', 'finalizers');
 const STANDARD = ['kubernetes', 'foregroundDeletion', 'orphan'];
 const UNQUALIFIED = 'name is neither a standard finalizer name nor is it fully qualified';
 
 /** The finalizers of the namespace's own: qualified, or one of the standard ones. */
-export function validateNamespace({ spec }: Seen): field.ErrorList {
-  const at = field.path('spec', 'finalizers');
-  return (spec?.finalizers ?? []).flatMap((name) => {
+export const validateNamespace = (namespace: Seen): field.ErrorList => validateFinalizers(namespace, () => FINALIZERS);
+
+/** The same through `finalize`, where errors say which of them it is. */
+export const validateNamespaceFinalize = (namespace: Seen): field.ErrorList =>
+  validateFinalizers(namespace, (i) => FINALIZERS.index(i));
+
+function validateFinalizers({ spec }: Seen, place: (i: number) => field.Path): field.ErrorList {
+  return (spec?.finalizers ?? []).flatMap((name, i) => {
+    const at = place(i);
     const errors = qualifiedName(name).map((text) => field.invalid(at, name, text));
     if (!name.includes('/') && !STANDARD.includes(name)) errors.push(field.invalid(at, name, UNQUALIFIED));
     return errors;

@@ -34,10 +34,27 @@ const SOURCES: readonly (readonly [Partial<PersistentVolumeSpec>, readonly strin
     { azureDisk: { diskName: 'd', diskURI: 'https://a', cachingMode: 'Odd', kind: 'Shared' } },
     ['azureDisk.cachingMode: Unsupported value: "Odd": supported values: "None", "ReadOnly", "ReadWrite"'],
   ],
+  [{ storageos: { volumeName: 'v', secretRef: { name: 's' } } }, ['storageos.secretRef.namespace: Required value']],
   [
-    { storageos: { volumeName: 'v', secretRef: { name: 's' } } },
-    ['storageos.volumeNamespace: Required value', 'storageos.secretRef.namespace: Required value'],
+    { storageos: { volumeName: 'a.b', volumeNamespace: 'n' } },
+    ['storageos.volumeName: Invalid value: "a.b": must not contain dots'],
   ],
+  [
+    { fc: { targetWWNs: ['a'], wwids: ['b'] } },
+    [
+      'fc.targetWWNs: Invalid value: ["a"]: targetWWNs and wwids can not be specified simultaneously',
+      'fc.lun: Required value: lun is required if targetWWNs is specified',
+    ],
+  ],
+  [
+    { iscsi: { targetPortal: 'p', iqn: 'eui.02004567A425678Z', lun: 1, secretRef: {} } },
+    ['iscsi.secretRef.name: Required value'],
+  ],
+  [
+    { hostPath: { path: '/./' }, persistentVolumeReclaimPolicy: 'Recycle' },
+    ["persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"],
+  ],
+  [{ hostPath: { path: '/a' }, persistentVolumeReclaimPolicy: 'Recycle' }, []],
   [{ cinder: { volumeID: 'v', secretRef: { namespace: 'n' } } }, ['cinder.secretRef.name: Required value']],
   [
     { iscsi: { targetPortal: 'p', iqn: 'iqn.2015-02.example.com:test', lun: 1, initiatorName: 'odd' } },
@@ -53,6 +70,17 @@ for (const [spec, wanted] of SOURCES) {
     );
   });
 }
+
+test('options of a mount are for volumes that are mounted with some', () => {
+  const annotated = (spec: Partial<PersistentVolumeSpec>, options: string) => ({
+    ...volume(spec),
+    metadata: { name: 'x', annotations: { 'volume.beta.kubernetes.io/mount-options': options } },
+  });
+  assert.deepEqual(validatePersistentVolume(annotated({ nfs: { server: 's', path: '/p' } }, 'ro')), []);
+  for (const options of ['ro', '']) {
+    assert.equal(validatePersistentVolume(annotated({ hostPath: { path: '/p' } }, options)).length, 1);
+  }
+});
 
 const affinity = (key: string, value = 'a') => ({
   nodeAffinity: {
@@ -92,6 +120,7 @@ const CHANGES: readonly (readonly [string, Partial<PersistentVolumeSpec>, Partia
       ['spec.nodeAffinity'],
     ],
     ['an affinity is added', csi(), { ...csi(), ...affinity('a') }, []],
+    ['what is wrong is told twice', csi(), { ...csi(), accessModes: [] }, ['spec.accessModes', 'spec.accessModes']],
   ];
 
 for (const [name, was, now, wanted] of CHANGES) {

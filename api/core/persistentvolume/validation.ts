@@ -45,20 +45,26 @@ const INTERNAL_ORDER = {
 };
 
 export function validatePersistentVolume(volume: DeepReadonly<PersistentVolume>): field.ErrorList {
-  const spec: Spec = volume.spec ?? {};
-  const errors = validatePersistentVolumeSpec(spec, field.path('spec'), false);
-  if (volume.metadata?.annotations?.[MOUNT_OPTIONS_ANNOTATION] && !TAKE_MOUNT_OPTIONS.some((name) => spec[name])) {
-    const at = field.path('metadata', 'annotations', MOUNT_OPTIONS_ANNOTATION);
-    errors.push(field.forbidden(at, 'may not specify mount options for this volume type'));
-  }
-  return errors;
+  return [
+    ...validatePersistentVolumeSpec(volume.spec ?? {}, field.path('spec'), false),
+    ...validateMountOptions(volume),
+  ];
+}
+
+function validateMountOptions({ metadata, spec }: DeepReadonly<PersistentVolume>): field.ErrorList {
+  const given = metadata?.annotations?.[MOUNT_OPTIONS_ANNOTATION] !== undefined;
+  if (!given || TAKE_MOUNT_OPTIONS.some((name) => spec?.[name])) return [];
+  const at = field.path('metadata', 'annotations', MOUNT_OPTIONS_ANNOTATION);
+  return [field.forbidden(at, 'may not specify mount options for this volume type')];
 }
 
 export function validatePersistentVolumeUpdate(
   volume: DeepReadonly<PersistentVolume>,
   old: DeepReadonly<PersistentVolume>,
 ): field.ErrorList {
-  const errors = validatePersistentVolume(volume);
+  // Upstream looks at the spec once as a volume's and once as a change, and says twice what is wrong with it.
+  const found = validatePersistentVolumeSpec(volume.spec ?? {}, field.path('spec'), false);
+  const errors = [...found, ...validateMountOptions(volume), ...found];
   const source = (spec: Spec | undefined) => Object.fromEntries(SOURCES.map((name) => [name, spec?.[name]]));
   if (!sameValue(source(withoutNewSecret(volume.spec, old.spec)), source(old.spec))) {
     const shown = (spec: Spec | undefined) => {
@@ -155,7 +161,7 @@ export function validatePersistentVolumeSpec(spec: Spec, at: field.Path, inline:
     } else errors.push(...validateNodeSelector(spec.nodeAffinity.required, affinity.child('required')));
   }
   errors.push(...validateSource(spec, at));
-  if (spec.hostPath && policy === 'Recycle' && spec.hostPath.path.replace(/\/+$/, '') === '') {
+  if (spec.hostPath && policy === 'Recycle' && isRoot(spec.hostPath.path ?? '')) {
     const why = "may not be 'recycle' for a hostPath mount of '/'";
     errors.push(field.forbidden(at.child('persistentVolumeReclaimPolicy'), why));
   }
@@ -177,6 +183,17 @@ export function validatePersistentVolumeSpec(spec: Spec, at: field.Path, inline:
     }
   }
   return errors;
+}
+
+/** Whether the path leads to `/`, by whatever way. */
+function isRoot(path: string): boolean {
+  if (!path.startsWith('/')) return false;
+  let depth = 0;
+  for (const step of path.split('/')) {
+    if (step === '..') depth = Math.max(0, depth - 1);
+    else if (step !== '' && step !== '.') depth++;
+  }
+  return depth === 0;
 }
 
 export function validateClassName(name: string, at: field.Path): field.ErrorList {

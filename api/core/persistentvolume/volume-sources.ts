@@ -3,7 +3,7 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { validateCSIDriverName } from '../../storage/parameters.ts';
 import type { CSIPersistentVolumeSource, PersistentVolumeSpec } from '../../types/core/v1.generated.ts';
-import { required, SHARED_RULES } from '../pod/validation/source-rules.ts';
+import { required, SHARED_RULES, storageosNames } from '../pod/validation/source-rules.ts';
 
 type Spec = DeepReadonly<PersistentVolumeSpec>;
 type Validate<K extends keyof PersistentVolumeSpec> = (source: NonNullable<Spec[K]>, at: field.Path) => field.ErrorList;
@@ -26,7 +26,10 @@ const validators: { readonly [K in keyof PersistentVolumeSpec]?: Validate<K> } =
   rbd: shared.rbd,
   quobyte: shared.quobyte,
   cephfs: shared.cephfs,
-  iscsi: shared.iscsi,
+  iscsi: (source, at) => [
+    ...shared.iscsi(source, at),
+    ...(source.secretRef ? required(source.secretRef, ['name'], at.child('secretRef')) : []),
+  ],
   cinder: (source, at) => [...required(source, ['volumeID'], at), ...validateSecretRef(source.secretRef, at)],
   fc: shared.fc,
   flexVolume: shared.flexVolume,
@@ -43,10 +46,7 @@ const validators: { readonly [K in keyof PersistentVolumeSpec]?: Validate<K> } =
     ...required(source, ['path'], at),
     ...(source.path ? pathWithoutBacksteps(source.path, at.child('path')) : []),
   ],
-  storageos: (source, at) => [
-    ...required(source, ['volumeName', 'volumeNamespace'], at),
-    ...validateSecretRef(source.secretRef, at),
-  ],
+  storageos: (source, at) => [...storageosNames(source, at), ...validateSecretRef(source.secretRef, at)],
   csi,
 };
 

@@ -1,6 +1,6 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { dns1123Subdomain } from '../../../libs/machinery/names.ts';
+import { dns1123Subdomain, qualifiedName } from '../../../libs/machinery/names.ts';
 import {
   compareQuantity,
   mustParseQuantity,
@@ -20,6 +20,7 @@ import {
   validateAccessModes,
   validateClassName,
 } from '../persistentvolume/validation.ts';
+import { isNativeResource } from '../pod/validation/resources.ts';
 
 type Spec = DeepReadonly<PersistentVolumeClaimSpec>;
 
@@ -88,9 +89,15 @@ const RESIZE_STATUSES = [
   'NodeResizePending',
   'NodeResizeInProgress',
   'NodeResizeInfeasible',
-];
+].sort();
 
-/** Of a claim's resources only storage is ever resized. */
+/** Of what has plain names only storage is ever resized; providers may have more under names of their own. */
+function validateResizableName(name: string, at: field.Path): field.ErrorList {
+  const problems = qualifiedName(name);
+  if (problems.length > 0) return problems.map((text) => field.invalid(at, name, text));
+  return !isNativeResource(name) || name === 'storage' ? [] : [field.notSupported(at, name, ['storage'])];
+}
+
 export function validatePersistentVolumeClaimStatus({ status }: DeepReadonly<PersistentVolumeClaim>): field.ErrorList {
   const at = field.path('status');
   const errors: field.ErrorList = [];
@@ -101,16 +108,17 @@ export function validatePersistentVolumeClaimStatus({ status }: DeepReadonly<Per
   }
   for (const [name, text] of Object.entries(status?.allocatedResources ?? {})) {
     const there = at.child('allocatedResources');
-    if (name !== 'storage') errors.push(field.notSupported(there, name, ['storage']));
-    else if (signOfQuantity(mustParseQuantity(text)) < 0) {
-      errors.push(field.invalid(there.key(name), text, 'must be greater than or equal to 0'));
+    const problems = validateResizableName(name, there);
+    errors.push(...problems);
+    if (problems.length === 0 && signOfQuantity(mustParseQuantity(text)) < 0) {
+      const detail = 'must be a valid resource quantity';
+      errors.push(field.invalid(there.key(name), toCeil(mustParseQuantity(text)), detail));
     }
   }
   for (const [name, state] of Object.entries(status?.allocatedResourceStatuses ?? {})) {
     const there = at.child('allocatedResourceStatuses');
-    if (name !== 'storage') errors.push(field.notSupported(there, name, ['storage']));
-    else if (!RESIZE_STATUSES.includes(state))
-      errors.push(field.notSupported(there, name, [...RESIZE_STATUSES].sort()));
+    errors.push(...validateResizableName(name, there));
+    if (!RESIZE_STATUSES.includes(state)) errors.push(field.notSupported(there, name, RESIZE_STATUSES));
   }
   return errors;
 }
@@ -125,8 +133,10 @@ export function validatePersistentVolumeClaimUpdate(
   const bound = claim.status?.phase === 'Bound';
   const fixed: Record<string, unknown> = { ...was };
   if (!was.volumeName && spec.volumeName) fixed.volumeName = spec.volumeName;
-  if (was.storageClassName === undefined && spec.storageClassName !== undefined)
-    fixed.storageClassName = spec.storageClassName;
+  // A class that was not said yet may be said now; where an annotation said it, it must be that one.
+  const annotated = old.metadata?.annotations?.[STORAGE_CLASS_ANNOTATION];
+  const sayable = was.storageClassName === undefined && (annotated ?? spec.storageClassName) === spec.storageClassName;
+  if (sayable && spec.storageClassName !== undefined) fixed.storageClassName = spec.storageClassName;
   const sameSize = sameQuantity(storageOf(spec), storageOf(was));
   if (bound || sameSize) {
     const requests = spec.resources?.requests;

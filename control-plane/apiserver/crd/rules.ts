@@ -1,4 +1,5 @@
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
+import { validateAnnotations } from '../../../libs/machinery/annotations.ts';
 import { stringify } from '../../../libs/machinery/codec/json.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { compileDefaults } from '../../../libs/structural-schema/defaults.ts';
@@ -6,7 +7,7 @@ import { compileEmbedded } from '../../../libs/structural-schema/embedded.ts';
 import { compileListTypes } from '../../../libs/structural-schema/list-types.ts';
 import { compileRules } from '../../../libs/structural-schema/rules.ts';
 import { compileValues } from '../../../libs/structural-schema/values.ts';
-import { validateAnnotations, validateFinalizers, validateLabels } from '../registry/metadata.ts';
+import { validateFinalizers, validateLabels } from '../registry/metadata.ts';
 import { type DefinitionVersion, schemaOf } from './custom-kind.ts';
 import { fieldsOf, valueAt } from './paths.ts';
 

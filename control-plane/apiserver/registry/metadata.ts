@@ -8,6 +8,7 @@ import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly, ObjectMeta, OwnerReference } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { validateAnnotations } from '../../../libs/machinery/annotations.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
 import {
@@ -22,7 +23,6 @@ import { sameValue } from '../../../libs/machinery/same-value.ts';
 export type Draft = ApiObject & { metadata: ObjectMeta };
 
 const METADATA = field.path('metadata');
-const ANNOTATIONS_BYTES_MAX = 256 * 1024;
 const FINALIZER_ORPHAN = 'orphan';
 const FINALIZER_FOREGROUND = 'foregroundDeletion';
 const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FINALIZER_ORPHAN, FINALIZER_FOREGROUND];
@@ -143,28 +143,6 @@ export function validateLabels(labels: Readonly<Record<string, string>>, at: fie
     for (const problem of labelValue(value)) errors.push(field.invalid(at, value, problem));
   }
   return errors;
-}
-
-export function validateAnnotations(annotations: Readonly<Record<string, string>>, at: field.Path): field.ErrorList {
-  const errors: field.ErrorList = [];
-  // No letter has more than three bytes a unit.
-  let bytesMost = 0;
-  for (const [key, value] of Object.entries(annotations)) {
-    for (const problem of qualifiedName(key.toLowerCase())) errors.push(field.invalid(at, key, problem));
-    bytesMost += (key.length + value.length) * 3;
-  }
-  if (bytesMost > ANNOTATIONS_BYTES_MAX && annotationBytes(annotations) > ANNOTATIONS_BYTES_MAX)
-    errors.push(field.tooLong(at, ANNOTATIONS_BYTES_MAX));
-  return errors;
-}
-
-function annotationBytes(annotations: Readonly<Record<string, string>>): number {
-  const encoder = new TextEncoder();
-  let bytes = 0;
-  for (const [key, value] of Object.entries(annotations)) {
-    bytes += encoder.encode(key).length + encoder.encode(value).length;
-  }
-  return bytes;
 }
 
 function validateOwnerReferences(references: DeepReadonly<OwnerReference[]>, at: field.Path): field.ErrorList {

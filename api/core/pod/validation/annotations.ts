@@ -16,15 +16,21 @@ const INT32_MAX = 2147483647;
 type Annotations = Readonly<Record<string, string>>;
 type Spec = DeepReadonly<PodSpec>;
 
-/** Of a pod or of a template; `at`: where the annotations stand. */
-export function validatePodAnnotations(annotations: Annotations, spec: Spec, at: field.Path): field.ErrorList {
+/** Of a pod or of a template; `at`: where the annotations stand. `was`: those that were there, whose cost may stay wrong. */
+export function validatePodAnnotations(
+  annotations: Annotations,
+  spec: Spec,
+  at: field.Path,
+  was: Annotations = {},
+): field.ErrorList {
   const errors: field.ErrorList = [];
   const mirror = valueOf(annotations, MIRROR);
   if (mirror !== undefined && !spec.nodeName) {
     errors.push(field.invalid(at.key(MIRROR), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
   }
   const cost = valueOf(annotations, DELETION_COST);
-  if (cost !== undefined && !isInt32(cost)) {
+  const oldCost = valueOf(was, DELETION_COST);
+  if (cost !== undefined && !isInt32(cost) && (oldCost === undefined || isInt32(oldCost))) {
     errors.push(field.invalid(at.key(DELETION_COST), cost, 'must be a 32bit integer'));
   }
   for (const [key, value] of Object.entries(annotations)) {

@@ -1,6 +1,6 @@
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
+import { validateAnnotations } from '../../../../libs/machinery/annotations.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { qualifiedName } from '../../../../libs/machinery/names.ts';
 import { validateMatchLabels } from '../../../meta/label-selector.ts';
 import type { PersistentVolumeClaimTemplate } from '../../../types/core/v1.generated.ts';
 import { validatePersistentVolumeClaimSpec } from '../../persistentvolumeclaim/validation.ts';
@@ -28,12 +28,7 @@ export function validateClaimTemplate(
   at: field.Path,
 ): field.ErrorList {
   const here = at.child('metadata');
-  const errors: field.ErrorList = [];
-  for (const key of Object.keys(metadata.annotations ?? {})) {
-    for (const text of qualifiedName(key.toLowerCase())) {
-      errors.push(field.invalid(here.child('annotations'), key, text));
-    }
-  }
+  const errors = validateAnnotations(metadata.annotations ?? {}, here.child('annotations'));
   errors.push(...validateMatchLabels(metadata.labels ?? {}, here.child('labels')));
   for (const [name, shown] of FIXED_METADATA) {
     const value = metadata[name];

@@ -1,13 +1,16 @@
 /** A whole pod: its spec, what annotations say of it, and what may not be there from the start; and templates of pods. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
+import { validateAnnotations } from '../../../../libs/machinery/annotations.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { qualifiedName } from '../../../../libs/machinery/names.ts';
 import { validateMatchLabels } from '../../../meta/label-selector.ts';
 import type { Pod, PodTemplateSpec } from '../../../types/core/v1.generated.ts';
 import { validatePodAnnotations, validateProfilesAgree } from './annotations.ts';
 import { validatePodSpec } from './spec.ts';
 
 type Seen = DeepReadonly<Pod>;
+
+const SPEC = field.path('spec');
+const ANNOTATIONS = field.path('metadata', 'annotations');
 
 export function validatePod(pod: Seen): field.ErrorList {
   const errors = validatePodAndAnnotations(pod);
@@ -21,26 +24,27 @@ export function validatePod(pod: Seen): field.ErrorList {
   return errors;
 }
 
-/** What holds of a pod at all times. */
-export function validatePodAndAnnotations(pod: Seen): field.ErrorList {
-  const at = field.path('spec');
-  const annotations = pod.metadata?.annotations ?? {};
-  return [
-    ...validatePodAnnotations(annotations, pod.spec, field.path('metadata', 'annotations')),
-    ...validatePodSpec(pod.spec, at, pod.metadata?.name),
-    ...validateProfilesAgree(annotations, pod.spec, at),
-  ];
-}
+/** What holds of a pod at all times; `old`: what it was. */
+export const validatePodAndAnnotations = (pod: Seen, old?: Seen): field.ErrorList => [
+  ...validateOwnAnnotations(pod, old),
+  ...validateOwnSpec(pod),
+];
+
+export const validateOwnAnnotations = ({ metadata, spec }: Seen, old?: Seen): field.ErrorList =>
+  validatePodAnnotations(metadata?.annotations ?? {}, spec, ANNOTATIONS, old?.metadata?.annotations);
+
+export const validateOwnSpec = ({ metadata, spec }: Seen): field.ErrorList => [
+  ...validatePodSpec(spec, SPEC, metadata?.name),
+  ...validateProfilesAgree(metadata?.annotations ?? {}, spec, SPEC),
+];
 
 /** A template: labels and annotations of pods to come, and their spec. */
 export function validatePodTemplate(template: DeepReadonly<PodTemplateSpec>, at: field.Path): field.ErrorList {
   const { metadata, spec } = template;
-  const errors = validateMatchLabels(metadata?.labels ?? {}, at.child('labels'));
-  for (const key of Object.keys(metadata?.annotations ?? {})) {
-    for (const text of qualifiedName(key.toLowerCase())) errors.push(field.invalid(at.child('annotations'), key, text));
-  }
   const podSpec = spec ?? { containers: [] };
   const annotations = metadata?.annotations ?? {};
+  const errors = validateMatchLabels(metadata?.labels ?? {}, at.child('labels'));
+  errors.push(...validateAnnotations(annotations, at.child('annotations')));
   errors.push(
     ...validatePodAnnotations(annotations, podSpec, at.child('annotations')),
     ...validatePodSpec(podSpec, at.child('spec')),

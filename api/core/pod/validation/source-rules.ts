@@ -1,7 +1,7 @@
 /** What volumes ask for that stand in pods and in PersistentVolumes alike. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
-import { namespaceName, rangeText } from '../../../../libs/machinery/names.ts';
+import { dns1123Label, namespaceName, rangeText } from '../../../../libs/machinery/names.ts';
 import type { PersistentVolumeSpec } from '../../../types/core/v1.generated.ts';
 import { noBacksteps } from './paths.ts';
 
@@ -27,6 +27,19 @@ export const needs =
   (source, at) =>
     required(source as object, names, at);
 
+/** Volumes of StorageOS have names of their own; the namespace is the pod's where none is said. */
+export function storageosNames(
+  { volumeName, volumeNamespace }: { readonly volumeName?: string; readonly volumeNamespace?: string },
+  at: field.Path,
+): field.ErrorList {
+  const errors = volumeName ? [] : [field.required(at.child('volumeName'))];
+  for (const [name, text] of Object.entries({ volumeName, volumeNamespace })) {
+    if (!text) continue;
+    errors.push(...dns1123Label(text).map((problem) => field.invalid(at.child(name), text, problem)));
+  }
+  return errors;
+}
+
 const rule = <S extends keyof PersistentVolumeSpec>(
   check: (source: NonNullable<DeepReadonly<PersistentVolumeSpec>[S]>, at: field.Path) => field.ErrorList,
 ): SourceRule => check as SourceRule;
@@ -45,6 +58,11 @@ const DISK_URI = 'https://{account-name}.blob.core.windows.net/{container-name}/
 const MANAGED_DISK_URI =
   '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
 const QUALIFIED_NAME_FORMS = ['iqn', 'eui', 'naa'];
+const QUALIFIED_NAMES = [
+  /^iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^,;*&$|\s]+)$/i,
+  /^eui\.[0-9a-z]{16}$/i,
+  /^naa\.[0-9a-z]{32}$/i,
+];
 
 export const SHARED_RULES = {
   hostPath: rule<'hostPath'>(({ path, type }, at) => {
@@ -107,12 +125,13 @@ export const SHARED_RULES = {
     if (targetWWNs.length === 0 && wwids.length === 0) {
       return [field.required(here, 'must specify either targetWWNs or wwids, but not both')];
     }
-    if (targetWWNs.length > 0 && wwids.length > 0) {
-      return [field.invalid(here, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously')];
-    }
     if (targetWWNs.length === 0) return [];
-    if (lun === undefined) return [field.required(at.child('lun'), 'lun is required if targetWWNs is specified')];
-    return range(lun, 0, 255, at.child('lun'));
+    const errors: field.ErrorList = [];
+    if (wwids.length > 0) {
+      errors.push(field.invalid(here, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'));
+    }
+    if (lun === undefined) errors.push(field.required(at.child('lun'), 'lun is required if targetWWNs is specified'));
+    return [...errors, ...range(lun, 0, 255, at.child('lun'))];
   }),
   flexVolume: rule<'flexVolume'>((source, at) => {
     const errors = required(source, ['driver'], at);
@@ -164,6 +183,5 @@ function qualifiedTarget(name: string, at: field.Path): field.ErrorList {
   if (!QUALIFIED_NAME_FORMS.some((form) => name.startsWith(form))) {
     return [field.invalid(at, name, 'must be valid format starting with iqn, eui, or naa')];
   }
-  const forms = [/^iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(:[^,;*&$|\s]+)$/i, /^eui\.[0-9a-f]{16}$/i, /^naa\.[0-9a-f]{32}$/i];
-  return forms.some((form) => form.test(name)) ? [] : [field.invalid(at, name, 'must be valid format')];
+  return QUALIFIED_NAMES.some((form) => form.test(name)) ? [] : [field.invalid(at, name, 'must be valid format')];
 }

@@ -1,6 +1,7 @@
 /** What may change of a pod that is there: next to nothing, because its node may already run it. */
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
+import { rangeText } from '../../../../libs/machinery/names.ts';
 import { json } from '../../../../libs/machinery/quote.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { internalForm } from '../../../meta/internal-form.ts';
@@ -9,7 +10,8 @@ import type { Container, Pod, PodSpec, Toleration } from '../../../types/core/v1
 import { validatePodAnnotationsUpdate } from './annotations.ts';
 import { validateImage } from './containers.ts';
 import { internalPodSpec } from './internal-spec.ts';
-import { validatePodAndAnnotations } from './pod.ts';
+import { validateOwnAnnotations, validateOwnSpec } from './pod.ts';
+import { validateTolerations } from './scheduling.ts';
 
 type Seen = DeepReadonly<Pod>;
 type Spec = DeepReadonly<PodSpec>;
@@ -21,27 +23,32 @@ const CHANGEABLE = [
   '`spec.tolerations` (only additions to existing tolerations)',
   '`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
 ];
+const DEADLINE_MAX = 2147483647;
 const at = field.path('spec');
 
 export function validatePodUpdate(pod: Seen, old: Seen): field.ErrorList {
-  const errors = [...validatePodAndAnnotations(pod), ...validatePodAnnotationsUpdate(pod, old)];
+  // Upstream looks at what may change once more than at the rest: what is wrong with it is said twice.
+  const annotations = validateOwnAnnotations(pod, old);
+  const errors = [...annotations, ...validateOwnSpec(pod), ...validatePodAnnotationsUpdate(pod, old), ...annotations];
   for (const list of ['containers', 'initContainers'] as const) {
-    if ((pod.spec[list] ?? []).length === (old.spec[list] ?? []).length) continue;
-    return [...errors, field.forbidden(at.child(list), 'pod updates may not add or remove containers')];
-  }
-  // Upstream looks at images once more, because they may change; what is wrong with them is said twice.
-  for (const list of ['containers', 'initContainers'] as const) {
+    if ((pod.spec[list] ?? []).length !== (old.spec[list] ?? []).length) {
+      return [...errors, field.forbidden(at.child(list), 'pod updates may not add or remove containers')];
+    }
     (pod.spec[list] ?? []).forEach(({ image }, i) => {
       errors.push(...validateImage(image ?? '', at.child(list).index(i).child('image')));
     });
   }
-  errors.push(...deadlineErrors(pod.spec, old.spec), ...gateErrors(pod.spec, old.spec));
-  const tolerations = tolerationErrors(pod.spec.tolerations ?? [], old.spec.tolerations ?? []);
-  if (tolerations.length > 0) return [...errors, ...tolerations];
+  const deadline = deadlineErrors(pod.spec, old.spec);
+  if (deadline.length > 0 && pod.spec.activeDeadlineSeconds !== undefined) return [...errors, ...deadline];
+  errors.push(
+    ...deadline,
+    ...tolerationErrors(pod.spec.tolerations ?? [], old.spec.tolerations ?? []),
+    ...gateErrors(pod.spec, old.spec),
+  );
   const gated = (old.spec.schedulingGates ?? []).length > 0;
   if (gated) errors.push(...gatedErrors(pod.spec, old.spec));
   const fixed = fixedPart(pod.spec, old.spec, gated);
-  if (!sameValue(fixed, old.spec) && errors.length === 0) {
+  if (!sameValue(fixed, old.spec)) {
     const changes = jsonDiff(internalPodSpec(old.spec), internalPodSpec(fixed));
     errors.push(
       field.forbidden(at, `pod updates may not change fields other than ${CHANGEABLE.join(',')}\n${changes}`),
@@ -53,6 +60,9 @@ export function validatePodUpdate(pod: Seen, old: Seen): field.ErrorList {
 function deadlineErrors(spec: Spec, old: Spec): field.ErrorList {
   const here = at.child('activeDeadlineSeconds');
   const [now, was] = [spec.activeDeadlineSeconds, old.activeDeadlineSeconds];
+  if (now !== undefined && (now < 0 || now > DEADLINE_MAX)) {
+    return [field.invalid(here, now, rangeText(0, DEADLINE_MAX))];
+  }
   if (was === undefined) return [];
   if (now === undefined) return [field.invalid(here, null, 'must not update from a positive integer to nil value')];
   return now > was ? [field.invalid(here, now, 'must be less than or equal to previous value')] : [];
@@ -71,7 +81,7 @@ function gateErrors({ schedulingGates = [] }: Spec, old: Spec): field.ErrorList 
 function tolerationErrors(now: DeepReadonly<Toleration[]>, was: DeepReadonly<Toleration[]>): field.ErrorList {
   const timeless = (one: DeepReadonly<Toleration>) => ({ ...one, tolerationSeconds: undefined });
   const kept = was.every((one) => now.some((other) => sameValue(timeless(other), timeless(one))));
-  if (kept) return [];
+  if (kept) return validateTolerations(now, at.child('tolerations'));
   const detail = 'existing toleration can not be modified except its tolerationSeconds';
   return [field.forbidden(at.child('tolerations'), detail)];
 }
@@ -104,9 +114,12 @@ function gatedErrors(spec: Spec, old: Spec): field.ErrorList {
     return [...errors, field.invalid(here, field.verbatim(json(terms.map(shownTerm))), detail)];
   }
   terms.forEach((term, i) => {
-    const kept = (['matchExpressions', 'matchFields'] as const).every((list) =>
-      (was[i]?.[list] ?? []).every((one, k) => sameValue(one, term[list]?.[k])),
-    );
+    const lists = ['matchExpressions', 'matchFields'] as const;
+    // A term that asks for nothing finds nothing: whatever is added would widen it.
+    const wasEmpty = lists.every((list) => !was[i]?.[list]?.length);
+    const kept = wasEmpty
+      ? lists.every((list) => !term[list]?.length)
+      : lists.every((list) => (was[i]?.[list] ?? []).every((one, k) => sameValue(one, term[list]?.[k])));
     if (kept) return;
     const detail = 'only additions are allowed (no mutations or deletions)';
     errors.push(field.invalid(here.index(i), field.verbatim(json(shownTerm(term))), detail));

@@ -7,7 +7,7 @@ import type { Volume } from '../../../types/core/v1.generated.ts';
 import { validateClaimTemplate } from './claim-template.ts';
 import { descendingPath, fileMode } from './paths.ts';
 import { validateDownwardItems, validateKeyPaths, validateProjected } from './projections.ts';
-import { needs, required, SHARED_RULES, type SourceRule } from './source-rules.ts';
+import { needs, required, SHARED_RULES, type SourceRule, storageosNames } from './source-rules.ts';
 
 type Seen = DeepReadonly<Volume>;
 
@@ -90,8 +90,7 @@ const RULES: Partial<Record<VolumeSource, SourceRule>> = {
     ...validateDownwardItems(source.items ?? [], at),
   ]),
   storageos: rule<'storageos'>((source, at) => {
-    const errors: field.ErrorList = [];
-    if (!source.volumeName) errors.push(field.required(at.child('volumeName')));
+    const errors = storageosNames(source, at);
     if (source.secretRef) errors.push(...required(source.secretRef, ['name'], at.child('secretRef')));
     return errors;
   }),
@@ -101,9 +100,11 @@ const RULES: Partial<Record<VolumeSource, SourceRule>> = {
   ]),
   csi: rule<'csi'>(({ driver, nodePublishSecretRef }, at) => {
     const errors = validateDriver(driver ?? '', at.child('driver'));
-    if (nodePublishSecretRef)
-      errors.push(...required(nodePublishSecretRef, ['name'], at.child('nodePublishSecretRef')));
-    return errors;
+    if (!nodePublishSecretRef) return errors;
+    const { name } = nodePublishSecretRef;
+    // Neither of the two paths is the field's: they are what clients of upstream have come to see.
+    if (!name) return [...errors, field.required(at.child('nodePublishSecretRef ', 'name'))];
+    return [...errors, ...dns1123Subdomain(name).map((text) => field.invalid(at.child('name'), name, text))];
   }),
   ephemeral: rule<'ephemeral'>(({ volumeClaimTemplate }, at) =>
     volumeClaimTemplate
