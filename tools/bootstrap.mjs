@@ -169,6 +169,13 @@ function installNode({ name, version, home, node }) {
     '--loglevel=error',
   ]);
   const folder = join(partial, 'node_modules', name);
+  // It is one of several that are optional, each for another system: npm calls it a success when it cannot be fetched.
+  if (!existsSync(folder)) {
+    throw new Trouble(
+      `npm could not fetch Node ${version}: is the package registry reachable? ` +
+        `Or install Node ${NODE_MAJOR_MIN} or later (https://nodejs.org) and run this again.`,
+    );
+  }
   for (const entry of readdirSync(folder)) {
     // Headers, manual and change log: 90 MB that nothing here reads.
     if (!['bin', 'LICENSE', 'package.json'].includes(entry)) rmSync(join(folder, entry), { recursive: true });

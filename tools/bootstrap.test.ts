@@ -127,6 +127,21 @@ for (const [name, args, env, message] of TROUBLE) {
     }));
 }
 
+test('a newer Node that npm passes over, as it could not be fetched, is told in a sentence', () =>
+  withClone({ 'a.ts': '' }, ({ root, run, write }) => {
+    const name = `node-${process.platform}-${process.arch}`;
+    write('tools/runtime/package.json', JSON.stringify({ optionalDependencies: { [name]: '999.0.0' } }));
+    write('tools/runtime/package-lock.json', lock({}));
+    const bootstrap = readFileSync(join(root, 'tools/bootstrap.mjs'), 'utf8');
+    write('tools/bootstrap.mjs', bootstrap.replace(/^const NODE_MAJOR_MIN = .*$/m, 'const NODE_MAJOR_MIN = 999;'));
+    const { status, stderr } = run(['a.ts']);
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /\ntutti: npm could not fetch Node 999\.0\.0: is the package registry reachable\? Or install .*\n$/,
+    );
+  }));
+
 test('a program that throws shows its stack', () =>
   withClone({ 'a.ts': "throw new Error('a bug');" }, ({ run }) => {
     const { status, stderr } = run(['a.ts']);
