@@ -2,6 +2,7 @@
 import type { ConnectSubresource } from '../../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import { badRequest, notFound } from '../../../../libs/machinery/errors.ts';
+import { isLinkLocal, isLoopback, isMulticast, isUnspecified, parseIpSloppy } from '../../../../libs/machinery/ip.ts';
 import { pods } from '../../../resources.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
 import { proxyPath, splitProxyName } from '../../node/kubelet.ts';
@@ -18,12 +19,18 @@ export const proxy: ConnectSubresource = {
     const { scheme, name, port } = splitProxyName(ctx.attributes.name, 'pod');
     const pod = (await registry.get(pods, ctx.attributes.namespace, name)) as Seen | undefined;
     if (!pod) throw notFound(pods, name);
-    const host = pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP;
-    if (!host) throw badRequest(`pod ${name} does not have an address`);
+    const host = pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP ?? '';
+    if (!isProxyable(host)) throw badRequest('address not allowed');
     const wanted = port === '' ? firstPort(pod) : portOf(pod, port);
     return { kind: 'pod', scheme, host, port: wanted, path: proxyPath(options) };
   },
 };
+
+/** Only a pod of this network: a status that names the server's own machine or link would lead to what users may not reach. */
+export function isProxyable(host: string): boolean {
+  const ip = parseIpSloppy(host);
+  return ip !== undefined && !isUnspecified(ip) && !isLoopback(ip) && !isLinkLocal(ip) && !isMulticast(ip);
+}
 
 const firstPort = ({ spec }: Seen): number =>
   spec.containers.flatMap((container) => container.ports ?? [])[0]?.containerPort ?? 80;
