@@ -72,6 +72,12 @@ export function userComponents(components: readonly AnyComponent[]): UserCompone
   });
 }
 
+/** Of all components, as faults know them. */
+export const namesOf = (components: readonly AnyComponent[]): string[] => [
+  ...components.filter((one) => typeof one === 'string'),
+  ...userComponents(components).map(({ name }) => name),
+];
+
 export const enabledPlugins = (plugins: readonly SchedulerPlugin[]): EnabledPlugin[] =>
   plugins.map((one) =>
     'plugin' in one ? { plugin: one.plugin, weight: one.weight ?? 1 } : { plugin: one, weight: 1 },

@@ -179,3 +179,40 @@ test('a node that boots again keeps since when it is ready', async () => {
   assert.notEqual(after?.lastHeartbeatTime, before?.lastHeartbeatTime, 'it has reported since');
   assert.equal(after?.lastTransitionTime, before?.lastTransitionTime);
 });
+
+test('a kubelet that is killed leaves its pods running, and takes them over when it begins anew', async () => {
+  await using cluster = await createCluster({ nodes: 1, seed: 1 });
+  const pod = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name },
+    spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image: 'shop/web:1' }] },
+  });
+  await cluster.apply([pod('kept'), pod('deleted')]);
+  const running = (name: string) => cluster.until(`pod/${name}`, (one) => one.status.phase === 'Running');
+  const before = await running('kept');
+  await running('deleted');
+
+  const [node] = cluster.nodes;
+  await node.crashKubelet();
+  await node.crashKubelet();
+  assert.equal(node.kubelet, undefined);
+  assert.equal(node.state, 'running');
+  const pods = cluster.client.core.v1.pods('default');
+  await pods.delete('deleted');
+  await cluster.apply(pod('later'));
+  await cluster.advance('10s');
+  assert.equal((await pods.get('later')).status?.phase, 'Pending', 'nobody starts it');
+  assert.ok((await pods.get('deleted')).metadata.deletionTimestamp, 'nobody ends it');
+
+  await node.startKubelet();
+  await running('later');
+  await cluster.until(async () => (await pods.list()).items.length === 2, { what: 'the pod that was deleted goes' });
+  const after = await pods.get('kept');
+  assert.equal(after.status?.containerStatuses?.[0]?.containerID, before.status.containerStatuses[0]?.containerID);
+  assert.equal(after.status?.containerStatuses?.[0]?.restartCount, 0);
+
+  await node.crash();
+  await node.startKubelet();
+  assert.equal(node.state, 'crashed', 'a machine without power starts no kubelet');
+});

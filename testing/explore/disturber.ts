@@ -2,9 +2,10 @@ import type { Timer } from '../../libs/base/clock.ts';
 import type { Cluster } from '../cluster.ts';
 import { ClusterUsageError } from '../errors.ts';
 import type { ApiFault } from '../faults/cluster-faults.ts';
+import type { Link } from '../nodes/link.ts';
 import type { SimulatedNode } from '../simulated-nodes.ts';
 import type { ExploredWays } from './explored-transport.ts';
-import { isNodeFault, isRequestFault } from './fault-kinds.ts';
+import { isEithersFault, isNodeFault, isRequestFault, type NodeFault } from './fault-kinds.ts';
 import type { Perturbation, Schedule } from './schedule.ts';
 
 /** Something that began, or was over, at a time of the run. */
@@ -20,6 +21,10 @@ const RENAMED: Readonly<Record<string, string>> = {
   skew: 'clock-skew',
   pause: 'component-pause',
 };
+
+/** What starts a component again tries so often, as whoever looks after processes does: the API server may be away. */
+const RESTARTS_MAX = 600;
+const RESTART_MS = 1_000;
 
 /** Lets a schedule happen to a cluster. */
 export class Disturber {
@@ -121,23 +126,22 @@ export class Disturber {
   #apply(one: Perturbation): (() => unknown) | 'at once' | undefined {
     const { faults } = this.#cluster;
     const { fault, of, byMs = 0 } = one;
-    if (isNodeFault(fault)) return this.#applyToNode(one, this.#node(of));
+    if (isNodeFault(fault)) return this.#applyToNode(fault, this.#node(of));
+    if (isEithersFault(fault)) {
+      const node = this.#cluster.nodes.find(({ name }) => name === of);
+      if (fault === 'clock-skew') return this.#skew(of ?? '', node, byMs);
+      return this.#spoilLink(one, node ? node.link : faults.link(of ?? ''));
+    }
     switch (fault) {
-      case 'clock-skew': {
-        const node = this.#cluster.nodes.find(({ name }) => name === of);
-        const skew = (ms: number) => (node ? node.skew(ms) : faults.skew(of ?? '', ms));
-        skew(byMs);
-        if (node) this.#count(fault);
-        return () => {
-          if (node) return node.skew(0);
-          faults.skew(of ?? '', 0);
-          // Setting a clock right is no fault.
-          this.#count(fault, -1);
-        };
-      }
       case 'component-pause':
         faults.pause(of ?? '');
         return () => faults.resume(of ?? '');
+      case 'component-partition':
+        faults.partition(of ?? '');
+        return () => faults.heal(of ?? '');
+      case 'component-crash':
+        this.#inTurn(of ?? '', () => faults.crash(of ?? ''));
+        return () => this.#inTurn(of ?? '', () => this.#restart(of ?? ''));
       case 'watch-break':
         faults.breakWatches(one.resource === undefined ? {} : { resources: [one.resource] });
         return 'at once';
@@ -167,30 +171,60 @@ export class Disturber {
     }
   }
 
-  #applyToNode({ fault, byMs = 0, share = 0 }: Perturbation, node: SimulatedNode): (() => unknown) | undefined {
+  #applyToNode(fault: NodeFault, node: SimulatedNode): (() => unknown) | undefined {
     if (node.state !== 'running') return undefined;
-    if (fault === 'slow-link' || fault === 'lossy-link') {
-      const { link } = node;
-      const before = { ...link.counts };
-      if (fault === 'slow-link') link.delayMs = byMs;
-      else link.loss = share;
-      return () => {
-        if (fault === 'slow-link') link.delayMs = 0;
-        else link.loss = 0;
-        const which = fault === 'slow-link' ? 'delayed' : 'lost';
-        this.#count(fault, link.counts[which] - before[which]);
-      };
-    }
     if (fault === 'node-partition' && node.partitioned) return undefined;
+    // What is away cannot be killed, and would not come back on a machine that stands still.
+    if ((fault === 'kubelet-crash' || fault === 'node-pause') && !node.kubelet) return undefined;
     this.#count(fault);
-    const [begin, end] =
-      fault === 'node-crash'
-        ? [() => node.crash(), () => node.restart()]
-        : fault === 'node-pause'
-          ? [() => node.pause(), () => node.resume()]
-          : [() => node.partition(), () => node.heal()];
+    const [begin, end] = {
+      'node-crash': [() => node.crash(), () => node.restart()],
+      'node-pause': [() => node.pause(), () => node.resume()],
+      'node-partition': [() => node.partition(), () => node.heal()],
+      'kubelet-crash': [() => node.crashKubelet(), () => node.startKubelet()],
+    }[fault] as [() => Promise<void>, () => Promise<void>];
     this.#inTurn(node.name, begin);
     return () => this.#inTurn(node.name, end);
+  }
+
+  #skew(of: string, node: SimulatedNode | undefined, byMs: number): () => unknown {
+    const { faults } = this.#cluster;
+    if (node) {
+      node.skew(byMs);
+      this.#count('clock-skew');
+      return () => node.skew(0);
+    }
+    faults.skew(of, byMs);
+    return () => {
+      faults.skew(of, 0);
+      // Setting a clock right is no fault.
+      this.#count('clock-skew', -1);
+    };
+  }
+
+  #spoilLink({ fault, byMs = 0, share = 0 }: Perturbation, link: Link): () => unknown {
+    const isSlow = fault === 'slow-link';
+    const before = { ...link.counts };
+    if (isSlow) link.delayMs = byMs;
+    else link.loss = share;
+    return () => {
+      if (isSlow) link.delayMs = 0;
+      else link.loss = 0;
+      const which = isSlow ? 'delayed' : 'lost';
+      this.#count(fault, link.counts[which] - before[which]);
+    };
+  }
+
+  async #restart(component: string): Promise<void> {
+    const { faults, clock } = this.#cluster;
+    for (let n = 1; ; n++) {
+      try {
+        return await faults.restart(component);
+      } catch (error) {
+        if (n >= RESTARTS_MAX) throw error;
+        await clock.sleep(RESTART_MS);
+      }
+    }
   }
 
   #inTurn(whose: string, run: () => Promise<unknown>): void {

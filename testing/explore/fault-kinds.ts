@@ -12,32 +12,28 @@ export const REQUEST_FAULTS = Object.freeze([
 ] as const);
 
 /** What befalls one node for a while. */
-export const NODE_FAULTS = Object.freeze([
-  'node-crash',
-  'node-pause',
-  'node-partition',
-  'slow-link',
-  'lossy-link',
-] as const);
+export const NODE_FAULTS = Object.freeze(['node-crash', 'node-pause', 'node-partition', 'kubelet-crash'] as const);
 
-const OTHER_FAULTS = Object.freeze([
-  'clock-skew',
-  'component-pause',
-  'watch-break',
-  'slow-watch',
-  'compact',
-  'restart-apiserver',
-  'disk-full',
-] as const);
+/** What befalls one component for a while: the controllers, the scheduler, one of the scenario's own. */
+export const COMPONENT_FAULTS = Object.freeze(['component-crash', 'component-pause', 'component-partition'] as const);
+
+/** What befalls a node or a component for a while. */
+export const EITHERS_FAULTS = Object.freeze(['slow-link', 'lossy-link', 'clock-skew'] as const);
+
+const OTHER_FAULTS = Object.freeze(['watch-break', 'slow-watch', 'compact', 'restart-apiserver', 'disk-full'] as const);
 
 export type RequestFault = (typeof REQUEST_FAULTS)[number];
 export type NodeFault = (typeof NODE_FAULTS)[number];
+export type ComponentFault = (typeof COMPONENT_FAULTS)[number];
+export type EithersFault = (typeof EITHERS_FAULTS)[number];
 /** Everything that `explore` lets go wrong. */
-export type ExploredFault = RequestFault | NodeFault | (typeof OTHER_FAULTS)[number];
+export type ExploredFault = RequestFault | NodeFault | ComponentFault | EithersFault | (typeof OTHER_FAULTS)[number];
 
 export const EXPLORED_FAULTS: readonly ExploredFault[] = Object.freeze([
   ...REQUEST_FAULTS,
   ...NODE_FAULTS,
+  ...COMPONENT_FAULTS,
+  ...EITHERS_FAULTS,
   ...OTHER_FAULTS,
 ]);
 
@@ -49,6 +45,12 @@ export const isRequestFault = (fault: ExploredFault): fault is RequestFault =>
 
 export const isNodeFault = (fault: ExploredFault): fault is NodeFault =>
   (NODE_FAULTS as readonly string[]).includes(fault);
+
+export const isComponentFault = (fault: ExploredFault): fault is ComponentFault =>
+  (COMPONENT_FAULTS as readonly string[]).includes(fault);
+
+export const isEithersFault = (fault: ExploredFault): fault is EithersFault =>
+  (EITHERS_FAULTS as readonly string[]).includes(fault);
 
 /** The kinds with their weights. Throws `ClusterUsageError` for one that there is not. */
 export function weighFaults(choice: FaultChoice = EXPLORED_FAULTS): ReadonlyMap<ExploredFault, number> {

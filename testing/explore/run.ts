@@ -4,6 +4,7 @@ import { turn } from '../../libs/base/node/turn.ts';
 import { SeededRandom } from '../../libs/base/random.ts';
 import { EndlessInstantError, VirtualClock } from '../../libs/base/virtual-clock.ts';
 import type { Cluster } from '../cluster.ts';
+import { namesOf } from '../components.ts';
 import { createHookedCluster } from '../create-cluster.ts';
 import { durationMs } from '../duration.ts';
 import { NeverSettledError } from '../errors.ts';
@@ -172,7 +173,7 @@ export async function runScenario({ scenario, from, base }: Prepared, options: R
     durationMs: ranMs,
     requests: ways.requests,
     nodes: cluster.nodes.map(({ name }) => name),
-    components: from.components.map((one) => (typeof one === 'string' ? one : one.name)),
+    components: namesOf(from.components),
   };
   await cluster[Symbol.asyncDispose]();
   return {

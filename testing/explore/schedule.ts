@@ -1,5 +1,5 @@
 import type { Random } from '../../libs/base/random.ts';
-import { type ExploredFault, isNodeFault, isRequestFault } from './fault-kinds.ts';
+import { type ExploredFault, isComponentFault, isEithersFault, isNodeFault, isRequestFault } from './fault-kinds.ts';
 
 /** One thing that goes wrong, once. */
 export interface Perturbation {
@@ -93,8 +93,8 @@ type Befallen = (fault: ExploredFault) => readonly RequestKind[];
 
 function isPossible(fault: ExploredFault, { nodes, components }: Profile, befallen: Befallen): boolean {
   if (isNodeFault(fault)) return nodes.length > 0;
-  if (fault === 'component-pause') return components.length > 0;
-  if (fault === 'clock-skew') return nodes.length + components.length > 0;
+  if (isComponentFault(fault)) return components.length > 0;
+  if (isEithersFault(fault)) return nodes.length + components.length > 0;
   if (isRequestFault(fault) || fault === 'slow-watch') return befallen(fault).length > 0;
   return true;
 }
@@ -122,14 +122,12 @@ function draw(
   }
   const atMs = random.int(Math.ceil(profile.durationMs * 1.2) + 1);
   const forMs = spread(random, SHORTEST_MS, longestMs);
-  if (fault === 'slow-link')
-    return { fault, atMs, forMs, of: of(profile.nodes, random), byMs: spread(random, 5, 5_000) };
-  if (fault === 'lossy-link')
-    return { fault, atMs, forMs, of: of(profile.nodes, random), share: 0.2 + random.int(7) / 10 };
   if (isNodeFault(fault)) return { fault, atMs, forMs, of: of(profile.nodes, random) };
-  if (fault === 'component-pause') return { fault, atMs, forMs, of: of(profile.components, random) };
-  if (fault === 'clock-skew') {
+  if (isComponentFault(fault)) return { fault, atMs, forMs, of: of(profile.components, random) };
+  if (isEithersFault(fault)) {
     const whom = of([...profile.nodes, ...profile.components], random);
+    if (fault === 'slow-link') return { fault, atMs, forMs, of: whom, byMs: spread(random, 5, 5_000) };
+    if (fault === 'lossy-link') return { fault, atMs, forMs, of: whom, share: 0.2 + random.int(7) / 10 };
     return { fault, atMs, forMs, of: whom, byMs: (random.next() < 0.5 ? -1 : 1) * spread(random, 1_000, SKEW_MS) };
   }
   if (fault === 'slow-watch') {
@@ -215,6 +213,12 @@ export function describePerturbation(one: Perturbation): string {
       return `stale: ${which} of ${requests} is answered as before`;
     case 'expire':
       return `expire: a ${requests} breaks, and begins anew as its revision is gone`;
+    case 'kubelet-crash':
+      return `kubelet-crash: the kubelet of ${one.of} is away${lasts}; what runs there runs on`;
+    case 'component-crash':
+      return `component-crash: ${one.of} is away${lasts}, and begins anew`;
+    case 'component-partition':
+      return `component-partition: ${one.of} is cut off from the API server${lasts}`;
     case 'slow-link':
       return `slow-link: requests of ${one.of} take ${seconds(one.byMs ?? 0)}${lasts}`;
     case 'lossy-link':

@@ -170,7 +170,7 @@ export class SimulatedNode {
     return this.#partitioned;
   }
 
-  /** The kubelet that runs on it; undefined while it is crashed. */
+  /** The kubelet that runs on it; undefined while it, or the machine, is crashed. */
   get kubelet(): Kubelet | undefined {
     return this.#kubelet;
   }
@@ -182,7 +182,13 @@ export class SimulatedNode {
 
   /** Whether nothing is wrong with it that a test has made so. */
   get isWhole(): boolean {
-    return !this.#crashed && !this.#partitioned && this.link.isWhole && this.clock.skewMs === 0;
+    return (
+      !this.#crashed &&
+      this.#kubelet !== undefined &&
+      !this.#partitioned &&
+      this.link.isWhole &&
+      this.clock.skewMs === 0
+    );
   }
 
   /** Whether nobody reaches it. */
@@ -196,13 +202,17 @@ export class SimulatedNode {
     const resumed = this.#restored?.crashed === false;
     await this.#restore();
     this.#crashed = false;
+    if (this.#boots++ > 0 || !this.#wasRestored) await writeMachineFacts(this.#host.files, this.#random);
+    await this.#startKubelet(resumed);
+  }
+
+  async #startKubelet(resumed: boolean): Promise<void> {
     const { transportOf, informers, random, keys, log, network } = this.#around;
     const { clock, name } = this;
     const client = createClient(this.link.over(await transportOf(name)), { userAgent: 'kubelet', clock });
     const view = informers(name);
     this.#pods = view.pods;
     if (this.#partitioned) view.pods.goDeaf();
-    if (this.#boots++ > 0 || !this.#wasRestored) await writeMachineFacts(this.#host.files, this.#random);
     this.#cri = simulatedCriClient(this.#runtime, () => clock.whenRunning());
     this.#kubelet = await startKubelet({
       nodeName: name,
@@ -248,12 +258,36 @@ export class SimulatedNode {
 
   /** Stops its kubelet in order; pods go on running. */
   async stop(): Promise<void> {
-    const kubelet = this.#kubelet;
-    this.#kubelet = undefined;
     this.#crashed = true;
     this.clock.resume();
+    await this.#stopKubelet();
+  }
+
+  async #stopKubelet(): Promise<void> {
+    const kubelet = this.#kubelet;
+    this.#kubelet = undefined;
     await kubelet?.[Symbol.asyncDispose]();
     await this.#cri?.close();
+    this.#cri = undefined;
+  }
+
+  /**
+   * Its kubelet's process is killed: what it was about to say is never said, and what runs on the machine runs on. Nothing
+   * where none runs, and on a machine that stands still.
+   */
+  async crashKubelet(): Promise<void> {
+    await this.#around.begin?.();
+    if (!this.#kubelet || this.clock.paused) return;
+    this.link.endLife();
+    this.#pods?.goDeaf();
+    await this.#around.drive(this.#stopKubelet());
+  }
+
+  /** It begins anew, and takes over what it finds running. Nothing where it runs, or where the machine is down. */
+  async startKubelet(): Promise<void> {
+    await this.#around.begin?.();
+    if (this.#kubelet || this.#crashed) return;
+    await this.#around.drive(this.#startKubelet(false));
   }
 
   /**

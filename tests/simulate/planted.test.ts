@@ -1,6 +1,9 @@
 // A test of the tester: bugs that are planted on purpose, each in a component of this file or on a wire, are found.
 
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { configMaps, pods } from '../../api/resources.ts';
@@ -18,7 +21,16 @@ import {
   type Reconciler,
   watching,
 } from '../../libs/kind/reconciler.ts';
-import { type Cluster, ExplorationFailure, type ExploreOptions, explore, type Scenario } from '../../testing/index.ts';
+import { EXPLORED_FAULTS } from '../../testing/explore/fault-kinds.ts';
+import {
+  type Cluster,
+  type ComponentContext,
+  ExplorationFailure,
+  type ExploreOptions,
+  explore,
+  replay,
+  type Scenario,
+} from '../../testing/index.ts';
 import { CONTROLLERS, rollingUpdate } from './scenarios.ts';
 
 /** Runs a reconciler in a cluster, as an operator of a user's would run. */
@@ -242,4 +254,53 @@ test('a delete that rests on a stale cache', async () => {
   };
   const failure = await found(scenario, { runs: 200, seed: 1, invariants: [neverSweepsTheWanted] });
   assert.equal(failure.failure.name, 'only the unwanted');
+});
+
+/** Begins what is wanted, and ends it after its work: what it has begun is known to its memory alone. */
+function forgetfulClerk({ run }: ComponentContext): void {
+  const begun = new Set<string>();
+  type Step = PlannedAction & { readonly name: string; readonly afterMs: number; readonly data: ConfigMap['data'] };
+  run<ConfigMap, Step>({
+    name: 'clerk',
+    watches: [watching(configMaps, (map) => [keyOf(map)])],
+    observe: ({ informers }, key) => informers.informer(configMaps).get(key) as ConfigMap | undefined,
+    plan({ metadata, data = {} }) {
+      const { want, doing, have } = data;
+      const name = metadata?.name ?? '';
+      if (want === undefined || want === have) return { actions: [] };
+      if (doing !== want)
+        return { actions: [{ type: 'write', reason: 'begin', name, afterMs: 0, data: { doing: want } }] };
+      // Who has begun it will end it; after a restart nobody has.
+      if (!begun.has(name)) return { actions: [] };
+      return { actions: [{ type: 'write', reason: 'end', name, afterMs: 400, data: { have: want } }] };
+    },
+    async apply({ client, clock }, { name, afterMs, data }) {
+      begun.add(name);
+      await clock.sleep(afterMs);
+      await client.resource(configMaps).namespace('default').patch(name, { data }, { type: 'merge' });
+    },
+  });
+}
+
+test('what is known to the memory of a process alone is lost with it, and with nothing else', async () => {
+  const scenario: Scenario = {
+    ...echoed(undefined),
+    name: 'an operator that forgets',
+    cluster: { components: [{ name: 'clerk', start: forgetfulClerk }] },
+  };
+  const without = EXPLORED_FAULTS.filter((fault) => fault !== 'component-crash');
+  await explore(scenario, { runs: 60, seed: 1, faults: without, folder: false });
+  const folder = await mkdtemp(join(tmpdir(), 'tutti-'));
+  try {
+    const failure = await found(scenario, { runs: 60, seed: 1, folder });
+    assert.equal(failure.failure.kind, 'unsettled');
+    assert.deepEqual(
+      failure.schedule.perturbations.map(({ fault, of }) => [fault, of]),
+      [['component-crash', 'clerk']],
+    );
+    assert.match(failure.message, /!!! component-crash: clerk is away for [\d.]+ s, and begins anew/);
+    await assert.rejects(replay(failure.file ?? '', scenario), ExplorationFailure);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

@@ -78,9 +78,19 @@ class Recent {
   }
 }
 
-/** How many requests were done and their senders do not know. */
-const unknowable = ({ faults }: ClusterView): number =>
-  ['lose-answer', 'duplicate', 'lossy-link', 'restart-apiserver'].reduce((sum, kind) => sum + (faults[kind] ?? 0), 0);
+const UNKNOWABLE: readonly string[] = [
+  'lose-answer',
+  'duplicate',
+  'lossy-link',
+  'restart-apiserver',
+  'component-crash',
+];
+
+/** How many requests were done and their senders do not know: one that is killed does not know of those under way. */
+function unknowable({ faults }: ClusterView): number {
+  const kinds = faults['component-crash'] ? [...UNKNOWABLE, 'delay', 'slow-link'] : UNKNOWABLE;
+  return kinds.reduce((sum, kind) => sum + (faults[kind] ?? 0), 0);
+}
 
 const replicasOf = ({ spec }: ReplicaSet | Deployment): number => spec?.replicas ?? 1;
 
