@@ -2,13 +2,17 @@ import type { StatusSubresource } from '../../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
-import type { Container, Pod, PodSpec, ResourceRequirements } from '../../../types/core/v1.generated.ts';
+import type { Pod, PodSpec, ResourceRequirements } from '../../../types/core/v1.generated.ts';
 import { defaultPod } from '../defaults.ts';
 import { isSidecar, qosClassOf } from '../resources.ts';
 import { validatePodAndAnnotations } from '../validation/pod.ts';
 import { restoreAllBut } from './restore.ts';
 
 type Seen = DeepReadonly<Pod>;
+type Spec = Seen['spec'];
+type Container = Spec['containers'][number];
+
+const MUTABLE = 'cpu and memory resources';
 const RESIZABLE = ['cpu', 'memory'];
 
 /** CPU and memory of a running pod's containers, changed in place. Whatever else is sent is ignored. */
@@ -28,7 +32,7 @@ export const resize: StatusSubresource<Pod> = {
   },
 };
 
-function takeResources(containers: Container[] | undefined, wanted: readonly Container[] | undefined): void {
+function takeResources(containers: PodSpec['containers'] | undefined, wanted: PodSpec['initContainers']): void {
   for (const container of containers ?? []) {
     const from = wanted?.find(({ name }) => name === container.name);
     if (!from) continue;
@@ -37,7 +41,7 @@ function takeResources(containers: Container[] | undefined, wanted: readonly Con
   }
 }
 
-function validateResize(pod: Seen, old: Seen): field.ErrorList {
+export function validateResize(pod: Seen, old: Seen): field.ErrorList {
   const errors = validatePodAndAnnotations(pod);
   if (errors.length > 0) return errors;
   const at = field.path('spec');
@@ -50,43 +54,54 @@ function validateResize(pod: Seen, old: Seen): field.ErrorList {
     errors.push(field.invalid(at, wasQos, 'Pod QOS Class may not change as a result of resizing'));
   }
   errors.push(...removals(pod.spec.resources, old.spec.resources, at.child('resources')));
-  for (const list of ['containers', 'initContainers'] as const) {
+  for (const list of ['initContainers', 'containers'] as const) {
     (pod.spec[list] ?? []).forEach((container, i) => {
+      if (list === 'initContainers' && !isSidecar(container)) return;
       const was = old.spec[list]?.[i]?.resources;
       errors.push(...removals(container.resources, was, at.child(list).index(i).child('resources')));
     });
   }
-  if (!sameValue(withoutResizable(pod.spec), withoutResizable(old.spec))) {
-    errors.push(field.forbidden(at, 'only cpu and memory resources are mutable'));
-  }
-  return errors;
+  return [...errors, ...otherChanges(pod.spec, old.spec, at)];
 }
 
 type Resources = DeepReadonly<ResourceRequirements> | undefined;
 
 function removals(now: Resources, was: Resources, at: field.Path): field.ErrorList {
-  return (['limits', 'requests'] as const).flatMap((kind) => {
+  return (['requests', 'limits'] as const).flatMap((kind) => {
     const gone = RESIZABLE.some((name) => was?.[kind]?.[name] !== undefined && now?.[kind]?.[name] === undefined);
     return gone ? [field.forbidden(at.child(kind), `resource ${kind} cannot be removed`)] : [];
   });
 }
 
-/** The spec without what a resize may change: anything left that differs is something else. */
-function withoutResizable(spec: DeepReadonly<PodSpec>): unknown {
-  const strip = (container: DeepReadonly<Container>) => ({
-    ...container,
-    resizePolicy: undefined,
-    resources: stripResources(container.resources),
+/** What was changed beyond CPU and memory, or of an init container that ends before the others begin. */
+function otherChanges(spec: Spec, was: Spec, at: field.Path): field.ErrorList {
+  const differ = (now: Container, before: Container | undefined) =>
+    !sameValue(withoutResizable(now), before && withoutResizable(before));
+  const errors: field.ErrorList = [];
+  spec.containers.forEach((container, i) => {
+    if (differ(container, was.containers[i])) errors.push(field.forbidden(at, `only ${MUTABLE} are mutable`));
   });
-  return {
-    ...spec,
-    resources: stripResources(spec.resources),
-    containers: (spec.containers ?? []).map(strip),
-    initContainers: (spec.initContainers ?? []).map((one) => (isSidecar(one) ? strip(one) : one)),
-  };
+  (spec.initContainers ?? []).forEach((container, i) => {
+    const before = was.initContainers?.[i];
+    if (!isSidecar(container)) {
+      const detail = 'resources for non-sidecar init containers are immutable';
+      if (!sameValue(container, before)) errors.push(field.forbidden(at, detail));
+    } else if (differ(container, before)) {
+      errors.push(field.forbidden(at, `only ${MUTABLE} for sidecar containers are mutable`));
+    }
+  });
+  if (errors.length > 0 || sameValue(stripped(spec.resources), stripped(was.resources))) return errors;
+  return [field.forbidden(at, `only ${MUTABLE} are mutable`)];
 }
 
-function stripResources(resources: Resources): unknown {
+/** A container without what a resize may change. */
+const withoutResizable = (container: Container): unknown => ({
+  ...container,
+  resizePolicy: undefined,
+  resources: stripped(container.resources),
+});
+
+function stripped(resources: Resources): unknown {
   const strip = (list: Readonly<Record<string, string>> | undefined) =>
     Object.fromEntries(Object.entries(list ?? {}).filter(([name]) => !RESIZABLE.includes(name)));
   return { claims: resources?.claims, limits: strip(resources?.limits), requests: strip(resources?.requests) };
