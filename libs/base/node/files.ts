@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Dirent, watch as fsWatch, type Stats } from 'node:fs';
+import { type Dirent, watch as fsWatch, readFileSync, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { FileStat, Files, OpenFile, WriteOptions } from '../host.ts';
@@ -123,16 +123,20 @@ async function remove(path: string): Promise<void> {
   if (stats === undefined) return;
   if (!stats.isDirectory()) return ignoreGone(fs.unlink(path));
   const real = join(await fs.realpath(dirname(path)), basename(path));
-  const mounted = (await mountPoints()).find((point) => point === real || point.startsWith(`${real}/`));
+  const points = mountPoints();
+  const mounted = points?.find((point) => point === real || point.startsWith(`${real}/`));
   if (mounted !== undefined) throw busy(mounted);
-  await removeFolder(real, stats.dev);
+  // Where nobody says what is mounted, another device does.
+  await removeFolder(real, points ? undefined : stats.dev);
 }
 
-async function removeFolder(path: string, device: number): Promise<void> {
-  const stats = await orUndefined(fs.lstat(path));
-  if (stats === undefined) return;
-  if (stats.dev !== device) throw busy(path);
-  const entries: Dirent[] = await fs.readdir(path, { withFileTypes: true });
+async function removeFolder(path: string, device: number | undefined): Promise<void> {
+  if (device !== undefined) {
+    const stats = await orUndefined(fs.lstat(path));
+    if (stats === undefined) return;
+    if (stats.dev !== device) throw busy(path);
+  }
+  const entries: Dirent[] = (await orUndefined(fs.readdir(path, { withFileTypes: true }))) ?? [];
   for (let at = 0; at < entries.length; at += REMOVALS_AT_ONCE) {
     const removals = entries.slice(at, at + REMOVALS_AT_ONCE).map((entry) => {
       const inside = join(path, entry.name);
@@ -145,11 +149,21 @@ async function removeFolder(path: string, device: number): Promise<void> {
   await ignoreGone(fs.rmdir(path));
 }
 
-/** Where something is mounted, in this process's view; a device number would not show bind mounts. Linux alone. */
-async function mountPoints(): Promise<string[]> {
-  const text = (await orUndefined(fs.readFile('/proc/self/mountinfo', 'utf8'))) ?? '';
+/**
+ * Where something is mounted, in this process's view; undefined on systems that do not say so. A device number would not
+ * show bind mounts. Read at once: the kernel writes it from memory, in so many small pieces that a read in the background
+ * costs many times as much.
+ */
+function mountPoints(): string[] | undefined {
+  let text: string;
+  try {
+    text = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
   return text.split('\n').flatMap((line) => {
-    const point = line.split(' ')[4];
+    const point = line.split(' ', 5)[4];
     if (point === undefined) return [];
     return [point.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)))];
   });
