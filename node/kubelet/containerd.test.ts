@@ -476,6 +476,10 @@ describe('a kubelet with a real container runtime', requires('root', 'containerd
     assert.match(cadvisor, new RegExp(`^container_memory_working_set_bytes\\{${ofMain},${inPod}\\} [1-9]`, 'm'));
     assert.match(cadvisor, new RegExp(`^container_spec_memory_limit_bytes\\{${ofMain},${inPod}\\} 0$`, 'm'));
     assert.match(cadvisor, /^container_cpu_usage_seconds_total\{container="",id="\/",.*\} [1-9]/m);
+    assert.match(
+      cadvisor,
+      new RegExp(`^container_network_receive_bytes_total\\{container="",.*,${inPod},interface="eth0"\\} \\d+$`, 'm'),
+    );
     assert.match(cadvisor, /^machine_cpu_cores [1-9]/m);
     assert.match(cadvisor, /^container_scrape_error 0$/m);
     assert.match(resources, /^resource_scrape_error 0$/m);

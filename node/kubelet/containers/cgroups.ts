@@ -136,16 +136,26 @@ export class Cgroups {
 
   /** The numbers in `cpu.stat` or `memory.stat` of a container; none where nobody counts. */
   async statOf(pod: NodePod, containerId: string, controller: 'cpu' | 'memory'): Promise<Record<string, number>> {
+    const text = await this.#fileOf(pod, containerId, controller, `${controller}.stat`);
+    return Object.fromEntries(
+      Array.from((text ?? '').matchAll(/^(\S+) (\d+)$/gm), ([, name, value]) => [name, Number(value)]),
+    );
+  }
+
+  /** A process of the container; undefined where nobody knows of one. */
+  async processOf(pod: NodePod, containerId: string): Promise<number | undefined> {
+    const text = await this.#fileOf(pod, containerId, 'cpu', 'cgroup.procs');
+    return Number(text?.split('\n')[0]) || undefined;
+  }
+
+  async #fileOf(pod: NodePod, containerId: string, controller: string, name: string): Promise<string | undefined> {
     for (const hierarchy of await this.hierarchies()) {
       if (hierarchy.version === 1 && !hierarchy.controller.split(',').includes(controller)) continue;
-      const path = `${hierarchy.path}${this.parentOf(pod)}/${containerId}/${controller}.stat`;
+      const path = `${hierarchy.path}${this.parentOf(pod)}/${containerId}/${name}`;
       const text = await this.#host.files.readTextIfExists(path).catch(() => undefined);
-      if (text === undefined) continue;
-      return Object.fromEntries(
-        Array.from(text.matchAll(/^(\S+) (\d+)$/gm), ([, name, value]) => [name, Number(value)]),
-      );
+      if (text !== undefined) return text;
     }
-    return {};
+    return undefined;
   }
 
   hierarchies(): Promise<readonly Hierarchy[]> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { throttlingOf } from './cadvisor.ts';
+import { interfacesOf } from './node-usage.ts';
 
 const CASES: [string, Record<string, number>, ReturnType<typeof throttlingOf>][] = [
   [
@@ -19,3 +20,14 @@ const CASES: [string, Record<string, number>, ReturnType<typeof throttlingOf>][]
 for (const [name, stat, expected] of CASES) {
   test(`throttling in cgroups ${name}`, () => assert.deepEqual(throttlingOf(stat), expected));
 }
+
+test('interfaces are told without the loopback', () => {
+  const text = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0       0          0
+  eth0:    5000      40    1    2    0     0          0         0     7000      50    3    4    0     0       0          0
+`;
+  assert.deepEqual(interfacesOf(text), [
+    { name: 'eth0', rxBytes: 5000, rxErrors: 1, rxDropped: 2, txBytes: 7000, txErrors: 3, txDropped: 4 },
+  ]);
+});

@@ -1,11 +1,11 @@
 import { MetricSet } from '../../../libs/metrics/metrics.ts';
 import { nanosToMs } from '../../cri/cri.ts';
-import type { Container, ContainerStats, PodSandboxStats } from '../../cri/schema.generated.ts';
+import type { Container, ContainerStats } from '../../cri/schema.generated.ts';
 import { LABEL } from '../containers/labels.ts';
 import { containerResources } from '../containers/resources.ts';
 import type { Kubelet } from '../kubelet.ts';
-import { findContainer, type NodePod, uidOf } from '../pod/objects.ts';
-import { nodeUsage } from './node-usage.ts';
+import { findContainer, type NodePod, nameOf, namespaceOf, uidOf } from '../pod/objects.ts';
+import { type InterfaceUsage, interfacesOf, nodeUsage } from './node-usage.ts';
 
 const CONTAINER = ['container', 'id', 'image', 'name', 'namespace', 'pod'];
 
@@ -39,11 +39,9 @@ export async function cadvisorMetrics(kubelet: Kubelet): Promise<string> {
   metrics.machine(host.facts.cpus, host.facts.memoryBytes);
   metrics.root(node.cpuNanos, node.workingSetBytes);
   try {
-    const [{ stats }, { containers }, sandboxes] = await Promise.all([
+    const [{ stats }, { containers }] = await Promise.all([
       cri.listContainerStats({}),
       cri.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } }),
-      // A runtime that does not count for pods (containerd before 1.7) tells nothing of their networks.
-      cri.listPodSandboxStats({}).catch(() => ({ stats: [] })),
     ]);
     const pods = new Map(kubelet.pods().map((pod) => [uidOf(pod), pod]));
     const statsOf = new Map(stats.map((one) => [one.attributes?.id ?? '', one]));
@@ -60,10 +58,17 @@ export async function cadvisorMetrics(kubelet: Kubelet): Promise<string> {
         metrics.container(pod, container, one, { parent, cpuStat, memoryStat, nowMs: clock.now() });
       }),
     );
-    for (const one of sandboxes.stats) {
-      const pod = pods.get(one.attributes?.labels[LABEL.podUid] ?? '');
-      if (pod) metrics.network(one, cgroups.parentOf(pod));
-    }
+    // What runs in a pod has the pod's network, and only what runs tells of it.
+    const onePerPod = new Map(containers.map((one) => [one.labels[LABEL.podUid] ?? '', one]));
+    await Promise.all(
+      Array.from(onePerPod, async ([uid, container]) => {
+        const pod = pods.get(uid);
+        if (!pod || pod.spec?.hostNetwork) return;
+        const process = await cgroups.processOf(pod, container.id);
+        const text = process && (await host.files.readTextIfExists(`/proc/${process}/net/dev`).catch(() => undefined));
+        if (text) metrics.network(pod, `${cgroups.parentOf(pod)}/${container.podSandboxId}`, interfacesOf(text));
+      }),
+    );
     metrics.failed(false);
   } catch {
     metrics.failed(true);
@@ -104,6 +109,12 @@ class ContainerMetrics {
   readonly #sent = this.#counter('network_transmit_bytes_total', 'Bytes that went out.', ['interface']);
   readonly #receiveErrors = this.#counter('network_receive_errors_total', 'What came in broken.', ['interface']);
   readonly #sendErrors = this.#counter('network_transmit_errors_total', 'What could not go out.', ['interface']);
+  readonly #receiveDrops = this.#counter('network_receive_packets_dropped_total', 'What came in and was dropped.', [
+    'interface',
+  ]);
+  readonly #sendDrops = this.#counter('network_transmit_packets_dropped_total', 'What was dropped on the way out.', [
+    'interface',
+  ]);
   readonly #scrapeError = this.#set.gauge('container_scrape_error', '1 where containers could not be asked, 0 else.');
 
   machine(cpus: number, memoryBytes: number): void {
@@ -151,15 +162,15 @@ class ContainerMetrics {
     this.#waited.add(throttling.throttledSeconds, ...labels);
   }
 
-  network({ attributes, linux }: PodSandboxStats, parent: string): void {
-    const { labels: given = {}, id = '' } = attributes ?? {};
-    const labels = ['', `${parent}/${id}`, '', id, given[LABEL.podNamespace] ?? '', given[LABEL.podName] ?? ''];
-    const { defaultInterface, interfaces = [] } = linux?.network ?? {};
-    for (const one of [...(defaultInterface ? [defaultInterface] : []), ...interfaces]) {
-      this.#received.add(Number(one.rxBytes?.value ?? 0), ...labels, one.name);
-      this.#sent.add(Number(one.txBytes?.value ?? 0), ...labels, one.name);
-      this.#receiveErrors.add(Number(one.rxErrors?.value ?? 0), ...labels, one.name);
-      this.#sendErrors.add(Number(one.txErrors?.value ?? 0), ...labels, one.name);
+  network(pod: NodePod, id: string, interfaces: readonly InterfaceUsage[]): void {
+    const labels = ['', id, '', id.slice(id.lastIndexOf('/') + 1), namespaceOf(pod), nameOf(pod)];
+    for (const one of interfaces) {
+      this.#received.add(one.rxBytes, ...labels, one.name);
+      this.#receiveErrors.add(one.rxErrors, ...labels, one.name);
+      this.#receiveDrops.add(one.rxDropped, ...labels, one.name);
+      this.#sent.add(one.txBytes, ...labels, one.name);
+      this.#sendErrors.add(one.txErrors, ...labels, one.name);
+      this.#sendDrops.add(one.txDropped, ...labels, one.name);
     }
   }
 

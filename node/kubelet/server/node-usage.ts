@@ -38,14 +38,8 @@ export async function nodeUsage({ files, facts }: Host, rootDirectory: string): 
   const availableKb = /^MemAvailable:\s+(\d+) kB/m.exec(meminfo)?.[1];
   const availableBytes = availableKb === undefined ? undefined : Number(availableKb) * 1024;
   const bootSeconds = /^btime (\d+)$/m.exec(stat)?.[1];
-  let [rxBytes, txBytes, interfaces] = [0, 0, 0];
-  for (const [, name, rest] of net.matchAll(/^ *([^\s:]+): *(.*)$/gm)) {
-    if (name === 'lo') continue;
-    const numbers = (rest ?? '').trim().split(/\s+/).map(Number);
-    rxBytes += numbers[0] ?? 0;
-    txBytes += numbers[8] ?? 0;
-    interfaces++;
-  }
+  const interfaces = interfacesOf(net);
+  const sum = (of: 'rxBytes' | 'txBytes') => interfaces.reduce((all, one) => all + one[of], 0);
   const processes = /\d+\/(\d+)/.exec(loadavg)?.[1];
   return {
     ...(ticks !== undefined && { cpuNanos: ticks * NANOS_PER_TICK }),
@@ -53,10 +47,34 @@ export async function nodeUsage({ files, facts }: Host, rootDirectory: string): 
       availableBytes,
       workingSetBytes: Math.max(0, facts.memoryBytes - availableBytes),
     }),
-    ...(interfaces > 0 && { rxBytes, txBytes }),
+    ...(interfaces.length > 0 && { rxBytes: sum('rxBytes'), txBytes: sum('txBytes') }),
     ...(processes !== undefined && { processes: Number(processes) }),
     ...(pidMax.trim() !== '' && { processesMax: Number(pidMax.trim()) }),
     ...(bootSeconds !== undefined && { startMs: Number(bootSeconds) * 1000 }),
     ...(fs && fs.totalBytes > 0 && { fs }),
   };
+}
+
+export interface InterfaceUsage {
+  readonly name: string;
+  readonly rxBytes: number;
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly txBytes: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+}
+
+/** What `/proc/net/dev` says, without the loopback. */
+export function interfacesOf(text: string): InterfaceUsage[] {
+  const all: InterfaceUsage[] = [];
+  for (const [, name = '', rest = ''] of text.matchAll(/^ *([^\s:|]+): *(.*)$/gm)) {
+    if (name === 'lo') continue;
+    const [rxBytes = 0, , rxErrors = 0, rxDropped = 0, , , , , txBytes = 0, , txErrors = 0, txDropped = 0] = rest
+      .trim()
+      .split(/\s+/)
+      .map(Number);
+    all.push({ name, rxBytes, rxErrors, rxDropped, txBytes, txErrors, txDropped });
+  }
+  return all;
 }
