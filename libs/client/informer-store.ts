@@ -4,28 +4,29 @@ import { keyOf } from '../kind/object.ts';
 type IndexValues = (object: Live<ApiObject>) => readonly string[];
 type Stored = Live<ApiObject>;
 
+/** Stands at one place of a list for as long as there is an object of its key. */
 interface Item {
   readonly key: string;
-  readonly object: Stored;
+  object: Stored;
 }
 
 const NONE: readonly Stored[] = Object.freeze([]);
 
 /** The objects of one informer: by key, in the order of keys, and by what indexes say. */
 export class InformerStore {
-  readonly #byKey = new Map<string, Stored>();
+  readonly #byKey = new Map<string, Item>();
   /** In the order of keys; changed in place, so never handed out. */
-  #ordered: Item[] = [];
+  readonly #ordered: Item[] = [];
   readonly #indexes = new Map<string, FieldIndex>();
   /** What `list` gave since the last change. */
-  #lists = new Map<string, readonly Stored[]>();
+  readonly #lists = new Map<string, readonly Stored[]>();
 
   get size(): number {
     return this.#byKey.size;
   }
 
   get(key: string): Stored | undefined {
-    return this.#byKey.get(key);
+    return this.#byKey.get(key)?.object;
   }
 
   keys(): IterableIterator<string> {
@@ -58,87 +59,99 @@ export class InformerStore {
   /** Puts an object in place of the one with its key, and gives that. */
   set(object: Stored): Stored | undefined {
     const key = keyOf(object);
-    const previous = this.#byKey.get(key);
-    const at = this.#indexOf(key);
-    if (previous) this.#ordered[at] = { key, object };
-    else this.#ordered.splice(at, 0, { key, object });
-    this.#byKey.set(key, object);
+    const known = this.#byKey.get(key);
+    const previous = known?.object;
+    if (known) known.object = object;
+    else {
+      const item = { key, object };
+      this.#byKey.set(key, item);
+      this.#ordered.splice(indexOf(this.#ordered, key), 0, item);
+    }
     this.#changed(key, previous, object);
     return previous;
   }
 
   delete(key: string): Stored | undefined {
-    const previous = this.#byKey.get(key);
+    const previous = this.#byKey.get(key)?.object;
     if (!previous) return undefined;
     this.#byKey.delete(key);
-    this.#ordered.splice(this.#indexOf(key), 1);
+    this.#ordered.splice(indexOf(this.#ordered, key), 1);
     this.#changed(key, previous, undefined);
     return previous;
   }
 
   #changed(key: string, previous: Stored | undefined, object: Stored | undefined): void {
-    if (this.#lists.size > 0) this.#lists = new Map();
+    if (this.#lists.size > 0) this.#lists.clear();
     for (const index of this.#indexes.values()) index.change(key, previous, object);
   }
 
   #part(namespace: string): readonly Item[] {
     if (namespace === '') return this.#ordered;
     // After `namespace/` comes `namespace0`: the digit follows the slash.
-    return this.#ordered.slice(this.#indexOf(`${namespace}/`), this.#indexOf(`${namespace}0`));
+    return this.#ordered.slice(indexOf(this.#ordered, `${namespace}/`), indexOf(this.#ordered, `${namespace}0`));
   }
+}
 
-  /** The index of the first item whose key is not less than `key`. */
-  #indexOf(key: string): number {
-    let low = 0;
-    let high = this.#ordered.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#ordered[middle] as Item).key < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+/** The index of the first item whose key is not less than `key`. */
+function indexOf(items: readonly Item[], key: string): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle] as Item).key < key) low = middle + 1;
+    else high = middle;
   }
+  return low;
+}
+
+/** The objects of one value of an index: in the order of keys, and as a list since the last change. */
+interface Found {
+  readonly items: Item[];
+  list: readonly Stored[] | undefined;
 }
 
 class FieldIndex {
   readonly #values: IndexValues;
-  readonly #byValue = new Map<string, Map<string, Stored>>();
-  readonly #lists = new Map<string, readonly Stored[]>();
+  readonly #byValue = new Map<string, Found>();
 
   constructor(values: IndexValues) {
     this.#values = values;
   }
 
   get(value: string): readonly Stored[] {
-    let list = this.#lists.get(value);
-    if (!list) {
-      const found = this.#byValue.get(value);
-      if (!found) return NONE;
-      const items = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
-      list = Object.freeze(items.map(([, object]) => object));
-      this.#lists.set(value, list);
-    }
-    return list;
+    const found = this.#byValue.get(value);
+    if (!found) return NONE;
+    found.list ??= Object.freeze(found.items.map(({ object }) => object));
+    return found.list;
   }
 
   change(key: string, previous: Stored | undefined, object: Stored | undefined): void {
-    const before = previous ? this.#values(previous) : [];
-    const after = object ? this.#values(object) : [];
+    const before = previous ? this.#values(previous) : NO_VALUES;
+    const after = object ? this.#values(object) : NO_VALUES;
     for (const value of before) if (!after.includes(value)) this.#remove(value, key);
-    for (const value of after) this.#add(value, key, object as Stored);
+    for (const value of after) this.#set(value, key, object as Stored);
   }
 
-  #add(value: string, key: string, object: Stored): void {
-    this.#lists.delete(value);
+  #set(value: string, key: string, object: Stored): void {
     const found = this.#byValue.get(value);
-    if (found) found.set(key, object);
-    else this.#byValue.set(value, new Map([[key, object]]));
+    if (!found) return void this.#byValue.set(value, { items: [{ key, object }], list: undefined });
+    const { items } = found;
+    found.list = undefined;
+    const at = indexOf(items, key);
+    const known = items[at];
+    if (known?.key === key) known.object = object;
+    else items.splice(at, 0, { key, object });
   }
 
   #remove(value: string, key: string): void {
-    this.#lists.delete(value);
     const found = this.#byValue.get(value);
-    found?.delete(key);
-    if (found?.size === 0) this.#byValue.delete(value);
+    if (!found) return;
+    const { items } = found;
+    found.list = undefined;
+    const at = indexOf(items, key);
+    if (items[at]?.key === key) items.splice(at, 1);
+    if (items.length === 0) this.#byValue.delete(value);
   }
 }
+
+const NO_VALUES: readonly string[] = Object.freeze([]);

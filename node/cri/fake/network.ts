@@ -49,6 +49,8 @@ export interface SimulatedNetworkOptions {
 export class SimulatedNetwork {
   readonly #listeners = new Map<string, SimulatedListener>();
   readonly #addresses = new Set<string>();
+  /** By range: below this offset nothing is free. */
+  readonly #taken = new Map<string, number>();
   #options: SimulatedNetworkOptions;
 
   constructor(options: SimulatedNetworkOptions = {}) {
@@ -68,13 +70,13 @@ export class SimulatedNetwork {
     const [base, length] = cidr.split('/') as [string, string];
     const start = base.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
     const size = 2 ** (32 - Number(length));
-    for (let offset = 2; offset < size - 1; offset++) {
-      const ip = formatIpv4(start + offset);
-      if (this.#addresses.has(ip)) continue;
-      this.#addresses.add(ip);
-      return ip;
-    }
-    return undefined;
+    let offset = this.#taken.get(cidr) ?? 2;
+    while (offset < size - 1 && this.#addresses.has(formatIpv4(start + offset))) offset++;
+    this.#taken.set(cidr, offset);
+    if (offset >= size - 1) return undefined;
+    const ip = formatIpv4(start + offset);
+    this.#addresses.add(ip);
+    return ip;
   }
 
   /** Takes an address that a snapshot had allocated. */
@@ -84,6 +86,7 @@ export class SimulatedNetwork {
 
   release(ip: string): void {
     this.#addresses.delete(ip);
+    this.#taken.clear();
   }
 
   /** Throws `EADDRINUSE`. Dispose the result to stop listening. */
