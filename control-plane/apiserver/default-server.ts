@@ -12,7 +12,6 @@ import { roleBinding } from '../../api/rbac/rolebinding/kind.ts';
 import { builtinSchema, builtinTypeOf } from '../../api/schema/builtin.ts';
 import { volumeAttachment } from '../../api/storage/volumeattachment/kind.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Service } from '../../api/types/core/v1.generated.ts';
-import type { FlowSchema, PriorityLevelConfiguration } from '../../api/types/flowcontrol/v1.generated.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../api/types/rbac/v1.generated.ts';
 import type { VolumeAttachment } from '../../api/types/storage/v1.generated.ts';
 import type { Clock } from '../../libs/base/clock.ts';
@@ -25,6 +24,7 @@ import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../libs/kind/request.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
 import type { Store } from '../store/store.ts';
+import { cachedSource } from './admission/source.ts';
 import { standardAdmission } from './admission/standard.ts';
 import { Aggregator, NO_AGGREGATION, type ProxyTransport } from './aggregation/aggregator.ts';
 import type { StoredServices } from './allocators/node-ports.ts';
@@ -187,7 +187,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     clock,
     objects: flowObjects,
     changed: () => void configStatus.run(),
-    dispatched: (...told) => observed.dispatched(...told),
+    dispatched: (level, schemaName, waitedMs) => observed.dispatched(level, schemaName, waitedMs),
     rejected: (...told) => observed.rejected(...told),
   });
   const configStatus = new ConfigStatus({
@@ -332,15 +332,12 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
 }
 
 function fairnessObjects(caches: () => Caches): FairnessObjects {
-  const of = (kind: unknown) => caches().resource(kind as Kind);
-  const all = (kind: unknown) =>
-    of(kind)
-      .all()
-      .map((encoded) => encoded.object() as unknown);
+  const schemas = cachedSource(caches, flowSchema);
+  const levels = cachedSource(caches, priorityLevelConfiguration);
   return {
-    version: () => Math.max(of(flowSchema).changed, of(priorityLevelConfiguration).changed),
-    schemas: () => all(flowSchema) as DeepReadonly<FlowSchema>[],
-    levels: () => all(priorityLevelConfiguration) as DeepReadonly<PriorityLevelConfiguration>[],
+    version: () => Math.max(schemas.version(), levels.version()),
+    schemas: schemas.all,
+    levels: levels.all,
   };
 }
 
@@ -356,18 +353,18 @@ function storedServices(caches: Caches): StoredServices {
 }
 
 function rbacObjects(caches: Caches): RbacObjects {
-  const all = <T extends ApiObject>(kind: Kind<T>) =>
-    caches
-      .resource(kind as unknown as Kind)
-      .all()
-      .map((encoded) => encoded.object() as unknown as DeepReadonly<T>);
-  const kinds = [clusterRole, clusterRoleBinding, role, roleBinding] as unknown as readonly Kind[];
+  const of = <T extends ApiObject>(kind: Kind<T>) => cachedSource(() => caches, kind);
+  const [clusterRoles, clusterRoleBindings] = [
+    of<ClusterRole>(clusterRole),
+    of<ClusterRoleBinding>(clusterRoleBinding),
+  ];
+  const [roles, roleBindings] = [of<Role>(role), of<RoleBinding>(roleBinding)];
   return {
-    version: () => kinds.reduce((sum, kind) => sum + caches.resource(kind).changed, 0),
-    clusterRoles: () => all<ClusterRole>(clusterRole),
-    clusterRoleBindings: () => all<ClusterRoleBinding>(clusterRoleBinding),
-    roles: () => all<Role>(role),
-    roleBindings: () => all<RoleBinding>(roleBinding),
+    version: () => clusterRoles.version() + clusterRoleBindings.version() + roles.version() + roleBindings.version(),
+    clusterRoles: clusterRoles.all,
+    clusterRoleBindings: clusterRoleBindings.all,
+    roles: roles.all,
+    roleBindings: roleBindings.all,
   };
 }
 

@@ -223,11 +223,11 @@ export class Observed {
   }
 
   dispatched(level: string, schema: string, waitedMs: number): void {
-    const key = `${level} ${schema}`;
-    let rows = this.#flows.get(key);
-    if (!rows) {
-      rows = { dispatched: this.#dispatched.at(level, schema), waits: this.#waits.at(level, schema, 'true') };
-      if (this.#flows.size < ROWS_MAX) this.#flows.set(key, rows);
+    // A schema belongs to one level at a time.
+    let rows = this.#flows.get(schema);
+    if (rows?.level !== level) {
+      rows = { level, dispatched: this.#dispatched.at(level, schema), waits: this.#waits.at(level, schema, 'true') };
+      if (this.#flows.size < ROWS_MAX) this.#flows.set(schema, rows);
     }
     rows.dispatched.add(1);
     rows.waits.observe(waitedMs / 1000);
@@ -304,6 +304,7 @@ interface AnswerRows {
 type AskedRows = readonly Map<string | undefined, Distribution>[];
 
 interface FlowRows {
+  readonly level: string;
   readonly dispatched: Cell;
   readonly waits: Distribution;
 }

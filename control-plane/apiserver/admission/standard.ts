@@ -13,7 +13,6 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import type { Keys } from '../../../libs/base/keys.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { AdmissionPlugin } from '../../../libs/kind/admission.ts';
-import type { Kind } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Caches } from '../cache/caches.ts';
@@ -46,7 +45,7 @@ import { priority } from './priority.ts';
 import { resourceQuota } from './resource-quota.ts';
 import { runtimeClass } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
-import { cachedSource } from './source.ts';
+import { cachedSource, cacheOf } from './source.ts';
 import { storageObjectInUseProtection } from './storage-object-in-use.ts';
 
 export interface AdmissionOptions {
@@ -70,12 +69,15 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
   const { random, keys, kinds, schema, caches, decide, webhookClient: client, clock, observed } = options;
   const webhooks = { kinds, client, random: random.fork('webhooks'), decide, clock, observed };
   // What most clusters have none of is not looked for with every write.
-  const some = (kind: object) => () => caches().resource(kind as Kind).size > 0;
+  const some = (kind: object) => {
+    const cache = cacheOf(caches, kind);
+    return () => cache().size > 0;
+  };
+  const namespaceCache = cacheOf(caches, namespaceKind);
   return [
     namespaceLifecycle(
       (name) =>
-        caches()
-          .resource(namespaceKind as unknown as Kind)
+        namespaceCache()
           .get(objectKey(namespaceKind, '', name))
           ?.object() as DeepReadonly<Namespace> | undefined,
     ),

@@ -29,18 +29,16 @@ const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FINALIZER_ORPHAN, 
 
 /** Forgets what only the server may say of a new object, before anybody looks at it. */
 export function wipeCreateMetadata({ metadata }: Draft): void {
-  delete metadata.uid;
-  delete metadata.creationTimestamp;
-  delete metadata.deletionTimestamp;
-  delete metadata.deletionGracePeriodSeconds;
-  delete metadata.selfLink;
+  for (const name of NOT_SENT) if (metadata[name] !== undefined) delete metadata[name];
 }
+
+const NOT_SENT = ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const;
 
 /** Fills what only the server says. */
 export function fillCreateMetadata(draft: Draft, strategy: Strategy, nowMs: number, random: Random): void {
   const { metadata } = draft;
   wipeCreateMetadata(draft);
-  delete metadata.resourceVersion;
+  if (metadata.resourceVersion !== undefined) delete metadata.resourceVersion;
   metadata.uid = random.uuid();
   metadata.creationTimestamp = formatTime(nowMs);
   if (strategy.generation === 'count') metadata.generation = 1;

@@ -59,12 +59,12 @@ function canonicalCopy(
   const shape = schema.get(type);
   const metadata = { ...object.metadata, resourceVersion: '0' };
   // What a custom resource's schema keeps may be another than when the object was stored, and its fields any.
-  if (shape.custom) return normalize(schema, type, { ...object, metadata });
-  const stored = before as Readonly<Record<string, unknown>> | undefined;
+  if (shape.custom || before === undefined) return normalize(schema, type, { ...object, metadata });
+  const stored = before as Readonly<Record<string, unknown>>;
   const changed: Record<string, unknown> = {};
   const kept = new Map<string, unknown>();
   for (const [name, part] of Object.entries(object)) {
-    if (typeof part === 'object' && part === stored?.[name] && Object.isFrozen(part)) kept.set(name, part);
+    if (typeof part === 'object' && part === stored[name] && Object.isFrozen(part)) kept.set(name, part);
     else changed[name] = name === 'metadata' ? metadata : part;
   }
   const copy = normalize<Record<string, unknown>>(schema, type, changed);

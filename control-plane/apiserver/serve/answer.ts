@@ -126,8 +126,8 @@ async function writePieces(exchange: Exchange, pieces: Iterator<Uint8Array>, con
     piece = pieces.next();
     if (!(await hasRoom(exchange, context))) return;
   }
-  context.stalled.begin(outgoing, () => exchange.destroy());
-  outgoing.once('close', () => context.stalled.met(outgoing));
+  const stalled = context.stalled.begin(() => exchange.destroy());
+  outgoing.once('close', () => context.stalled.met(stalled));
   outgoing.end();
 }
 
@@ -151,8 +151,8 @@ async function writeCompressed(
       if (!(await hasRoom(exchange, context))) return;
     }
     await fed;
-    context.stalled.begin(outgoing, () => exchange.destroy());
-    outgoing.once('close', () => context.stalled.met(outgoing));
+    const stalled = context.stalled.begin(() => exchange.destroy());
+    outgoing.once('close', () => context.stalled.met(stalled));
     outgoing.end();
   } finally {
     gzip.destroy();
@@ -164,9 +164,9 @@ async function hasRoom(exchange: Exchange, { stalled }: AnswerContext): Promise<
   const { outgoing } = exchange;
   if (outgoing.destroyed) return false;
   if (outgoing.writableLength < BUFFERED_BYTES_MAX) return true;
-  stalled.begin(outgoing, () => exchange.destroy());
+  const waiting = stalled.begin(() => exchange.destroy());
   await drained(outgoing);
-  stalled.met(outgoing);
+  stalled.met(waiting);
   return !outgoing.destroyed;
 }
 

@@ -1,14 +1,27 @@
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
+import { Linked, Ring } from './ring.ts';
+
+/** Something that is waited for. */
+export class Awaited extends Linked {
+  readonly dueMs: number;
+  readonly late: () => void;
+
+  constructor(dueMs: number, late: () => void) {
+    super();
+    this.dueMs = dueMs;
+    this.late = late;
+  }
+}
 
 /**
- * Many deadlines of one length, nearly all of which are met: a set and one timer instead of a timer for each. What is
+ * Many deadlines of one length, nearly all of which are met: a ring and one timer instead of a timer for each. What is
  * late is told of at the latest a quarter of the length after its time. There is a timer only while something waits.
  */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #lengthMs: number;
   /** In the order of their beginnings. */
-  readonly #waiting = new Map<object, { readonly dueMs: number; readonly late: () => void }>();
+  readonly #waiting = new Ring<Awaited>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, lengthMs: number) {
@@ -16,31 +29,32 @@ export class Deadlines {
     this.#lengthMs = lengthMs;
   }
 
-  /** Calls `late` unless `what` is met in time. Beginning again starts anew. */
-  begin(what: object, late: () => void): void {
-    this.#waiting.delete(what);
-    this.#waiting.set(what, { dueMs: this.#clock.monotonic() + this.#lengthMs, late });
+  /** Calls `late` unless the result is met in time. */
+  begin(late: () => void): Awaited {
+    const awaited = new Awaited(this.#clock.monotonic() + this.#lengthMs, late);
+    this.#waiting.add(awaited);
     this.#timer ??= this.#clock.setTimer(() => this.#sweep(), this.#lengthMs);
+    return awaited;
   }
 
-  met(what: object): void {
-    this.#waiting.delete(what);
+  /** Idempotent. */
+  met(awaited: Awaited): void {
+    this.#waiting.remove(awaited);
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#waiting.clear();
+    for (const awaited of this.#waiting.all()) this.met(awaited);
   }
 
   #sweep(): void {
     this.#timer = undefined;
     const nowMs = this.#clock.monotonic();
-    for (const [what, { dueMs, late }] of this.#waiting) {
-      if (dueMs > nowMs) break;
-      this.#waiting.delete(what);
-      late();
+    for (let first = this.#waiting.first; first && first.dueMs <= nowMs; first = this.#waiting.first) {
+      this.met(first);
+      first.late();
     }
-    if (this.#waiting.size > 0) this.#timer ??= this.#clock.setTimer(() => this.#sweep(), this.#lengthMs / 4);
+    if (this.#waiting.first) this.#timer ??= this.#clock.setTimer(() => this.#sweep(), this.#lengthMs / 4);
   }
 }

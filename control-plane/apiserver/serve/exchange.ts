@@ -18,6 +18,7 @@ export interface Exchange {
   readonly outgoing: Writable;
   /** Sends the head. With `end` there is no body. `fields` are names in lower case and values, one after the other. */
   head(code: number, fields: readonly string[], end: boolean): void;
+  /** Made when it is asked for, which is once. */
   readonly watch: WatchOutput;
   /** Cuts the exchange off; on h2 the connection stays. */
   destroy(): void;
@@ -74,7 +75,6 @@ export class Http1Exchange implements Exchange {
   readonly peer: Peer;
   readonly incoming: Readable | undefined;
   readonly outgoing: ServerResponse;
-  readonly watch: WatchOutput;
 
   constructor(request: IncomingMessage, response: ServerResponse, peer: Peer) {
     this.method = request.method ?? '';
@@ -87,7 +87,10 @@ export class Http1Exchange implements Exchange {
     const hasBody = this.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
     this.incoming = hasBody ? request : undefined;
     this.outgoing = response;
-    this.watch = new Http1Watch(response);
+  }
+
+  get watch(): WatchOutput {
+    return new Http1Watch(this.outgoing);
   }
 
   head(code: number, fields: readonly string[], end: boolean): void {
@@ -165,7 +168,6 @@ export class Http2Exchange implements Exchange {
   readonly peer: Peer;
   readonly incoming: Readable | undefined;
   readonly outgoing: ServerHttp2Stream;
-  readonly watch: WatchOutput;
 
   /** `ended`: the request's head was its end. */
   constructor(
@@ -184,7 +186,10 @@ export class Http2Exchange implements Exchange {
     this.peer = peer;
     this.incoming = ended ? undefined : stream;
     this.outgoing = stream;
-    this.watch = new Http2Watch(stream);
+  }
+
+  get watch(): WatchOutput {
+    return new Http2Watch(this.outgoing);
   }
 
   head(code: number, fields: readonly string[], end: boolean): void {

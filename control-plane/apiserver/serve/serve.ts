@@ -18,9 +18,10 @@ import {
 } from '../api.ts';
 import { type AnswerContext, answerStream, answerWhole, headFields } from './answer.ts';
 import { BodyIncompleteError, BodyTooLargeError, readBody } from './body.ts';
-import { Deadlines } from './deadlines.ts';
+import { type Awaited, Deadlines } from './deadlines.ts';
 import { type Exchange, Http1Exchange, Http2Exchange } from './exchange.ts';
 import { DEFAULT_LIMITS, InFlight, isLongRunning, type ServeLimits } from './limits.ts';
+import { Linked, Ring } from './ring.ts';
 import { ServedWatch, WatchFlusher } from './served-watch.ts';
 
 export interface ServeOptions {
@@ -103,7 +104,7 @@ class ApiListener implements Serving {
   readonly #watches = new Set<ServedWatch>();
   readonly #connections = new Set<TLSSocket>();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
-  readonly #exchanges = new Map<Exchange, Ends>();
+  readonly #exchanges = new Ring<Ends>();
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
   #drops = 0;
@@ -190,8 +191,8 @@ class ApiListener implements Serving {
         this.#idle = () => (late.cancel(), resolve());
       });
     }
-    for (const [exchange, ends] of this.#exchanges) {
-      ends.served?.abort();
+    for (const { served, exchange } of this.#exchanges.all()) {
+      served?.abort();
       exchange.destroy();
     }
     // What has been answered may still be on its way out, and clients may take a moment to hang up.
@@ -313,13 +314,14 @@ class ApiListener implements Serving {
     const counted = long ? undefined : this.#inFlight.enter(exchange.method);
     if (load) load.requests++;
     if (load && long) load.longRunning++;
-    const ends: Ends = { served: undefined, closed: undefined };
-    this.#exchanges.set(exchange, ends);
-    exchange.outgoing.once('close', () => {
+    const ends = new Ends(exchange);
+    this.#exchanges.add(ends);
+    // It comes once; `once` would cost a function more.
+    exchange.outgoing.on('close', () => {
       if (counted) this.#inFlight.leave(counted);
       if (load) load.requests--;
       if (load && long) load.longRunning--;
-      this.#exchanges.delete(exchange);
+      this.#exchanges.remove(ends);
       // Whoever has had the whole answer has not gone away.
       if (!exchange.outgoing.writableFinished) ends.served?.abort();
       ends.closed?.();
@@ -362,9 +364,9 @@ class ApiListener implements Serving {
   #readBody(exchange: Exchange, incoming: Readable): Promise<Uint8Array> {
     const declared = exchange.headers['content-length'];
     const { bodyBytesMax } = this.#limits;
-    this.#bodies.begin(exchange, () => exchange.destroy());
+    const awaited = this.#bodies.begin(() => exchange.destroy());
     return readBody(incoming, bodyBytesMax, typeof declared === 'string' ? declared : undefined, () =>
-      this.#bodies.met(exchange),
+      this.#bodies.met(awaited),
     );
   }
 
@@ -403,18 +405,19 @@ class ApiListener implements Serving {
   #answerWatch(exchange: Exchange, code: number, fields: string[], body: WatchBody, ends: Ends): void {
     fields.push('content-type', body.contentType);
     exchange.head(code, fields, false);
-    const { outgoing } = exchange;
     // So that a client sees at once that its watch stands.
     if (exchange instanceof Http1Exchange) exchange.outgoing.flushHeaders();
+    const { stalled } = this.#context;
     let handle: WatchHandle | undefined;
+    let ending: Awaited | undefined;
     const watch = new ServedWatch(exchange.watch, this.#flusher, this.#limits.watchBufferBytes, () => {
       // A reader that does not take the end either is cut off.
-      this.#context.stalled.begin(outgoing, () => exchange.destroy());
+      ending ??= stalled.begin(() => exchange.destroy());
       handle?.close();
     });
     this.#watches.add(watch);
     ends.closed = () => {
-      this.#context.stalled.met(outgoing);
+      if (ending) stalled.met(ending);
       this.#watches.delete(watch);
       watch.gone();
       handle?.close();
@@ -425,9 +428,15 @@ class ApiListener implements Serving {
 }
 
 /** What must be told when the exchange has ended, as far as it has come. */
-interface Ends {
+class Ends extends Linked {
+  readonly exchange: Exchange;
   served: ServedRequest | undefined;
   closed: (() => void) | undefined;
+
+  constructor(exchange: Exchange) {
+    super();
+    this.exchange = exchange;
+  }
 }
 
 /** Requests under way on one HTTP/2 connection. */
