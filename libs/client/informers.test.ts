@@ -195,6 +195,28 @@ describe('an informer', () => {
     assert.equal(clock.pending, 0);
   });
 
+  it('of a resource that is no longer there is forgotten, and another begins when it is asked for again', async () => {
+    const { clock, informers, create, asked } = setUp();
+    await create('a', 'one');
+    const informer = informers.informer(pods);
+    await informers.synced();
+    const handler = informer.on(() => {});
+    informers.forget(pods);
+    assert.equal(informers.informer(pods), informer, 'somebody still wants to hear of it');
+    handler[Symbol.dispose]();
+    informers.forget(pods);
+    await clock.settle();
+    assert.equal(clock.pending, 0, 'it is not asked for any more');
+    const before = asked().length;
+    const another = informers.informer(pods);
+    assert.notEqual(another, informer);
+    await informers.synced();
+    assert.deepEqual(another.list().map(keyOf), ['a/one']);
+    assert.ok(asked().length > before);
+    await informers.stop();
+    assert.equal(clock.pending, 0);
+  });
+
   it('stops while it waits', async () => {
     const { clock, api, informers } = setUp();
     api.fail(() => new TransportError('connection refused', { sent: false }));

@@ -32,6 +32,7 @@ class SharedInformers implements StoppableInformers {
   readonly #all = new Map<string, ResourceInformer>();
   /** The same by the references that they were asked for with, which mostly are constants. */
   readonly #byRef = new WeakMap<ResourceRef, ResourceInformer>();
+  readonly #ending = new Set<Promise<void>>();
   #stopping: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -41,8 +42,8 @@ class SharedInformers implements StoppableInformers {
   informer<T extends ApiObject>(ref: ResourceRef<T>): Informer<T> {
     assert(!this.#stopping, 'the informers have stopped');
     let informer = this.#byRef.get(ref as ResourceRef);
-    if (!informer) {
-      const name = `${groupResourceName(ref)}/${ref.version}`;
+    if (!informer || informer.forgotten) {
+      const name = nameOf(ref as ResourceRef);
       informer = this.#all.get(name);
       if (!informer) {
         informer = new ResourceInformer(ref as ResourceRef, this.#options);
@@ -54,6 +55,18 @@ class SharedInformers implements StoppableInformers {
     return informer as unknown as Informer<T>;
   }
 
+  forget(ref: ResourceRef): void {
+    const name = nameOf(ref);
+    const informer = this.#all.get(name);
+    if (!informer || informer.isHeard || this.#stopping) return;
+    this.#all.delete(name);
+    informer.forgotten = true;
+    const ended = informer
+      .stop(new Error('the resource is no longer followed'))
+      .finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+  }
+
   async synced(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const all = Promise.all(Array.from(this.#all.values(), (informer) => informer.whenSynced()));
@@ -63,10 +76,13 @@ class SharedInformers implements StoppableInformers {
   stop(): Promise<void> {
     if (this.#stopping) return this.#stopping;
     const reason = new Error('the informers have stopped');
-    this.#stopping = Promise.all(Array.from(this.#all.values(), (informer) => informer.stop(reason))).then(() => {});
+    const stopped = Array.from(this.#all.values(), (informer) => informer.stop(reason));
+    this.#stopping = Promise.all([...stopped, ...this.#ending]).then(() => {});
     return this.#stopping;
   }
 }
+
+const nameOf = (ref: ResourceRef): string => `${groupResourceName(ref)}/${ref.version}`;
 
 interface Waiting {
   /** undefined: for the first state. */
@@ -76,6 +92,8 @@ interface Waiting {
 
 class ResourceInformer implements Informer<ApiObject> {
   readonly ref: ResourceRef;
+  /** Has stopped, while the others go on. */
+  forgotten = false;
   readonly #store = new InformerStore();
   readonly #reflector: Reflector;
   readonly #handlers = new Set<Handler>();
@@ -109,6 +127,10 @@ class ResourceInformer implements Informer<ApiObject> {
 
   get synced(): boolean {
     return this.#synced;
+  }
+
+  get isHeard(): boolean {
+    return this.#handlers.size > 0;
   }
 
   get resourceVersion(): string {

@@ -123,6 +123,11 @@ export interface Lister<T extends ApiObject> {
 export interface Informers {
   /** Starts to follow the resource, if nobody did so yet. */
   informer<T extends ApiObject>(ref: ResourceRef<T>): Informer<T>;
+  /**
+   * Ends to follow a resource that the server has no more, unless somebody's handler is left; else it would be asked for
+   * in vain for ever. Whoever asks for it later gets another informer.
+   */
+  forget(ref: ResourceRef): void;
   /** Resolves when every informer asked for so far has its first state. */
   synced(signal?: AbortSignal): Promise<void>;
 }

@@ -64,6 +64,9 @@ class ViewInformers implements Informers {
     return known as unknown as Informer<T>;
   }
 
+  /** Others see it too. */
+  forget(): void {}
+
   synced(signal?: AbortSignal): Promise<void> {
     return this.#informers.synced(signal);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clusterRoles, configMaps, events, namespaces } from '../../../api/resources.ts';
+import { clusterRoles, configMaps, customResourceDefinitions, events, namespaces } from '../../../api/resources.ts';
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
 import { type Cluster, createCluster } from '../../../testing/create-cluster.ts';
 
@@ -91,4 +91,16 @@ test('owners are sought in the namespace of their dependents, and events say whe
       ['elsewhere', 'dependent', at('elsewhere'), 1],
     ].sort(),
   );
+});
+
+test('a kind that went and came again is followed as before', async () => {
+  await using cluster = await createCluster(options);
+  for (let time = 0; time < 2; time++) {
+    const { owners, count } = await brandNewOwner(cluster, 3);
+    await cluster.advance('1m');
+    await owners.delete('owner');
+    await cluster.until(async () => (await count()) === 0, { within: '5s' });
+    await cluster.client.resource(customResourceDefinitions).delete(definition.metadata.name);
+    await cluster.advance('10m');
+  }
 });

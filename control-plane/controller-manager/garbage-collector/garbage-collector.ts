@@ -137,6 +137,8 @@ export class GarbageCollector implements RunningController {
         if (served.has(name) || discovered.failures.length > 0) continue;
         handler[Symbol.dispose]();
         this.#handlers.delete(name);
+        const ref = this.#refs.get(name);
+        if (ref) this.#env.informers.forget(ref);
         this.#refs.delete(name);
       }
     } catch (error) {
