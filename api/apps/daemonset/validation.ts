@@ -30,7 +30,8 @@ export function validateDaemonSet({ spec }: Seen): field.ErrorList {
 function validateStrategy({ type, rollingUpdate }: DeepReadonly<DaemonSetUpdateStrategy>, here: field.Path) {
   if (type === 'OnDelete') return [];
   if (type !== 'RollingUpdate') {
-    const shown = { Type: type ?? '', RollingUpdate: rollingUpdate ?? null };
+    const { maxUnavailable: MaxUnavailable = 0, maxSurge: MaxSurge = 0 } = rollingUpdate ?? {};
+    const shown = { Type: type ?? '', RollingUpdate: rollingUpdate ? { MaxUnavailable, MaxSurge } : null };
     return [field.notSupported(here, shown, ['RollingUpdate', 'OnDelete'])];
   }
   const rollingAt = here.child('rollingUpdate');

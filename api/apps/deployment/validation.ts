@@ -1,6 +1,6 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
+import { validateSelectedTemplate, validateSelector } from '../../core/podtemplate/workload.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
 import { atMostAll, countOrPercent, isZero, notDecremented, notNegative } from '../../meta/numbers.ts';
 import type { Deployment, DeploymentStatus, DeploymentStrategy } from '../../types/apps/v1.generated.ts';
@@ -15,8 +15,7 @@ export function validateDeployment({ spec }: Seen): field.ErrorList {
   const result = [
     ...notNegative(spec.replicas, at.child('replicas')),
     ...errors,
-    ...validateMatch(compiled, spec.template, template),
-    ...validateLastingTemplate(spec.template, 'ReplicaSet', template),
+    ...validateSelectedTemplate(compiled, spec.template, 'ReplicaSet', template),
     ...validateStrategy(spec.strategy ?? {}, at.child('strategy')),
     ...notNegative(spec.minReadySeconds, at.child('minReadySeconds')),
     ...notNegative(spec.revisionHistoryLimit, at.child('revisionHistoryLimit')),
@@ -35,7 +34,8 @@ function validateStrategy(strategy: DeepReadonly<DeploymentStrategy>, here: fiel
     return rollingUpdate ? [field.forbidden(rollingAt, "may not be specified when strategy `type` is 'Recreate'")] : [];
   }
   if (type !== 'RollingUpdate') {
-    const shown = { Type: type ?? '', RollingUpdate: rollingUpdate ?? null };
+    const { maxUnavailable: MaxUnavailable = 0, maxSurge: MaxSurge = 0 } = rollingUpdate ?? {};
+    const shown = { Type: type ?? '', RollingUpdate: rollingUpdate ? { MaxUnavailable, MaxSurge } : null };
     return [field.notSupported(here, shown, ['Recreate', 'RollingUpdate'])];
   }
   const { maxUnavailable, maxSurge } = rollingUpdate ?? {};

@@ -1,6 +1,6 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
+import { validateSelectedTemplate, validateSelector } from '../../core/podtemplate/workload.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
 import { notNegative } from '../../meta/numbers.ts';
 import type { ReplicaSet } from '../../types/apps/v1.generated.ts';
@@ -14,8 +14,7 @@ export function validateReplicaSet({ spec }: Seen): field.ErrorList {
     ...notNegative(spec.replicas, at.child('replicas')),
     ...notNegative(spec.minReadySeconds, at.child('minReadySeconds')),
     ...errors,
-    ...validateMatch(compiled, spec.template, at.child('template')),
-    ...validateLastingTemplate(spec.template, 'ReplicaSet', at.child('template')),
+    ...validateSelectedTemplate(compiled, spec.template, 'ReplicaSet', at.child('template')),
   ];
 }
 

@@ -3,12 +3,13 @@ import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { claimSpecWarnings } from '../../core/persistentvolumeclaim/warnings.ts';
-import { validateLastingTemplate, validateMatch, validateSelector } from '../../core/podtemplate/workload.ts';
+import { validateLasting, validateSelectedTemplate, validateSelector } from '../../core/podtemplate/workload.ts';
 import { notDecremented, notNegative } from '../../meta/numbers.ts';
 import type { StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy } from '../../types/apps/v1.generated.ts';
 import type { PodTemplateSpec } from '../../types/core/v1.generated.ts';
 
 type Seen = DeepReadonly<StatefulSet>;
+type RollingUpdate = NonNullable<StatefulSetUpdateStrategy['rollingUpdate']>;
 const at = field.path('spec');
 const RETENTION = ['Delete', 'Retain'];
 
@@ -26,7 +27,7 @@ export function validateStatefulSet(set: Seen): field.ErrorList {
 }
 
 function validateStoredStatefulSet({ spec }: Seen): field.ErrorList {
-  const { errors, compiled } = validateSelector(spec.selector, 'statefulset', at.child('selector'));
+  const { errors, compiled } = validateSelector(spec.selector, 'statefulset', at.child('selector'), '');
   const errorsBefore: field.ErrorList = [];
   const policy = spec.podManagementPolicy;
   if (!policy) errorsBefore.push(field.required(at.child('podManagementPolicy')));
@@ -42,8 +43,9 @@ function validateStoredStatefulSet({ spec }: Seen): field.ErrorList {
     ...notNegative(spec.minReadySeconds, at.child('minReadySeconds')),
     ...notNegative(spec.ordinals?.start, at.child('ordinals', 'start')),
     ...errors,
-    ...validateMatch(compiled, spec.template, at.child('template')),
-    ...validateLastingTemplate(withClaims(spec), 'StatefulSet', at.child('template')),
+    ...(compiled
+      ? validateSelectedTemplate(compiled, withClaims(spec), 'StatefulSet', at.child('template'))
+      : validateLasting(spec.template, 'StatefulSet', at.child('template'))),
   ];
 }
 
@@ -53,12 +55,17 @@ function validateUpdateStrategy(strategy: DeepReadonly<StatefulSetUpdateStrategy
   if (type === 'OnDelete') {
     if (!rollingUpdate) return [];
     const detail = "only allowed for updateStrategy 'RollingUpdate'";
-    return [field.invalid(here.child('rollingUpdate'), rollingUpdate, detail)];
+    return [field.invalid(here.child('rollingUpdate'), shownRolling(rollingUpdate), detail)];
   }
   if (type === 'RollingUpdate') return notNegative(rollingUpdate?.partition, here.child('rollingUpdate', 'partition'));
-  const shown = { Type: type, RollingUpdate: rollingUpdate ?? null };
+  const shown = { Type: type, RollingUpdate: rollingUpdate ? shownRolling(rollingUpdate) : null };
   return [field.invalid(here, shown, "must be 'RollingUpdate' or 'OnDelete'")];
 }
+
+const shownRolling = ({ partition, maxUnavailable }: DeepReadonly<RollingUpdate>) => ({
+  Partition: partition ?? 0,
+  MaxUnavailable: maxUnavailable ?? null,
+});
 
 function validateRetention({ persistentVolumeClaimRetentionPolicy }: DeepReadonly<StatefulSetSpec>, here: field.Path) {
   const policy = persistentVolumeClaimRetentionPolicy;

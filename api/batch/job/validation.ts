@@ -103,7 +103,7 @@ export function validateJobSpec(spec: Spec, here: field.Path): field.ErrorList {
   }
   if (successPolicy) {
     if (spec.completionMode !== 'Indexed') {
-      errors.push(field.invalid(here.child('successPolicy'), { Rules: successPolicy.rules ?? [] }, REQUIRES_INDEXED));
+      errors.push(field.invalid(here.child('successPolicy'), shownPolicy(successPolicy), REQUIRES_INDEXED));
     } else errors.push(...validateSuccessPolicy(spec, successPolicy, here.child('successPolicy')));
   }
   if (replacement !== undefined) {
@@ -125,6 +125,13 @@ export function validateJobSpec(spec: Spec, here: field.Path): field.ErrorList {
   }
   return errors;
 }
+
+const shownPolicy = ({ rules }: NonNullable<Spec['successPolicy']>) => ({
+  Rules: (rules ?? []).map(({ succeededIndexes = null, succeededCount = null }) => ({
+    SucceededIndexes: succeededIndexes,
+    SucceededCount: succeededCount,
+  })),
+});
 
 function validateIndexes(spec: Spec, here: field.Path): field.ErrorList {
   const { completionMode: mode, completions, parallelism, backoffLimitPerIndex: perIndex, maxFailedIndexes } = spec;

@@ -100,6 +100,13 @@ describe('validation', () => {
       ['spec.containers[0].volumeMounts[0].name: Not found: "v"'],
     ],
     [
+      'no escalation, and yet privileged',
+      { containers: [container({ securityContext: { allowPrivilegeEscalation: false, privileged: true } })] },
+      [
+        'spec.containers[0].securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":null,"SeccompProfile":null,"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true',
+      ],
+    ],
+    [
       'two sources',
       { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/' } }] },
       ['spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type'],

@@ -10,11 +10,12 @@ import { validatePodTemplate } from '../pod/validation/pod.ts';
 
 export const MISMATCH = '`selector` does not match template `labels`';
 
-/** The selector's errors, and the selector compiled; undefined where it cannot be. */
+/** The selector's errors, and the selector compiled; undefined where it cannot be, of which `problem` tells. */
 export function validateSelector(
   selector: DeepReadonly<LabelSelector> | undefined,
   owner: string,
   at: field.Path,
+  problem = 'invalid label selector',
 ): { readonly errors: field.ErrorList; readonly compiled: Compiled | undefined } {
   const errors: field.ErrorList = [];
   if (!selector) errors.push(field.required(at));
@@ -26,7 +27,7 @@ export function validateSelector(
     }
   }
   const compiled = compile(selector);
-  if (!compiled) errors.push(field.invalid(at, selector, 'invalid label selector'));
+  if (!compiled) errors.push(field.invalid(at, selector, problem));
   return { errors, compiled };
 }
 
@@ -37,6 +38,17 @@ export function compile(selector: DeepReadonly<LabelSelector> | undefined): Comp
     if (error instanceof LabelSelectorError) return undefined;
     throw error;
   }
+}
+
+/** The template of a workload that selects by `compiled`; it is not looked at for as long as nobody knows what is selected. */
+export function validateSelectedTemplate(
+  compiled: Compiled | undefined,
+  template: DeepReadonly<PodTemplateSpec> | undefined,
+  owner: string,
+  at: field.Path,
+): field.ErrorList {
+  if (!compiled) return [];
+  return [...validateMatch(compiled, template, at), ...validateLastingTemplate(template, owner, at)];
 }
 
 /** The template's labels must be ones that the selector finds. */
@@ -56,7 +68,15 @@ export function validateLastingTemplate(
   owner: string,
   at: field.Path,
 ): field.ErrorList {
-  const errors = validatePodTemplate(template ?? ({} as PodTemplateSpec), at);
+  return [...validatePodTemplate(template ?? ({} as PodTemplateSpec), at), ...validateLasting(template, owner, at)];
+}
+
+export function validateLasting(
+  template: DeepReadonly<PodTemplateSpec> | undefined,
+  owner: string,
+  at: field.Path,
+): field.ErrorList {
+  const errors: field.ErrorList = [];
   const policy = template?.spec?.restartPolicy;
   if (policy && policy !== 'Always') {
     errors.push(field.notSupported(at.child('spec', 'restartPolicy'), policy, ['Always']));

@@ -53,6 +53,54 @@ describe('validation', () => {
     ['Job', {}, []],
     [
       'Deployment',
+      { selector: { matchExpressions: [{ key: 'app', operator: 'Like' }] }, template: {} },
+      [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Like": not a valid selector operator',
+        'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Like"}]}: invalid label selector',
+      ],
+    ],
+    [
+      'StatefulSet',
+      {
+        selector: { matchExpressions: [{ key: 'app', operator: 'Like' }] },
+        template: { spec: { containers: [], restartPolicy: 'Never' } },
+      },
+      [
+        'spec.selector.matchExpressions[0].operator: Invalid value: "Like": not a valid selector operator',
+        'spec.selector: Invalid value: {"matchExpressions":[{"key":"app","operator":"Like"}]}',
+        'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
+      ],
+    ],
+    [
+      'Deployment',
+      { strategy: { type: 'Odd', rollingUpdate: { maxSurge: '10%' } } },
+      [
+        'spec.strategy: Unsupported value: {"Type":"Odd","RollingUpdate":{"MaxUnavailable":0,"MaxSurge":"10%"}}: supported values: "Recreate", "RollingUpdate"',
+      ],
+    ],
+    [
+      'DaemonSet',
+      { updateStrategy: { type: 'Odd', rollingUpdate: { maxUnavailable: 2 } } },
+      [
+        'spec.updateStrategy: Unsupported value: {"Type":"Odd","RollingUpdate":{"MaxUnavailable":2,"MaxSurge":0}}: supported values: "RollingUpdate", "OnDelete"',
+      ],
+    ],
+    [
+      'StatefulSet',
+      { updateStrategy: { type: 'OnDelete', rollingUpdate: { partition: 1 } } },
+      [
+        `spec.updateStrategy.rollingUpdate: Invalid value: {"Partition":1,"MaxUnavailable":null}: only allowed for updateStrategy 'RollingUpdate'`,
+      ],
+    ],
+    [
+      'Job',
+      { successPolicy: { rules: [{ succeededCount: 1 }] } },
+      [
+        'spec.successPolicy: Invalid value: {"Rules":[{"SucceededIndexes":null,"SucceededCount":1}]}: requires indexed completion mode',
+      ],
+    ],
+    [
+      'Deployment',
       { selector: { matchLabels: { app: 'y' } } },
       ['spec.template.metadata.labels: Invalid value: {"app":"x"}: `selector` does not match template `labels`'],
     ],

@@ -2,6 +2,7 @@
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, userId } from '../../../../libs/machinery/names.ts';
+import { internalJson } from '../../../meta/internal-form.ts';
 import type {
   AppArmorProfile,
   PodSecurityContext,
@@ -96,8 +97,9 @@ export function validateContainerSecurity(
     errors.push(field.invalid(at.child('procMount'), procMount, '`hostUsers` must be false to use `Unmasked`'));
   }
   if (allowPrivilegeEscalation === false) {
+    const shown = () => field.verbatim(internalJson('core.v1.SecurityContext', context));
     const cannot = (what: string) =>
-      errors.push(field.invalid(at, context, `cannot set \`allowPrivilegeEscalation\` to false and ${what}`));
+      errors.push(field.invalid(at, shown(), `cannot set \`allowPrivilegeEscalation\` to false and ${what}`));
     if (privileged) cannot('`privileged` to true');
     if (capabilities?.add?.includes('CAP_SYS_ADMIN')) cannot('`capabilities.Add` CAP_SYS_ADMIN');
   }
