@@ -1,23 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { pods } from '../../api/resources.ts';
+import { describe, test } from 'node:test';
 import type { Pod } from '../../api/types/core/v1.generated.ts';
-import { createLogger, formatRecord, silentLogger } from '../../libs/base/log.ts';
-import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { SeededRandom } from '../../libs/base/random.ts';
 import type { Live } from '../../libs/kind/object.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
-import { type ControlPlane, startControlPlane } from '../fixtures/control-plane.ts';
-import { type KubeletFixture, startKubeletOn } from '../fixtures/kubelet.ts';
-import { type Containerd, startContainerd, writeCniConfiguration } from '../harness/containerd.ts';
-import { hostOf } from '../harness/host.ts';
-import { buildImages } from '../harness/images.ts';
+import { realNodeOfSuite } from '../fixtures/real-node.ts';
 import { cgroupRoots } from '../harness/leftovers.ts';
-import { createNetwork, type Network } from '../harness/namespace.ts';
 import { delay, until } from '../harness/process.ts';
-import { type Registry, startRegistry } from '../harness/registry.ts';
 import { requires } from '../harness/requirements.ts';
 
 /**
@@ -28,63 +19,23 @@ import { requires } from '../harness/requirements.ts';
 const SECONDS = Number(process.env['TUTTI_CHURN_SECONDS'] ?? 4);
 const PODS = Number(process.env['TUTTI_CHURN_PODS'] ?? 8);
 const SEED = process.env['TUTTI_CHURN_SEED'] ?? '1';
-const IMAGE = 'docker.io/library/behave:latest';
-const NODE = 'node-1';
-
-const log = process.env['TUTTI_TEST_LOG']
-  ? createLogger('test', new RealClock(), (record) => console.error(formatRecord(record)), 'debug')
-  : silentLogger;
-
 describe('a node on which things die', requires('root', 'containerd', 'images'), () => {
   const random = new SeededRandom(SEED);
-  let network: Network;
-  let registry: Registry;
-  let containerd: Containerd;
-  let cluster: ControlPlane;
-  let fixture: KubeletFixture;
+  const suite = realNodeOfSuite();
   let made = 0;
 
-  const inDefault = () => cluster.client.resource(pods).namespace('default');
   const create = () =>
-    inDefault().create({
-      metadata: { name: `churn-${made++}` },
-      spec: {
-        nodeName: NODE,
+    suite.node.create(
+      `churn-${made++}`,
+      ['stay'],
+      {
         terminationGracePeriodSeconds: random.int(2),
-        automountServiceAccountToken: false,
         volumes: [{ name: 'memory', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
-        containers: [
-          {
-            name: 'main',
-            image: IMAGE,
-            imagePullPolicy: 'IfNotPresent',
-            args: ['stay'],
-            volumeMounts: [{ name: 'memory', mountPath: '/memory' }],
-          },
-        ],
       },
-    } as Pod);
+      { volumeMounts: [{ name: 'memory', mountPath: '/memory' }] },
+    );
   const isReady = ({ status }: Live<Pod>) =>
     status?.conditions?.some(({ type, status: text }) => type === 'Ready' && text === 'True') ?? false;
-
-  before(
-    async () => {
-      const store = await buildImages(['pause', 'busybox', 'behave']);
-      network = await createNetwork({ hosts: 1 });
-      registry = await startRegistry(store, network.hub);
-      writeCniConfiguration(network.hosts[0]!, '10.244.1.0/24');
-      containerd = await startContainerd(network.hosts[0]!, { registry });
-      cluster = await startControlPlane({ sockets: hostOf(network.hosts[0]!).sockets, log });
-      fixture = await startKubeletOn(containerd, cluster, { nodeName: NODE, log });
-    },
-    { timeout: 120_000 },
-  );
-  after(async () => {
-    await fixture?.[Symbol.asyncDispose]();
-    await cluster?.[Symbol.asyncDispose]();
-    await registry?.close();
-    await network?.dispose();
-  });
 
   /** Processes of this run whose command line says `what`. */
   const processes = (what: RegExp): number[] =>
@@ -93,7 +44,7 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
       .filter((pid) => {
         try {
           const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-          return line.includes(containerd.socket) && what.test(line);
+          return line.includes(suite.node.containerd.socket) && what.test(line);
         } catch {
           return false;
         }
@@ -119,10 +70,10 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
 
   const troubles: Record<string, () => Promise<void>> = {
     async container() {
-      const { containers } = await fixture.cri.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } });
+      const { containers } = await suite.node.cri.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } });
       const chosen = oneOf(containers);
       if (!chosen) return;
-      const { info } = await fixture.cri.containerStatus({ containerId: chosen.id, verbose: true });
+      const { info } = await suite.node.cri.containerStatus({ containerId: chosen.id, verbose: true });
       kill((JSON.parse(info['info'] ?? '{}') as { pid: number }).pid);
     },
     async shim() {
@@ -130,17 +81,17 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
       if (pid !== undefined) kill(pid);
     },
     async runtime() {
-      await containerd.kill();
-      await containerd.restart();
+      await suite.node.containerd.kill();
+      await suite.node.containerd.restart();
     },
     async kubelet() {
-      await fixture[Symbol.asyncDispose]();
-      fixture = await startKubeletOn(containerd, cluster, { nodeName: NODE, log });
+      await suite.node.stopKubelet();
+      await suite.node.startKubelet();
     },
     async pod() {
-      const { items } = await inDefault().list();
+      const { items } = await suite.node.api.list();
       const chosen = oneOf(items.filter(({ metadata }) => !metadata.deletionTimestamp));
-      if (chosen) await inDefault().delete(chosen.metadata.name, random.int(2) ? { gracePeriodSeconds: 0 } : {});
+      if (chosen) await suite.node.api.delete(chosen.metadata.name, random.int(2) ? { gracePeriodSeconds: 0 } : {});
       await create();
     },
   };
@@ -150,7 +101,7 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
     timeout: (SECONDS + 150) * 1000,
   }, async () => {
     await Promise.all(Array.from({ length: PODS }, create));
-    const all = async () => (await inDefault().list()).items as readonly Live<Pod>[];
+    const all = async () => (await suite.node.api.list()).items as readonly Live<Pod>[];
     await until('all run', async () => (await all()).every(isReady), { timeoutMs: 60_000 });
     const until_ = Date.now() + SECONDS * 1000;
     const history: string[] = [];
@@ -163,7 +114,7 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
     }
     // What was killed last may not have been noticed yet: statuses alone may be old.
     const sandboxes = async () =>
-      (await fixture.cri.listPodSandbox({ filter: { state: { state: 'SANDBOX_READY' } } })).items.length;
+      (await suite.node.cri.listPodSandbox({ filter: { state: { state: 'SANDBOX_READY' } } })).items.length;
     const runs = async () => (await all()).every(isReady) && (await sandboxes()) === (await all()).length;
     await until('all that is wanted runs again', runs, { timeoutMs: 90_000 }).catch(async (error: unknown) => {
       const states = (await all()).map(({ metadata, status }) => [
@@ -175,15 +126,17 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
     const wanted = await all();
     assert.equal(await sandboxes(), wanted.length, 'each pod has one sandbox, and there is no other');
 
-    await Promise.all(wanted.map(({ metadata }) => inDefault().delete(metadata.name, { gracePeriodSeconds: 0 })));
+    await Promise.all(wanted.map(({ metadata }) => suite.node.api.delete(metadata.name, { gracePeriodSeconds: 0 })));
     await until('all are gone', async () => (await all()).length === 0);
-    await until('the kubelet has done with them', () => fixture.kubelet.pods().length === 0, { timeoutMs: 60_000 });
+    await until('the kubelet has done with them', () => suite.node.fixture.kubelet.pods().length === 0, {
+      timeoutMs: 60_000,
+    });
     const nothing = async (): Promise<Record<string, unknown>> => {
-      const { host } = containerd;
+      const { host } = suite.node;
       const out = async (command: string) => (await host.exec(command)).stdout.trim();
       const [sandboxes, containers] = await Promise.all([
-        fixture.cri.listPodSandbox({}),
-        fixture.cri.listContainers({}),
+        suite.node.cri.listPodSandbox({}),
+        suite.node.cri.listContainers({}),
       ]);
       const folder = `${host.folder}/kubelet/pods`;
       return {
@@ -229,6 +182,6 @@ describe('a node on which things die', requires('root', 'containerd', 'images'),
   });
 
   test('who asks for a pod that is not there any more hears so', async () => {
-    await assert.rejects(inDefault().get('churn-0'), isNotFound);
+    await assert.rejects(suite.node.api.get('churn-0'), isNotFound);
   });
 });
