@@ -26,6 +26,26 @@ export function keepAllButStatus(
   for (const key of ['labels', 'annotations'] as const) if (!metadata.includes(key)) takeOver(meta, was, key);
 }
 
+/**
+ * The same for kinds whose status writers change no metadata at all: those that got a status since that became the rule
+ * (policies, flow control, claims of devices).
+ */
+export function changeStatusAlone(draft: ApiObject, old: DeepReadonly<ApiObject>): void {
+  keepAllButStatus(draft, old);
+  keepMetadata(draft, old, ['finalizers', 'ownerReferences']);
+}
+
+/** Takes parts of the metadata from the old object, whatever the draft says of them. */
+export function keepMetadata(
+  draft: ApiObject,
+  old: DeepReadonly<ApiObject>,
+  names: readonly ('finalizers' | 'ownerReferences')[],
+): void {
+  draft.metadata ??= {};
+  const was = (old.metadata ?? {}) as Readonly<Record<string, unknown>>;
+  for (const name of names) takeOver(draft.metadata as Record<string, unknown>, was, name);
+}
+
 /** The other half: a write to the main resource keeps the status that is there. For `Strategy.prepareForUpdate`. */
 export function keepStatus(draft: ApiObject, old: DeepReadonly<ApiObject>): void {
   takeOver(draft as Record<string, unknown>, old as Readonly<Record<string, unknown>>, 'status');

@@ -1,5 +1,5 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { changeStatusAlone, dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { path } from '../../../libs/machinery/field-errors.ts';
 import { validateConditions } from '../../meta/conditions.ts';
@@ -24,6 +24,6 @@ export const strategy: Strategy<ValidatingAdmissionPolicy> = {
 
 export const statusStrategy: StatusSubresource<ValidatingAdmissionPolicy>['strategy'] = {
   resetFields: ['spec', 'metadata'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => changeStatusAlone(draft, old),
   validateUpdate: ({ status }) => validateConditions(status?.conditions, path('status', 'conditions')),
 };

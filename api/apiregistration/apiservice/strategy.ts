@@ -1,7 +1,7 @@
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { changeStatusAlone, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import {
@@ -44,7 +44,7 @@ export const strategy: Strategy<APIService> = {
 
 export const statusStrategy: StatusSubresource<APIService>['strategy'] = {
   resetFields: ['spec'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => changeStatusAlone(draft, old),
 };
 
 function validateAPIService(draft: DeepReadonly<APIService>): field.ErrorList {

@@ -37,5 +37,5 @@ export const statusStrategy: StatusSubresource<Job>['strategy'] = {
   resetFields: ['spec'],
   validateUpdate: validateJobStatus,
   defaults: defaultJob,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

@@ -1,5 +1,5 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
-import { keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { keepAllButStatus, keepMetadata, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Pod } from '../../types/core/v1.generated.ts';
@@ -39,6 +39,8 @@ export const statusStrategy: StatusSubresource<Pod>['strategy'] = {
   defaults: defaultPod,
   prepareForUpdate(_ctx, draft, old) {
     keepAllButStatus(draft, old, ['labels', 'annotations']);
+    // Old kubelets send owners back without what they do not know of them, which garbage collection then misses.
+    keepMetadata(draft, old, ['ownerReferences']);
     draft.status ??= {};
     if (old.status?.qosClass && !draft.status.qosClass) draft.status.qosClass = old.status.qosClass;
   },

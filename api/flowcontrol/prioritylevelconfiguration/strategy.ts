@@ -1,5 +1,5 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { changeStatusAlone, dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import type { PriorityLevelConfiguration } from '../../types/flowcontrol/v1.generated.ts';
 import { validateConditions } from '../conditions.ts';
@@ -20,6 +20,6 @@ export const strategy: Strategy<PriorityLevelConfiguration> = {
 
 export const statusStrategy: StatusSubresource<PriorityLevelConfiguration>['strategy'] = {
   resetFields: ['spec', 'metadata'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => changeStatusAlone(draft, old),
   validateUpdate: ({ status }) => validateConditions(status?.conditions),
 };

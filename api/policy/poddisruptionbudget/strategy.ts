@@ -16,5 +16,5 @@ export const strategy: Strategy<PodDisruptionBudget> = {
 export const statusStrategy: StatusSubresource<PodDisruptionBudget>['strategy'] = {
   resetFields: ['spec'],
   validateUpdate: validatePodDisruptionBudgetStatus,
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old, ['labels', 'annotations']),
 };

@@ -1,5 +1,5 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { changeStatusAlone, dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { validateImmutable } from '../../meta/immutable.ts';
@@ -23,6 +23,6 @@ export const strategy: Strategy<ResourceClaim> = {
 
 export const statusStrategy: StatusSubresource<ResourceClaim>['strategy'] = {
   resetFields: ['spec'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => changeStatusAlone(draft, old),
   validateUpdate: validateClaimStatus,
 };

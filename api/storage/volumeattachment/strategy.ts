@@ -1,6 +1,6 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { changeStatusAlone, dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain } from '../../../libs/machinery/names.ts';
@@ -32,7 +32,7 @@ export const strategy: Strategy<VolumeAttachment> = {
 
 export const statusStrategy: StatusSubresource<VolumeAttachment>['strategy'] = {
   resetFields: ['spec'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => changeStatusAlone(draft, old),
   validateUpdate: validateStatus,
 };
 

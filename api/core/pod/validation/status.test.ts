@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { textOf } from '../../../../libs/machinery/field-errors.ts';
 import type { Pod, PodSpec, PodStatus } from '../../../types/core/v1.generated.ts';
+import { statusStrategy } from '../strategy.ts';
 import { validatePodStatus } from './status.ts';
 
 const pod = (status: object, spec: Partial<PodSpec> = {}, annotations: Record<string, string> = {}): Pod => ({
@@ -93,3 +94,12 @@ const CASES: readonly (readonly [string, Pod, Pod, readonly string[]])[] = [
 for (const [name, was, now, wanted] of CASES) {
   test(name, () => assert.deepEqual(validatePodStatus(now, was).map(textOf), wanted));
 }
+
+test('whoever writes a status does not touch the owners', () => {
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'r', uid: 'u', controller: true };
+  const draft = pod({ phase: 'Running' });
+  draft.metadata = { name: 'x', labels: { a: 'b' }, ownerReferences: [{ ...owner, controller: false }] };
+  const old = { ...pod({}), metadata: { name: 'x', ownerReferences: [owner] } };
+  statusStrategy.prepareForUpdate?.(undefined as never, draft, old);
+  assert.deepEqual(draft.metadata, { name: 'x', labels: { a: 'b' }, ownerReferences: [owner] });
+});
