@@ -3,7 +3,7 @@
  * are those that clients of Kubernetes see.
  */
 import { builtinTypeOf } from '../../../api/schema/builtin.ts';
-import type { ApiObject } from '../../../libs/kind/object.ts';
+import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { DecodeError, strictDecodingError } from '../../../libs/machinery/codec/errors.ts';
 import {
@@ -23,6 +23,7 @@ import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
 import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import type { ApiRequestBody } from '../api.ts';
 import { bodyMediaType, CONTENT_TYPES, type MediaType } from '../negotiation.ts';
+import { storedParts } from './unchangeable.ts';
 
 /** What a body must be. */
 export interface ExpectedBody {
@@ -39,13 +40,15 @@ const EMPTY = new Uint8Array();
 /**
  * Decodes a body. The object's apiVersion and kind are set. Throws `ApiError`: 415 for an unknown media type, 400 for
  * what cannot be read, is of another kind or version, or, with strict field validation, has unknown or duplicate
- * fields; without, those become warnings.
+ * fields; without, those become warnings. A body that is a value shares with `stored` the parts of these names that are
+ * the stored object's own.
  */
 export function decodeBody(
   ctx: RequestContext,
   body: ApiRequestBody | undefined,
   contentType: string | undefined,
   expected: ExpectedBody,
+  stored?: { readonly object: DeepReadonly<ApiObject>; readonly names: readonly string[] },
 ): ApiObject {
   const media = bodyMediaType(contentType);
   if (!media) throw unsupportedMediaType(Object.values(CONTENT_TYPES));
@@ -53,8 +56,16 @@ export function decodeBody(
   if (body && 'value' in body && ctx.fieldValidation !== 'Strict') {
     const { value } = body;
     const names = checkKind(typeMetaOf(value), expected);
-    const object = refused(names, expected, () => normalize<ApiObject>(expected.schema, expected.type, value));
-    return Object.assign(object, names);
+    const parts = stored ? storedParts(value, stored.object, stored.names) : [];
+    const shared: Record<string, unknown> = {};
+    const absent: Record<string, unknown> = {};
+    for (const name of parts) {
+      shared[name] = (value as Record<string, unknown>)[name];
+      absent[name] = undefined;
+    }
+    const own = parts.length > 0 ? { ...(value as object), ...absent } : value;
+    const object = refused(names, expected, () => normalize<ApiObject>(expected.schema, expected.type, own));
+    return Object.assign(object, shared, names);
   }
   const bytes = bytesOf(body);
   const decoded = decodeBytes(bytes, media, expected);

@@ -25,6 +25,7 @@ import { type ExpectedBody, reportStrictness } from './body.ts';
 import { fromStorage } from './engine.ts';
 import { presentObject } from './read.ts';
 import { rulesOf } from './rules.ts';
+import { storedParts, unchangeableParts } from './unchangeable.ts';
 import { changeObject } from './update.ts';
 import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
 
@@ -60,10 +61,11 @@ export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
     apiVersion: resource.apiVersion,
   };
   if (patchMediaType(header(r.request, 'content-type')) === 'apply') return applyConfiguration(r, expected);
-  const patcher = patcherOf(r, expected);
+  const rules = rulesOf(resource.kind, r.subresource);
+  const patcher = patcherOf(r, expected, unchangeableParts(resource, r.subresource, rules));
   const changed = await changeObject(r.engine, patcher.ctx, r.target, {
     subresource: r.subresource,
-    rules: rulesOf(resource.kind, r.subresource),
+    rules,
     createIfMissing: false,
     retry: true,
     options: patcher.options,
@@ -75,8 +77,11 @@ export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
   return presentObject(r, changed.encoded, 200);
 }
 
-/** Reads a JSON, merge or strategic merge patch. Throws `ApiError`: 415 for another media type, 400 for a malformed one. */
-export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
+/**
+ * Reads a JSON, merge or strategic merge patch. Throws `ApiError`: 415 for another media type, 400 for a malformed one.
+ * Parts that are `fixed` and that the patch leaves as they are the patched object shares with the present one.
+ */
+export function patcherOf(r: ResourceRequest, expected: ExpectedBody, fixed: readonly string[] = []): Patcher {
   const media = patchMediaType(header(r.request, 'content-type'));
   if (media === undefined || media === 'apply') throw unsupportedPatch();
   if (media === 'strategic' && expected.schema.get(expected.type).custom) throw unsupportedMediaType(CUSTOM_PATCHES);
@@ -88,11 +93,11 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody): Patcher {
     ctx,
     options,
     apply(current) {
-      // A strategic merge makes anew what it changes; what the others are given they change.
-      const next = merge(media === 'strategic' ? (current as ApiObject) : (copyValue(current) as ApiObject));
+      // Merges make anew what they change; what operations are given they change.
+      const next = merge(media === 'json' ? (copyValue(current) as ApiObject) : (current as ApiObject));
       // A strategic merge patch is told as it was sent, any other by what came of it.
       const shown = () => (media === 'strategic' ? goText(body) : textOf(next, expected));
-      const decoded = decodePatched(next, current, expected, shown, media);
+      const decoded = decodePatched(next, current, expected, shown, media, fixed);
       const errors = [...oddities, ...decoded.errors];
       if (ctx.fieldValidation === 'Strict' && errors.length > 0)
         throw invalidPatch(shown(), strictDecodingError(errors));
@@ -154,6 +159,7 @@ function decodePatched(
   expected: ExpectedBody,
   shown: () => string,
   media: PatchMediaType,
+  fixed: readonly string[],
 ) {
   const [changed, kept] = changedParts(value, current, expected);
   const { schema, type } = expected;
@@ -163,7 +169,9 @@ function decodePatched(
       media === 'json'
         ? decodeJson<ApiObject>(schema, type, stringify(changed), { strict: true })
         : decodeValue<ApiObject>(schema, type, changed, { strict: true });
-    Object.assign(decoded.object, copyValue(kept));
+    const shared = storedParts({ ...decoded.object, ...kept }, current, fixed);
+    for (const [name, part] of Object.entries(kept))
+      (decoded.object as Record<string, unknown>)[name] = shared.includes(name) ? part : copyValue(part);
     return decoded;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;

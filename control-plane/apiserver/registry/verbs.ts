@@ -37,6 +37,7 @@ import { patchObject } from './patch.ts';
 import { checkMethod, checkNameSegment } from './paths.ts';
 import { includeObjectOf, listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';
+import { unchangeableParts } from './unchangeable.ts';
 import { changeObject } from './update.ts';
 import { updateView, viewResponse } from './views.ts';
 
@@ -164,13 +165,19 @@ async function create(r: ResourceRequest): Promise<ApiResponse> {
 async function update(r: ResourceRequest): Promise<ApiResponse> {
   const { resource, name } = r.target;
   const { ctx, options } = writing(r, 'UpdateOptions');
-  const decode = () => decodeBody(ctx, r.request.body, header(r.request, 'content-type'), expectedBody(resource));
+  const rules = rulesOf(resource.kind, r.subresource);
+  const fixed = unchangeableParts(resource, r.subresource, rules);
+  const decode = () => {
+    const stored = fixed.length > 0 ? storedObject(r) : undefined;
+    const sent = header(r.request, 'content-type');
+    return decodeBody(ctx, r.request.body, sent, expectedBody(resource), stored && { object: stored, names: fixed });
+  };
   const object = decode();
   nameMustMatch(object, name);
   let unused: ApiObject | undefined = object;
   const changed = await changeObject(r.engine, ctx, r.target, {
     subresource: r.subresource,
-    rules: rulesOf(resource.kind, r.subresource),
+    rules,
     createIfMissing: r.subresource === '' && resource.kind.strategy.allowCreateOnUpdate === true,
     retry: !object.metadata?.resourceVersion,
     options,
@@ -182,6 +189,14 @@ async function update(r: ResourceRequest): Promise<ApiResponse> {
     },
   });
   return presentObject(r, changed.encoded, changed.created ? 201 : 200);
+}
+
+/** What the cache has of the request's object. */
+function storedObject({ engine, target: { resource, namespace, name } }: ResourceRequest) {
+  return engine.caches
+    .resource(resource.kind)
+    .get(objectKey(resource.kind, namespace, name))
+    ?.object();
 }
 
 /** A body's name is the path's; it may be left out only where the API lets it. */
