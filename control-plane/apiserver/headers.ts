@@ -8,5 +8,7 @@ export function header(request: ApiRequest, name: string): string | undefined {
 
 /** The field manager that a User-Agent stands for: what comes before its first slash. */
 export function managerOf(userAgent: string | undefined): string {
-  return (userAgent ?? '').split('/', 1)[0]?.slice(0, 128) || 'unknown';
+  if (userAgent === undefined) return 'unknown';
+  const slash = userAgent.indexOf('/');
+  return userAgent.slice(0, Math.min(slash < 0 ? userAgent.length : slash, 128)) || 'unknown';
 }

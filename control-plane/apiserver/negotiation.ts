@@ -41,6 +41,8 @@ const MEDIA_OF: Readonly<Record<string, MediaType>> = Object.freeze({
   'application/vnd.kubernetes.protobuf': 'protobuf',
 });
 
+const SERVED: readonly string[] = Object.freeze(Object.keys(MEDIA_OF));
+
 interface Clause {
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;
@@ -74,7 +76,7 @@ export function negotiate(accept: string | undefined, options: NegotiationOption
 }
 
 /** Whether any type of the header, its parameters aside, is one that is served: `application/*` is not among them. */
-export function isKnownMedia(accept: string | undefined, served: readonly string[] = Object.keys(MEDIA_OF)): boolean {
+export function isKnownMedia(accept: string | undefined, served: readonly string[] = SERVED): boolean {
   if (accept === undefined || accept === '' || accept === CONTENT_TYPES.json) return true;
   return accept.split(',').some((clause) => {
     const type = withoutParameters(clause).trim();

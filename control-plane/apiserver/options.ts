@@ -103,8 +103,16 @@ export interface WriteParameters {
 
 export type WriteOptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions';
 
+const NOTHING_SAID: WriteParameters = Object.freeze({
+  dryRun: false,
+  fieldManager: '',
+  fieldValidation: 'Warn',
+  force: false,
+});
+
 /** `apply`: an apply patch, which wants a field manager and may force. */
 export function parseWriteParameters(query: URLSearchParams, kind: WriteOptionsKind, apply = false): WriteParameters {
+  if (query.size === 0 && !apply) return NOTHING_SAID;
   const errors: ErrorList = [];
   const dryRun = query.getAll('dryRun');
   const fieldManager = query.get('fieldManager') ?? '';

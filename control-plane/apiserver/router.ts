@@ -34,36 +34,21 @@ const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
  * Throws `UnreadablePath` for `watch` and `proxy` of nothing. `query` decides between list and watch and, through a field selector on `metadata.name`, gives lists a name.
  */
 export function route(method: string, path: string, query: URLSearchParams): Route {
+  // The first is what stands before the first slash: nothing.
   const segments = path.split('/');
-  segments.shift();
   if (segments.at(-1) === '') segments.pop();
-  const nonResource = (): Route => ({
-    attributes: {
-      verb: method.toLowerCase(),
-      isResourceRequest: false,
-      path: decodeSegment(path),
-      group: '',
-      version: '',
-      resource: '',
-      subresource: '',
-      namespace: '',
-      name: '',
-    },
-    rest: '',
-    namespaceMissing: false,
-  });
-
+  const segment = (i: number): string => decodeSegment(segments[i] ?? '');
   let at: number;
   let group: string;
-  if (segments[0] === 'api') {
+  if (segments[1] === 'api') {
     group = '';
-    at = 1;
-  } else if (segments[0] === 'apis') {
-    group = decodeSegment(segments[1] ?? '');
     at = 2;
-  } else return nonResource();
-  const version = decodeSegment(segments[at++] ?? '');
-  if (version === '' || segments[at] === undefined) return nonResource();
+  } else if (segments[1] === 'apis') {
+    group = segment(2);
+    at = 3;
+  } else return nonResource(method, path);
+  const version = segment(at++);
+  if (version === '' || segments[at] === undefined) return nonResource(method, path);
 
   let verb: Verb = (Object.hasOwn(METHOD_VERBS, method) && METHOD_VERBS[method]) || '';
   const legacy = segments[at];
@@ -76,15 +61,16 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
 
   let namespace = '';
   let namespaceMissing = false;
-  let parts = segments.slice(at).map(decodeSegment);
-  if (parts[0] === 'namespaces' && parts.length > 1) {
-    namespace = parts[1] ?? '';
-    if (parts.length > 2 && !NAMESPACE_SUBRESOURCES.has(parts[2] as string)) {
+  if (at + 1 < segments.length && segment(at) === 'namespaces') {
+    namespace = segment(at + 1);
+    if (at + 2 < segments.length && !NAMESPACE_SUBRESOURCES.has(segment(at + 2))) {
       namespaceMissing = namespace === '';
-      parts = parts.slice(2);
+      at += 2;
     }
   }
-  const [resource = '', name = '', subresource = ''] = parts;
+  const resource = segment(at);
+  const name = segment(at + 1);
+  const subresource = segment(at + 2);
 
   let selectedName = name;
   if (name === '') {
@@ -109,9 +95,27 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   const fieldSelector = query.get('fieldSelector');
   if (labelSelector) attributes.labelSelector = labelSelector;
   if (fieldSelector) attributes.fieldSelector = fieldSelector;
-  const rest = parts.length > 3 ? `/${parts.slice(3).join('/')}` : path.endsWith('/') && subresource !== '' ? '/' : '';
+  const after = segments.slice(at + 3);
+  const slash = path.endsWith('/') && subresource !== '' ? '/' : '';
+  const rest = after.length > 0 ? `/${after.map(decodeSegment).join('/')}` : slash;
   return { attributes, rest, namespaceMissing };
 }
+
+const nonResource = (method: string, path: string): Route => ({
+  attributes: {
+    verb: method.toLowerCase(),
+    isResourceRequest: false,
+    path: decodeSegment(path),
+    group: '',
+    version: '',
+    resource: '',
+    subresource: '',
+    namespace: '',
+    name: '',
+  },
+  rest: '',
+  namespaceMissing: false,
+});
 
 /** Whether every `%` of a path stands before two hexadecimal digits; a path without that is none (RFC 3986). */
 export function isWellEscaped(path: string): boolean {

@@ -179,9 +179,7 @@ function formatSeconds(seconds: number): string {
 }
 
 /** Milliseconds since 1970 (a `Clock`'s) as a Time; the fraction is dropped. */
-export function formatTime(epochMs: number): string {
-  return `${formatSeconds(Math.floor(epochMs / 1000))}Z`;
-}
+export { formatTime } from '../base/clock.ts';
 
 /** Milliseconds since 1970, with a fraction where the clock has one, as a MicroTime. */
 export function formatMicroTime(epochMs: number): string {

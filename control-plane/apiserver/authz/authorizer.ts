@@ -28,23 +28,27 @@ export function authorizeInTurn(
   user: UserInfo,
   attributes: RequestAttributes,
 ): Promise<Verdict> | Verdict {
-  const reasons: string[] = [];
-  /** What `verdict` decides; undefined: the next is to be asked. */
-  const decided = (verdict: Verdict): Verdict | undefined => {
+  return askFrom(0, authorizers, user, attributes, '');
+}
+
+/** `reasons`: of those that were asked already. */
+function askFrom(
+  first: number,
+  authorizers: readonly Authorizer[],
+  user: UserInfo,
+  attributes: RequestAttributes,
+  reasons: string,
+): Promise<Verdict> | Verdict {
+  const authorizer = authorizers[first];
+  if (!authorizer) return { decision: 'none', ...(reasons === '' ? {} : { reason: reasons }) };
+  const decide = (verdict: Verdict): Promise<Verdict> | Verdict => {
     if (verdict.decision === 'allow') return verdict;
-    if (verdict.reason) reasons.push(verdict.reason);
-    return verdict.decision === 'deny' ? { ...verdict, reason: reasons.join(', ') } : undefined;
+    const all = reasons !== '' && verdict.reason ? `${reasons}, ${verdict.reason}` : reasons || verdict.reason || '';
+    if (verdict.decision === 'deny') return { ...verdict, reason: all };
+    return askFrom(first + 1, authorizers, user, attributes, all);
   };
-  const askFrom = (first: number): Promise<Verdict> | Verdict => {
-    for (let i = first; i < authorizers.length; i++) {
-      const answer = (authorizers[i] as Authorizer).authorize(user, attributes);
-      if (answer instanceof Promise) return answer.then((verdict) => decided(verdict) ?? askFrom(i + 1));
-      const decision = decided(answer);
-      if (decision) return decision;
-    }
-    return { decision: 'none', ...(reasons.length > 0 ? { reason: reasons.join(', ') } : {}) };
-  };
-  return askFrom(0);
+  const answer = authorizer.authorize(user, attributes);
+  return answer instanceof Promise ? answer.then(decide) : decide(answer);
 }
 
 /**

@@ -19,6 +19,7 @@ export class FieldIndexes {
   }
 
   change(before: CachedObject | undefined, after: CachedObject | undefined): void {
+    if (this.#byLabel.size === 0) return;
     for (const [label, index] of this.#byLabel) {
       const from = before && (before.field(label) ?? '');
       const to = after && (after.field(label) ?? '');

@@ -70,12 +70,31 @@ export interface Target {
  * draft as it has become is `request.object`. A promise only where a plugin has to wait.
  */
 export function runAdmit(engine: Engine, ctx: RequestContext, request: AdmissionRequest): Promise<void> | undefined {
-  const notes = new Map<string, unknown>();
-  const first = { isSecond: false, wanted: false, notes };
-  const again = () =>
-    first.wanted ? admitOnce(engine, ctx, request, { isSecond: true, wanted: false, notes }) : undefined;
+  const first = new Round(undefined);
+  const again = () => (first.wanted ? admitOnce(engine, ctx, request, new Round(first)) : undefined);
   const pending = admitOnce(engine, ctx, request, first);
   return pending ? pending.then(again) : again();
+}
+
+/** One of the two rounds. Notes are made when somebody has one: few requests meet a plugin that does. */
+class Round implements Reinvocation {
+  wanted = false;
+  readonly #first: Round | undefined;
+  #notes: Map<string, unknown> | undefined;
+
+  constructor(first: Round | undefined) {
+    this.#first = first;
+  }
+
+  get isSecond(): boolean {
+    return this.#first !== undefined;
+  }
+
+  get notes(): Map<string, unknown> {
+    if (this.#first) return this.#first.notes;
+    this.#notes ??= new Map();
+    return this.#notes;
+  }
 }
 
 function admitOnce(

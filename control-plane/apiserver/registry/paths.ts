@@ -21,11 +21,12 @@ export function checkMethod(kind: Kind, { verb, namespace }: RequestAttributes, 
 
 /** Throws 400 for a name that could not be a segment of a path. */
 export function checkNameSegment(name: string): void {
-  const problem =
-    name === '.' || name === '..'
-      ? `may not be '${name}'`
-      : ['/', '%']
-          .filter((character) => name.includes(character))
-          .map((character) => `may not contain '${character}'`)[0];
+  const problem = problemOfSegment(name);
   if (problem !== undefined) throw badRequest(`Name parameter invalid: ${quote(name)}: ${problem}`);
+}
+
+function problemOfSegment(name: string): string | undefined {
+  if (name === '.' || name === '..') return `may not be '${name}'`;
+  const wrong = name.includes('/') ? '/' : name.includes('%') ? '%' : undefined;
+  return wrong && `may not contain '${wrong}'`;
 }

@@ -268,70 +268,59 @@ function nodeOf(member: boolean, children: MutableFieldSet): FieldSet | undefine
 }
 
 /**
- * `a` with other nodes in place of some of its own, undefined for those that go. Made anew: an object from which members
- * are deleted becomes a slow one.
+ * `a` with each child as `rest` leaves it against its like in `b`, undefined for those that go, and itself a member where
+ * `member` says so; `a` as it is where all children stay as they are. Made anew: an object from which members are deleted
+ * becomes a slow one.
  */
-function replaced(a: FieldSet, changed: ReadonlyMap<string, FieldSet | undefined>): MutableFieldSet {
-  const result: MutableFieldSet = {};
+function childrenLeft(
+  a: FieldSet,
+  b: FieldSet,
+  member: boolean,
+  rest: (ours: FieldSet, theirs: FieldSet) => FieldSet | undefined,
+): FieldSet {
+  let result: MutableFieldSet | undefined;
   for (const element in a) {
-    const node = changed.has(element) ? changed.get(element) : a[element];
-    if (node !== undefined) result[element] = node;
+    if (element === self) continue;
+    const ours = a[element] as FieldSet;
+    const theirs = b[element];
+    const left = theirs === undefined ? ours : rest(ours, theirs);
+    if (result === undefined && left !== ours) {
+      result = member ? { [self]: emptySet } : {};
+      for (const before in a) {
+        if (before === element) break;
+        if (before !== self) result[before] = a[before] as FieldSet;
+      }
+    }
+    if (result !== undefined && left !== undefined) result[element] = left;
   }
-  return result;
+  return (result as FieldSet | undefined) ?? a;
 }
-
-type Changed = Map<string, FieldSet | undefined>;
 
 function differenceNode(a: FieldSet, b: FieldSet): FieldSet | undefined {
   const member = isMember(a);
   const keeps = member && !isMember(b);
-  let changed: Changed | undefined;
-  for (const element in b) {
-    if (element === self) continue;
-    const ours = a[element];
-    if (ours === undefined) continue;
-    const rest = differenceNode(ours, b[element] as FieldSet);
-    if (rest === ours) continue;
-    changed ??= new Map([[self, undefined]]);
-    changed.set(element, rest);
-  }
-  if (changed === undefined) {
-    if (keeps === member) return a;
-    const { [self]: _, ...rest } = a;
-    return nodeOf(false, rest);
-  }
-  return nodeOf(keeps, replaced(a, changed));
+  const left = childrenLeft(a, b, keeps, differenceNode);
+  if (left !== a) return hasChildren(left) ? left : nodeOf(keeps, {});
+  if (keeps === member) return a;
+  const { [self]: _, ...children } = a;
+  return nodeOf(false, children);
 }
 
 /** Members of `a` that are not members of `b`. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
   if (isEmpty(a) || isEmpty(b)) return a;
-  if (a === b) return emptySet;
-  let changed: Changed | undefined;
-  for (const element in b) {
-    const ours = a[element];
-    if (ours === undefined) continue;
-    const rest = differenceNode(ours, b[element] as FieldSet);
-    if (rest === ours) continue;
-    changed ??= new Map();
-    changed.set(element, rest);
-  }
-  return changed === undefined ? a : (replaced(a, changed) as FieldSet);
+  return a === b ? emptySet : childrenLeft(a, b, false, differenceNode);
+}
+
+function recursiveDifferenceNode(a: FieldSet, b: FieldSet): FieldSet | undefined {
+  if (isMember(b)) return undefined;
+  const left = recursiveDifference(a, b);
+  return left === a || !isEmpty(left) ? left : undefined;
 }
 
 /** `a` without the members of `b` and everything below them. */
 export function recursiveDifference(a: FieldSet, b: FieldSet): FieldSet {
-  let changed: Changed | undefined;
-  for (const element in b) {
-    const ours = a[element];
-    const theirs = b[element] as FieldSet;
-    if (ours === undefined || element === self) continue;
-    const rest = isMember(theirs) ? undefined : recursiveDifference(ours, theirs);
-    if (rest === ours) continue;
-    changed ??= new Map();
-    changed.set(element, rest === undefined || isEmpty(rest) ? undefined : rest);
-  }
-  return changed === undefined ? a : (replaced(a, changed) as FieldSet);
+  return childrenLeft(a, b, a[self] !== undefined, recursiveDifferenceNode);
 }
 
 function intersectionNode(a: FieldSet, b: FieldSet): FieldSet | undefined {

@@ -49,6 +49,9 @@ export function readText(input: Uint8Array | string): ReadText {
   return { text, seen, value: seen.tooDeepAt >= 0 ? undefined : parseQuickly(text) };
 }
 
+const goTypeMeta =
+  'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
+
 const isRead = (input: Uint8Array | string | ReadText): input is ReadText =>
   typeof input === 'object' && !(input instanceof Uint8Array);
 
@@ -142,14 +145,16 @@ export function decodeAny(input: Uint8Array | string): unknown {
   return value === undefined ? shallow(() => plain(parseStrictly(text, seen))) : value;
 }
 
+/** Whether a value has both names itself, and not from a `__proto__` that its text had. */
+const isNamed = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, 'apiVersion') && Object.hasOwn(value, 'kind');
+
 /**
  * What names an object's type, read before its type is known.
  *
  * @throws DecodeError `couldn't get version/kind; json parse error: …`
  */
 export function readTypeMeta(input: Uint8Array | string | ReadText): { apiVersion: string; kind: string } {
-  const goType =
-    'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }';
   const refuse = (message: string): never => {
     throw new DecodeError(`couldn't get version/kind; json parse error: ${message}`);
   };
@@ -163,10 +168,12 @@ export function readTypeMeta(input: Uint8Array | string | ReadText): { apiVersio
     }
   }
   if (value === null) return { apiVersion: '', kind: '' };
+  const { apiVersion, kind } = value as Record<string, unknown>;
+  if (typeof apiVersion === 'string' && typeof kind === 'string' && isNamed(value)) return { apiVersion, kind };
   const kindOf = (one: unknown): string =>
     Array.isArray(one) ? 'array' : typeof one === 'boolean' ? 'bool' : typeof one;
   if (typeof value !== 'object' || Array.isArray(value))
-    return refuse(`json: cannot unmarshal ${kindOf(value)} into Go value of type ${goType}`);
+    return refuse(`json: cannot unmarshal ${kindOf(value)} into Go value of type ${goTypeMeta}`);
   const member = (name: 'apiVersion' | 'kind'): string => {
     const one = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : '';
     if (typeof one === 'string') return one;
