@@ -51,3 +51,17 @@ it('times are written in their zone', () => {
   assert.equal(formatInZone(ms('2026-07-01T06:00:00Z'), 'Etc/UTC'), '2026-07-01T06:00:00Z');
   assert.equal(formatInZone(ms('2026-01-01T00:00:00Z'), 'America/New_York'), '2025-12-31T19:00:00-05:00');
 });
+
+test('asked in any order, a schedule says what it says when it is asked but once', () => {
+  for (const [schedule, zone] of [
+    ['*/20 3,4 * * *', 'UTC'],
+    ['30 2 * * *', 'Europe/Berlin'],
+  ] as const) {
+    const due = parseSchedule(schedule, zone);
+    const startMs = Date.parse('2026-03-28T00:00:00Z');
+    for (const minutes of [0, 5, 200, 201, 180, 179, 1600, 1601, 0, 4000, 1440]) {
+      const afterMs = startMs + minutes * 60_000;
+      assert.equal(due.next(afterMs), parseSchedule(schedule, zone).next(afterMs), `${schedule} after ${minutes} min`);
+    }
+  }
+});

@@ -63,17 +63,25 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Due {
     const [byDay, byWeekday] = [fields.day.values.has(at.day), fields.weekday.values.has(at.weekday)];
     return fields.day.any || fields.weekday.any ? byDay && byWeekday : byDay || byWeekday;
   };
+  // From the last question up to its answer nothing else is due.
+  let askedMs = Number.POSITIVE_INFINITY;
+  let answerMs: number | undefined;
+  const search = (afterMs: number): number | undefined => {
+    let timeMs = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
+    for (const endMs = afterMs + YEARS_AHEAD_MS; timeMs <= endMs; ) {
+      const at = wallTime(timeMs);
+      if (!fields.month.values.has(at.month) || !isDay(at)) timeMs = nextDay(timeMs, at, wallTime);
+      else if (!fields.hour.values.has(at.hour)) timeMs += (60 - at.minute) * MINUTE_MS;
+      else if (fields.minute.values.has(at.minute)) return timeMs;
+      else timeMs += ((minutes.find((minute) => minute > at.minute) ?? 60) - at.minute) * MINUTE_MS;
+    }
+    return undefined;
+  };
   return {
     next(afterMs) {
-      let timeMs = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
-      for (const endMs = afterMs + YEARS_AHEAD_MS; timeMs <= endMs; ) {
-        const at = wallTime(timeMs);
-        if (!fields.month.values.has(at.month) || !isDay(at)) timeMs = nextDay(timeMs, at, wallTime);
-        else if (!fields.hour.values.has(at.hour)) timeMs += (60 - at.minute) * MINUTE_MS;
-        else if (fields.minute.values.has(at.minute)) return timeMs;
-        else timeMs += ((minutes.find((minute) => minute > at.minute) ?? 60) - at.minute) * MINUTE_MS;
-      }
-      return undefined;
+      if (answerMs !== undefined && afterMs >= askedMs && afterMs < answerMs) return answerMs;
+      [askedMs, answerMs] = [afterMs, search(afterMs)];
+      return answerMs;
     },
   };
 }
