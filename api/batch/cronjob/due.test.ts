@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { formatInZone, parseSchedule } from './due.ts';
 
 const ms = (text: string): number => Date.parse(text);
