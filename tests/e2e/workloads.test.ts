@@ -170,7 +170,10 @@ describe('workloads with kubectl', requires(...CLUSTER_NEEDS), () => {
     await until('its name leads to it', async () => {
       return (await suite.cluster.kubectl.run(look, { check: false })).stdout.includes(ip);
     });
-    assert.equal(await kubectl('exec db-0 -- wget -q -O - http://db-1.db:8080/'), 'db-1');
+    const ask = 'exec db-0 -- wget -q -O - http://db-1.db:8080/';
+    await until('it answers by its name', async () => {
+      return (await suite.cluster.kubectl.run(ask, { check: false })).stdout.trim() === 'db-1';
+    });
     const uid = await kubectl('get pod db-1 -o jsonpath={.metadata.uid}');
     await kubectl('delete pod db-1');
     await until('another of that name', async () => {
