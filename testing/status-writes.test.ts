@@ -42,3 +42,29 @@ test('a spec that is sent to the status is not stored', async () => {
   const patched = await status.patch('sum', { spec: { parallelism: 7 } }, { type: 'merge' });
   assert.deepEqual((patched as typeof made).spec, made.spec);
 });
+
+test('a status of a kind whose metadata is nobody’s there can be written', async () => {
+  await using cluster = await createCluster({ seed: 1, components: [] });
+  const ref = {
+    group: 'admissionregistration.k8s.io',
+    version: 'v1',
+    resource: 'validatingadmissionpolicies',
+    kind: 'ValidatingAdmissionPolicy',
+    namespaced: false,
+  } as const;
+  const policies = cluster.client.resource(ref);
+  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] };
+  await policies.create({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name: 'p' },
+    spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'true' }] },
+  } as never);
+  const written = await policies
+    .subresource('status')
+    .patch('p', { metadata: { labels: { a: 'b' } }, status: { observedGeneration: 1 } }, { type: 'merge' });
+  assert.deepEqual(
+    [written.metadata?.labels, (written as { status?: unknown }).status],
+    [undefined, { observedGeneration: 1 }],
+  );
+});

@@ -28,6 +28,8 @@ export function storedParts(
   // Labels that have been taken away may be filled in again from the spec.
   if (hasLabels(stored) && !hasLabels(value as ApiObject)) return NONE;
   return names.filter((name) => {
+    // Even where nothing of it is the writer's, metadata tells of the write: who owns what, and in which version.
+    if (name === 'metadata') return false;
     const part = (value as Parts)[name];
     return typeof part === 'object' && part === (stored as Parts)[name] && Object.isFrozen(part);
   });
