@@ -185,9 +185,12 @@ export function podLogDirectory(root: string, namespace: string, name: string, u
 
 /** The reverse; undefined for a folder that is none. Neither names nor namespaces have a `_`. */
 export function parsePodLogDirectory(folder: string): { namespace: string; name: string; uid: string } | undefined {
-  const parts = folder.slice(folder.lastIndexOf('/') + 1).split('_');
-  const [namespace, name, uid] = parts;
-  return parts.length === 3 && namespace && name && uid ? { namespace, name, uid } : undefined;
+  const whole = folder.slice(folder.lastIndexOf('/') + 1);
+  const first = whole.indexOf('_');
+  const second = whole.indexOf('_', first + 1);
+  if (first < 1 || second < first + 2 || second === whole.length - 1 || second !== whole.lastIndexOf('_'))
+    return undefined;
+  return { namespace: whole.slice(0, first), name: whole.slice(first + 1, second), uid: whole.slice(second + 1) };
 }
 
 /** A container's log file within its pod's folder: the `logPath` of a ContainerConfig. */

@@ -52,7 +52,7 @@ export class RegistryAccess implements Registry {
     object: T,
   ): Promise<Live<T>> {
     const target = this.#target(ref, namespace, object.metadata?.name ?? '');
-    const draft = { apiVersion: target.resource.apiVersion, kind: ref.kind, ...structuredClone(object) };
+    const draft = { apiVersion: target.resource.apiVersion, kind: ref.kind, ...copyValue(object) };
     return this.#live<T>(target.resource, await createObject(this.#engine, ctx, target, draft));
   }
 

@@ -2,6 +2,7 @@ import { formatTime } from '../../../libs/base/clock.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { conflict, notFound } from '../../../libs/machinery/errors.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
@@ -127,7 +128,7 @@ async function tryDelete(
     const { gracefulDelete, deleteReturnsObject } = kind.strategy;
     if (!deleteReturnsObject) return { deleted: { encoded: old, gone: true } };
     // Who may wait before it goes is shown as it went: with the grace that it was given. The revision is the deletion's.
-    const last = gracefulDelete ? marked : (structuredClone(old.object()) as Draft);
+    const last = gracefulDelete ? marked : (copyValue(old.object()) as Draft);
     const at = { revision: result.revision, createRevision: old.createRevision };
     return {
       deleted: { encoded: cache.pretend(pretendedEntry(prepareObject(kind, schema, last), key, at)), gone: true },
@@ -147,7 +148,7 @@ function markForDeletion(
   old: DeepReadonly<ApiObject>,
   parameters: DeleteParameters,
 ): Draft | undefined {
-  const draft = structuredClone(old) as Draft;
+  const draft = copyValue(old) as Draft;
   const { metadata } = draft;
   const wasDying = metadata.deletionTimestamp !== undefined;
   const finalizersBefore = (metadata.finalizers ?? []).join();

@@ -10,6 +10,7 @@ import {
   type ScaleOwnershipOptions,
   scaleManagedFields,
 } from '../../../libs/machinery/apply/scale.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { invalid } from '../../../libs/machinery/errors.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { ApiResponse } from '../api.ts';
@@ -145,7 +146,7 @@ export async function updateView(r: ResourceRequest, view: ObjectSubresource): P
       const entries = applied ? applied.managedFields : manager.update(live, next, by);
       const errors = view.validate(next as DeepReadonly<ApiObject>);
       if (errors.length > 0) throw invalid(view.gvk, r.target.name, errors);
-      const draft = structuredClone(fromStorage(r.target.resource, old.object())) as ApiObject;
+      const draft = copyValue(fromStorage(r.target.resource, old.object())) as ApiObject;
       view.write(draft, next as DeepReadonly<ApiObject>);
       // A view without a version is written into whatever version there is.
       draft.metadata = { ...draft.metadata, resourceVersion: next.metadata?.resourceVersion || String(old.revision) };

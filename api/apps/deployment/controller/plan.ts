@@ -1,5 +1,6 @@
 import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
+import { copyValue } from '../../../../libs/machinery/copy.ts';
 import { valueIn } from '../../../../libs/machinery/meta.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import type { Claim } from '../../../core/pod/controller/ownership.ts';
@@ -188,10 +189,10 @@ class Turn {
     const rolling = this.#spec.strategy?.type !== 'Recreate';
     const replicas = newSetReplicas(this.#replicas, rolling, this.#bounds, this.#old, 0);
     const annotations = { ...this.#handedDown({}, revision), ...this.#sizes() };
-    const template = structuredClone(this.#spec.template) as NonNullable<Deployment['spec']>['template'];
+    const template = copyValue(this.#spec.template) as NonNullable<Deployment['spec']>['template'];
     const labels = { ...template.metadata?.labels, [TEMPLATE_HASH]: hash };
     template.metadata = { ...template.metadata, labels };
-    const selector = structuredClone(this.#spec.selector) as NonNullable<Deployment['spec']>['selector'];
+    const selector = copyValue(this.#spec.selector) as NonNullable<Deployment['spec']>['selector'];
     selector.matchLabels = { ...selector.matchLabels, [TEMPLATE_HASH]: hash };
     const set: ReplicaSet = {
       metadata: { name, namespace: metadata.namespace ?? '', labels: { ...labels }, annotations },

@@ -6,6 +6,7 @@ import {
   type Written,
   watching,
 } from '../../../../libs/kind/reconciler.ts';
+import { copyValue } from '../../../../libs/machinery/copy.ts';
 import { hasCause, isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { controllerOf, controllerReference } from '../../../../libs/machinery/meta.ts';
 import { controlledBy, keysOfController } from '../../../core/pod/controller/ownership.ts';
@@ -121,7 +122,7 @@ function jobOf(cronJob: Live<CronJob>, name: string, scheduledMs: number): Job {
         controllerReference(cronJob as never, { apiVersion: apiVersionOf(cronJobs), kind: cronJobs.kind }),
       ],
     },
-    spec: structuredClone(spec) as Job['spec'],
+    spec: copyValue(spec) as Job['spec'],
   } as Job;
 }
 

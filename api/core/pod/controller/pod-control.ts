@@ -6,6 +6,7 @@ import {
   type ResourceRef,
 } from '../../../../libs/kind/object.ts';
 import type { ControllerEnvironment, Written } from '../../../../libs/kind/reconciler.ts';
+import { copyValue } from '../../../../libs/machinery/copy.ts';
 import { hasCause, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { controllerReference } from '../../../../libs/machinery/meta.ts';
 import { pods } from '../../../resources.ts';
@@ -29,7 +30,7 @@ export function podFromTemplate<O extends ApiObject>(
         controllerReference(owner as never, { apiVersion: apiVersionOf(ownerRef), kind: ownerRef.kind }),
       ],
     },
-    spec: structuredClone(template.spec) as Pod['spec'],
+    spec: copyValue(template.spec) as Pod['spec'],
   };
 }
 
