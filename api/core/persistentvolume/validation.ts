@@ -80,7 +80,7 @@ export function validatePersistentVolumeUpdate(
   if (old.spec?.nodeAffinity && !sameValue(volume.spec?.nodeAffinity, affinity)) {
     const shown = field.verbatim(JSON.stringify(internalForm('core.v1.VolumeNodeAffinity', volume.spec?.nodeAffinity)));
     const why = 'field is immutable, except for updating from beta label to GA';
-    errors.push(field.invalid('spec.nodeAffinity', shown, why));
+    errors.push(field.invalid('nodeAffinity', shown, why));
   }
   return errors;
 }

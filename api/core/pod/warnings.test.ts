@@ -24,6 +24,28 @@ describe('of a pod', () => {
       ['spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+'],
     ],
     [
+      'parts of bytes, in upstream’s order',
+      {
+        containers: [
+          {
+            name: 'a',
+            image: 'i',
+            resources: {
+              limits: { memory: '1m', 'ephemeral-storage': '1500m' },
+              requests: { memory: '1m', 'ephemeral-storage': '1' },
+            },
+          },
+        ],
+        overhead: { memory: '2m' },
+      },
+      [
+        'spec.containers[0].resources.limits[memory]: fractional byte value "1m" is invalid, must be an integer',
+        'spec.containers[0].resources.requests[memory]: fractional byte value "1m" is invalid, must be an integer',
+        'spec.containers[0].resources.limits[ephemeral-storage]: fractional byte value "1500m" is invalid, must be an integer',
+        'spec.overhead[memory]: fractional byte value "2m" is invalid, must be an integer',
+      ],
+    ],
+    [
       'parts of a byte in a claim of its own',
       { volumes: [{ name: 'v', ephemeral: { volumeClaimTemplate: { spec: claim } } }] },
       [

@@ -292,11 +292,21 @@ function buildsOn({ name, value = '', valueFrom }: DeepReadonly<EnvVar>): boolea
 }
 
 function fractionalBytes({ resources }: DeepReadonly<Container>, at: Path): string[] {
-  return (['limits', 'requests'] as const).flatMap((kind) => fractionalIn(resources?.[kind], at.child(kind)));
+  const [memory, storage] = [['memory'], ['ephemeral-storage']];
+  return (
+    [
+      ['limits', memory],
+      ['requests', memory],
+      ['requests', storage],
+      ['limits', storage],
+    ] as const
+  ).flatMap(([kind, names]) => fractionalIn(resources?.[kind], at.child(kind), names));
 }
 
-function fractionalIn(list: Readonly<Record<string, string>> | undefined, at: Path): string[] {
-  return ['memory', 'ephemeral-storage'].flatMap((name) => {
+const IN_BYTES: readonly string[] = ['memory', 'ephemeral-storage'];
+
+function fractionalIn(list: Readonly<Record<string, string>> | undefined, at: Path, names = IN_BYTES): string[] {
+  return names.flatMap((name) => {
     const text = list?.[name];
     if (text === undefined || isMultipleOf(mustParseQuantity(text), 0)) return [];
     return [`${at.key(name)}: fractional byte value ${quote(text)} is invalid, must be an integer`];
