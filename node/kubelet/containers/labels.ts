@@ -55,15 +55,20 @@ export function containerAnnotations(
   };
 }
 
-/** Of containers as they stand in frozen specs, which never change. */
-const hashes = new WeakMap<PodContainer, string>();
+/** What was hashed lately: the pods of one workload have the same containers, and each is looked at again and again. */
+const hashes = new WeakMap<Keys, Map<string, string>>();
+const HASHES_MAX = 256;
 
 /** Changes when a running container no longer is what its spec says: of what may be changed in place, the image. */
 export function hashContainer(keys: Keys, container: PodContainer): string {
-  const known = hashes.get(container);
-  if (known !== undefined) return known;
-  const bytes = keys.digest('sha256', JSON.stringify([container.name, container.image]));
-  const hash = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  if (Object.isFrozen(container)) hashes.set(container, hash);
+  let known = hashes.get(keys);
+  if (!known) hashes.set(keys, (known = new Map()));
+  const text = JSON.stringify([container.name, container.image]);
+  let hash = known.get(text);
+  if (hash !== undefined) return hash;
+  const bytes = keys.digest('sha256', text);
+  hash = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  if (known.size >= HASHES_MAX) known.clear();
+  known.set(text, hash);
   return hash;
 }
