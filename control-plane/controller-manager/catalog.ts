@@ -3,6 +3,7 @@ import { daemonSetController } from '../../api/apps/daemonset/controller/control
 import { deploymentController } from '../../api/apps/deployment/controller/controller.ts';
 import { replicaSetController } from '../../api/apps/replicaset/controller/controller.ts';
 import { statefulSetController } from '../../api/apps/statefulset/controller/controller.ts';
+import { horizontalController } from '../../api/autoscaling/horizontalpodautoscaler/controller/controller.ts';
 import { cronJobController } from '../../api/batch/cronjob/controller/controller.ts';
 import { jobController } from '../../api/batch/job/controller/controller.ts';
 import { orphanedJobPodsController } from '../../api/batch/job/controller/orphaned-pods.ts';
@@ -105,6 +106,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
       account: 'resourcequota-controller',
     },
     entry(podGarbageController(), 'pod-garbage-collector'),
+    entry(horizontalController(), 'horizontal-pod-autoscaler'),
     entry(disruptionController, 'disruption-controller', 'controllermanager'),
     entry(staleDisruptionController, 'disruption-controller', 'controllermanager'),
     entry(endpointsController(), 'endpoint-controller'),
