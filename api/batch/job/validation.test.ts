@@ -58,6 +58,18 @@ test('an odd mode is told, and nothing else of indexes', () => {
   ]);
 });
 
+test('what counts the failures of pods needs pods that fail, and are not started again', () => {
+  const wrong = (what: string) =>
+    `spec.template.spec.restartPolicy: Invalid value: "OnFailure": only "Never" is supported when ${what} is specified`;
+  const again = { restartPolicy: 'OnFailure' };
+  const podFailurePolicy = { rules: [] };
+  assert.deepEqual(validateJob(job({}, again)).map(textOf), []);
+  assert.deepEqual(validateJob(job(indexed({ backoffLimitPerIndex: 1 }), again)).map(textOf), [
+    wrong('backoffLimitPerIndex'),
+  ]);
+  assert.deepEqual(validateJob(job({ podFailurePolicy }, again)).map(textOf), [wrong('podFailurePolicy')]);
+});
+
 test('exit codes of a rule', () => {
   const codes = (operator: string, values: number[]) => {
     const rules = [{ action: 'FailJob', onExitCodes: { operator, values } }];

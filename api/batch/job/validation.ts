@@ -120,8 +120,9 @@ export function validateJobSpec(spec: Spec, here: field.Path): field.ErrorList {
     errors.push(field.required(policyAt, 'valid values: "OnFailure", "Never"'));
   } else if (policy !== 'OnFailure' && policy !== 'Never') {
     errors.push(field.notSupported(policyAt, policy, ['OnFailure', 'Never']));
-  } else if (podFailurePolicy && policy !== 'Never') {
-    errors.push(field.invalid(policyAt, policy, 'only "Never" is supported when podFailurePolicy is specified'));
+  } else if (policy !== 'Never' && (podFailurePolicy || spec.backoffLimitPerIndex !== undefined)) {
+    const what = podFailurePolicy ? 'podFailurePolicy' : 'backoffLimitPerIndex';
+    errors.push(field.invalid(policyAt, policy, `only "Never" is supported when ${what} is specified`));
   }
   return errors;
 }

@@ -107,6 +107,11 @@ describe('validation', () => {
       ],
     ],
     [
+      'labels of Linux on Windows',
+      { os: { name: 'windows' }, securityContext: { seLinuxChangePolicy: 'Recursive' } },
+      ['spec.securityContext.seLinuxChangePolicy: Forbidden: cannot be set for a windows pod'],
+    ],
+    [
       'two sources',
       { volumes: [{ name: 'v', emptyDir: {}, hostPath: { path: '/' } }] },
       ['spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type'],

@@ -212,12 +212,12 @@ const EPHEMERAL_FORBIDDEN = [
   'ports',
   'resources',
   'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
   'livenessProbe',
   'readinessProbe',
   'startupProbe',
   'lifecycle',
-  'restartPolicy',
-  'restartPolicyRules',
 ] as const;
 
 export function validateEphemeralContainers(

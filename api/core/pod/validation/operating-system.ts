@@ -13,6 +13,7 @@ const LINUX_ONLY_POD = [
   'seccompProfile',
   'fsGroup',
   'fsGroupChangePolicy',
+  'seLinuxChangePolicy',
   'sysctls',
   'runAsUser',
   'runAsGroup',

@@ -78,7 +78,7 @@ function claimErrors(
   statuses: DeepReadonly<PodResourceClaimStatus[]>,
   claims: DeepReadonly<PodResourceClaim[]>,
 ): field.ErrorList {
-  return statuses.flatMap(({ name, resourceClaimName }, i) => {
+  return statuses.flatMap(({ name = '', resourceClaimName }, i) => {
     const here = at.child('resourceClaimStatuses').index(i).child('name');
     const errors: field.ErrorList = [];
     if (!claims.some((claim) => claim.name === name)) {
