@@ -183,23 +183,39 @@ const VERBS: Readonly<Record<string, readonly [one: string, many: string]>> = {
 
 /** `/apis/apps/v1/namespaces/default/deployments/web/scale` → what is asked for. Paths of no resource have none. */
 export function factsOf({ method, path }: Pick<TransportRequest, 'method' | 'path'>, user: string): RequestFacts {
-  const parts = path.split('/');
-  let at = parts[1] === 'api' ? 3 : parts[1] === 'apis' ? 4 : parts.length;
+  // Every request passes here, some twice: its path is read in place.
+  let at = path.startsWith('/apis/') ? afterSlashes(path, 4) : path.startsWith('/api/') ? afterSlashes(path, 3) : 0;
+  const next = (): string | undefined => {
+    if (at === 0) return undefined;
+    const end = path.indexOf('/', at);
+    const segment = end < 0 ? path.slice(at) : path.slice(at, end);
+    at = end < 0 ? 0 : end + 1;
+    return segment;
+  };
+  let [first, name, subresource] = [next(), next(), next()];
   let namespace = '';
-  const [after, second] = [parts[at + 2], parts[at + 1]];
-  if (parts[at] === 'namespaces' && after !== undefined && after !== 'status' && after !== 'finalize') {
-    namespace = plain(second);
-    at += 2;
+  if (first === 'namespaces' && subresource !== undefined && subresource !== 'status' && subresource !== 'finalize') {
+    namespace = plain(name);
+    [first, name, subresource] = [subresource, next(), next()];
   }
-  const resource = plain(parts[at]);
-  const subresource = parts[at + 2];
+  const resource = plain(first);
   const [one, many] = VERBS[method] ?? ['get', 'list'];
   return {
     user,
-    verb: parts[at + 1] === undefined && resource !== '' ? many : one,
+    verb: name === undefined && resource !== '' ? many : one,
     resource: subresource ? `${resource}/${plain(subresource)}` : resource,
     namespace,
   };
+}
+
+/** Where a path goes on after so many slashes; 0: it has fewer. */
+function afterSlashes(path: string, count: number): number {
+  let at = 0;
+  for (let n = 0; n < count; n++) {
+    at = path.indexOf('/', at) + 1;
+    if (at === 0) return 0;
+  }
+  return at;
 }
 
 const plain = (segment = ''): string => (segment.includes('%') ? decodeURIComponent(segment) : segment);

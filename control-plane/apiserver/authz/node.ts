@@ -5,7 +5,7 @@ import { parseFieldSelector } from '../../../libs/machinery/fields.ts';
 import { clusterRoles } from '../bootstrap/cluster-roles.ts';
 import { parseRule } from '../bootstrap/rules.ts';
 import type { Authorizer, Verdict } from './authorizer.ts';
-import { covers } from './rbac.ts';
+import { covers, type Rule } from './rbac.ts';
 
 /** What the authorizer looks at: the pods of a node, and which volume a claim is bound to. */
 export interface NodeGraph {
@@ -22,6 +22,10 @@ const NODE_PREFIX = 'system:node:';
 const NODES_GROUP = 'system:nodes';
 const ALLOW: Verdict = Object.freeze({ decision: 'allow' });
 const none = (reason?: string): Verdict => (reason ? { decision: 'none', reason } : { decision: 'none' });
+/** What the role `system:node` allows. */
+const RULES: readonly Rule[] = Object.freeze(
+  (clusterRoles.find((role) => role.name === 'system:node')?.rules ?? []).map(parseRule),
+);
 const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 
 /** The node that a user is: `system:node:<name>` of the group `system:nodes`. */
@@ -38,7 +42,6 @@ export function nodeOf(user: UserInfo): string | undefined {
 export class NodeAuthorizer implements Authorizer {
   readonly name = 'Node';
   readonly #graph: NodeGraph;
-  readonly #rules = (clusterRoles.find((role) => role.name === 'system:node')?.rules ?? []).map(parseRule);
 
   constructor(graph: NodeGraph) {
     this.#graph = graph;
@@ -76,7 +79,7 @@ export class NodeAuthorizer implements Authorizer {
   }
 
   #byRules(a: RequestAttributes): Verdict {
-    return this.#rules.some((rule) => covers(rule, a)) ? ALLOW : none();
+    return RULES.some((rule) => covers(rule, a)) ? ALLOW : none();
   }
 
   #reading(node: string, a: RequestAttributes): Verdict {

@@ -43,7 +43,7 @@ export class RbacAuthorizer implements Authorizer {
   readonly name = 'RBAC';
   readonly #objects: RbacObjects;
   #version = -1;
-  #bySubject = new Map<string, Grant[]>();
+  #grants: Grants = { users: new Map(), groups: new Map() };
 
   constructor(objects: RbacObjects) {
     this.#objects = objects;
@@ -51,12 +51,14 @@ export class RbacAuthorizer implements Authorizer {
 
   authorize(user: UserInfo, attributes: RequestAttributes): Verdict {
     if (user.groups.includes(MASTERS)) return { decision: 'allow' };
+    this.#refresh();
+    const { users, groups } = this.#grants;
+    let grant = firstCovering(users.get(user.name), attributes);
+    for (let at = 0; !grant && at < user.groups.length; at++)
+      grant = firstCovering(groups.get(user.groups[at] as string), attributes);
+    if (grant) return { decision: 'allow', reason: `RBAC: allowed by ${grant.by}` };
     const missing = new Set<string>();
-    for (const grant of this.grants(user, attributes.namespace)) {
-      if (grant.missingRole) missing.add(grant.missingRole);
-      if (grant.rules.some((rule) => covers(rule, attributes)))
-        return { decision: 'allow', reason: `RBAC: allowed by ${grant.by}` };
-    }
+    for (const { missingRole } of this.grants(user, attributes.namespace)) if (missingRole) missing.add(missingRole);
     if (missing.size === 0) return { decision: 'none' };
     return { decision: 'none', reason: `RBAC: ${aggregate([...missing])}` };
   }
@@ -64,10 +66,9 @@ export class RbacAuthorizer implements Authorizer {
   /** Everything that binds to the user in `namespace`, and in the whole cluster. */
   *grants(user: UserInfo, namespace: string): Generator<Grant> {
     this.#refresh();
-    for (const key of subjectKeys(user)) {
-      for (const grant of this.#bySubject.get(key) ?? []) {
-        if (grant.namespace === '' || grant.namespace === namespace) yield grant;
-      }
+    const { users, groups } = this.#grants;
+    for (const grants of [users.get(user.name), ...user.groups.map((group) => groups.get(group))]) {
+      for (const grant of grants ?? []) if (appliesIn(grant, namespace)) yield grant;
     }
   }
 
@@ -75,19 +76,38 @@ export class RbacAuthorizer implements Authorizer {
     const version = this.#objects.version();
     if (version === this.#version) return;
     this.#version = version;
-    this.#bySubject = index(this.#objects);
+    this.#grants = index(this.#objects);
   }
 }
 
-function index(objects: RbacObjects): Map<string, Grant[]> {
+/** What is bound to users and to groups, by their names. */
+interface Grants {
+  readonly users: ReadonlyMap<string, readonly Grant[]>;
+  readonly groups: ReadonlyMap<string, readonly Grant[]>;
+}
+
+const appliesIn = (grant: Grant, namespace: string): boolean => grant.namespace === '' || grant.namespace === namespace;
+
+/** Asked for every request, so it makes nothing while it looks. */
+function firstCovering(grants: readonly Grant[] | undefined, attributes: RequestAttributes): Grant | undefined {
+  for (const grant of grants ?? []) {
+    if (!appliesIn(grant, attributes.namespace)) continue;
+    for (const rule of grant.rules) if (covers(rule, attributes)) return grant;
+  }
+  return undefined;
+}
+
+function index(objects: RbacObjects): Grants {
   const clusterRoles = new Map(objects.clusterRoles().map((role) => [nameOf(role), role]));
   const roles = new Map(objects.roles().map((role) => [`${role.metadata?.namespace}/${nameOf(role)}`, role]));
-  const bySubject = new Map<string, Grant[]>();
+  const users = new Map<string, Grant[]>();
+  const groups = new Map<string, Grant[]>();
   const add = (binding: DeepReadonly<RoleBinding | ClusterRoleBinding>, kind: string, namespace: string) => {
     const { kind: roleKind, name } = binding.roleRef;
     const role = roleKind === 'Role' ? roles.get(`${namespace}/${name}`) : clusterRoles.get(name);
     for (const subject of binding.subjects ?? []) {
-      const key = subjectKey(subject, namespace);
+      const bound = subject.kind === 'Group' ? groups : users;
+      const key = subjectName(subject, namespace);
       if (key === undefined) continue;
       const where = namespace === '' ? `"${nameOf(binding)}"` : `"${nameOf(binding)}/${namespace}"`;
       const by = `${kind} ${where} of ${roleKind} "${name}" to ${subject.kind} "${subject.namespace ? `${subject.name}/${subject.namespace}` : subject.name}"`;
@@ -97,34 +117,29 @@ function index(objects: RbacObjects): Map<string, Grant[]> {
             missingRole: `${roleKind === 'Role' ? 'role' : 'clusterrole'}.rbac.authorization.k8s.io "${name}" not found`,
           };
       const grant = { namespace, rules: role?.rules ?? [], by, ...missing };
-      const grants = bySubject.get(key);
+      const grants = bound.get(key);
       if (grants) grants.push(grant);
-      else bySubject.set(key, [grant]);
+      else bound.set(key, [grant]);
     }
   };
   for (const binding of objects.clusterRoleBindings()) add(binding, 'ClusterRoleBinding', '');
   for (const binding of objects.roleBindings()) add(binding, 'RoleBinding', binding.metadata?.namespace ?? '');
-  return bySubject;
+  return { users, groups };
 }
 
 const nameOf = (object: DeepReadonly<ApiObject>) => object.metadata?.name ?? '';
 
-function subjectKey(subject: DeepReadonly<Subject>, namespace: string): string | undefined {
+/** The name of the user or group that a subject is. */
+function subjectName(subject: DeepReadonly<Subject>, namespace: string): string | undefined {
   switch (subject.kind) {
     case 'User':
-      return `u:${subject.name}`;
     case 'Group':
-      return `g:${subject.name}`;
+      return subject.name;
     case 'ServiceAccount':
-      return `u:system:serviceaccount:${subject.namespace || namespace}:${subject.name}`;
+      return `system:serviceaccount:${subject.namespace || namespace}:${subject.name}`;
     default:
       return undefined;
   }
-}
-
-function* subjectKeys(user: UserInfo): Generator<string> {
-  yield `u:${user.name}`;
-  for (const group of user.groups) yield `g:${group}`;
 }
 
 const aggregate = (texts: readonly string[]) => (texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`);
@@ -134,23 +149,22 @@ export function covers(rule: Rule, attributes: RequestAttributes): boolean {
   if (!hasOrAll(rule.verbs, attributes.verb)) return false;
   if (!attributes.isResourceRequest)
     return (rule.nonResourceURLs ?? []).some((pattern) => matchesPath(pattern, attributes.path));
-  const { group, resource, subresource, name } = attributes;
+  const { resources, resourceNames } = rule;
   return (
-    hasOrAll(rule.apiGroups, group) &&
-    matchesResource(rule.resources ?? [], resource, subresource) &&
-    ((rule.resourceNames ?? []).length === 0 || (rule.resourceNames ?? []).includes(name))
+    hasOrAll(rule.apiGroups, attributes.group) &&
+    resources !== undefined &&
+    matchesResource(resources, attributes.resource, attributes.subresource) &&
+    (resourceNames === undefined || resourceNames.length === 0 || resourceNames.includes(attributes.name))
   );
 }
 
-function hasOrAll(list: readonly string[] | undefined, value: string): boolean {
-  return (list ?? []).some((item) => item === '*' || item === value);
-}
+const hasOrAll = (list: readonly string[] | undefined, value: string): boolean =>
+  list !== undefined && (list.includes(value) || list.includes('*'));
 
 function matchesResource(resources: readonly string[], resource: string, subresource: string): boolean {
-  const wanted = subresource === '' ? resource : `${resource}/${subresource}`;
-  return resources.some(
-    (item) => item === '*' || item === wanted || (subresource !== '' && item === `*/${subresource}`),
-  );
+  if (resources.includes('*')) return true;
+  if (subresource === '') return resources.includes(resource);
+  return resources.includes(`${resource}/${subresource}`) || resources.includes(`*/${subresource}`);
 }
 
 /** `/healthz`, `/api/*`, `*`. */

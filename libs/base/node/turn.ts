@@ -1,5 +1,4 @@
-import { setImmediate as immediate } from 'node:timers/promises';
 import type { Turn } from '../virtual-clock.ts';
 
 /** Resolves once every microtask that is ready, and all that they made ready, have run. */
-export const turn: Turn = () => immediate();
+export const turn: Turn = () => new Promise((done) => setImmediate(done));
