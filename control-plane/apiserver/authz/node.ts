@@ -203,9 +203,9 @@ export function namesOf(pod: DeepReadonly<Pod>, resource: string): readonly stri
         .flatMap((one) => one.resourceClaimName ?? [])
         .concat((spec.resourceClaims ?? []).flatMap((one) => one.resourceClaimName ?? []));
     case 'secrets':
-      return [...(spec.imagePullSecrets ?? []).map((one) => one.name ?? ''), ...referencesTo(spec, SECRET)];
+      return [...(spec.imagePullSecrets ?? []).map((one) => one.name ?? ''), ...referencesOf(spec, SECRET)];
     case 'configmaps':
-      return referencesTo(spec, CONFIG_MAP);
+      return referencesOf(spec, CONFIG_MAP);
     default:
       return [];
   }
@@ -240,6 +240,18 @@ const SECRET: ReferenceForm = {
   names: ['name', 'secretName'],
 };
 const CONFIG_MAP: ReferenceForm = { keys: new Set(['configMap', 'configMapRef', 'configMapKeyRef']), names: ['name'] };
+
+/** Of stored specs, which are frozen and never change: a node asks again and again, and each is walked once. */
+const known = new WeakMap<object, Map<ReferenceForm, readonly string[]>>();
+
+function referencesOf(spec: object, form: ReferenceForm): readonly string[] {
+  if (!Object.isFrozen(spec)) return referencesTo(spec, form);
+  let forms = known.get(spec);
+  if (!forms) known.set(spec, (forms = new Map()));
+  let found = forms.get(form);
+  if (!found) forms.set(form, (found = referencesTo(spec, form)));
+  return found;
+}
 
 function referencesTo(value: unknown, form: ReferenceForm, found: string[] = []): string[] {
   if (typeof value !== 'object' || value === null) return found;
