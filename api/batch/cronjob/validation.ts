@@ -1,6 +1,5 @@
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
-import { dns1123Subdomain } from '../../../libs/machinery/names.ts';
 import { notNegative } from '../../meta/numbers.ts';
 import type { CronJob } from '../../types/batch/v1.generated.ts';
 import { validateJobSpec } from '../job/validation.ts';
@@ -17,7 +16,7 @@ const at = field.path('spec');
 export function validateCronJob(cronJob: Seen): field.ErrorList {
   const errors = validateCronJobSpec(cronJob);
   const name = cronJob.metadata?.name ?? '';
-  if (name.length <= NAME_LENGTH_MAX || dns1123Subdomain(name).length > 0) return errors;
+  if (name.length <= NAME_LENGTH_MAX) return errors;
   const detail = `must be no more than ${NAME_LENGTH_MAX} characters`;
   return [...errors, field.invalid(field.path('metadata', 'name'), name, detail)];
 }
