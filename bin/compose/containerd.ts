@@ -1,6 +1,6 @@
 // Our own containerd: configured, started or taken over, watched, stopped.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connectCri } from '../../node/cri/dial/connect.ts';
 import { findCommand } from '../../tools/setup/needs.ts';
 import { CommandError } from '../errors.ts';
@@ -84,8 +84,8 @@ class Daemon implements OwnContainerd {
     const { directory } = this.#settings;
     const { files } = this.#machine.host;
     const changed = await this.#configure();
-    const running = Number(await files.readTextIfExists(`${directory}/pid`));
-    if (running > 0 && this.#isOurs(running)) {
+    const running = await this.#leftRunning();
+    if (running !== undefined) {
       this.#pid = running;
       if (changed) await this.#end();
       else
@@ -93,7 +93,8 @@ class Daemon implements OwnContainerd {
           () => true,
           () => false,
         );
-      if (!this.adopted) await this.#end();
+      if (this.adopted) await files.write(`${directory}/pid`, String(running));
+      else await this.#end();
     }
     if (!this.adopted) await this.#spawn();
     await this.#ensurePauseImage();
@@ -156,7 +157,7 @@ class Daemon implements OwnContainerd {
     });
     this.#pid = child.pid;
     this.#exited = child.exited;
-    await host.files.write(`${directory}/pid`, String(child.pid), { atomic: false });
+    await host.files.write(`${directory}/pid`, String(child.pid));
     const ended = child.exited.then(({ code, signal }) => {
       throw new CommandError(`containerd ended at its start (${signal ?? `code ${code}`}); see ${directory}/log.`);
     });
@@ -268,14 +269,34 @@ class Daemon implements OwnContainerd {
     }
   }
 
+  /** Our containerd of an earlier start: the one that it noted, or that it had no time to note when it was killed. */
+  async #leftRunning(): Promise<number | undefined> {
+    const noted = Number(await this.#machine.host.files.readTextIfExists(`${this.#settings.directory}/pid`));
+    if (this.#isOurs(noted)) return noted;
+    // Another mount namespace has other files under the same name.
+    const mounts = mountNamespaceOf('self');
+    return readdirSync('/proc')
+      .map(Number)
+      .find((pid) => pid > 0 && this.#isOurs(pid) && mountNamespaceOf(pid) === mounts);
+  }
+
   /** Whether the process is there and is our containerd: numbers are used again. */
   #isOurs(pid: number): boolean {
-    if (pid <= 0 || !this.#machine.host.processes.signal(pid, 0)) return false;
+    if (!(pid > 0)) return false;
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(this.#configFile);
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return words[0]!.includes('containerd') && words.includes(this.#configFile);
     } catch {
       return false;
     }
+  }
+}
+
+function mountNamespaceOf(pid: number | 'self'): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/mnt`);
+  } catch {
+    return ''; // It has just ended.
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -137,6 +137,8 @@ describe('tutti up', requires(...CLUSTER_NEEDS), () => {
     const ip = await kubectl('get service kubia-http -o jsonpath={.spec.clusterIP}');
     await kubectl('create configmap last --from-literal=word=acknowledged');
     await cluster.kill();
+    // As if that had happened before it noted which containerd it has started.
+    rmSync(join(cluster.dataDir, 'containerd/pid'));
     assert.equal(await cluster.bodyOf(`http://${ip}:8080/`), `You've hit ${pod}\n`, 'pods and Services go on');
     await cluster.start();
     assert.match(cluster.output, /containerd +taken over as it ran/);
