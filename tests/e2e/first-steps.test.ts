@@ -79,7 +79,8 @@ const UNHEALTHY = {
           httpGet: { path: '/', port: 8080 },
           initialDelaySeconds: 1,
           periodSeconds: 1,
-          failureThreshold: 2,
+          // It serves a while after its start, and is not to die of that.
+          failureThreshold: 5,
         },
       },
     ],
@@ -218,15 +219,20 @@ describe('first steps with kubectl', requires(...CLUSTER_NEEDS), () => {
   test('a deleted pod is replaced', async () => {
     const before = await podsOf('app=kubia-rc');
     assert.equal(await kubectl(`delete pod ${before[0]}`), `pod "${before[0]}" deleted`);
+    const now = await until('there are three again', async () => {
+      const pods = await podsOf('app=kubia-rc');
+      return pods.length === 3 && pods;
+    });
+    const others = now.filter((pod) => !before.includes(pod));
+    assert.equal(others.length, 1);
+    await kubectl(`wait pod/${others[0]} --for=condition=Ready --timeout=30s`);
     await kubectl('wait rc/kubia --for=jsonpath={.status.readyReplicas}=3 --timeout=30s');
-    const now = await podsOf('app=kubia-rc');
-    assert.equal(now.length, 3);
-    assert.equal(now.filter((pod) => !before.includes(pod)).length, 1);
   });
 
   test('a pod that is not ready is out of its Service, and the rest serve', async () => {
     await kubectl('create -f -', READY_WHILE_FILE);
     await kubectl('expose rc probed --port=80 --target-port=8080');
+    await kubectl('wait rc/probed --for=jsonpath={.status.replicas}=2 --timeout=30s');
     await kubectl('wait pods -l app=probed --for=jsonpath={.status.phase}=Running --timeout=30s');
     const pods = await podsOf('app=probed');
     assert.match(await kubectl('get pods -l app=probed'), /^probed-\w+ +0\/1 +Running/m);
