@@ -23,6 +23,7 @@ import type { SchemaSet, StructType, TypeName } from '../schema/ir.ts';
 import { DecodeError } from './errors.ts';
 import { type Decoded, type DecodeOptions, decodeJson, textOf } from './json.ts';
 import { compareKeys, type JsonObject, put } from './values.ts';
+import { foldLines } from './yaml-fold.ts';
 
 export interface YamlAsJson {
   json: string;
@@ -297,9 +298,10 @@ function quoteLikeUpstream(layout: ScalarLayout): void {
   }
 }
 
-/** Only text of several lines becomes a block; long lines are folded in the style they have. */
+/** Only text of several lines becomes a block, unless blanks stand where nobody would see them. */
 function blockForLines(layout: ScalarLayout): void {
-  if (layout.node.value.includes('\n')) DEFAULT_SCALAR_STYLE_RULES.tryLongOrMultilineAsBlock(layout);
+  const { value } = layout.node;
+  if (value.includes('\n') && !/\t| (?:\n|$)/.test(value)) DEFAULT_SCALAR_STYLE_RULES.tryLongOrMultilineAsBlock(layout);
 }
 
 const styleRules = Object.values({
@@ -324,14 +326,16 @@ const schema = DUMP_SCHEMA.withTags(
 
 /** An object as YAML: what `Accept: application/yaml` is answered with. */
 export function encodeYaml(object: unknown): string {
-  return dump(sorted(object), {
+  const text = dump(sorted(object), {
     schema,
     seqNoIndent: true,
     quoteStyle: 'double',
-    lineWidth: 80,
+    // Lines are folded below: the writer would make other blocks of them.
+    lineWidth: -1,
     noRefs: true,
     scalarStyleRules: styleRules,
   });
+  return foldLines(text);
 }
 
 function sorted(value: unknown): unknown {
