@@ -106,6 +106,19 @@ function rejectedStatus({ pod, startMs }: StatusInput, { phase, reason, message 
   };
 }
 
+/** How a pod ends that was deleted, once nothing of it runs; undefined where it never did. `told`: as the API has it. */
+export function finalDecision(pod: NodePod, { containers }: ObservedPod, told: NodePod): NodeDecision | undefined {
+  if (containers.length === 0) {
+    // The runtime has forgotten what ran.
+    const ran = told.status?.containerStatuses?.some(({ state }) => state?.running ?? state?.terminated);
+    return ran ? { phase: 'Failed' } : undefined;
+  }
+  const mains = new Set((pod.spec?.containers ?? []).map(({ name }) => name));
+  const ends = containers.filter(({ name }) => mains.has(name));
+  const well = ends.length > 0 && ends.every(({ exitCode }) => exitCode === 0);
+  return { phase: well ? 'Succeeded' : 'Failed' };
+}
+
 /** Nothing of the pod runs any more. */
 const settled = ({ observed }: StatusInput): boolean => !observed.containers.some(isAlive);
 

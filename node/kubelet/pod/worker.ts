@@ -4,26 +4,18 @@ import type { Timer } from '../../../libs/base/clock.ts';
 import type { ApiObject, Live } from '../../../libs/kind/object.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import type { RuntimeChange } from '../../cri/changes.ts';
-import { podLogDirectory } from '../../cri/logs.ts';
 import { StartError } from '../containers/errors.ts';
 import { hashContainer } from '../containers/labels.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import { isStatic } from '../static-pods/static-pods.ts';
 import { VolumeError } from '../volumes/errors.ts';
 import { PodApplier } from './apply.ts';
-import {
-  containerFieldPath,
-  describePod,
-  findContainer,
-  gracePeriodMs,
-  type NodePod,
-  nameOf,
-  namespaceOf,
-  uidOf,
-} from './objects.ts';
+import { ContainerKills } from './kills.ts';
+import { containerFieldPath, describePod, findContainer, gracePeriodMs, type NodePod, uidOf } from './objects.ts';
 import { PodObserver } from './observer.ts';
 import { type PodAction, planPod, terminationOrder } from './plan.ts';
 import { PodProbes } from './probes.ts';
+import { PodRemoval } from './removal.ts';
 import { DEFERRED_MS, PodResizer } from './resizer.ts';
 import {
   isAlive,
@@ -35,7 +27,8 @@ import {
   type PodMemory,
   remember,
 } from './state.ts';
-import { podStatus } from './status.ts';
+import { finalDecision, podStatus } from './status.ts';
+import { VolumeRefresh } from './volume-refresh.ts';
 
 export interface PodWorkerOptions {
   readonly env: KubeletEnvironment;
@@ -78,10 +71,12 @@ export class PodWorker {
   readonly #applier: PodApplier;
   readonly #probes: PodProbes;
   readonly #resizer: PodResizer;
+  readonly #kills: ContainerKills;
+  readonly #volumeRefresh: VolumeRefresh;
+  readonly #removal: PodRemoval;
   readonly #memory: PodMemory;
   readonly #startMs: number;
   readonly #imageFailures = new Map<string, number>();
-  readonly #kills = new Map<string, { readonly deadlineMs: number; readonly abort: AbortController }>();
   #pod: NodePod;
   /** The object is not in the API any more, or was never there. */
   #unwanted: boolean;
@@ -92,14 +87,9 @@ export class PodWorker {
   #timer: Timer | undefined;
   /** `monotonic` at which the timer rings. */
   #timerMs = 0;
-  #refresh: Timer | undefined;
-  #renewal: Timer | undefined;
-  #refreshVolumes: (() => void) | undefined;
   #terminatingSinceMs: number | undefined;
   /** The node ends it, and grants so long. */
   #graceMsMax = Number.POSITIVE_INFINITY;
-  /** What the runtime has of it: sandboxes that have been ended do not change any more. */
-  #sandboxes: 'there' | 'stopped' | 'removed' = 'there';
   #settled = false;
   #removed = false;
   #stopped = false;
@@ -120,6 +110,21 @@ export class PodWorker {
     this.#applier = new PodApplier(env);
     this.#resizer = new PodResizer(env);
     this.#probes = new PodProbes(env, this.#memory, () => this.poke());
+    this.#removal = new PodRemoval(env);
+    const over = ({ id, sandboxId }: ObservedContainer) => {
+      this.#observer.containerChanged(id, sandboxId);
+      this.poke();
+    };
+    this.#kills = new ContainerKills({ env, applier: this.#applier, over });
+    this.#volumeRefresh = new VolumeRefresh({
+      env,
+      pod: () => this.#pod,
+      over: () => this.#stopped || this.#isEnding(),
+      refresh: () => {
+        const [sandbox] = this.#observed.sandboxes;
+        return sandbox?.ready && !this.#job ? this.#applier.prepareVolumes(this.#pod, sandbox.ips) : undefined;
+      },
+    });
   }
 
   get pod(): NodePod {
@@ -142,7 +147,7 @@ export class PodWorker {
     else this.#unwanted = true;
     // Volumes may show labels and annotations; and a pod that was touched is looked at whole.
     const shown = [pod?.metadata?.labels, pod?.metadata?.annotations];
-    if (pod && !jsonEqual([before?.labels, before?.annotations], shown)) this.#refreshVolumes?.();
+    if (pod && !jsonEqual([before?.labels, before?.annotations], shown)) this.#volumeRefresh.hurry();
     if (this.#isEnding()) this.#job?.abort.abort(new Error('the pod is being ended'));
     else if (pod) {
       // What this node wrote itself comes back as news, often before the write’s own answer.
@@ -213,13 +218,12 @@ export class PodWorker {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#refresh?.cancel();
-    this.#renewal?.cancel();
+    this.#volumeRefresh.stop();
     this.#probes.stop();
     this.#ended.resolve();
     const reason = new Error('the kubelet stops');
     this.#job?.abort.abort(reason);
-    for (const { abort } of this.#kills.values()) abort.abort(reason);
+    this.#kills.stop(reason);
     await this.#round;
     await this.#job?.done;
   }
@@ -244,7 +248,8 @@ export class PodWorker {
 
   async #look(): Promise<void> {
     const { clock, keys } = this.#env;
-    if (this.#sandboxes === 'there') this.#observed = await this.#observer.observe();
+    const making = this.#job?.container;
+    if (!this.#removal.sandboxesEnded) this.#observed = await this.#observer.observe();
     if (this.#stopped) return;
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
     remember(this.#memory, this.#observed, nowMs, monotonicMs);
@@ -275,10 +280,11 @@ export class PodWorker {
       else if (action.type === 'tellImageBackOff') this.#tellImageBackOff(action.name);
     this.#showStatus();
     await this.#applier.openHostPorts(pod, this.#observed.sandboxes[0]);
-    for (const action of plan.actions) await this.#apply(action);
+    // What was being made when it was looked at may be there by now: its job's end brings another round.
+    for (const action of plan.actions) if (making === undefined || madeBy(action) !== making) await this.#apply(action);
     if (plan.againAtMs !== undefined) this.#lookAgain(plan.againAtMs);
     if (this.#resizer.deferred || this.#resizer.failed) this.#lookAgain(monotonicMs + DEFERRED_MS);
-    this.#watchVolumes();
+    this.#volumeRefresh.begin();
   }
 
   #lookAgain(atMs: number): void {
@@ -421,43 +427,19 @@ export class PodWorker {
 
   /** Begins to end a container, or hastens an end that has begun. */
   #kill(container: ObservedContainer, graceMs: number, message: string | undefined): void {
-    const { clock } = this.#env;
-    const deadlineMs = clock.monotonic() + graceMs;
-    const under = this.#kills.get(container.id);
-    if (under && under.deadlineMs <= deadlineMs + 1_000) return;
-    under?.abort.abort(new Error('it is to end sooner'));
-    if (!under && message !== undefined) this.#tell('Normal', 'Killing', message, container.name);
-    const abort = new AbortController();
-    const kill = { deadlineMs, abort };
-    this.#kills.set(container.id, kill);
     const podIp = this.#observed.sandboxes[0]?.ips[0] ?? '';
-    void this.#applier
-      .killContainer(this.#pod, container, { graceMs, podIp, signal: abort.signal })
-      .catch(async (error: unknown) => {
-        if (abort.signal.aborted) return;
-        this.#env.log.warn('a container could not be ended', {
-          pod: describePod(this.#pod),
-          container: container.name,
-          error,
-        });
-        await clock.sleep(RUNTIME_RETRY_MS, abort.signal).catch(() => {});
-      })
-      .finally(() => {
-        if (this.#kills.get(container.id) === kill) this.#kills.delete(container.id);
-        this.#observer.containerChanged(container.id, container.sandboxId);
-        this.poke();
-      });
+    const isFirst = this.#kills.kill(this.#pod, container, { graceMs, podIp });
+    if (isFirst && message !== undefined) this.#tell('Normal', 'Killing', message, container.name);
   }
 
   // ── The end ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #end(): Promise<void> {
-    const { clock, cgroups, volumes, host, config, statuses } = this.#env;
+    const { clock, statuses } = this.#env;
     const monotonicMs = clock.monotonic();
     if (this.#terminatingSinceMs === undefined) {
       this.#terminatingSinceMs = monotonicMs;
-      this.#refresh?.cancel();
-      this.#renewal?.cancel();
+      this.#volumeRefresh.stop();
     }
     if (this.#job) {
       // A container that is being made this moment is ended as soon as it is there.
@@ -477,9 +459,12 @@ export class PodWorker {
       return;
     }
     const deleted = this.#unwanted || this.#pod.metadata?.deletionTimestamp !== undefined;
-    await this.#endSandboxes(deleted);
+    if (await this.#removal.endSandboxes(this.#pod, this.#observed, deleted, () => this.#showStatus())) {
+      const sandboxes = this.#observed.sandboxes.map((one) => ({ ...one, ready: false }));
+      this.#observed = { ...this.#observed, sandboxes };
+    }
     if (!this.#settled) {
-      await Promise.all([volumes.remove(this.uid), cgroups.remove(this.uid, this.#known())]);
+      await this.#removal.freeResources(this.#pod);
       this.#settled = true;
       if (!this.#unwanted) {
         this.#showStatus();
@@ -490,8 +475,7 @@ export class PodWorker {
     }
     if (!deleted) return;
     if (!this.#removed) {
-      const logs = podLogDirectory(config.podLogsDirectory, namespaceOf(this.#pod), nameOf(this.#pod), this.uid);
-      await Promise.all([host.files.remove(logs), this.#removeLogLinks(logs), this.#env.allocations.remove(this.uid)]);
+      await this.#removal.removeTraces(this.#pod);
       this.#removed = true;
       if (!this.#unwanted) await this.#options.terminated(this.#pod);
     }
@@ -500,42 +484,6 @@ export class PodWorker {
     this.#stopped = true;
     this.#probes.stop();
     this.#options.gone(this.uid);
-  }
-
-  /** The pod, where its spec is known, and not only what the runtime knew of it. */
-  #known(): NodePod | undefined {
-    return (this.#pod.spec?.containers ?? []).length > 0 ? this.#pod : undefined;
-  }
-
-  /** Ends the sandboxes and frees what they have of the node; of a pod that is `deleted` the runtime keeps nothing. */
-  async #endSandboxes(deleted: boolean): Promise<void> {
-    const { cri, hostPorts, runtimeName } = this.#env;
-    if (this.#sandboxes === 'removed' || (this.#sandboxes === 'stopped' && !deleted)) return;
-    await hostPorts?.set(this.uid, []);
-    const ids = this.#observed.sandboxes.map(({ id }) => id);
-    // Stopping takes a pod's network down, and so does removing: of runtimes that stop what they remove, once is enough.
-    if (this.#sandboxes === 'there' && !(deleted && STOPPING_REMOVAL.has(runtimeName()))) {
-      if (!deleted) this.#showStatus();
-      await Promise.all(ids.map((podSandboxId) => cri.stopPodSandbox({ podSandboxId })));
-    }
-    if (deleted) await Promise.all(ids.map((podSandboxId) => cri.removePodSandbox({ podSandboxId })));
-    const sandboxes = this.#observed.sandboxes.map((one) => ({ ...one, ready: false }));
-    this.#observed = { ...this.#observed, sandboxes };
-    this.#sandboxes = deleted ? 'removed' : 'stopped';
-  }
-
-  async #removeLogLinks(logs: string): Promise<void> {
-    const { host, config } = this.#env;
-    const folder = config.containerLogsDirectory;
-    if (folder === '' || !(await host.files.statIfExists(folder))) return;
-    // By what they lead to: containers that the runtime has forgotten had links too.
-    const prefix = `${nameOf(this.#pod)}_${namespaceOf(this.#pod)}_`;
-    for (const name of await host.files.list(folder)) {
-      if (!name.startsWith(prefix)) continue;
-      const link = `${folder}/${name}`;
-      const target = await host.files.readLink(link).catch(() => '');
-      if (target.startsWith(`${logs}/`)) await host.files.remove(link);
-    }
   }
 
   // ── What others see ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -552,7 +500,8 @@ export class PodWorker {
     // The spec is this node's; the status so far is the API's.
     const pod: NodePod = { ...this.allocated, status: latest.status };
     const { decision } = this.#memory;
-    const finished: NodeDecision | undefined = decision ?? this.#finalDecision(latest);
+    const finished: NodeDecision | undefined =
+      decision ?? (this.#settled ? finalDecision(this.#pod, this.#observed, latest) : undefined);
     return podStatus({
       pod,
       observed: this.#observed,
@@ -567,21 +516,6 @@ export class PodWorker {
       appliedOf: (container) => this.#resizer.applied(container),
       ...(finished && { finished }),
     });
-  }
-
-  /** A pod that was deleted and has ended says how. */
-  #finalDecision(told: NodePod): NodeDecision | undefined {
-    if (!this.#settled) return undefined;
-    const { containers } = this.#observed;
-    if (containers.length === 0) {
-      // The runtime has forgotten what ran.
-      const ran = told.status?.containerStatuses?.some(({ state }) => state?.running ?? state?.terminated);
-      return ran ? { phase: 'Failed' } : undefined;
-    }
-    const mains = new Set((this.#pod.spec?.containers ?? []).map(({ name }) => name));
-    const ends = containers.filter(({ name }) => mains.has(name));
-    const well = ends.length > 0 && ends.every(({ exitCode }) => exitCode === 0);
-    return { phase: well ? 'Succeeded' : 'Failed' };
   }
 
   #tell(type: 'Normal' | 'Warning', reason: string, message: string, container = ''): void {
@@ -615,48 +549,23 @@ export class PodWorker {
     this.#tell('Warning', 'Failed', 'Error: ImagePullBackOff', name);
     this.#lookAgain(failure.untilMs);
   }
-
-  /** Mounted objects are looked at again now and then, for as long as the pod runs. */
-  #watchVolumes(): void {
-    const { clock, config, volumes, log } = this.#env;
-    if (this.#refresh || !volumes.changes(this.#pod)) return;
-    let under = false;
-    let soon = false;
-    let failed = false;
-    const again = (delayMs: number) => {
-      this.#refresh?.cancel();
-      this.#renewal?.cancel();
-      // A container that looks whenever something happens finds no token that is over.
-      const overInMs = volumes.overInMs(this.uid) ?? Number.POSITIVE_INFINITY;
-      const upkeep = failed || !(overInMs > 0) ? undefined : 'check';
-      this.#refresh = clock.setTimer(() => void refresh(), delayMs, { upkeep });
-      if (upkeep && overInMs < Number.POSITIVE_INFINITY)
-        this.#renewal = clock.setTimer(() => void refresh(), overInMs, { upkeep: 'beat' });
-    };
-    this.#refreshVolumes = () => {
-      if (under) soon = true;
-      else if (!this.#stopped && !this.#isEnding()) again(0);
-    };
-    const refresh = async () => {
-      if (this.#stopped || this.#isEnding()) return;
-      const ips = this.#observed.sandboxes[0]?.ips ?? [];
-      soon = failed = false;
-      under = true;
-      try {
-        if (this.#observed.sandboxes[0]?.ready && !this.#job) await this.#applier.prepareVolumes(this.#pod, ips);
-      } catch (error) {
-        failed = true;
-        log.warn('mounted objects could not be brought up to date', { pod: describePod(this.#pod), error });
-      }
-      under = false;
-      if (!this.#stopped) again(soon ? 0 : config.syncFrequencyMs);
-    };
-    again(config.syncFrequencyMs);
-  }
 }
 
-/** Runtimes that stop a sandbox when they are told to remove it; the CRI asks that only of its containers. */
-const STOPPING_REMOVAL: ReadonlySet<string> = new Set(['containerd', 'cri-o']);
+/** What the action makes, or makes anew, as jobs are named: a container, '' for the sandbox; undefined: nothing. */
+function madeBy(action: PodAction): string | undefined {
+  switch (action.type) {
+    case 'startContainer':
+      return action.name;
+    case 'removeContainer':
+      return action.container.name;
+    case 'createSandbox':
+    case 'stopSandbox':
+    case 'resizeContainer':
+      return '';
+    default:
+      return undefined;
+  }
+}
 
 const PULL_REASONS: ReadonlySet<string> = new Set([
   'ErrImagePull',
