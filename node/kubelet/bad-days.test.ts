@@ -103,3 +103,39 @@ test('a host port that another pod has, and one that is given back', async () =>
   await at.advance('2s');
   assert.match(await at.line('third'), /^Running/);
 });
+
+test('a container that was being started when the runtime was asked is not started again by an answer that comes late', async () => {
+  await using at = await simulatedNode({
+    images: { 'ends:1': { exitAfterMs: 1_000 } },
+    cri: (real, clock) => ({
+      ...real,
+      async startContainer(request, options) {
+        const { status } = await real.containerStatus(request);
+        if (status?.metadata?.name === 'slow') await clock.sleep(4_000);
+        return real.startContainer(request, options);
+      },
+      async containerStatus(request, options) {
+        const answer = await real.containerStatus(request, options);
+        if (answer.status?.state === 'CONTAINER_CREATED') await clock.sleep(6_000);
+        return answer;
+      },
+    }),
+  });
+  const containers = [
+    { name: 'ends', image: 'ends:1' },
+    { name: 'slow', image: 'app:1' },
+  ];
+  await at.create('two', { restartPolicy: 'Never', containers });
+  await at.advance('20s');
+  const { status } = await at.get('two');
+  const states = status?.containerStatuses?.map(({ name, restartCount, state }) => [
+    name,
+    restartCount,
+    Object.keys(state ?? {})[0],
+  ]);
+  assert.deepEqual(states, [
+    ['ends', 0, 'terminated'],
+    ['slow', 0, 'running'],
+  ]);
+  assert.equal(at.runtime.containers.size, 2);
+});
