@@ -189,6 +189,19 @@ describe('kubectl', requires(...CLUSTER_NEEDS), () => {
     assert.match(await kubectl('autoscale deployment web --min=1 --max=3 --cpu-percent=50'), /autoscaled$/);
     assert.match(await kubectl('get hpa web'), /^web +Deployment\/web +cpu: <unknown>\/50% +1 +3 /m);
     assert.match(await kubectl('describe hpa web'), /^Reference: +Deployment\/web$/m);
+    await kubectl(
+      'wait --for=jsonpath={.status.conditions[?(@.type=="ScalingActive")].status}=False hpa/web --timeout=20s',
+    );
+    const told = await kubectl('describe hpa web');
+    assert.match(told, /^ +AbleToScale +True +SucceededGetScale /m);
+    assert.match(
+      told,
+      /FailedGetResourceMetric .*could not find the requested resource \(get pods\.metrics\.k8s\.io\)/,
+    );
+    assert.equal(
+      await kubectl('get hpa web -o jsonpath={.status.currentReplicas}'),
+      await kubectl('get deployment web -o jsonpath={.spec.replicas}'),
+    );
   });
 
   test('explains, completes and proxies', async () => {
