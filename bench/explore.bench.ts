@@ -6,7 +6,7 @@ import { rollingUpdate } from '../tests/simulate/scenarios.ts';
 import type { Report } from '../tools/bench/figure.ts';
 
 const RUNS = 100;
-/** So many come first: after 20 the platform still compiles what is hot, and a run takes twice as long as after 150. */
+/** So many come first: after 20 the platform still compiles what is hot, and a run takes a third longer than after 150. */
 const WARM = 150;
 
 export async function bench(report: Report): Promise<void> {
