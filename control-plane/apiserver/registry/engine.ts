@@ -224,18 +224,7 @@ export function runValidate(
   ctx: RequestContext,
   request: AdmissionRequest,
 ): Promise<AdmissionEffect> | AdmissionEffect {
-  const effects: AdmissionEffect[] = [];
-  const rollback = async () => {
-    for (const effect of effects.reverse()) await effect.rollback();
-    effects.length = 0;
-  };
-  const refuse = async (error: unknown): Promise<never> => {
-    await rollback();
-    throw error;
-  };
-  const keep = (effect: AdmissionEffect | void) => {
-    if (effect) effects.push(effect);
-  };
+  const effects = new Effects();
   const asked = request as AdmissionRequest & { object: DeepReadonly<ApiObject> };
   const timing = new Timing(engine, 'validate', request.operation);
   let pending: Promise<void> | undefined;
@@ -243,12 +232,35 @@ export function runValidate(
     pending = askFrom(0, engine, timing, (plugin) => {
       if (!plugin.validate || !plugin.handles(request)) return false;
       const effect = plugin.validate(ctx, asked, engine.registry);
-      return effect instanceof Promise ? effect.then(keep) : keep(effect);
+      return effect instanceof Promise ? effect.then((known) => effects.add(known)) : effects.add(effect);
     });
   } catch (error) {
-    return refuse(error);
+    return effects.refuse(error);
   }
-  return pending ? pending.then(() => ({ rollback }), refuse) : { rollback };
+  if (!pending) return effects;
+  return pending.then(
+    () => effects,
+    (error) => effects.refuse(error),
+  );
+}
+
+/** What plugins reserved for one write. */
+class Effects implements AdmissionEffect {
+  readonly #all: AdmissionEffect[] = [];
+
+  add(effect: AdmissionEffect | void): void {
+    if (effect) this.#all.push(effect);
+  }
+
+  async rollback(): Promise<void> {
+    for (const effect of this.#all.reverse()) await effect.rollback();
+    this.#all.length = 0;
+  }
+
+  async refuse(error: unknown): Promise<never> {
+    await this.rollback();
+    throw error;
+  }
 }
 
 export function admissionRequest(

@@ -71,8 +71,6 @@ function decodeEntry(entry: ManagedFieldsEntry, trusted: boolean): ManagerEntry 
   };
 }
 
-const nobody: Managers = new Map();
-
 /**
  * Reads entries; undefined where one of them is malformed. `trusted` entries come from the store and are taken as they
  * are.
@@ -81,9 +79,8 @@ export function decodeManagedFields(
   entries: readonly ManagedFieldsEntry[] | undefined,
   trusted: boolean,
 ): Managers | undefined {
-  if (entries === undefined || entries.length === 0) return nobody;
   const managers = new Map<string, ManagerEntry>();
-  for (const entry of entries) {
+  for (const entry of entries ?? []) {
     const decoded = decodeEntry(entry, trusted);
     if (decoded === undefined) return undefined;
     managers.set(identityOf(decoded), decoded);
