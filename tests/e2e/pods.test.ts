@@ -134,6 +134,8 @@ describe('pods with kubectl', requires(...CLUSTER_NEEDS), () => {
   test('exec -it is a terminal', async () => {
     const terminal = suite.cluster.kubectl.spawnInTerminal('exec -it full -c main -- sh');
     await terminal.waitFor(/[#$] /);
+    // The terminal's size comes by a way of its own.
+    terminal.child.stdin!.write('until stty size | grep -qv "^0 0"; do sleep 0.1; done\r');
     terminal.child.stdin!.write('tty; echo $((6 * 7)) in $HOSTNAME; stty size\r');
     await terminal.waitFor(/\/dev\/pts\/\d+\r?\n42 in full\r?\n33 99\r?\n/);
     terminal.child.stdin!.write('exit 7\r');
