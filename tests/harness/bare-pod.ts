@@ -1,8 +1,9 @@
-import { existsSync, rmdirSync } from 'node:fs';
+import { existsSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
 import { connectCri } from '../../node/cri/dial/connect.ts';
+import { containerSecurity, sandboxSecurity } from '../../node/kubelet/containers/security.ts';
 import type { Containerd } from './containerd.ts';
 import { hostOf } from './host.ts';
 import { cgroupRoots } from './leftovers.ts';
@@ -30,9 +31,13 @@ export interface BarePod {
   remove(): Promise<void>;
 }
 
+/** What a kubelet mounts into every container. */
+const POD_FILES = ['/etc/hosts', '/dev/termination-log'];
+
 /**
- * A pod of one container by the fewest calls the CRI allows: the yardstick for the kubelet's own pods. The network must
- * have been configured (`writeCniConfiguration`). Resolves when the container's process runs.
+ * A pod of one container by the fewest calls the CRI allows: the yardstick for the kubelet's own pods, so it is guarded as
+ * they are and has the files that every pod has. The network must have been configured (`writeCniConfiguration`). Resolves
+ * when the container's process runs.
  */
 export async function runBarePod(
   client: CriClient,
@@ -42,14 +47,16 @@ export async function runBarePod(
   const { host } = containerd;
   const cgroupParent = `${host.cgroupParent}/${options.name}`;
   const logDirectory = join(host.folder, 'logs', options.name);
+  const pod = { metadata: { name: options.name }, spec: { containers: [{ name: 'main' }] } };
+  const security = { seccompRoot: '' };
   const config = {
     metadata: { name: options.name, namespace: 'bare', uid: options.name, attempt: 0 },
     hostname: options.name,
     logDirectory,
     labels: {},
     annotations: {},
-    linux: { cgroupParent, securityContext: { namespaceOptions: { network: 'POD', pid: 'CONTAINER', ipc: 'POD' } } },
-  } as const;
+    linux: { cgroupParent, securityContext: sandboxSecurity(pod, security) },
+  };
   const { podSandboxId: sandboxId } = await client.runPodSandbox({ config });
   const { containerId } = await client.createContainer({
     podSandboxId: sandboxId,
@@ -59,7 +66,12 @@ export async function runBarePod(
       command: [...(options.command ?? [])],
       args: [...(options.args ?? [])],
       logPath: 'main.log',
-      linux: { securityContext: { namespaceOptions: config.linux.securityContext.namespaceOptions } },
+      mounts: POD_FILES.map((containerPath) => {
+        const hostPath = join(host.folder, containerPath.replaceAll('/', '-'));
+        if (!existsSync(hostPath)) writeFileSync(hostPath, '');
+        return { containerPath, hostPath };
+      }),
+      linux: { securityContext: containerSecurity(pod, pod.spec.containers[0]!, undefined, security) },
     },
     sandboxConfig: config,
   });
