@@ -61,6 +61,7 @@ export class Scheduler {
   readonly #reader = new PodReader();
   readonly #random: Random;
   readonly #times: CycleTimes | undefined;
+  #tied = new Int32Array(64);
   readonly #profiles = new Map<string, { readonly profile: Profile; readonly evaluator: Evaluator }>();
   /** Pods that a cycle has put on a node and that the cluster has not confirmed yet. */
   readonly #assumed = new Map<string, PodInfo>();
@@ -201,20 +202,20 @@ export class Scheduler {
 
   /** Any of the best, each as likely as the other: pods arriving together do not all go the same way. */
   #choose(nodes: Int32Array, totals: Float64Array): number {
+    if (this.#tied.length < totals.length) this.#tied = new Int32Array(totals.length * 2);
+    const tied = this.#tied;
     let best = Number.NEGATIVE_INFINITY;
     let ties = 0;
     for (let i = 0; i < totals.length; i++) {
       const total = totals[i] as number;
+      if (total < best) continue;
       if (total > best) {
         best = total;
-        ties = 1;
-      } else if (total === best) ties++;
+        ties = 0;
+      }
+      tied[ties++] = nodes[i] as number;
     }
-    let pick = this.#random.int(ties);
-    for (let i = 0; i < totals.length; i++) {
-      if (totals[i] === best && pick-- === 0) return nodes[i] as number;
-    }
-    return nodes[0] as number;
+    return tied[this.#random.int(ties)] as number;
   }
 
   #explain(nodes: Int32Array, totals: Float64Array, scores: readonly NodeScores[]): Explanation {
