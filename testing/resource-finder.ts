@@ -1,21 +1,8 @@
+import { type ServedResource, servedResources } from '../libs/client/served-resources.ts';
 import type { Client } from '../libs/kind/client.ts';
 import type { ResourceRef } from '../libs/kind/object.ts';
-import { isNotFound } from '../libs/machinery/errors.ts';
-import { groupVersionPath } from '../libs/machinery/gvk.ts';
+import type { GroupVersion } from '../libs/machinery/gvk.ts';
 import { ClusterUsageError } from './errors.ts';
-
-interface ApiResource {
-  readonly name: string;
-  readonly kind: string;
-  readonly singularName?: string;
-  readonly shortNames?: readonly string[];
-  readonly namespaced: boolean;
-}
-
-interface GroupVersion {
-  readonly group: string;
-  readonly version: string;
-}
 
 /** Finds resources by what people call them, in what the server says that it has: built-in kinds and custom ones alike. */
 export class ResourceFinder {
@@ -62,17 +49,11 @@ export class ResourceFinder {
     ];
   }
 
-  async #resources(of: GroupVersion): Promise<readonly ApiResource[]> {
-    try {
-      const { resources } = (await this.#client.raw('GET', groupVersionPath(of))) as { resources: ApiResource[] };
-      return resources.filter(({ name }) => !name.includes('/'));
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
+  async #resources(of: GroupVersion): Promise<readonly ServedResource[]> {
+    return (await servedResources(this.#client, of)).filter(({ name }) => !name.includes('/'));
   }
 }
 
-function referenceTo({ group, version }: GroupVersion, { name, kind, namespaced }: ApiResource): ResourceRef {
+function referenceTo({ group, version }: GroupVersion, { name, kind, namespaced }: ServedResource): ResourceRef {
   return { group, version, resource: name, kind, namespaced };
 }

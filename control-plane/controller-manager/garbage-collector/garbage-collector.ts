@@ -1,6 +1,7 @@
 import { apiServices, customResourceDefinitions } from '../../../api/resources.ts';
 import type { Timer, Upkeep } from '../../../libs/base/clock.ts';
 import type { ControllerCounts, RunningController } from '../../../libs/client/controller.ts';
+import { resourceOfKind, servedResources } from '../../../libs/client/served-resources.ts';
 import { WorkQueue } from '../../../libs/client/work-queue.ts';
 import { groupResourceName } from '../../../libs/kind/client.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../../../libs/kind/object.ts';
 import type { ControllerEnvironment } from '../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../libs/machinery/errors.ts';
-import { groupVersionPath } from '../../../libs/machinery/gvk.ts';
+import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { discover, servedWith } from '../discovery.ts';
 import { type GraphNode, OwnerGraph } from './graph.ts';
@@ -321,12 +322,9 @@ export class GarbageCollector implements RunningController {
 
   /** The resource of a version that is served beside the preferred one. */
   async #otherVersion({ apiVersion, kind }: Readonly<OwnerReference>): Promise<ResourceRef | undefined> {
-    const [group = '', version = ''] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
-    const list = (await this.#env.client.raw('GET', groupVersionPath({ group, version })).catch(absent)) as
-      | { resources?: readonly { name: string; kind: string; namespaced: boolean }[] }
-      | undefined;
-    const found = list?.resources?.find((resource) => resource.kind === kind && !resource.name.includes('/'));
-    return found && { group, version, resource: found.name, kind, namespaced: found.namespaced };
+    const of = parseApiVersion(apiVersion);
+    const found = resourceOfKind(await servedResources(this.#env.client, of), kind);
+    return found && { ...of, resource: found.name, kind, namespaced: found.namespaced };
   }
 
   async #apply(node: GraphNode, object: Live<ApiObject>, decision: ReturnType<typeof plan>): Promise<void> {

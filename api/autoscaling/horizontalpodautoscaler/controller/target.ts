@@ -1,6 +1,8 @@
+import { resourceOfKind, servedResources } from '../../../../libs/client/served-resources.ts';
 import type { Client } from '../../../../libs/kind/client.ts';
 import type { ApiObject } from '../../../../libs/kind/object.ts';
 import { statusOf } from '../../../../libs/machinery/errors.ts';
+import { groupVersionPath, parseApiVersion } from '../../../../libs/machinery/gvk.ts';
 import type { CrossVersionObjectReference } from '../../../types/autoscaling/v2.generated.ts';
 
 /** The `scale` of a workload of any kind that has one. */
@@ -12,10 +14,6 @@ export interface Target {
 export interface Scale extends ApiObject {
   spec?: { replicas?: number };
   status?: { replicas?: number; selector?: string };
-}
-
-interface ResourceList {
-  readonly resources?: readonly { readonly name: string; readonly kind: string; readonly namespaced: boolean }[] | null;
 }
 
 /** Throws in upstream's words where there is none. */
@@ -30,15 +28,11 @@ export async function resourceOf(
   client: Client,
   { apiVersion = '', kind }: Pick<CrossVersionObjectReference, 'apiVersion' | 'kind'>,
 ): Promise<{ readonly root: string; readonly resource: string; readonly group: string; readonly namespaced: boolean }> {
-  const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', 'v1'];
-  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-  const { resources } = (await client.raw('GET', root).catch((error: unknown) => {
-    if (statusOf(error).code !== 404) throw error;
-    return {};
-  })) as ResourceList;
-  const found = resources?.find((one) => one.kind === kind && !one.name.includes('/'));
+  const of = parseApiVersion(apiVersion.includes('/') ? apiVersion : 'v1');
+  const { group } = of;
+  const found = resourceOfKind(await servedResources(client, of), kind);
   if (!found) throw new Error(`no matches for kind "${kind}" in group "${group}"`);
-  return { root, group, resource: found.name, namespaced: found.namespaced };
+  return { root: groupVersionPath(of), group, resource: found.name, namespaced: found.namespaced };
 }
 
 /** Reads a path; what a server says that knows nothing of it is said in a client's words. `what`: `get pods`. */

@@ -1,6 +1,9 @@
+import { resourceOfKind, servedResources } from '../../../../libs/client/served-resources.ts';
+import { groupResourceName } from '../../../../libs/kind/client.ts';
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
 import type { ControllerEnvironment } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
+import { groupVersionPath, parseApiVersion } from '../../../../libs/machinery/gvk.ts';
 import { controllerOf } from '../../../../libs/machinery/meta.ts';
 import { deployments, replicaSets, replicationControllers, statefulSets } from '../../../resources.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
@@ -71,16 +74,15 @@ async function askScale(
   namespace: string,
   name: string,
 ): Promise<Owner | Error | undefined> {
-  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const of = parseApiVersion(apiVersion);
+  const resources = await servedResources(client, of);
+  const resource = resourceOfKind(resources, kind)?.name;
+  if (!resource) return undefined;
+  if (!resources.some((one) => one.name === `${resource}/scale`)) {
+    return new Error(`${groupResourceName({ ...of, resource })} does not implement the scale subresource`);
+  }
   try {
-    const { resources } = (await client.raw('GET', root)) as { resources: { name: string; kind: string }[] | null };
-    const resource = resources?.find((one) => one.kind === kind && !one.name.includes('/'))?.name;
-    if (!resource) return undefined;
-    const [group] = apiVersion.includes('/') ? apiVersion.split('/') : [''];
-    if (!resources?.some((one) => one.name === `${resource}/scale`)) {
-      return new Error(`${group ? `${resource}.${group}` : resource} does not implement the scale subresource`);
-    }
-    const path = `${root}/namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(name)}/scale`;
+    const path = `${groupVersionPath(of)}/namespaces/${encodeURIComponent(namespace)}/${resource}/${encodeURIComponent(name)}/scale`;
     const scale = (await client.raw('GET', path)) as Live<ApiObject & { spec?: { replicas?: number } }>;
     return { uid: scale.metadata.uid, replicas: scale.spec?.replicas ?? 0 };
   } catch (error) {
