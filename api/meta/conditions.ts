@@ -1,3 +1,4 @@
+import { formatTime } from '../../libs/base/clock.ts';
 import type { DeepReadonly } from '../../libs/kind/object.ts';
 import * as field from '../../libs/machinery/field-errors.ts';
 import { qualifiedName } from '../../libs/machinery/names.ts';
@@ -8,6 +9,23 @@ const REASON = '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?';
 const REASON_FORM = new RegExp(`^${REASON}$`);
 const REASON_BYTES_MAX = 1024;
 const MESSAGE_BYTES_MAX = 32768;
+
+type Told = { readonly type: string; readonly status: string; readonly lastTransitionTime?: string | null };
+
+/**
+ * The conditions with one put in: in its old place, so that a list that says the same is the same. The time of its
+ * transition moves with its status alone.
+ */
+export function withCondition<C extends Told>(
+  conditions: readonly C[],
+  told: Omit<C, 'lastTransitionTime'>,
+  nowMs: number,
+): readonly C[] {
+  const known = conditions.find(({ type }) => type === told.type);
+  const lastTransitionTime = known?.status === told.status ? known.lastTransitionTime : formatTime(nowMs);
+  const condition = { ...told, lastTransitionTime } as C;
+  return known ? conditions.map((one) => (one === known ? condition : one)) : [...conditions, condition];
+}
 
 /** Conditions of the common form (`meta.v1.Condition`): each type once, each with a reason. */
 export function validateConditions(conditions: DeepReadonly<Condition[]> | undefined, at: field.Path): field.ErrorList {

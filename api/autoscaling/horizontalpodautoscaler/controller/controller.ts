@@ -3,11 +3,12 @@ import type { ControllerEnvironment, Reconciler } from '../../../../libs/kind/re
 import { watching } from '../../../../libs/kind/reconciler.ts';
 import { type LabelSelector, parseLabelSelector } from '../../../../libs/machinery/labels.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { withCondition } from '../../../meta/conditions.ts';
 import { horizontalPodAutoscalers, pods } from '../../../resources.ts';
 import type { HorizontalPodAutoscaler, MetricSpec } from '../../../types/autoscaling/v2.generated.ts';
 import { type Memory, NOTHING_YET, withChange } from './behavior.ts';
 import { externalValue, objectValue, podSamples, resourceSamples } from './metrics.ts';
-import { type Action, type Fetched, type Observed, plan, type Status, withCondition } from './plan.ts';
+import { type Action, type Fetched, type Observed, plan, type Status } from './plan.ts';
 import { type Target, targetOf } from './target.ts';
 
 type Autoscaler = Live<HorizontalPodAutoscaler>;
@@ -183,12 +184,13 @@ async function rescale(
     const { message } = error as Error;
     env.events.event(hpa, 'Warning', 'FailedRescale', `${size}; error: ${message}`);
     const words = `the HPA controller was unable to update the target scale: ${message}`;
+    const told = { type: 'AbleToScale', status: 'False', reason: 'FailedUpdateScale', message: words };
     const conditions = hpa.status?.conditions ?? [];
     await writeStatus(env, hpa, {
       desiredReplicas: target.specReplicas,
       ...hpa.status,
       currentReplicas: target.specReplicas,
-      conditions: withCondition(conditions, 'AbleToScale', 'False', 'FailedUpdateScale', words, env.clock.now()),
+      conditions: withCondition(conditions, told, env.clock.now()),
     });
     throw error;
   }

@@ -9,6 +9,7 @@ import {
   toNumber,
 } from '../../../../libs/machinery/quantity.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { withCondition } from '../../../meta/conditions.ts';
 import type {
   HorizontalPodAutoscaler,
   HorizontalPodAutoscalerCondition,
@@ -60,21 +61,6 @@ export function plan(observed: Observed, nowMs: number): Plan<Action> {
   const look = new Look(observed, nowMs);
   look.run();
   return { actions: look.actions, againAfterMs: PERIOD_MS };
-}
-
-/** The conditions with one put in, in its old place. */
-export function withCondition(
-  conditions: readonly Condition[],
-  type: string,
-  status: 'True' | 'False',
-  reason: string,
-  message: string,
-  nowMs: number,
-): readonly Condition[] {
-  const known = conditions.find((one) => one.type === type);
-  const lastTransitionTime = known?.status === status ? known.lastTransitionTime : formatTime(nowMs);
-  const condition = { type, status, lastTransitionTime, reason, message } as Condition;
-  return known ? conditions.map((one) => (one === known ? condition : one)) : [...conditions, condition];
 }
 
 /** Thrown by a metric; `reason`: of the event and the condition that tell of it. */
@@ -223,7 +209,7 @@ class Look {
   }
 
   #set(type: string, status: 'True' | 'False', reason: string, message: string): void {
-    this.#conditions = withCondition(this.#conditions, type, status, reason, message, this.#nowMs);
+    this.#conditions = withCondition(this.#conditions, { type, status, reason, message }, this.#nowMs);
   }
 
   #status(

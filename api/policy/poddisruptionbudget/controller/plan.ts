@@ -1,10 +1,10 @@
-import { formatTime } from '../../../../libs/base/clock.ts';
 import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import type { LabelSelectorSpec } from '../../../../libs/machinery/labels.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
 import { isReady } from '../../../core/pod/controller/pod-state.ts';
+import { withCondition } from '../../../meta/conditions.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../../types/policy/v1.generated.ts';
 
@@ -128,7 +128,7 @@ function disruptedPods({ status }: Live<PodDisruptionBudget>, pods: readonly Liv
 type Conditions = NonNullable<PodDisruptionBudgetStatus['conditions']>;
 
 function conditionsOf(budget: Live<PodDisruptionBudget>, allowed: boolean, nowMs: number): Conditions {
-  return withCondition(
+  return ofDisruption(
     budget,
     { status: allowed ? 'True' : 'False', reason: allowed ? 'SufficientPods' : 'InsufficientPods', message: '' },
     Number(budget.metadata.generation ?? 0),
@@ -146,23 +146,18 @@ function failed(budget: Live<PodDisruptionBudget>, message: string, nowMs: numbe
     expectedPods: 0,
     ...budget.status,
     disruptionsAllowed: 0,
-    conditions: withCondition(budget, told, generation, nowMs),
+    conditions: ofDisruption(budget, told, generation, nowMs),
   } as PodDisruptionBudgetStatus;
 }
 
-function withCondition(
+function ofDisruption(
   { status }: Live<PodDisruptionBudget>,
   told: { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string },
   generation: number,
   nowMs: number,
 ): Conditions {
-  const type = 'DisruptionAllowed';
-  const before = status?.conditions?.find((condition) => condition.type === type);
-  const lastTransitionTime = before?.status === told.status ? before.lastTransitionTime : formatTime(nowMs);
-  const condition = { type, ...(generation ? { observedGeneration: generation } : {}), lastTransitionTime, ...told };
-  // In its place, so that a status that says the same is the same.
-  const list = (status?.conditions ?? []) as Conditions;
-  return before ? list.map((one) => (one.type === type ? condition : one)) : [...list, condition];
+  const condition = { type: 'DisruptionAllowed', ...(generation ? { observedGeneration: generation } : {}), ...told };
+  return withCondition((status?.conditions ?? []) as Conditions, condition, nowMs) as Conditions;
 }
 
 function unmanagedText(selector: DeepReadonly<LabelSelectorSpec> | undefined): string {
