@@ -73,13 +73,8 @@ export class Evaluator {
     const found = this.#found;
     let count = 0;
     const refusals = filters.length > 0 ? new Map<number, Status>() : undefined;
-    const isPlain = !nodeNames && filters.length === 0 && !nominated;
     next: for (let node = 0; node < state.length; node++) {
       if (passes[node] === 0) continue;
-      if (isPlain) {
-        found[count++] = node;
-        continue;
-      }
       if (nodeNames && !nodeNames.has(state.names[node] as string)) continue;
       for (const filter of filters) {
         const refusal = filter(node);
