@@ -36,6 +36,7 @@ export const {
   keyOf,
   newAuditAnnotations,
   newWarnings,
+  nonResourceAttributes,
   parseCause,
   replay,
   replayHistory,

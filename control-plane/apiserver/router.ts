@@ -1,4 +1,4 @@
-import type { RequestAttributes, Verb } from '../../libs/kind/request.ts';
+import { nonResourceAttributes, type RequestAttributes, type Verb } from '../../libs/kind/request.ts';
 
 /** A path that starts as a resource's and cannot be read as one. */
 export class UnreadablePath extends Error {}
@@ -102,17 +102,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
 }
 
 const nonResource = (method: string, path: string): Route => ({
-  attributes: {
-    verb: method.toLowerCase(),
-    isResourceRequest: false,
-    path: decodeSegment(path),
-    group: '',
-    version: '',
-    resource: '',
-    subresource: '',
-    namespace: '',
-    name: '',
-  },
+  attributes: nonResourceAttributes(method.toLowerCase(), decodeSegment(path)),
   rest: '',
   namespaceMissing: false,
 });

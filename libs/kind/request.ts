@@ -69,6 +69,19 @@ export interface RequestAttributes {
   readonly fieldSelector?: string;
 }
 
+/** Those of a request that is for no resource. */
+export const nonResourceAttributes = (verb: Verb, path: string): RequestAttributes => ({
+  verb,
+  isResourceRequest: false,
+  path,
+  group: '',
+  version: '',
+  resource: '',
+  subresource: '',
+  namespace: '',
+  name: '',
+});
+
 export interface Warnings {
   /** Adds a text, unless it is there already. */
   add(text: string): void;

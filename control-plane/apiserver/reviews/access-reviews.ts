@@ -1,7 +1,7 @@
 import type { SubjectAccessReview, SubjectAccessReviewSpec } from '../../../api/types/authorization/v1.generated.ts';
 import { defineKind, type Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
-import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
+import { nonResourceAttributes, type RequestAttributes, type UserInfo } from '../../../libs/kind/request.ts';
 import { badRequest, invalid } from '../../../libs/machinery/errors.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { json } from '../../../libs/machinery/quote.ts';
@@ -139,10 +139,9 @@ function userIn(spec: Spec): UserInfo {
 }
 
 function attributesIn({ resourceAttributes: r, nonResourceAttributes: n }: Spec): RequestAttributes {
-  const none = { path: '', group: '', version: '', resource: '', subresource: '', namespace: '', name: '' };
-  if (n) return { ...none, verb: n.verb ?? '', isResourceRequest: false, path: n.path ?? '' };
+  if (n) return nonResourceAttributes(n.verb ?? '', n.path ?? '');
   return {
-    ...none,
+    path: '',
     verb: r?.verb ?? '',
     isResourceRequest: true,
     group: r?.group ?? '',
