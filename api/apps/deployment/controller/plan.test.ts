@@ -36,7 +36,7 @@ interface SetShape {
   readonly available?: number;
   readonly desired?: number;
   readonly max?: number;
-  readonly revision?: number;
+  readonly revision?: number | string;
 }
 
 /** A ReplicaSet of `app:N`, revision N. */
@@ -142,6 +142,26 @@ describe('what a Deployment does', () => {
         podsOf: () => [],
       };
       assert.deepEqual(plan(observed, NOW).actions.flatMap(told), does);
+    });
+  }
+});
+
+describe('which revision a new ReplicaSet is', () => {
+  const revisions: readonly [before: string, next: string][] = [
+    ['4', '5'],
+    ['3546343826724305832', '3546343826724305833'],
+    ['9223372036854775808', '1'],
+    ['fourth', '1'],
+  ];
+  for (const [before, next] of revisions) {
+    it(`${next} after ${before}`, () => {
+      const owned = [set(1, 10, { revision: before })];
+      const { actions } = plan(
+        { deployment: deployment({}), sets: { owned, adopt: [], release: [] }, podsOf: () => [] },
+        NOW,
+      );
+      const made = actions.find(({ type }) => type === 'create') as { set: ReplicaSet };
+      assert.equal(made.set.metadata?.annotations?.[`${PREFIX}revision`], next);
     });
   }
 });

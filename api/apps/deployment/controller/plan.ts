@@ -17,6 +17,7 @@ import { type Rollback, rollback, rollbackRevision } from './rollback.ts';
 import {
   type Bounds,
   boundsOf,
+  compareRevisions,
   DESIRED_REPLICAS,
   inProportion,
   MAX_REPLICAS,
@@ -166,7 +167,8 @@ class Turn {
 
   /** Brings the ReplicaSet of the present template up to date, or makes it. */
   #syncNew(create: boolean): void {
-    const revision = Math.max(0, ...this.#old.map(({ annotations }) => revisionOf(annotations))) + 1;
+    const last = [...this.#old].sort(compareRevisions).at(-1);
+    const revision = (last ? revisionOf(last.annotations) : 0n) + 1n;
     if (this.#new) {
       const { live, name } = this.#new;
       const annotations = this.#handedDown(this.#new.annotations, revision);
@@ -182,7 +184,7 @@ class Turn {
     } else if (create) this.#create(revision);
   }
 
-  #create(revision: number): void {
+  #create(revision: bigint): void {
     const { metadata, status } = this.#deployment;
     const hash = templateHash(this.#spec.template, status?.collisionCount ?? 0);
     const name = `${metadata.name}-${hash}`;
@@ -217,7 +219,7 @@ class Turn {
   }
 
   /** The annotations of the new ReplicaSet: the Deployment's, and which revisions it has been. */
-  #handedDown(own: Readonly<Record<string, string>>, revision: number): Record<string, string> {
+  #handedDown(own: Readonly<Record<string, string>>, revision: bigint): Record<string, string> {
     const annotations = { ...own };
     for (const [key, value] of Object.entries(this.#deployment.metadata.annotations ?? {})) {
       if (!OWN_ANNOTATIONS.has(key)) annotations[key] = value;
@@ -368,9 +370,7 @@ class Turn {
 
   #forgetOldRevisions(): void {
     const limit = this.#spec.revisionHistoryLimit ?? 2147483647;
-    const kept = this.#old
-      .filter((set) => !set.deleting)
-      .sort((a, b) => revisionOf(a.annotations) - revisionOf(b.annotations));
+    const kept = this.#old.filter((set) => !set.deleting).sort(compareRevisions);
     for (const { replicas, status, settled, live, name } of kept.slice(0, Math.max(0, kept.length - limit))) {
       if (replicas > 0 || status.replicas > 0 || !settled || !live) continue;
       this.#actions.push({ type: 'delete', name, uid: live.metadata.uid, reason: 'revision history limit' });

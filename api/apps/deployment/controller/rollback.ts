@@ -4,7 +4,7 @@ import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
 import { valueIn } from '../../../../libs/machinery/meta.ts';
 import type { Deployment } from '../../../types/apps/v1.generated.ts';
 import type { PodTemplateSpec } from '../../../types/core/v1.generated.ts';
-import { OWN_ANNOTATIONS, ROLLBACK_TO, revisionOf, type Set } from './rollout.ts';
+import { compareRevisions, OWN_ANNOTATIONS, ROLLBACK_TO, revisionOf, type Set } from './rollout.ts';
 
 export interface Rollback {
   readonly type: 'rollback';
@@ -14,9 +14,9 @@ export interface Rollback {
 }
 
 /** The revision that the annotation asks for, 0 for the one before; undefined where it asks for nothing. */
-export function rollbackRevision({ metadata }: Live<Deployment>): number | undefined {
+export function rollbackRevision({ metadata }: Live<Deployment>): bigint | undefined {
   const text = valueIn(metadata.annotations as Record<string, string> | undefined, ROLLBACK_TO);
-  return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : undefined;
+  return text !== undefined && /^-?\d+$/.test(text) ? BigInt(text) : undefined;
 }
 
 /** The Deployment with the template of an earlier revision, if there is such a one; in any case without the wish. */
@@ -24,10 +24,10 @@ export function rollback(
   deployment: Live<Deployment>,
   sets: readonly Set[],
   isSame: (set: Set) => boolean,
-  wanted: number,
+  wanted: bigint,
 ): Rollback {
-  const revisions = sets.map(({ annotations }) => revisionOf(annotations)).sort((a, b) => b - a);
-  const revision = wanted === 0 ? (revisions[1] ?? 0) : wanted;
+  const last = [...sets].sort(compareRevisions).at(-2);
+  const revision = wanted === 0n && last ? revisionOf(last.annotations) : wanted;
   const { [ROLLBACK_TO]: _, ...annotations } = (deployment.metadata.annotations ?? {}) as Record<string, string>;
   const written = (template: DeepReadonly<PodTemplateSpec> | undefined, kept: Readonly<Record<string, string>>) =>
     ({
@@ -42,7 +42,7 @@ export function rollback(
     reason: 'no rollback',
   });
   const notFound = 'DeploymentRollbackRevisionNotFound';
-  if (revision === 0) return refuse(notFound, 'Unable to find last revision.');
+  if (revision === 0n) return refuse(notFound, 'Unable to find last revision.');
   const target = sets.find((set) => revisionOf(set.annotations) === revision);
   if (!target?.live) return refuse(notFound, 'Unable to find the revision to rollback to.');
   const { name } = deployment.metadata;

@@ -68,8 +68,20 @@ export function setOf(live: Live<ReplicaSet>): Set {
 export const total = (sets: readonly Set[], count: (set: Set) => number): number =>
   sets.reduce((sum, set) => sum + count(set), 0);
 
-export const revisionOf = (annotations: Readonly<Record<string, string>>): number =>
-  Number(valueIn(annotations, REVISION) ?? 0) || 0;
+const REVISION_MAX = 2n ** 63n - 1n;
+
+/** Which revision it is, 0 where the annotation is absent or no 64-bit number: users' own ReplicaSets say what they like. */
+export function revisionOf(annotations: Readonly<Record<string, string>>): bigint {
+  const text = valueIn(annotations, REVISION) ?? '';
+  const revision = /^\d+$/.test(text) ? BigInt(text) : 0n;
+  return revision <= REVISION_MAX ? revision : 0n;
+}
+
+/** The higher revision comes later. */
+export function compareRevisions(a: Set, b: Set): number {
+  const [x, y] = [revisionOf(a.annotations), revisionOf(b.annotations)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
 
 export interface Bounds {
   readonly maxSurge: number;
