@@ -108,4 +108,13 @@ describe('volumes behind claims with a real container runtime', requires('root',
     assert.equal(await phase('host'), 'Succeeded');
     assert.equal(readFileSync(join(path, 'new/sub/deep'), 'utf8'), 'x\n');
   });
+
+  test('what is made in a folder of the pod’s own has the pod’s group, on the disk and in memory', async () => {
+    for (const [name, emptyDir] of Object.entries({ disk: {}, memory: { medium: 'Memory' } })) {
+      const script = 'touch /data/f && test "$(stat -c "%a %g" /data /data/f | xargs)" = "2777 2000 644 2000"';
+      await run(`own-${name}`, script, {}, { emptyDir }, { runAsUser: 1000, fsGroup: 2000 });
+      assert.equal(await phase(`own-${name}`), 'Succeeded', name);
+    }
+    await suite.node.remove('own-disk', 'own-memory');
+  });
 });

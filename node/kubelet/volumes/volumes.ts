@@ -194,12 +194,13 @@ export class Volumes {
     if (medium !== 'Memory') return { hostPath, managed: false };
     if (!(await this.#mountsBelow(hostPath)).includes(hostPath)) {
       const size = sizeLimit === undefined ? '' : `,size=${toCeil(mustParseQuantity(sizeLimit))}`;
-      const owner = gid === undefined ? '' : `,gid=${gid}`;
+      // With a group, what is made in the folder later has it too, as on the disk.
+      const access = gid === undefined ? 'mode=0777' : `mode=2777,gid=${gid}`;
       const { code, stderr } = await processes.run('mount', [
         '-t',
         'tmpfs',
         '-o',
-        `mode=0777${owner}${size}`,
+        `${access}${size}`,
         'tmpfs',
         hostPath,
       ]);
