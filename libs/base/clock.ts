@@ -62,11 +62,14 @@ export interface Timer {
   cancel(): void;
 }
 
-/** RFC 3339 in UTC with whole seconds, as `metav1.Time` is written: `2026-01-31T08:00:00Z`. */
+/**
+ * RFC 3339 in UTC with whole seconds, as `metav1.Time` is written: `2026-01-31T08:00:00Z`. By arithmetic: times are
+ * written several times in each request, and a Date's text costs ten times as much. In one go: a text that is put
+ * together of others stays in pieces in memory, and an object that has one is turned to JSON at a third of the speed.
+ */
 export function formatTime(nowMs: number): string {
   const seconds = Math.floor(nowMs / 1000);
   if (!(seconds >= 0 && seconds < YEAR_10000)) return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
-  // By arithmetic: times are written several times in each request, and a Date's text costs ten times as much.
   const days = Math.floor(seconds / 86_400);
   const left = seconds - days * 86_400;
   // Days are counted from the first of March of a year that ends a cycle of 400, so that leap days come last.
@@ -79,14 +82,26 @@ export function formatTime(nowMs: number): string {
   const date = dayOfYear - Math.floor((153 * march + 2) / 5) + 1;
   const month = march < 10 ? march + 3 : march - 9;
   const full = year + cycle * 400 + (month <= 2 ? 1 : 0);
+  const century = Math.floor(full / 100);
   const hours = Math.floor(left / 3600);
   const minutes = Math.floor(left / 60) % 60;
-  return `${full}-${two(month)}-${two(date)}T${two(hours)}:${two(minutes)}:${two(left % 60)}Z`;
+  const rest = left % 60;
+  // biome-ignore format: a line is a part of the text
+  return String.fromCharCode(
+    tens(century), ones(century), tens(full % 100), ones(full), DASH,
+    tens(month), ones(month), DASH,
+    tens(date), ones(date), LETTER_T,
+    tens(hours), ones(hours), COLON,
+    tens(minutes), ones(minutes), COLON,
+    tens(rest), ones(rest), LETTER_Z,
+  );
 }
 
 /** 10000-01-01 in seconds since 1970: from there on years have another form. */
 const YEAR_10000 = 253_402_300_800;
-const two = (n: number): string => (n < 10 ? `0${n}` : `${n}`);
+const [ZERO, DASH, COLON, LETTER_T, LETTER_Z] = [48, 45, 58, 84, 90] as const;
+const tens = (n: number): number => ZERO + Math.floor(n / 10);
+const ones = (n: number): number => ZERO + (n % 10);
 
 /**
  * RFC 3339 in UTC with six decimals, as `metav1.MicroTime` is written: `2026-01-31T08:00:00.123456Z`. Rounds to the
