@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream';
-import { type DialTarget, dialUpgrade } from '../../../libs/streaming/node/http.ts';
+import { type DialTarget, dialUpgrade, UpgradeError } from '../../../libs/streaming/node/http.ts';
 import { joinDuplex } from '../../../libs/streaming/portforward.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
+import { isLongRunning } from '../serve/limits.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
+import { answerInMessages } from './web-socket-answers.ts';
 
 interface Taken {
   readonly socket: Duplex;
@@ -26,20 +28,36 @@ export class Upgrades {
     return this.#taken.has(request);
   }
 
-  /** `wanted`: which paths are for upgrades; wishes for others are answered as if they had not been made. */
+  /**
+   * `wanted`: which paths lead to servers that agree to upgrades. Watches and logs are answered over a WebSocket to who
+   * wishes for one; other wishes are answered as if they had not been made.
+   */
   hook(handle: (request: ApiRequest) => Promise<ApiResponse>, wanted: (path: string) => boolean): UpgradeHook {
     return {
-      accepts: ({ path, headers }) => /websocket|spdy\/3\.1/i.test(String(headers['upgrade'] ?? '')) && wanted(path),
+      accepts: ({ method, path, query, headers }) => {
+        const kind = String(headers['upgrade'] ?? '');
+        if (/websocket|spdy\/3\.1/i.test(kind) && wanted(path)) return true;
+        return /^websocket$/i.test(kind) && method === 'GET' && isLongRunning(path, query);
+      },
       handle: (request, socket, head) => {
         const taken: Taken = { socket, head, tunnelled: false };
-        this.#taken.set(request, taken);
+        const leadsOn = wanted(request.path);
+        if (leadsOn) this.#taken.set(request, taken);
         socket.on('error', () => socket.destroy());
-        handle(request).then(
-          (response) => {
-            if (!taken.tunnelled) void answerPlainly(socket, response);
-          },
-          () => socket.destroy(),
-        );
+        handle(request)
+          .then((response) => {
+            if (taken.tunnelled) return undefined;
+            const { code, body } = response;
+            // What other servers say instead of agreeing to an upgrade is passed on as it is.
+            const messages = body.form === 'watch' || (body.form === 'stream' && !leadsOn);
+            return code === 200 && messages
+              ? answerInMessages({ request, socket, head }, body)
+              : answerPlainly(socket, response);
+          })
+          .catch((error: unknown) => {
+            // Its words are on their way to the client.
+            if (!(error instanceof UpgradeError)) socket.destroy();
+          });
       },
     };
   }

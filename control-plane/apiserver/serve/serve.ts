@@ -52,6 +52,7 @@ export interface UpgradeHook {
   accepts(request: {
     readonly method: string;
     readonly path: string;
+    readonly query: string;
     readonly headers: ApiRequest['headers'];
   }): boolean;
   /** The socket is the hook's from here on: it answers, and it closes. `head`: what the client sent already. */

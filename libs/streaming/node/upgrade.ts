@@ -19,14 +19,14 @@ import {
 import { acceptSpdyRemoteCommand, type SpdyTransport } from '../remotecommand-spdy.ts';
 import { acceptWebSocketRemoteCommand, REMOTE_COMMAND_SUBPROTOCOLS } from '../remotecommand-websocket.ts';
 import { duplexOfSocket } from '../socket.ts';
-import { duplexOfMessages } from '../websocket-channels.ts';
+import { duplexOfMessages, type MessageSocket } from '../websocket-channels.ts';
 import { UpgradeError } from './http.ts';
-import { acceptWebSocket, offeredSubprotocols } from './websocket.ts';
+import { acceptWebSocket, type HandshakeRequest, offeredSubprotocols } from './websocket.ts';
 import { nodeZlib } from './zlib.ts';
 
 /** What Node's `upgrade` event hands over. Whoever authenticates and authorises does so before calling these. */
-export interface Upgrade {
-  readonly request: IncomingMessage;
+export interface Upgrade<Request = IncomingMessage> {
+  readonly request: Request;
   readonly socket: Duplex;
   readonly head: Uint8Array;
 }
@@ -88,6 +88,20 @@ export async function acceptPortForward(upgrade: Upgrade, options: AcceptOptions
 }
 
 /**
+ * Answers the handshake of a WebSocket for messages without channels. `ours`: the subprotocols to choose among; `any`:
+ * the one that the client names. Errors as `acceptRemoteCommand`.
+ */
+export async function acceptMessages(
+  upgrade: Upgrade<HandshakeRequest>,
+  ours: readonly string[] | 'any',
+): Promise<MessageSocket> {
+  const subprotocol = ours === 'any' ? offeredSubprotocols(upgrade.request)[0] : choose(upgrade, ours);
+  const socket = await acceptWebSocket(upgrade, subprotocol);
+  prepare(upgrade.socket);
+  return socket;
+}
+
+/**
  * Answers an upgrade with the head of another server's answer, and gives the client's bytes: for proxies, which join
  * them with what `dialUpgrade` gave.
  */
@@ -127,7 +141,7 @@ function negotiate(upgrade: Upgrade, ours: readonly string[], options: AcceptOpt
 }
 
 /** Picks a subprotocol, or refuses a client that offers only others; one that offers none speaks the first of all. */
-function choose(upgrade: Upgrade, ours: readonly string[]): string | undefined {
+function choose(upgrade: Upgrade<HandshakeRequest>, ours: readonly string[]): string | undefined {
   const offered = offeredSubprotocols(upgrade.request);
   const agreed = offered.find((name) => ours.includes(name));
   if (offered.length > 0 && agreed === undefined) {
@@ -139,7 +153,7 @@ function choose(upgrade: Upgrade, ours: readonly string[]): string | undefined {
 
 const REASONS: Readonly<Record<number, string>> = { 400: 'Bad Request', 403: 'Forbidden' };
 
-function refuse(upgrade: Upgrade, code: number, message: string, headers = ''): UpgradeError {
+function refuse(upgrade: Upgrade<HandshakeRequest>, code: number, message: string, headers = ''): UpgradeError {
   const body = `${message}\n`;
   const length = new TextEncoder().encode(body).length;
   upgrade.socket.on('error', () => {});

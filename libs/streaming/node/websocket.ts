@@ -89,7 +89,10 @@ export function messageSocketOf(ws: WebSocket, protocol: string): MessageSocket 
 // letter of an RFC 6455 name, but it is what kubectl sends.
 const SUBPROTOCOL_HEADER = 'sec-websocket-protocol';
 
-export function offeredSubprotocols(request: IncomingMessage): string[] {
+/** As much of a request as its handshake takes. */
+export type HandshakeRequest = Pick<IncomingMessage, 'method' | 'headers'>;
+
+export function offeredSubprotocols(request: HandshakeRequest): string[] {
   return (request.headers[SUBPROTOCOL_HEADER] ?? '')
     .split(',')
     .map((name) => name.trim())
@@ -101,7 +104,7 @@ export function offeredSubprotocols(request: IncomingMessage): string[] {
  * malformed (it has been answered then).
  */
 export function acceptWebSocket(
-  upgrade: { request: IncomingMessage; socket: Duplex; head: Uint8Array },
+  upgrade: { request: HandshakeRequest; socket: Duplex; head: Uint8Array },
   subprotocol: string | undefined,
 ): Promise<MessageSocket> {
   const server = new WebSocketServer({
@@ -121,7 +124,7 @@ export function acceptWebSocket(
     });
     upgrade.socket.once('close', () => reject(new UpgradeError('the client has gone')));
     const head = Buffer.from(upgrade.head.buffer, upgrade.head.byteOffset, upgrade.head.byteLength);
-    server.handleUpgrade(upgrade.request, upgrade.socket, head, (ws) =>
+    server.handleUpgrade(upgrade.request as IncomingMessage, upgrade.socket, head, (ws) =>
       resolve(messageSocketOf(ws, subprotocol ?? '')),
     );
   });
