@@ -18,7 +18,7 @@ import type { Report } from '../tools/bench/figure.ts';
 const SERVICES = 1_000;
 const CHANGES = 20;
 /** Pairs of batches, one direct and one through the Service, the order changing from pair to pair. */
-const PAIRS = 41;
+const PAIRS = 101;
 const BATCH = 200;
 const AT_ONCE = 8;
 /** Answers each connection and ends it: a program of its own, so that nothing else has its turn in between. */
