@@ -79,6 +79,11 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     this.#queue.add(key);
   }
 
+  /** Looks at the key when so much time has gone by. */
+  addAfter(key: string, delayMs: number): void {
+    this.#queue.addAfter(key, delayMs);
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort(new Error(`controller ${this.name} has stopped`));
     for (const handler of this.#handlers) handler[Symbol.dispose]();

@@ -11,12 +11,14 @@ import { type ControllerEnvironment, type Reconciler, watching } from '../../../
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import * as builtIn from '../../../resources.ts';
 import { customResourceDefinitions, resourceQuotas } from '../../../resources.ts';
-import type { ResourceQuota } from '../../../types/core/v1.generated.ts';
-import { evaluatorOf, type QuotaEvaluator, resourceCountedBy } from '../evaluate.ts';
-import { type Action, type Counted, type Observed, plan } from './plan.ts';
+import type { Pod, ResourceQuota } from '../../../types/core/v1.generated.ts';
+import { evaluatorOf, type QuotaEvaluator, quotaCovers, resourceCountedBy } from '../evaluate.ts';
+import { type Action, type Counted, type Observed, plan, untilFreeMs } from './plan.ts';
 
 /** Whatever happens, quotas are counted anew this often. */
 const RESYNC_MS = 300_000;
+/** And so long after a count that found another number: what was being written then was charged, but not there yet. */
+const SECOND_LOOK_MS = 10_000;
 
 const known: ReadonlyMap<string, ResourceRef> = new Map(
   (Object.values(builtIn) as ResourceRef[]).map((ref) => [groupResourceName(ref), ref]),
@@ -25,6 +27,9 @@ const known: ReadonlyMap<string, ResourceRef> = new Map(
 /**
  * Keeps `status.used` of quotas what it is. Follows the resources that some quota counts, custom ones too, from when the
  * first such quota is seen; a change of an object that changes what it counts for makes its namespace's quotas be counted.
+ *
+ * New objects do not, nor does a charged quota: admission has counted an object before it is written, and who counts in
+ * between would take the charge back and let too many pass.
  */
 export class ResourceQuotaController implements RunningController {
   readonly #env: ControllerEnvironment;
@@ -70,7 +75,12 @@ export class ResourceQuotaController implements RunningController {
     return {
       name: 'resourcequota',
       watches: [
-        watching(resourceQuotas, (quota) => [keyOf(quota)]),
+        watching(
+          resourceQuotas,
+          (quota) => [keyOf(quota)],
+          0,
+          (quota, previous) => !sameValue(quota.spec?.hard, previous.spec?.hard),
+        ),
         // A resource that a quota counts may be defined after it.
         watching(customResourceDefinitions, ({ metadata }, { informers }) =>
           informers
@@ -86,8 +96,9 @@ export class ResourceQuotaController implements RunningController {
       },
       plan: (observed, nowMs) => {
         const { actions, againAfterMs } = plan(observed, nowMs);
-        if (againAfterMs === undefined) return { actions, againAfterMs: RESYNC_MS, againIsUpkeep: true };
-        return { actions, againAfterMs: Math.min(againAfterMs, RESYNC_MS) };
+        const upkeepMs = actions.length > 0 ? SECOND_LOOK_MS : RESYNC_MS;
+        if (againAfterMs === undefined) return { actions, againAfterMs: upkeepMs, againIsUpkeep: true };
+        return { actions, againAfterMs: Math.min(againAfterMs, upkeepMs) };
       },
       async apply({ client }, { status }, { quota }) {
         const changed = { ...quota, status } as unknown as ResourceQuota;
@@ -133,18 +144,16 @@ export class ResourceQuotaController implements RunningController {
     const name = groupResourceName(ref);
     if (this.#followed.has(name)) return;
     const { informers, clock } = this.#env;
-    const usage = (object: Live<ApiObject> | undefined) => object && evaluator.usage(object as ApiObject, clock.now());
     const handler = informers.informer(ref).on((object, previous) => {
-      if (object && previous && sameValue(usage(object), usage(previous))) {
-        // It may still have left a scope, or begun to end.
-        const { spec: now, metadata } = object as Live<ApiObject & { spec?: unknown }>;
-        const { spec: then, metadata: before } = previous as Live<ApiObject & { spec?: unknown }>;
-        if (now === then && metadata.deletionTimestamp === before.deletionTimestamp) return;
-        if (sameValue(now, then) && metadata.deletionTimestamp === before.deletionTimestamp) return;
-      }
-      const namespace = (object ?? previous)?.metadata.namespace;
-      for (const quota of informers.informer(resourceQuotas).list(namespace)) {
-        if (Object.keys(quota.spec?.hard ?? {}).some((one) => evaluator.counts(one))) this.add(keyOf(quota));
+      if (!previous) return;
+      const nowMs = clock.now();
+      for (const quota of informers.informer(resourceQuotas).list(previous.metadata.namespace)) {
+        const { spec } = quota;
+        const used = (one: Live<ApiObject>) =>
+          quotaCovers(evaluator, spec, spec?.hard, one as ApiObject) ? evaluator.usage(one as ApiObject, nowMs) : {};
+        if (!sameValue(object ? used(object) : {}, used(previous))) this.add(keyOf(quota));
+        const leftMs = object?.metadata.deletionTimestamp ? untilFreeMs(object as Live<Pod>, nowMs) : undefined;
+        if (leftMs !== undefined && !previous.metadata.deletionTimestamp) this.#inner.addAfter(keyOf(quota), leftMs);
       }
     });
     this.#followed.set(name, handler);

@@ -48,8 +48,8 @@ export function plan({ quota, counted }: Observed, nowMs: number): Plan<Action> 
   return againAfterMs === undefined ? { actions } : { actions, againAfterMs };
 }
 
-/** When a pod that is being deleted stops to count, whether its node answers or not. */
-function untilFreeMs(pod: Live<Pod>, nowMs: number): number | undefined {
+/** How long until a pod that is being deleted stops to count, whether its node answers or not. */
+export function untilFreeMs(pod: Live<Pod>, nowMs: number): number | undefined {
   const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
   if (!deletionTimestamp || deletionGracePeriodSeconds === undefined || isFinished(pod)) return undefined;
   const leftMs = (epochMs(deletionTimestamp) ?? 0) + Number(deletionGracePeriodSeconds) * 1000 - nowMs;
