@@ -148,3 +148,17 @@ test('what is no node is told with its place', async () => {
       JSON.stringify(node),
     );
 });
+
+test('a kubelet follows its node, and does not ask for it before each report', async () => {
+  await using cluster = await createCluster({ nodes: 1, seed: 1 });
+  cluster.faults.add({ fault: 'refuse', verbs: ['get'], resources: ['nodes'], users: ['system:node:*'] });
+  await cluster.client.core.v1.nodes().patch('node-1', { spec: { unschedulable: true } }, { type: 'merge' });
+  await cluster.advance('1m');
+  cluster.nodes[0].pressure('memory');
+  await cluster.advance('1m');
+  const { status } = await cluster.client.core.v1.nodes().get('node-1');
+  assert.equal(status?.conditions?.find(({ type }) => type === 'MemoryPressure')?.status, 'True');
+  const { items } = await cluster.client.core.v1.events('default').list();
+  assert.ok(items.some(({ reason }) => reason === 'NodeNotSchedulable'));
+  assert.equal(cluster.faults.counts.refuse ?? 0, 0);
+});

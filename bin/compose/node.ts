@@ -177,7 +177,10 @@ class Node implements RunningNode {
     const { nodeName, nodeIp, networks, dataDir, cgroupRoot, staticPodPath, kubelet: wishes, wanted } = this.#settings;
     const { host, clock, random, keys, log } = machine;
     const cri = this.#runtime!.cri;
-    const informers = this.#informersOf(client, 'kubelet', { pods: `spec.nodeName=${nodeName}` });
+    const informers = this.#informersOf(client, 'kubelet', {
+      pods: `spec.nodeName=${nodeName}`,
+      nodes: `metadata.name=${nodeName}`,
+    });
     const all = this.#informersOf(proxy, 'network');
     const network = startPodNetwork(machine, { nodeName, informers: all, clusterCidrs: networks.podCidrs });
     this.#last.use(network);

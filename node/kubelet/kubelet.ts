@@ -41,7 +41,7 @@ import { Volumes } from './volumes/volumes.ts';
 export interface KubeletOptions {
   readonly nodeName: string;
   readonly client: Client;
-  /** Shared with others of the process; asked for pods and services. */
+  /** Shared with others of the process; asked for pods, services and nodes. */
   readonly informers: Informers;
   readonly cri: CriClient;
   readonly host: Host;
@@ -155,6 +155,7 @@ class NodeKubelet implements Kubelet {
     });
     this.#status = new NodeStatusReporter({
       env: this.env,
+      followed: () => informers.informer(nodes).get(nodeName),
       listedAgoMs: () => {
         const { listedMs } = this.#changes;
         return listedMs === undefined ? undefined : clock.monotonic() - listedMs;
@@ -200,6 +201,7 @@ class NodeKubelet implements Kubelet {
     this.#lease.start();
     const informer = informers.informer(pods);
     informers.informer(services);
+    informers.informer(nodes);
     const { items } = await this.env.cri.listPodSandbox({});
     this.#found = new Set(items.map(({ labels }) => labels[LABEL.podUid] ?? ''));
     this.#changes.start();

@@ -28,6 +28,8 @@ const STARTING_MS_MAX = 60_000;
 
 export interface NodeStatusOptions {
   readonly env: KubeletEnvironment;
+  /** The node as it is followed; undefined where it is not known yet, or no more. */
+  readonly followed: () => Live<Node> | undefined;
   /** How long ago (ms) the runtime's containers were listed; undefined: never. */
   readonly listedAgoMs: () => number | undefined;
   /** What the node is short of. */
@@ -112,14 +114,14 @@ export class NodeStatusReporter {
   }
 
   async #report(): Promise<void> {
-    const { client, log, nodeName } = this.#env;
+    const { log, nodeName } = this.#env;
+    const failed = this.#failed;
     this.#failed = false;
     try {
       // What was told is younger than a period: the next report is due after one.
       const resumes = this.#registered && !this.#node;
       // Others write to it too: controllers that have not heard of it for a while, and people.
-      if (this.#registered)
-        this.#node = await client.resource(nodes).get(nodeName, { resourceVersion: '0', signal: this.#stopped.signal });
+      if (this.#registered) this.#node = (failed ? undefined : this.#followed()) ?? (await this.#asked());
       let status = await this.#status();
       let made = false;
       if (!this.#registered) {
@@ -143,6 +145,18 @@ export class NodeStatusReporter {
       }
       log.warn('the node’s status could not be written', { node: nodeName, error });
     }
+  }
+
+  /** What is followed may be behind what was answered to the last report. */
+  #followed(): Live<Node> | undefined {
+    const own = this.#node;
+    const followed = this.#options.followed();
+    return own && followed && versionOf(own) > versionOf(followed) ? own : followed;
+  }
+
+  #asked(): Promise<Live<Node>> {
+    const { client, nodeName } = this.#env;
+    return client.resource(nodes).get(nodeName, { resourceVersion: '0', signal: this.#stopped.signal });
   }
 
   /** Whether the node was not there before. */
@@ -276,6 +290,8 @@ export class NodeStatusReporter {
 }
 
 const PLEG_MS_MAX = 180_000;
+
+const versionOf = ({ metadata }: Live<Node>): number => Number(metadata.resourceVersion);
 
 function withoutHeartbeats(value: unknown): unknown {
   if (!Array.isArray(value)) return value ?? null;
