@@ -1,14 +1,14 @@
+import { KNOWN_GATES } from '../libs/kind/feature-gates.ts';
 import type { FeatureGates } from '../libs/kind/reconciler.ts';
 import { ClusterUsageError } from './errors.ts';
-
-/** The gates that something here asks for; what upstream has made stable is simply on. */
-export const KNOWN_GATES: readonly string[] = ['TaintTolerationComparisonOperators'];
 
 /** Throws `ClusterUsageError` for a gate that nothing would ask for, or that is neither on nor off. */
 export function mustBeGates(gates: Readonly<Record<string, boolean>> = {}): Readonly<Record<string, boolean>> {
   for (const [name, enabled] of Object.entries(gates)) {
-    if (!KNOWN_GATES.includes(name))
-      throw new ClusterUsageError(`featureGates: there is no gate "${name}"; there are ${KNOWN_GATES.join(', ')}`);
+    if (!Object.hasOwn(KNOWN_GATES, name)) {
+      const known = Object.keys(KNOWN_GATES).join(', ');
+      throw new ClusterUsageError(`featureGates: there is no gate "${name}"; there are ${known}`);
+    }
     if (typeof enabled !== 'boolean')
       throw new ClusterUsageError(`featureGates.${name} is true or false, not ${JSON.stringify(enabled)}`);
   }

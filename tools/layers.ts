@@ -63,8 +63,8 @@ export const LAYERS: readonly Layer[] = [
   // Fakes of the ground, for tests and for simulated nodes.
   { folder: 'libs/testing', imports: ['libs/base', 'libs/base/node', 'libs/machinery'], host: true },
   { folder: 'libs/machinery', imports: ['libs/base'] },
-  { folder: 'libs/kind', imports: ['libs/base', 'libs/machinery'] },
-  { folder: 'libs/client', imports: ['libs/base', 'libs/machinery', 'libs/kind'] },
+  { folder: 'libs/kind', imports: ['libs/base', 'libs/machinery', 'libs/metrics'] },
+  { folder: 'libs/client', imports: ['libs/base', 'libs/machinery', 'libs/kind', 'libs/metrics'] },
   // Schemas of custom resources, with their rules.
   { folder: 'libs/structural-schema', imports: ['libs/base', 'libs/machinery', 'libs/cel'] },
   { folder: 'libs/*', imports: ['libs/base', 'libs/machinery'] },

@@ -7,7 +7,7 @@ import { NodeConnector } from '../../control-plane/apiserver/connect/node-connec
 import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
 import type { Connector } from '../../control-plane/apiserver/registry/engine.ts';
-import { type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
+import { type ServeOptions, type Serving, serve, type TlsMaterial } from '../../control-plane/apiserver/serve/serve.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import type { ServiceRouting } from '../../control-plane/apiserver/service-resolver.ts';
 import type { StoreWithHistory } from '../../control-plane/store/kept-history.ts';
@@ -29,6 +29,7 @@ import {
   DEFAULT_SERVICE_CIDR,
   ownAddress,
 } from './cluster-network.ts';
+import { componentFacts } from './component-metrics.ts';
 import { publishedDescriptions } from './descriptions.ts';
 import type { HistoryEndpoint } from './history.ts';
 import { requireSameCluster } from './shared-store.ts';
@@ -78,6 +79,9 @@ export interface ApiServerSettings {
  */
 const LIMITS = { mutatingInFlightMax: 1000, readingInFlightMax: 4000 };
 
+/** How long answers about components may still take once they end. */
+const LAST_ANSWERS_MS = 1000;
+
 export interface RunningApiServer extends AsyncDisposable {
   readonly server: ApiServer;
   readonly serving: Serving;
@@ -87,6 +91,8 @@ export interface RunningApiServer extends AsyncDisposable {
   readonly url: string;
   /** The administrator's, 0600. */
   readonly kubeconfigPath: string;
+  /** Serves something of this process's own on a port of the loopback, with the same certificate, until it is disposed. */
+  serveBeside(port: number, handle: ServeOptions['handle']): Promise<AsyncDisposable>;
 }
 
 /** Starts it; resolves when it answers. Disposing stops it: watches end, requests finish, the store closes. */
@@ -134,6 +140,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     history = new HistoryEndpoint(store, clock);
   }
   const audited = audit && (await openAudit(machine, audit));
+  const facts = componentFacts(machine);
   const server = createDefaultServer({
     ...(audited && { audit: audited.hook }),
     store,
@@ -170,7 +177,8 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       holder: `apiserver_${random.uuid()}`,
       hostname: host.facts.hostname,
     },
-    process: processFigures,
+    process: facts.process,
+    features: facts.features,
     componentChecks: (['scheduler', 'controller-manager'] as const).map((name) => ({
       name,
       check() {
@@ -203,6 +211,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     handle,
     upgrade: connector.upgradeHook(handle, (path) => server.isElsewhere(path)),
   });
+  const beside = new Set<Serving>();
   const url = `https://${advertised}:${serving.port}`;
   const kubeconfigPath = `${settings.dataDir}/admin.kubeconfig`;
   const writeKubeconfig = () => {
@@ -221,7 +230,7 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     async renewed(now) {
       // Whoever holds the PKI of this server has the new certificates with it.
       Object.assign(pki, now);
-      serving.renew(tlsOf(pki));
+      for (const one of [serving, ...beside]) one.renew(tlsOf(pki));
       await writeKubeconfig();
     },
   });
@@ -232,6 +241,25 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     heldTokens,
     url,
     kubeconfigPath,
+    async serveBeside(besidePort, handleBeside) {
+      const one = await serve({
+        host: '127.0.0.1',
+        port: besidePort,
+        tls: tlsOf(pki),
+        clock,
+        random,
+        log: log.child('serve'),
+        limits: LIMITS,
+        handle: handleBeside,
+      });
+      beside.add(one);
+      return {
+        async [Symbol.asyncDispose]() {
+          beside.delete(one);
+          await one.close(LAST_ANSWERS_MS);
+        },
+      };
+    },
     async [Symbol.asyncDispose]() {
       keeping[Symbol.dispose]();
       server.shutDown();
@@ -241,15 +269,6 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
       await audited?.log.close();
       await store.close();
     },
-  };
-}
-
-function processFigures() {
-  const { user, system } = process.cpuUsage();
-  return {
-    cpuSeconds: (user + system) / 1e6,
-    residentBytes: process.memoryUsage.rss(),
-    startSeconds: Math.round(Date.now() / 1000 - process.uptime()),
   };
 }
 

@@ -107,6 +107,8 @@ export class Cluster {
       server: running.server,
       pki: running.pki,
       heldTokens: running.heldTokens,
+      url: running.url,
+      serveBeside: running.serveBeside,
     };
     const { host, random } = this.#machine;
     const control: ControlSettings = {

@@ -11,10 +11,11 @@ import { decodePem } from '../../libs/base/x509/pem.ts';
 import { createClient } from '../../libs/client/client.ts';
 import { createInformers } from '../../libs/client/informers.ts';
 import type { Client } from '../../libs/kind/client.ts';
-import type { FeatureGates } from '../../libs/kind/reconciler.ts';
 import type { ClusterPki } from '../../libs/pki/cluster-pki.ts';
 import type { Machine } from './apiserver.ts';
 import type { ClusterNetworks } from './cluster-network.ts';
+import { type ComponentMetrics, componentMetrics, featureGates } from './component-metrics.ts';
+import { type ServeBeside, serveComponent } from './component-server.ts';
 import { whileLeading } from './leading.ts';
 
 /** The names that `--only` takes; each can be left to its upstream counterpart. */
@@ -35,13 +36,19 @@ export interface Around {
   readonly server: ApiServer;
   readonly pki: ClusterPki;
   readonly heldTokens: HeldTokens;
+  /** Where the API server is reached, `https://127.0.0.1:6443`; undefined: only in this process. */
+  readonly url?: string;
+  /** How components are asked how they are; undefined: nobody asks. */
+  readonly serveBeside?: ServeBeside;
 }
 
-/** Upstream's stable gates are on; none that Tutti knows is off. */
-const featureGates: FeatureGates = { enabled: () => true };
-
 /** A client of the server in this process, with a certificate as on the wire; `certificate` says which it is now, in PEM. */
-export function clientOf({ machine, server }: Around, certificate: () => string, userAgent: string): Client {
+export function clientOf(
+  { machine, server }: Around,
+  certificate: () => string,
+  userAgent: string,
+  counting?: ComponentMetrics,
+): Client {
   let known = { pem: '', der: undefined as Uint8Array | undefined };
   // Looked up each time: it is renewed while the process runs.
   const certificateDer = () => {
@@ -58,7 +65,7 @@ export function clientOf({ machine, server }: Around, certificate: () => string,
     },
     userAgent,
   });
-  return createClient(transport, { userAgent, clock: machine.clock });
+  return createClient(counting?.observed(transport) ?? transport, { userAgent, clock: machine.clock });
 }
 
 /** A client as a service account of `kube-system`, which may do what its own role says, and no more. */
@@ -66,6 +73,7 @@ export function accountClient(
   { machine, server, heldTokens }: Around,
   account: string,
   userAgent = 'kube-controller-manager',
+  counting?: ComponentMetrics,
 ): Client {
   const token = heldTokens.issue(serviceAccountUser('kube-system', account));
   const transport = inProcessTransport({
@@ -73,23 +81,50 @@ export function accountClient(
     credentials: { token },
     userAgent,
   });
-  return createClient(transport, { userAgent, clock: machine.clock });
+  return createClient(counting?.observed(transport) ?? transport, { userAgent, clock: machine.clock });
+}
+
+/** What a component counts, told at its own port and beside what the API server tells. */
+function countingOf({ machine, server, url }: Around): ComponentMetrics {
+  return componentMetrics(machine, url === undefined ? '' : new URL(url).host, server.metrics?.part());
+}
+
+/** Both, and the one that was started last ends first. */
+function together(...all: readonly (AsyncDisposable | undefined)[]): AsyncDisposable {
+  const stack = new AsyncDisposableStack();
+  for (const one of all) stack.use(one);
+  return stack;
 }
 
 /** Starts the controllers of all kinds. Disposing it waits for those at work. */
 export async function startControllers(around: Around, settings: ControlSettings): Promise<AsyncDisposable> {
-  const client = clientOf(around, () => around.pki.controllerManager.certificatePem, 'kube-controller-manager');
-  const run = () => runControllers(around, client, settings);
+  const counting = countingOf(around);
+  const client = clientOf(
+    around,
+    () => around.pki.controllerManager.certificatePem,
+    'kube-controller-manager',
+    counting,
+  );
+  const run = () => runControllers(around, client, counting, settings);
   const { identity } = settings;
-  if (identity === undefined) return run();
-  return whileLeading(around.machine, { client, name: 'kube-controller-manager', identity }, run);
+  const { metrics } = counting;
+  const running =
+    identity === undefined
+      ? await run()
+      : whileLeading(around.machine, { client, name: 'kube-controller-manager', identity, metrics }, run);
+  return together(
+    running,
+    await serveComponent(around, 'kube-controller-manager', 10_257, { '/metrics': () => metrics.text() }),
+  );
 }
 
 async function runControllers(
   around: Around,
   client: Client,
+  counting: ComponentMetrics,
   { networks, nodeMonitorGraceMs }: ControlSettings,
 ): Promise<AsyncDisposable> {
+  const metrics = counting.metrics.part();
   const { clock, random, keys, log } = around.machine;
   const informers = createInformers({ client, clock, random, log: log.child('controller-manager') });
   const running = startControllerManager({
@@ -100,8 +135,8 @@ async function runControllers(
     keys,
     log: log.child('controller-manager'),
     featureGates,
-    ...(around.server.metrics && { metrics: around.server.metrics }),
-    clientOf: (account) => accountClient(around, account),
+    metrics,
+    clientOf: (account) => accountClient(around, account, undefined, counting),
     settings: {
       rootAuthorityPem: around.pki.ca.certificatePem,
       ...(nodeMonitorGraceMs !== undefined && { nodeMonitorGraceMs }),
@@ -133,6 +168,7 @@ async function runControllers(
       await localPath?.stop();
       await running.stop();
       await informers.stop();
+      counting.metrics.remove(metrics);
     },
   };
 }
@@ -143,8 +179,10 @@ export async function startSchedulerComponent(
   { identity }: Pick<ControlSettings, 'identity'> = {},
 ): Promise<AsyncDisposable> {
   const { clock, random, log, host } = around.machine;
-  const client = clientOf(around, () => around.pki.scheduler.certificatePem, 'kube-scheduler');
+  const counting = countingOf(around);
+  const client = clientOf(around, () => around.pki.scheduler.certificatePem, 'kube-scheduler', counting);
   const run = async (): Promise<AsyncDisposable> => {
+    const metrics = counting.metrics.part();
     const running = await runScheduler({
       client,
       clock,
@@ -152,10 +190,22 @@ export async function startSchedulerComponent(
       log: log.child('scheduler'),
       featureGates,
       host: host.facts.hostname,
-      ...(around.server.metrics && { metrics: around.server.metrics }),
+      metrics,
     });
-    return { [Symbol.asyncDispose]: () => running.stop() };
+    return {
+      async [Symbol.asyncDispose]() {
+        await running.stop();
+        counting.metrics.remove(metrics);
+      },
+    };
   };
-  if (identity === undefined) return run();
-  return whileLeading(around.machine, { client, name: 'kube-scheduler', identity }, run);
+  const { metrics } = counting;
+  const running =
+    identity === undefined
+      ? await run()
+      : whileLeading(around.machine, { client, name: 'kube-scheduler', identity, metrics }, run);
+  return together(
+    running,
+    await serveComponent(around, 'kube-scheduler', 10_259, { '/metrics': () => metrics.text() }),
+  );
 }

@@ -7,6 +7,7 @@ import { VirtualClock } from '../../libs/base/virtual-clock.ts';
 import { createClient } from '../../libs/client/client.ts';
 import { FakeApi } from '../../libs/client/fakes.ts';
 import { TransportError } from '../../libs/kind/client.ts';
+import { MetricSet } from '../../libs/metrics/metrics.ts';
 import { whileLeading } from './leading.ts';
 
 function setUp() {
@@ -19,10 +20,10 @@ function setUp() {
     cut.has(headers['user-agent'] ?? '') ? new TransportError('no way', { sent: false }) : undefined,
   );
   const told: string[] = [];
-  const server = (identity: string) =>
+  const server = (identity: string, metrics = new MetricSet()) =>
     whileLeading(
       { clock, random: random.fork(identity), log: silentLogger },
-      { client: createClient(api, { userAgent: identity }), name: 'it', identity },
+      { client: createClient(api, { userAgent: identity }), name: 'it', identity, metrics },
       async () => {
         if (failing.delete(identity)) throw new Error('not yet');
         told.push(`+${identity}`);
@@ -59,4 +60,19 @@ test('what cannot start is tried again, as long as it leads', async () => {
   await clock.advance(10_000);
   assert.deepEqual(told, ['+a']);
   await a[Symbol.asyncDispose]();
+});
+
+test('who leads says so in its metrics', async () => {
+  const { clock, server, cut } = setUp();
+  const [first, second] = [new MetricSet(), new MetricSet()];
+  const leads = () =>
+    [first, second].map((metrics) => /^leader_election_master_status\{name="it"\} (\d)$/m.exec(metrics.text())?.[1]);
+  await using _a = server('a', first);
+  await clock.advance(1_000);
+  await using _b = server('b', second);
+  await clock.advance(60_000);
+  assert.deepEqual(leads(), ['1', '0']);
+  cut.add('a');
+  await clock.advance(60_000);
+  assert.deepEqual(leads(), ['0', '1']);
 });

@@ -2,6 +2,7 @@
 
 import { LeaderElection } from '../../libs/client/leader-election.ts';
 import type { Client } from '../../libs/kind/client.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Machine } from './apiserver.ts';
 
 export interface LeadingOptions {
@@ -11,6 +12,8 @@ export interface LeadingOptions {
   readonly name: string;
   /** This server, unlike all others. */
   readonly identity: string;
+  /** Where is told whether it leads. */
+  readonly metrics?: MetricSet;
 }
 
 const RETRY_MS = 1_000;
@@ -21,7 +24,7 @@ const RETRY_MS = 1_000;
  */
 export function whileLeading(
   { clock, random, log }: Pick<Machine, 'clock' | 'random' | 'log'>,
-  { client, name, identity }: LeadingOptions,
+  { client, name, identity, metrics }: LeadingOptions,
   start: () => Promise<AsyncDisposable>,
 ): AsyncDisposable {
   // One after the other: the work of a new term waits for the end of that before it.
@@ -35,6 +38,10 @@ export function whileLeading(
   const then = (what: () => Promise<void>): void => {
     terms = terms.then(what).catch((error: unknown) => log.error('a component that leads failed', { name, error }));
   };
+  const leads = metrics
+    ?.gauge('leader_election_master_status', 'Whether this server leads: 1, or 0.', ['name'])
+    .at(name);
+  leads?.set(0);
   const election = new LeaderElection({
     client,
     clock,
@@ -44,6 +51,7 @@ export function whileLeading(
     name,
     identity,
     lead(lost) {
+      leads?.set(1);
       then(async () => {
         while (!lost.aborted && !running) {
           try {
@@ -54,7 +62,11 @@ export function whileLeading(
           }
         }
       });
-      lost.addEventListener('abort', () => then(end), { once: true });
+      const over = () => {
+        leads?.set(0);
+        then(end);
+      };
+      lost.addEventListener('abort', over, { once: true });
     },
   });
   election.start();

@@ -23,6 +23,7 @@ import type { Kind } from '../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../libs/kind/request.ts';
 import type { Describe } from '../../libs/machinery/openapi/schemas.ts';
+import type { ComponentFacts } from '../../libs/metrics/component.ts';
 import type { Store } from '../store/store.ts';
 import { cachedSource } from './admission/source.ts';
 import { standardAdmission } from './admission/standard.ts';
@@ -53,12 +54,12 @@ import { metricsEndpoint } from './endpoints/metrics.ts';
 import { openIdEndpoint } from './endpoints/open-id.ts';
 import { openApiEndpoint } from './endpoints/openapi.ts';
 import { standardChecks } from './endpoints/standard-checks.ts';
-import { versionEndpoint, versionInfo } from './endpoints/version.ts';
+import { buildLabels, versionEndpoint, versionInfo } from './endpoints/version.ts';
 import { zPagesEndpoint } from './endpoints/z-pages.ts';
 import { ConfigStatus } from './fairness/config-status.ts';
 import { fairnessDumps } from './fairness/dump.ts';
 import { Fairness, type FairnessObjects } from './fairness/fairness.ts';
-import { Observed, type ProcessFigures } from './observed.ts';
+import { Observed } from './observed.ts';
 import type { Connector } from './registry/engine.ts';
 import { KindSet } from './registry/kind-set.ts';
 import { accessReviewKinds } from './reviews/access-reviews.ts';
@@ -125,8 +126,9 @@ export interface DefaultServerOptions {
   readonly aggregation?: ProxyTransport;
   /** How webhooks and extension API servers that are Services are reached. Default `clusterIP`, as upstream. */
   readonly serviceRouting?: ServiceRouting;
-  /** What the process takes of its machine, for `/metrics`. */
-  readonly process?: () => ProcessFigures;
+  /** What the process takes of its machine, and the features that are on or off in it, for `/metrics`. */
+  readonly process?: ComponentFacts['process'];
+  readonly features?: ComponentFacts['features'];
   readonly healthChecks?: readonly HealthCheck[];
   /** When the certificate that clients see ends, for health; default: there are no sockets. */
   readonly servingNotAfterMs?: () => number;
@@ -281,8 +283,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   observed.watchStorage(kinds, caches, options.store);
   observed.watchFairness(fairness);
   const version = versionInfo(options.platform, options.runtime);
-  observed.build(version);
-  if (options.process) observed.watchProcess(options.process);
+  observed.component({ build: buildLabels(version), features: options.features ?? [], process: options.process });
   const checks = [
     ...standardChecks({
       caches,

@@ -1,4 +1,5 @@
 import type { RequestAttributes } from '../../libs/kind/request.ts';
+import { type ComponentFacts, tellComponent } from '../../libs/metrics/component.ts';
 import {
   type Cell,
   type Counter,
@@ -10,7 +11,6 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Caches } from './cache/caches.ts';
 import { resourcePrefix } from './cache/keys.ts';
-import type { VersionInfo } from './endpoints/version.ts';
 import type { Fairness, LevelFigures, RejectReason } from './fairness/fairness.ts';
 import type { KindSet } from './registry/kind-set.ts';
 
@@ -22,12 +22,6 @@ export interface ObservedRequest {
   readonly dryRun: boolean;
   /** Whether the path leads to a resource that is served; else its names are not told. */
   readonly known: boolean;
-}
-
-export interface ProcessFigures {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-  readonly startSeconds: number;
 }
 
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
@@ -190,15 +184,9 @@ export class Observed {
     this.#deprecated.set(1, group, version, resource, subresource, '');
   }
 
-  /** What `/version` says, as labels. */
-  build(info: VersionInfo): void {
-    const { major, minor, gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform } = info;
-    const labels = 'major minor git_version git_commit git_tree_state build_date go_version compiler platform'.split(
-      ' ',
-    );
-    this.metrics
-      .gauge('kubernetes_build_info', 'What is running: always 1.', labels)
-      .set(1, major, minor, gitVersion, gitCommit, gitTreeState, buildDate, goVersion, compiler, platform);
+  /** Tells what runs, with which features, and what it takes of its machine. */
+  component(facts: ComponentFacts): void {
+    tellComponent(this.metrics, facts);
   }
 
   sized(request: Pick<ObservedRequest, 'attributes' | 'known'>, bytes: number): void {
@@ -235,18 +223,6 @@ export class Observed {
 
   rejected(level: string, schema: string, reason: RejectReason): void {
     this.#rejected.add(1, level, schema, reason);
-  }
-
-  /** Tells what the process takes of its machine. */
-  watchProcess(read: () => ProcessFigures): void {
-    const { metrics } = this;
-    const tell = (name: string, help: string, of: (figures: ProcessFigures) => number) =>
-      metrics.gauge(name, help, [], (set) => set(of(read())));
-    metrics.counter('process_cpu_seconds_total', 'Time of processors that was used.', [], (set) =>
-      set(read().cpuSeconds),
-    );
-    tell('process_resident_memory_bytes', 'Memory that is held.', ({ residentBytes }) => residentBytes);
-    tell('process_start_time_seconds', 'When the process began, since 1970.', ({ startSeconds }) => startSeconds);
   }
 
   /** Tells what priority levels have and use. */

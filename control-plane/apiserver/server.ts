@@ -279,6 +279,13 @@ export class ApiServer {
     return this.#options.aggregator?.serves(path) ?? false;
   }
 
+  /** Rejects with `ApiError` 401 or 403 unless who sent a request may do what it says, whoever serves that. */
+  async mustAllow(request: ApiRequest): Promise<void> {
+    const { attributes } = route(request.method, request.path, new URLSearchParams(request.query));
+    const user = await this.authenticate(request);
+    await this.#authorize({ ...systemContext(this.engine.clock, 'ask'), user, attributes });
+  }
+
   /** Something that the server asks of itself, as a client would: neither identified, authorized nor limited. */
   async asItself(method: string, target: string, contentType: string, value: unknown): Promise<ApiResponse> {
     const [path = '', search = ''] = target.split('?', 2);

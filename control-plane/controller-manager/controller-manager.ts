@@ -103,7 +103,6 @@ class Manager implements RunningControllerManager {
     const { client, informers, clock, random, keys, featureGates, metrics } = this.#options;
     const observeQueue = metrics && queueMetrics(metrics, clock);
     this.#halted = false;
-    metrics?.remove(RUNNING);
     metrics?.gauge(RUNNING, 'Whether each controller runs.', ['name', 'manager'], (set) => {
       for (const { name } of this.#controllers) set(this.#halted ? 0 : 1, name, 'kube-controller-manager');
     });

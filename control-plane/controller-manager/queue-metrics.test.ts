@@ -11,7 +11,6 @@ import { queueMetrics } from './queue-metrics.ts';
 it('queues tell what waits, how long it waited and how long it took', async () => {
   const { clock } = virtualTest();
   const metrics = new MetricSet();
-  queueMetrics(metrics, clock);
   const queue = new WorkQueue({ clock, observer: queueMetrics(metrics, clock)('job') });
   const line = (start: string) =>
     metrics

@@ -1,19 +1,11 @@
 import type { Clock } from '../../libs/base/clock.ts';
 import type { QueueObserver } from '../../libs/kind/reconciler.ts';
-import type { MetricSet } from '../../libs/metrics/metrics.ts';
+import { exponentialBuckets, type MetricSet } from '../../libs/metrics/metrics.ts';
 
-const SECONDS = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10];
+const SECONDS = exponentialBuckets(1e-8, 10, 10);
 
-const NAMES = ['adds_total', 'depth', 'retries_total', 'queue_duration_seconds', 'work_duration_seconds']
-  .concat('unfinished_work_seconds', 'longest_running_processor_seconds')
-  .map((name) => `workqueue_${name}`);
-
-/**
- * Counts what work queues do, under upstream's names (`workqueue_…`), all queues of a manager together. Called again for
- * the same set (a manager that leads anew), it counts from nothing.
- */
+/** Counts what work queues do, under upstream's names (`workqueue_…`), all queues of a manager together. */
 export function queueMetrics(metrics: MetricSet, clock: Clock): (name: string) => QueueObserver {
-  metrics.remove(...NAMES);
   const name = ['name'];
   const adds = metrics.counter('workqueue_adds_total', 'Keys that were added.', name);
   const depths = metrics.gauge('workqueue_depth', 'Keys that wait.', name);

@@ -1,9 +1,9 @@
 import type { Clock } from '../../libs/base/clock.ts';
-import type { Cell, Distribution, MetricSet } from '../../libs/metrics/metrics.ts';
+import { type Cell, type Distribution, exponentialBuckets, type MetricSet } from '../../libs/metrics/metrics.ts';
 import type { CycleTimes } from './cycle/scheduler.ts';
 import type { QueuedPod, QueueOptions, SchedulingQueue } from './queue/scheduling-queue.ts';
 
-const twice = (first: number, count: number) => Array.from({ length: count }, (_, i) => first * 2 ** i);
+const twice = (first: number, count: number) => exponentialBuckets(first, 2, count);
 const ATTEMPT_SECONDS = twice(0.001, 15);
 const POINT_SECONDS = twice(0.0001, 12);
 const SLI_SECONDS = twice(0.01, 20);
@@ -11,12 +11,6 @@ const ATTEMPTS = twice(1, 5);
 const VICTIMS = twice(1, 7);
 /** Pods that needed more are told together. */
 const ATTEMPTS_TOLD_MAX = 15;
-
-const NAMES = ['schedule_attempts_total', 'scheduling_attempt_duration_seconds', 'pod_scheduling_attempts']
-  .concat('scheduling_algorithm_duration_seconds', 'framework_extension_point_duration_seconds')
-  .concat('pod_scheduling_sli_duration_seconds', 'queue_incoming_pods_total')
-  .concat('preemption_attempts_total', 'preemption_victims', 'pending_pods', 'unschedulable_pods')
-  .map((name) => `scheduler_${name}`);
 
 export interface SchedulerMetrics extends CycleTimes {
   /** A cycle has decided, whatever it was. */
@@ -28,9 +22,8 @@ export interface SchedulerMetrics extends CycleTimes {
   readonly came: Required<QueueOptions>['came'];
 }
 
-/** Counts attempts and who waits, under upstream's names. Called again for the same set, it counts from nothing. */
+/** Counts attempts and who waits, under upstream's names. */
 export function schedulerMetrics(metrics: MetricSet, clock: Clock, queue: () => SchedulingQueue): SchedulerMetrics {
-  metrics.remove(...NAMES);
   const by = ['result', 'profile'];
   const attempts = metrics.counter('scheduler_schedule_attempts_total', 'Attempts to find nodes for pods.', by);
   const durations = metrics.histogram(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MetricSet } from './metrics.ts';
+import { exponentialBuckets, MetricSet } from './metrics.ts';
 
 describe('metrics in the text of Prometheus', () => {
   it('tell help, type, labels and values, by name', () => {
@@ -48,6 +48,48 @@ describe('metrics in the text of Prometheus', () => {
     const metrics = new MetricSet();
     metrics.counter('c', 'C.', ['n']).setAt(2.5, 1_700_000_000_123.4, 'a');
     assert.match(metrics.text(), /^c\{n="a"\} 2\.5 1700000000123$/m);
+  });
+
+  it('have bounds as queries name them', () => {
+    const metrics = new MetricSet();
+    const bounds = [...exponentialBuckets(1e-8, 10, 10), 0, 0.25, 100_000, 1e6, 1.5e9];
+    metrics.histogram('s', 'S.', [], bounds);
+    assert.deepEqual(
+      [...metrics.text().matchAll(/le="([^"]+)"/g)].map(([, bound]) => bound),
+      '1e-08 1e-07 1e-06 9.999999999999999e-06 9.999999999999999e-05 0.001 0.01 0.1 1 10 0 0.25 100000 1e+06 1.5e+09 +Inf'.split(
+        ' ',
+      ),
+    );
+  });
+
+  it('without labels begin at 0, and say what is promised of them', () => {
+    const metrics = new MetricSet();
+    metrics.counter('scheduler_preemption_attempts_total', 'Attempts.');
+    metrics.counter('job_controller_pod_failures_handled_by_failure_policy_total', 'Failures.', ['action']);
+    assert.equal(
+      metrics.text(),
+      '# HELP job_controller_pod_failures_handled_by_failure_policy_total [BETA] Failures.\n' +
+        '# TYPE job_controller_pod_failures_handled_by_failure_policy_total counter\n' +
+        '# HELP scheduler_preemption_attempts_total [STABLE] Attempts.\n' +
+        '# TYPE scheduler_preemption_attempts_total counter\nscheduler_preemption_attempts_total 0\n',
+    );
+  });
+
+  it('of a part are told with the whole until it is removed, those of the whole first', () => {
+    const metrics = new MetricSet();
+    metrics.counter('b', 'B.');
+    const part = metrics.part();
+    part.counter('a', 'A.').add(2);
+    part.counter('b', 'B.').add(7);
+    const names = () => metrics.families.map(({ name }) => name);
+    assert.deepEqual(names(), ['a', 'b']);
+    assert.match(metrics.text(), /^a 2$/m);
+    assert.match(metrics.text(), /^b 0$/m);
+    metrics.remove(part);
+    assert.deepEqual(names(), ['b']);
+    const next = metrics.part();
+    next.counter('a', 'A.');
+    assert.match(metrics.text(), /^a 0$/m);
   });
 
   it('forget what a reader no longer says, and refuse a second metric of a name', () => {

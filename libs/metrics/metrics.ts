@@ -1,6 +1,9 @@
+import { stabilityOf } from './stability.ts';
+
 /**
  * Figures that a component tells of itself, in the text that Prometheus reads (exposition format 0.0.4). A set belongs to
- * one component of one process; nothing is global.
+ * one component of one process; nothing is global. What counts for a while (a controller manager as long as it leads) has
+ * a part of the set, told with it until it is removed.
  *
  *     const metrics = new MetricSet();
  *     const requests = metrics.counter('apiserver_request_total', 'Requests …', ['verb', 'code']);
@@ -10,6 +13,7 @@
  */
 export class MetricSet {
   readonly #metrics = new Map<string, Metric>();
+  readonly #parts = new Set<MetricSet>();
 
   /**
    * Only grows. `labels`: their names, in the order in which values are given. With `read` its values are asked for when
@@ -29,15 +33,37 @@ export class MetricSet {
     return this.#add(name, new Histogram(name, help, labels, buckets));
   }
 
-  /** A component that begins anew counts from nothing: its metrics go before they are added again. */
-  remove(...names: readonly string[]): void {
-    for (const name of names) this.#metrics.delete(name);
+  /** A set that is told with this one too, until it is removed. Of one name in both, this one's is told. */
+  part(): MetricSet {
+    const part = new MetricSet();
+    this.#parts.add(part);
+    return part;
+  }
+
+  /** What a part has counted is told no longer here. */
+  remove(part: MetricSet): void {
+    this.#parts.delete(part);
+  }
+
+  /** What is told, by name. */
+  get families(): readonly MetricFamily[] {
+    return [...this.#all().values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** All of them, by name. */
   text(): string {
-    const names = [...this.#metrics.keys()].sort();
-    return names.map((name) => (this.#metrics.get(name) as Metric).text()).join('');
+    return [...this.#all().values()]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map((metric) => metric.text())
+      .join('');
+  }
+
+  #all(): ReadonlyMap<string, Metric> {
+    if (this.#parts.size === 0) return this.#metrics;
+    const all = new Map<string, Metric>();
+    for (const part of [...this.#parts].reverse()) for (const [name, metric] of part.#all()) all.set(name, metric);
+    for (const [name, metric] of this.#metrics) all.set(name, metric);
+    return all;
   }
 
   #add<M extends Metric>(name: string, metric: M): M {
@@ -49,8 +75,24 @@ export class MetricSet {
 
 export type ValueReader = (set: (value: number, ...labels: string[]) => void) => void;
 
-interface Metric {
+/** What a metric is, without its values. */
+export interface MetricFamily {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  /** Upper bounds, of histograms. */
+  readonly buckets?: readonly number[];
+}
+
+interface Metric extends MetricFamily {
   text(): string;
+}
+
+/** `first`, and so on, each `factor` times the one before: rounding errors included, as bounds are names in queries. */
+export function exponentialBuckets(first: number, factor: number, count: number): number[] {
+  const buckets = [first];
+  while (buckets.length < count) buckets.push((buckets.at(-1) as number) * factor);
+  return buckets;
 }
 
 /** Rows of a metric beyond this many are not made: labels come from requests, and memory must have a bound. */
@@ -61,16 +103,16 @@ const SEPARATOR = '\u0001';
 abstract class Rows<Row> implements Metric {
   readonly name: string;
   readonly #help: string;
-  readonly #labels: readonly string[];
+  readonly labels: readonly string[];
   protected readonly rows = new Map<string, Row>();
 
   constructor(name: string, help: string, labels: readonly string[]) {
     this.name = name;
     this.#help = help;
-    this.#labels = labels;
+    this.labels = labels;
   }
 
-  protected abstract readonly type: 'counter' | 'gauge' | 'histogram';
+  abstract readonly type: MetricFamily['type'];
   protected abstract make(): Row;
   protected abstract lines(row: Row, labels: (more?: string) => string): string;
 
@@ -94,11 +136,13 @@ abstract class Rows<Row> implements Metric {
   }
 
   text(): string {
-    let out = `# HELP ${this.name} ${this.#help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\n`;
+    const stability = stabilityOf(this.name);
+    const help = (stability === 'ALPHA' ? '' : `[${stability}] `) + this.#help;
+    let out = `# HELP ${this.name} ${help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\n`;
     out += `# TYPE ${this.name} ${this.type}\n`;
     for (const [key, row] of this.rows) {
-      const values = this.#labels.length === 0 ? [] : key.split(SEPARATOR);
-      const pairs = this.#labels.map((label, i) => `${label}="${escape(values[i] ?? '')}"`);
+      const values = this.labels.length === 0 ? [] : key.split(SEPARATOR);
+      const pairs = this.labels.map((label, i) => `${label}="${escape(values[i] ?? '')}"`);
       out += this.lines(row, (more) => {
         const all = more === undefined ? pairs : [...pairs, more];
         return all.length === 0 ? '' : `{${all.join(',')}}`;
@@ -166,11 +210,17 @@ abstract class Values extends Rows<Cell> {
 }
 
 export class Counter extends Values {
-  protected readonly type = 'counter';
+  readonly type = 'counter';
+
+  constructor(name: string, help: string, labels: readonly string[], read?: ValueReader) {
+    super(name, help, labels, read);
+    // What has not happened yet has happened 0 times.
+    if (labels.length === 0 && !read) this.at();
+  }
 }
 
 export class Gauge extends Values {
-  protected readonly type = 'gauge';
+  readonly type = 'gauge';
 
   set(value: number, ...labels: string[]): void {
     this.row(labels)?.set(value);
@@ -203,12 +253,13 @@ class Distribution {
 export type { Distribution };
 
 export class Histogram extends Rows<Distribution> {
-  protected readonly type = 'histogram';
-  readonly #buckets: readonly number[];
+  readonly type = 'histogram';
+  readonly buckets: readonly number[];
 
   constructor(name: string, help: string, labels: readonly string[], buckets: readonly number[]) {
     super(name, help, labels);
-    this.#buckets = buckets;
+    this.buckets = buckets;
+    if (labels.length === 0) this.at();
   }
 
   observe(value: number, ...labels: string[]): void {
@@ -216,15 +267,15 @@ export class Histogram extends Rows<Distribution> {
   }
 
   protected make(): Distribution {
-    return new Distribution(this.#buckets);
+    return new Distribution(this.buckets);
   }
 
   protected lines(row: Distribution, labels: (more?: string) => string): string {
     let out = '';
     let below = 0;
-    this.#buckets.forEach((bound, i) => {
+    this.buckets.forEach((bound, i) => {
       below += row.counts[i] as number;
-      out += `${this.name}_bucket${labels(`le="${numberText(bound)}"`)} ${below}\n`;
+      out += `${this.name}_bucket${labels(`le="${boundText(bound)}"`)} ${below}\n`;
     });
     out += `${this.name}_bucket${labels('le="+Inf"')} ${row.count}\n`;
     out += `${this.name}_sum${labels()} ${numberText(row.sum)}\n`;
@@ -235,6 +286,14 @@ export class Histogram extends Rows<Distribution> {
 function numberText(value: number): string {
   if (value === Number.POSITIVE_INFINITY) return '+Inf';
   return value === Number.NEGATIVE_INFINITY ? '-Inf' : String(value);
+}
+
+/** As Kubernetes writes bounds, and so as queries name them: `1e-06`, `0.25`, `1e+06`. */
+function boundText(bound: number): string {
+  const [digits = '', exponent = ''] = bound.toExponential().split('e');
+  const size = Math.abs(Number(exponent));
+  if (bound === 0 || (Number(exponent) >= -4 && Number(exponent) < 6)) return String(bound);
+  return `${digits}e${exponent.startsWith('-') ? '-' : '+'}${String(size).padStart(2, '0')}`;
 }
 
 const escape = (text: string): string => text.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));

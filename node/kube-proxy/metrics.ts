@@ -1,8 +1,8 @@
 import type { Clock } from '../../libs/base/clock.ts';
 import type { Facts } from '../../libs/base/host.ts';
-import { type Cell, type Distribution, MetricSet } from '../../libs/metrics/metrics.ts';
+import { type Cell, type Distribution, exponentialBuckets, MetricSet } from '../../libs/metrics/metrics.ts';
 
-const SYNC_SECONDS = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i);
+const SYNC_SECONDS = exponentialBuckets(0.001, 2, 15);
 /** Finer where most are, up to the five minutes after which nobody waits any more. */
 const PROGRAMMING_SECONDS = [0.25, 0.5, 0.75]
   .concat(Array.from({ length: 60 }, (_, i) => i + 1))

@@ -4,7 +4,8 @@ import { textResponse } from '../responses.ts';
 import type { Endpoint } from '../server.ts';
 import type { HealthCheck } from './health.ts';
 
-const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
+/** How the text of metrics is sent. */
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores';
 
 /** `/metrics` of what is observed, and `/metrics/slis`: whether each health check holds now, and how often it was asked here. */
 export function metricsEndpoint(observed: Observed, checks: readonly HealthCheck[]): Endpoint {
@@ -15,7 +16,7 @@ export function metricsEndpoint(observed: Observed, checks: readonly HealthCheck
     async handle(_server, _ctx, request) {
       if (request.path === '/metrics') {
         await observed.refresh();
-        return textResponse(200, observed.metrics.text(), CONTENT_TYPE);
+        return textResponse(200, observed.metrics.text(), METRICS_TYPE);
       }
       if (request.path !== '/metrics/slis') return undefined;
       for (const { name, paths, check } of checks) {
@@ -30,7 +31,7 @@ export function metricsEndpoint(observed: Observed, checks: readonly HealthCheck
           count.add(1, name, well ? 'success' : 'error', path);
         }
       }
-      return textResponse(200, slis.text(), CONTENT_TYPE);
+      return textResponse(200, slis.text(), METRICS_TYPE);
     },
   };
 }

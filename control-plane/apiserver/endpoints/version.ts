@@ -1,4 +1,5 @@
 import { methodNotAllowed, noRepresentation } from '../../../libs/machinery/errors.ts';
+import type { ComponentFacts } from '../../../libs/metrics/component.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, isKnownMedia } from '../negotiation.ts';
 import { respond, wholeBody } from '../responses.ts';
@@ -31,6 +32,19 @@ export function versionInfo(platform: string, runtime: string): VersionInfo {
     platform,
   };
 }
+
+/** The same as labels of a metric. */
+export const buildLabels = (info: VersionInfo): ComponentFacts['build'] => ({
+  major: info.major,
+  minor: info.minor,
+  git_version: info.gitVersion,
+  git_commit: info.gitCommit,
+  git_tree_state: info.gitTreeState,
+  build_date: info.buildDate,
+  go_version: info.goVersion,
+  compiler: info.compiler,
+  platform: info.platform,
+});
 
 export function versionEndpoint(info: VersionInfo): Endpoint {
   return {
