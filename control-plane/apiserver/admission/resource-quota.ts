@@ -180,7 +180,7 @@ async function take(
         (draft) => {
           const after = usedAfter(request, draft as DeepReadonly<ResourceQuota>, wanted);
           if (!after || !draft.status) return false;
-          draft.status.used = { ...after };
+          draft.status = { ...draft.status, used: { ...after } };
           return true;
         },
         { subresource: 'status' },

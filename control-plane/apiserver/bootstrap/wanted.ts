@@ -1,5 +1,7 @@
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
+import type { SharedDraft } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { isAlreadyExists } from '../../../libs/machinery/errors.ts';
 import type { Engine } from '../registry/engine.ts';
 
@@ -25,8 +27,8 @@ export async function ensure(engine: Engine, ctx: RequestContext, one: Wanted): 
   const name = object.metadata?.name as string;
   const there = await registry.get(ref, namespace, name);
   if (there) {
-    if (!repair?.(structuredClone(there) as ApiObject)) return;
-    await registry.update(ctx, ref, namespace, name, (draft) => repair(draft));
+    if (!repair?.(copyValue(there) as ApiObject)) return;
+    await registry.update(ctx, ref, namespace, name, onCopy(repair));
     return;
   }
   try {
@@ -36,5 +38,15 @@ export async function ensure(engine: Engine, ctx: RequestContext, one: Wanted): 
     if (isAlreadyExists(error)) return;
     throw error;
   }
-  if (status) await registry.update(ctx, ref, namespace, name, (draft) => status(draft), { subresource: 'status' });
+  if (status) await registry.update(ctx, ref, namespace, name, onCopy(status), { subresource: 'status' });
+}
+
+/** Lets who changes objects in place change a draft's parts as well. */
+function onCopy(change: (draft: ApiObject) => boolean | void): (draft: SharedDraft<ApiObject>) => boolean | void {
+  return (draft) => {
+    const own = copyValue(draft) as ApiObject;
+    const changed = change(own);
+    if (changed !== false) Object.assign(draft, own);
+    return changed;
+  };
 }

@@ -1,6 +1,7 @@
 import { CLEANUP_FINALIZER } from '../../../api/apiextensions/customresourcedefinition/strategy.ts';
 import { customResourceDefinitions } from '../../../api/resources.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
 import { isConflict, isNotFound } from '../../../libs/machinery/errors.ts';
 import { deleteObject } from '../registry/delete.ts';
 import type { Engine } from '../registry/engine.ts';
@@ -82,12 +83,9 @@ async function writeTerminating(
     '',
     name,
     (draft) => {
-      draft.status ??= {};
-      setCondition(
-        draft.status as DraftStatus,
-        { type: 'Terminating', status, reason, message },
-        formatTime(clock.now()),
-      );
+      const own = copyValue(draft.status ?? {}) as DraftStatus;
+      setCondition(own, { type: 'Terminating', status, reason, message }, formatTime(clock.now()));
+      draft.status = own;
       if (done)
         draft.metadata.finalizers = (draft.metadata.finalizers ?? []).filter((one) => one !== CLEANUP_FINALIZER);
     },

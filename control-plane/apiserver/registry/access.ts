@@ -1,7 +1,7 @@
 import { assert } from '../../../libs/base/assert.ts';
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { ApiObject, Live, ResourceRef } from '../../../libs/kind/object.ts';
-import type { Registry } from '../../../libs/kind/registry.ts';
+import type { Registry, SharedDraft } from '../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import type { Encoded } from '../cache/encoded.ts';
@@ -61,25 +61,29 @@ export class RegistryAccess implements Registry {
     ref: ResourceRef<T>,
     namespace: string,
     name: string,
-    change: (draft: T & { metadata: NonNullable<T['metadata']> }) => boolean | void,
+    change: (draft: SharedDraft<T>) => boolean | void,
     options: { subresource?: string; rules?: StatusSubresource<T>['strategy']; unowned?: boolean } = {},
   ): Promise<Live<T>> {
     const target = this.#target(ref, namespace, name);
     const subresource = options.subresource ?? '';
+    const rules = (options.rules as UpdateRules | undefined) ?? rulesOf(target.resource.kind, subresource);
+    // Rules that fill in and set right do so in place.
+    const inPlace = rules.defaults !== undefined || rules.prepareForUpdate !== undefined;
     const { encoded } = await changeObject(this.#engine, ctx, target, {
       subresource,
-      rules: (options.rules as UpdateRules | undefined) ?? rulesOf(target.resource.kind, subresource),
+      rules,
       createIfMissing: false,
       retry: true,
       options: {},
       next: (old) => {
         assert(old, 'only what is there is changed');
         const before = fromStorage(target.resource, old.object());
-        const draft = copyValue(before) as T & { metadata: NonNullable<T['metadata']> };
-        const wanted = change(draft) !== false;
+        const draft = { ...before, metadata: { ...before.metadata } };
+        const wanted = change(draft as unknown as SharedDraft<T>) !== false;
         // What an action changes past the rules of updates, nobody owns.
         const owned = options.unowned ?? options.rules !== undefined;
-        return { object: wanted ? draft : (copyValue(before) as ApiObject), owned };
+        const next = (wanted ? draft : before) as ApiObject;
+        return { object: inPlace || !wanted ? copyValue(next) : next, owned };
       },
     });
     return this.#live<T>(target.resource, encoded);

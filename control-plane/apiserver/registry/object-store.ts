@@ -30,7 +30,8 @@ export function prepareObject(
   object: ApiObject,
   before?: DeepReadonly<ApiObject>,
 ): PreparedObject {
-  const canonical = canonicalCopy(schema, kind.storageVersion.type, object, before);
+  const metadata = { ...object.metadata, resourceVersion: '0' };
+  const canonical = normalize<ObjectDraft>(schema, kind.storageVersion.type, { ...object, metadata }, before);
   const text = stringify(canonical);
   // The first occurrence is the object's own: kind, apiVersion and the metadata before it are escaped JSON strings, in
   // which a bare quotation mark cannot stand.
@@ -48,33 +49,6 @@ export function prepareObject(
     },
   };
   return { canonical, draft };
-}
-
-function canonicalCopy(
-  schema: SchemaSet,
-  type: string,
-  object: ApiObject,
-  before: DeepReadonly<ApiObject> | undefined,
-): ObjectDraft {
-  const shape = schema.get(type);
-  const metadata = { ...object.metadata, resourceVersion: '0' };
-  // What a custom resource's schema keeps may be another than when the object was stored, and its fields any.
-  if (shape.custom || before === undefined) return normalize(schema, type, { ...object, metadata });
-  const stored = before as Readonly<Record<string, unknown>>;
-  const changed: Record<string, unknown> = {};
-  const kept = new Map<string, unknown>();
-  for (const [name, part] of Object.entries(object)) {
-    if (typeof part === 'object' && part === stored[name] && Object.isFrozen(part)) kept.set(name, part);
-    else changed[name] = name === 'metadata' ? metadata : part;
-  }
-  const copy = normalize<Record<string, unknown>>(schema, type, changed);
-  if (kept.size === 0) return copy as unknown as ObjectDraft;
-  const canonical: Record<string, unknown> = {};
-  for (const { name } of shape.fields) {
-    const part = kept.get(name) ?? copy[name];
-    if (part !== undefined) canonical[name] = part;
-  }
-  return canonical as unknown as ObjectDraft;
 }
 
 /** True when writing `prepared` over what is stored at `revision` as `bytes` would change nothing but the revision. */

@@ -4,7 +4,8 @@
  * A type is compiled, when first used, to two walks over values that `JSON.parse` (or a caller) made:
  *
  *   adopt   takes the value over and changes it in place; an object that is canonical already costs one look per field
- *   copy    builds a new one and keeps nothing of the caller's
+ *   copy    builds a new one and keeps nothing of the caller's, but for parts that it shares with a canonical object
+ *           that it replaces
  *
  * Neither explains what is wrong with a value: they set `run.bad`, and the exact decoder (`exact.ts`) goes over the
  * text once more to say it in upstream's words. So the common path stays small.
@@ -29,17 +30,26 @@ export interface Run {
 /** Answers the canonical value, or undefined where nothing is to be written. */
 type Walk = (value: unknown, run: Run) => unknown;
 
+/**
+ * As `Walk`; `before` is what lies at the same place of a canonical object that nobody changes any more. Where a value
+ * of more than one part is that very one, it is taken as it is.
+ */
+type Copy = (value: unknown, run: Run, before?: unknown) => unknown;
+
 export interface Canonical {
   adopt: Walk;
-  copy: Walk;
+  copy: Copy;
   /** A new object with just the zeros that are written when all fields are empty. */
   zero: () => JsonObject;
 }
 
 interface Pair {
   adopt: Walk;
-  copy: Walk;
+  copy: Copy;
 }
+
+const isShared = (value: unknown, before: unknown): boolean =>
+  value === before && typeof value === 'object' && value !== null;
 
 const compiled = new WeakMap<StructType, Canonical>();
 
@@ -210,6 +220,8 @@ function scalarWalk(kind: ScalarName, keep: boolean, zero: unknown): Walk {
 
 // Lists and maps
 
+const NONE: readonly unknown[] = Object.freeze([]);
+
 function listWalk(item: Pair, keep: boolean, zero: () => unknown): Pair {
   return {
     adopt(value, run) {
@@ -223,12 +235,15 @@ function listWalk(item: Pair, keep: boolean, zero: () => unknown): Pair {
       }
       return value;
     },
-    copy(value, run) {
+    copy(value, run, before) {
       if (!Array.isArray(value)) return value === null ? zero() : wrong(run);
       if (value.length === 0) return keep ? [] : zero();
       const walk = item.copy;
+      const old: readonly unknown[] = Array.isArray(before) ? before : NONE;
       // Undefined has no place in a list: JSON would make it null, so it is what null is here.
-      return value.map((one: unknown) => walk(one === undefined ? null : one, run));
+      return value.map((one: unknown, i) =>
+        isShared(one, old[i]) ? one : walk(one === undefined ? null : one, run, old[i]),
+      );
     },
   };
 }
@@ -291,10 +306,10 @@ function structWalk(target: () => Canonical, zero: () => unknown): Pair {
       canonical ??= target();
       return canonical.adopt(value, run) ?? zero();
     },
-    copy(value, run) {
+    copy(value, run, before) {
       if (value === null) return zero();
       canonical ??= target();
-      return canonical.copy(value, run) ?? zero();
+      return canonical.copy(value, run, before) ?? zero();
     },
   };
 }
@@ -340,8 +355,9 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
   };
 
   // Goes by what is there: of the many fields of a type an object has a few, and most of them in order.
-  const copy = (value: unknown, run: Run): unknown => {
+  const copy = (value: unknown, run: Run, before?: unknown): unknown => {
     if (!isObject(value)) return wrong(run);
+    const old = isObject(before) ? before : undefined;
     const places: number[] = [];
     let last = -1;
     for (const key in value) {
@@ -362,9 +378,10 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
       const at = places[i] as number;
       const slot = slots[at] as Slot;
       if ((filledAt[fill] as number) < at) fill = fillUpTo(out, fill, at);
-      const before = value[slot.name];
-      if (before === undefined) continue;
-      const after = slot.copy(before, run);
+      const one = value[slot.name];
+      if (one === undefined) continue;
+      const was = old?.[slot.name];
+      const after = isShared(one, was) ? one : slot.copy(one, run, was);
       if (after !== undefined) out[slot.name] = after;
       if (filledAt[fill] === at) fill++;
     }

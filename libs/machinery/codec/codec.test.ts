@@ -173,6 +173,25 @@ describe('canonical objects', () => {
     assert.deepEqual(given.raw.deep, [1]);
   });
 
+  test('what replaces a canonical object shares the parts that it has from it, each at its place', () => {
+    type Shown = { metadata: { name: string; labels: object }; parts: object[]; raw: object };
+    const [one, two] = [{ name: 'one' }, { name: 'two' }];
+    const before = normalize<Shown>(set, thing, {
+      metadata: { name: 'x', labels: { a: '1' } },
+      parts: [one, two],
+      raw: { deep: [1] },
+    });
+    const changed = { metadata: { ...before.metadata, name: 'y' }, parts: [before.parts[0], { name: 2 }] };
+    const after = normalize<Shown>(set, thing, { ...before, ...changed, parts: [before.parts[0], one] }, before);
+    assert.equal(after.metadata.labels, before.metadata.labels);
+    assert.equal(after.raw, before.raw);
+    assert.equal(after.parts[0], before.parts[0]);
+    assert.notEqual(after.parts[1], one, 'the caller’s own is copied');
+    const moved = normalize<Shown>(set, thing, { parts: [before.parts[1]] }, before);
+    assert.notEqual(moved.parts[0], before.parts[1]);
+    assert.throws(() => normalize(set, thing, { ...before, ...changed }, before), DecodeError);
+  });
+
   test('normalize refuses what does not fit, in the words of decoding', () => {
     const message = 'json: cannot unmarshal string into Go struct field Thing.count of type int32';
     assert.throws(() => normalize(set, thing, { count: '1' }), new DecodeError(message));

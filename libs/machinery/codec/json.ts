@@ -240,14 +240,20 @@ export function encodeJson(
 
 /**
  * The compiled copy: a new canonical object that shares nothing with the caller's but what is frozen and has no schema.
- * Undefined and unknown fields are dropped; frozen input is fine.
+ * Undefined and unknown fields are dropped; frozen input is fine. `before`: the canonical and frozen object that it
+ * replaces; parts of built-in types that both have at the same place stay the same parts.
  *
  * @throws DecodeError where a value does not fit its type, worded as if it had come as JSON
  */
-export function normalize<T = unknown>(set: SchemaSet, type: TypeName | StructType, object: unknown): T {
+export function normalize<T = unknown>(
+  set: SchemaSet,
+  type: TypeName | StructType,
+  object: unknown,
+  before?: unknown,
+): T {
   const struct = resolve(set, type);
   const run: Run = { keys: 0, bad: false, strict: false };
-  const copy = canonicalOf(set, struct).copy(object, run);
+  const copy = canonicalOf(set, struct).copy(object, run, before);
   return (run.bad ? decodeSlowly(set, struct, parseJson(stringifyWithBigints(object)), false).object : copy) as T;
 }
 

@@ -5,7 +5,7 @@ type Fill = (value: Record<string, unknown>) => void;
 /**
  * Fills the defaults that a schema states (`Field.default`) into an object, in place. Built-in types state few (`protocol:
  * TCP`), custom ones all theirs. Fields that are there, be it as `null` where nullable, stay. A struct that is absent is not
- * made for the sake of its members' defaults.
+ * made for the sake of its members' defaults. Frozen parts are a stored object's, which had its defaults, and stay, too.
  */
 export function applyDefaults(set: SchemaSet, type: TypeName, object: object): void {
   fillerOf(set, set.get(type))?.(object as Record<string, unknown>);
@@ -41,7 +41,7 @@ function stepOf(set: SchemaSet, field: Field): Fill | undefined {
   if (value === undefined && !below) return undefined;
   return (object) => {
     if (value !== undefined && (!Object.hasOwn(object, name) || (object[name] === null && !field.nullable))) {
-      object[name] = structuredClone(value);
+      if (!Object.isFrozen(object)) object[name] = structuredClone(value);
     }
     if (below && Object.hasOwn(object, name)) below(object[name]);
   };

@@ -1,7 +1,7 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
 import type { ActionSubresource, StatusSubresource } from '../../../../libs/kind/kind.ts';
 import type { ApiObject } from '../../../../libs/kind/object.ts';
-import type { Registry } from '../../../../libs/kind/registry.ts';
+import type { Registry, SharedDraft } from '../../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../../libs/kind/request.ts';
 import { badRequest, conflict, uidPrecondition, unclassified } from '../../../../libs/machinery/errors.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
@@ -45,7 +45,7 @@ export async function bindPod(
     (pod) => {
       if (wanted.uid && wanted.uid !== pod.metadata.uid)
         throw uidPrecondition(pods, namespace, name, wanted.uid, pod.metadata.uid ?? '');
-      assign(pod as Pod, body, name, ctx.nowMs);
+      assign(pod, body, name, ctx.nowMs);
     },
     { rules },
   );
@@ -65,18 +65,17 @@ function targetErrors({ target }: Binding): field.ErrorList {
   return errors;
 }
 
-function assign(pod: Pod, body: Binding, name: string, nowMs: number): void {
+function assign(pod: SharedDraft<Pod>, body: Binding, name: string, nowMs: number): void {
   const refuse = (why: string) => conflict({ group: '', resource: 'pods/binding' }, name, why);
-  const { metadata, spec } = pod;
-  if (metadata?.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+  const { metadata, spec, status } = pod;
+  if (metadata.deletionTimestamp) throw refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
   if (spec.nodeName) throw refuse(`pod ${name} is already assigned to node "${spec.nodeName}"`);
   if ((spec.schedulingGates ?? []).length > 0) throw refuse(`pod ${name} has non-empty .spec.schedulingGates`);
-  spec.nodeName = body.target.name as string;
+  pod.spec = { ...spec, nodeName: body.target.name as string };
   for (const name of ['annotations', 'labels'] as const) {
     if (body.metadata?.[name]) metadata[name] = { ...metadata[name], ...body.metadata[name] };
   }
-  pod.status ??= {};
-  const others = (pod.status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const others = (status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: formatTime(nowMs) };
-  pod.status.conditions = [...others, scheduled];
+  pod.status = { ...status, conditions: [...others, scheduled] };
 }

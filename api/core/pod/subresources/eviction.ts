@@ -1,7 +1,7 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
 import type { ActionSubresource } from '../../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
-import type { Registry } from '../../../../libs/kind/registry.ts';
+import type { Registry, SharedDraft } from '../../../../libs/kind/registry.ts';
 import type { RequestContext } from '../../../../libs/kind/request.ts';
 import { badRequest, disruptionBudget, forbidden, notFound, unclassified } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
@@ -65,7 +65,7 @@ async function consumeBudget(
   const ready = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
   if (!ready && letsUnhealthyGo(budget)) return;
   const budgetName = budget.metadata?.name ?? '';
-  const take = (draft: PodDisruptionBudget) => takeOne(draft, pod.metadata?.name ?? '', ctx.nowMs);
+  const take = (draft: SharedDraft<PodDisruptionBudget>) => takeOne(draft, pod.metadata?.name ?? '', ctx.nowMs);
   // It is the server that keeps the budget's account, whoever asks for the eviction.
   const asServer = { ...ctx, fieldManager: 'kube-apiserver' };
   await registry.update(asServer, podDisruptionBudgets, namespace, budgetName, take, { subresource: 'status' });
@@ -77,9 +77,10 @@ function letsUnhealthyGo({ spec, status }: Budget): boolean {
   return (status?.desiredHealthy ?? 0) > 0 && (status?.currentHealthy ?? 0) >= (status?.desiredHealthy ?? 0);
 }
 
-function takeOne({ metadata, status }: PodDisruptionBudget, pod: string, nowMs: number): void {
-  const name = metadata?.name ?? '';
-  if (!status || Number(status.observedGeneration ?? 0) < Number(metadata?.generation ?? 0)) {
+function takeOne(draft: SharedDraft<PodDisruptionBudget>, pod: string, nowMs: number): void {
+  const { metadata, status } = draft;
+  const name = metadata.name ?? '';
+  if (!status || Number(status.observedGeneration ?? 0) < Number(metadata.generation ?? 0)) {
     throw disruptionBudget(VIOLATED, `The disruption budget ${name} is still being processed by the server.`);
   }
   const refuse = (why: string) => forbidden(podDisruptionBudgets, name, why);
@@ -93,16 +94,20 @@ function takeOne({ metadata, status }: PodDisruptionBudget, pod: string, nowMs: 
     const detail = `needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;
     throw disruptionBudget(VIOLATED, `The disruption budget ${name} ${detail}`);
   }
-  status.disruptionsAllowed = allowed - 1;
-  if (status.disruptionsAllowed === 0) noteExhausted(status, metadata?.generation, nowMs);
-  status.disruptedPods = { ...status.disruptedPods, [pod]: formatTime(nowMs) };
+  draft.status = {
+    ...status,
+    ...(allowed === 1 && { conditions: exhausted(status, metadata.generation, nowMs) }),
+    disruptionsAllowed: allowed - 1,
+    disruptedPods: { ...status.disruptedPods, [pod]: formatTime(nowMs) },
+  };
 }
 
-function noteExhausted(
-  status: NonNullable<PodDisruptionBudget['status']>,
+/** The conditions of a budget that lets no further pod go. */
+function exhausted(
+  status: NonNullable<Budget['status']>,
   generation: number | bigint | undefined,
   nowMs: number,
-): void {
+): NonNullable<Budget['status']>['conditions'] {
   const was = status.conditions?.find(({ type }) => type === 'DisruptionAllowed');
   const changed = was?.status !== 'False';
   const condition = {
@@ -114,14 +119,13 @@ function noteExhausted(
     message: was?.message ?? '',
   };
   const others = (status.conditions ?? []).filter(({ type }) => type !== 'DisruptionAllowed');
-  status.conditions = [...others, condition];
+  return [...others, condition];
 }
 
 /** So that controllers can tell an eviction from a failure. */
 async function markDisrupted(ctx: RequestContext, registry: Registry, namespace: string, name: string): Promise<void> {
-  const mark = (pod: Pod) => {
-    pod.status ??= {};
-    const others = (pod.status.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
+  const mark = (pod: SharedDraft<Pod>) => {
+    const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
     const condition = {
       type: 'DisruptionTarget',
       status: 'True',
@@ -129,7 +133,7 @@ async function markDisrupted(ctx: RequestContext, registry: Registry, namespace:
       reason: 'EvictionByEvictionAPI',
       message: 'Eviction API: evicting',
     };
-    pod.status.conditions = [...others, condition];
+    pod.status = { ...pod.status, conditions: [...others, condition] };
   };
   await registry.update(ctx, pods, namespace, name, mark, { subresource: 'status', unowned: true });
 }
