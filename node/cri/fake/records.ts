@@ -22,6 +22,8 @@ export interface SandboxRecord {
   /** Empty for the host's network, and after the sandbox was stopped. */
   ip: string;
   ready: boolean;
+  /** As lists told of it last. */
+  told?: PodSandbox;
 }
 
 export interface ContainerRecord {
@@ -41,6 +43,8 @@ export interface ContainerRecord {
   usageSinceMs: number;
   /** When the container ends by itself, on the monotonic clock. */
   exitAtMs: number | undefined;
+  /** As lists told of it last. */
+  told?: Container;
 }
 
 export const podUidOf = (sandbox: SandboxRecord): string => sandbox.config.metadata?.uid ?? '';
@@ -83,16 +87,20 @@ export function matchesLabels(
   return true;
 }
 
+/** The same object each time, until its state is another: kubelets list all that is there again and again. */
 export function toPodSandbox(sandbox: SandboxRecord): PodSandbox {
-  return {
+  const state = sandbox.ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY';
+  if (sandbox.told?.state === state) return sandbox.told;
+  sandbox.told = Object.freeze({
     id: sandbox.id,
-    metadata: sandboxMetadata(sandbox),
-    state: sandbox.ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
+    metadata: Object.freeze(sandboxMetadata(sandbox)),
+    state,
     createdAt: sandbox.createdNanos,
     labels: shared(sandbox.config.labels),
     annotations: shared(sandbox.config.annotations),
     runtimeHandler: sandbox.runtimeHandler,
-  };
+  });
+  return sandbox.told;
 }
 
 export function toPodSandboxStatus(sandbox: SandboxRecord): PodSandboxStatus {
@@ -109,19 +117,22 @@ export function toPodSandboxStatus(sandbox: SandboxRecord): PodSandboxStatus {
   };
 }
 
+/** As `toPodSandbox`. */
 export function toContainer(record: ContainerRecord): Container {
-  return {
+  if (record.told?.state === record.state) return record.told;
+  record.told = Object.freeze({
     id: record.id,
     podSandboxId: record.sandbox.id,
-    metadata: containerMetadata(record),
-    image: imageSpec(record),
+    metadata: Object.freeze(containerMetadata(record)),
+    image: Object.freeze(imageSpec(record)),
     imageRef: record.imageId,
     state: record.state,
     createdAt: record.createdNanos,
     labels: shared(record.config.labels),
     annotations: shared(record.config.annotations),
     imageId: record.imageId,
-  };
+  });
+  return record.told;
 }
 
 export function toContainerStatus(record: ContainerRecord): ContainerStatus {
