@@ -4,6 +4,7 @@ import { configMaps, nodes } from '../../api/resources.ts';
 import { formatTime } from '../../libs/base/clock.ts';
 import { createClient } from '../../libs/client/client.ts';
 import { type HttpsTransport, httpsTransport } from '../../libs/client/node/https-transport.ts';
+import type { Transport } from '../../libs/client/transport.ts';
 import { type Client, TransportError } from '../../libs/kind/client.ts';
 import { ApiError, isForbidden, isNotFound, isUnauthorized } from '../../libs/machinery/errors.ts';
 import { parseKubeconfig } from '../../libs/pki/kubeconfig.ts';
@@ -14,6 +15,7 @@ import { CommandError } from '../errors.ts';
 import { type JoinToken, pinOf } from '../join-token.ts';
 import type { Machine } from './apiserver.ts';
 import type { ClusterNetworks } from './cluster-network.ts';
+import { componentMetrics } from './component-metrics.ts';
 import { DNS_PORT_ANNOTATION, NODE_CONFIG, networksOfConfig } from './joined-nodes.ts';
 import type { NodeAccess } from './node-access.ts';
 
@@ -257,11 +259,16 @@ function remoteAccess(
 ): NodeAccess {
   const { own, server, settings, authorityPem } = at;
   const { nodeName, nodeIp, dataDir, signal } = settings;
-  const kubelet = clientOver(machine, own, 'kubelet');
+  const [counting, proxy] = [
+    componentMetrics(machine, new URL(server).host),
+    componentMetrics(machine, new URL(server).host),
+  ];
+  const kubelet = clientOver(machine, counting.observed(own), 'kubelet');
   return {
     machine,
     kubelet,
-    proxy: clientOver(machine, own, 'kube-proxy'),
+    proxy: clientOver(machine, proxy.observed(own), 'kube-proxy'),
+    metrics: { kubelet: counting.metrics, proxy: proxy.metrics },
     dns: async () => clientOver(machine, own, 'tutti-dns'),
     async tellDns(port) {
       // The Node may not be there yet: the kubelet makes it, and neither waits for the other.
@@ -326,7 +333,7 @@ function transportOf(
   return httpsTransport({ server, caPem, clock, ...credentials });
 }
 
-const clientOver = ({ clock }: Machine, transport: HttpsTransport, userAgent: string): Client =>
+const clientOver = ({ clock }: Machine, transport: Transport, userAgent: string): Client =>
   createClient(transport, { userAgent, clock });
 
 /** Makes a sentence of what can go wrong between two machines; other errors stay as they are. */

@@ -2,8 +2,10 @@
 
 import type { Timer } from '../../libs/base/clock.ts';
 import type { Client } from '../../libs/kind/client.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import type { KubeletTls } from '../../node/kubelet/server/server.ts';
 import type { Machine } from './apiserver.ts';
+import { componentMetrics } from './component-metrics.ts';
 import { type Around, accountClient, clientOf } from './components.ts';
 import { DNS_ACCOUNT, ensureDnsAccount, publishDns } from './dns.ts';
 import { kubeletTls } from './kubelet-tls.ts';
@@ -14,6 +16,8 @@ export interface NodeAccess {
   readonly kubelet: Client;
   /** For the pods' network and for Services. */
   readonly proxy: Client;
+  /** What counts the requests of these clients, and takes what their owners count. */
+  readonly metrics: Readonly<Record<'kubelet' | 'proxy', MetricSet>>;
   /** For the DNS server. */
   dns(): Promise<Client>;
   /** Tells the cluster that DNS answers here, at this port of the node's address. */
@@ -34,11 +38,13 @@ export function localAccess(
   node: { readonly nodeName: string; readonly nodeIp: string; readonly dnsIp: string },
 ): NodeAccess {
   const { machine, pki } = around;
+  const [kubelet, proxy] = [countingOf(around), countingOf(around)];
   const admin = () => clientOf(around, () => pki.admin.certificatePem, 'tutti');
   return {
     machine,
-    kubelet: clientOf(around, () => pki.kubelet!.certificatePem, 'kubelet'),
-    proxy: clientOf(around, () => pki.kubeProxy.certificatePem, 'kube-proxy'),
+    kubelet: clientOf(around, () => pki.kubelet!.certificatePem, 'kubelet', kubelet),
+    proxy: clientOf(around, () => pki.kubeProxy.certificatePem, 'kube-proxy', proxy),
+    metrics: { kubelet: kubelet.metrics, proxy: proxy.metrics },
     async dns() {
       await ensureDnsAccount(admin());
       return accountClient(around, DNS_ACCOUNT, 'tutti-dns');
@@ -47,6 +53,8 @@ export function localAccess(
     keepServing: (use) => issueOwn(around, node, use),
   };
 }
+
+const countingOf = ({ machine, url }: Around) => componentMetrics(machine, url === undefined ? '' : new URL(url).host);
 
 /** The authority is at hand: certificates are made here, a new one long before the last one ends. */
 async function issueOwn(

@@ -195,6 +195,7 @@ class Node implements RunningNode {
       random,
       keys,
       log,
+      metrics: this.#access.metrics.kubelet,
       hostPorts: network.hostPorts,
       connections: connectionsOf(host.sockets, clock),
       config: {
@@ -268,6 +269,7 @@ class Node implements RunningNode {
         clusterCidrs: networks.podCidrs,
         serviceCidrs: networks.serviceCidrs,
         nodeAddresses: [nodeIp],
+        metrics: this.#access.metrics.proxy,
       }),
     );
   }

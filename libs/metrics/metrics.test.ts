@@ -44,6 +44,15 @@ describe('metrics in the text of Prometheus', () => {
     assert.match(metrics.text(), /^s_sum\{verb="GET"\} 2.5$/m);
   });
 
+  it('are told no longer once what they are of is no more', () => {
+    const metrics = new MetricSet();
+    const probes = metrics.counter('probes_total', 'P.', ['pod', 'result']);
+    probes.add(1, 'a', 'failed');
+    probes.add(1, 'b', 'failed');
+    probes.delete('a', 'failed');
+    assert.deepEqual(metrics.text().match(/^probes_total.*$/gm), ['probes_total{pod="b",result="failed"} 1']);
+  });
+
   it('tell when they were measured, where that was not now', () => {
     const metrics = new MetricSet();
     metrics.counter('c', 'C.', ['n']).setAt(2.5, 1_700_000_000_123.4, 'a');

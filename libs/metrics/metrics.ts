@@ -100,6 +100,9 @@ const ROWS_MAX = 20_000;
 /** Between label values in a row's key; no label has it. */
 const SEPARATOR = '\u0001';
 
+const keyOf = (labels: readonly string[]): string =>
+  labels.length === 1 ? (labels[0] as string) : labels.join(SEPARATOR);
+
 abstract class Rows<Row> implements Metric {
   readonly name: string;
   readonly #help: string;
@@ -124,9 +127,14 @@ abstract class Rows<Row> implements Metric {
     return this.row(labels) ?? this.make();
   }
 
+  /** What these labels are of is no more. */
+  delete(...labels: string[]): void {
+    this.rows.delete(keyOf(labels));
+  }
+
   /** undefined: there are too many already. */
   protected row(labels: readonly string[]): Row | undefined {
-    const key = labels.length === 1 ? (labels[0] as string) : labels.join(SEPARATOR);
+    const key = keyOf(labels);
     let row = this.rows.get(key);
     if (row === undefined && this.rows.size < ROWS_MAX) {
       row = this.make();

@@ -8,6 +8,7 @@ import type { Logger } from '../../libs/base/log.ts';
 import type { Informer, Informers } from '../../libs/kind/client.ts';
 import { keyOf } from '../../libs/kind/object.ts';
 import { ipVersion } from '../../libs/machinery/ip.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import { isEligible, ProxyHealth } from './health.ts';
 import { HealthChecks } from './health-checks.ts';
 import { type HttpAnswer, listenHttp } from './http.ts';
@@ -37,6 +38,8 @@ export interface KubeProxyOptions extends ProxyConfig {
   /** Where it tells whether it is well, on all addresses, and what it counts, on the loopback; default: upstream's. */
   readonly healthzPort?: number;
   readonly metricsPort?: number;
+  /** Where it counts what it does, beside what is in there already. Default: a set of its own. */
+  readonly metrics?: MetricSet;
 }
 
 export interface KubeProxy extends AsyncDisposable {
@@ -115,7 +118,7 @@ class NodeProxy implements KubeProxy {
     this.#startedMs = options.clock.now();
     this.#nft = new Nft(options.host, options.clock);
     this.#health = new ProxyHealth(options.clock);
-    this.#metrics = new ProxyMetrics(options.clock, options.host.facts);
+    this.#metrics = new ProxyMetrics(options.clock, options.metrics);
     this.#healthChecks = new HealthChecks({ ...options, healthy: () => this.#health.healthy });
     this.#services = options.informers.informer(services);
     this.#slices = options.informers.informer(endpointSlices);

@@ -1,5 +1,4 @@
 import type { Clock } from '../../libs/base/clock.ts';
-import type { Facts } from '../../libs/base/host.ts';
 import { type Cell, type Distribution, exponentialBuckets, MetricSet } from '../../libs/metrics/metrics.ts';
 
 const SYNC_SECONDS = exponentialBuckets(0.001, 2, 15);
@@ -11,7 +10,7 @@ const PROGRAMMING_SECONDS = [0.25, 0.5, 0.75]
 
 /** What a proxy counts, under upstream's names (`kubeproxy_…`). */
 export class ProxyMetrics {
-  readonly #set = new MetricSet();
+  readonly #set: MetricSet;
   readonly #clock: Clock;
   readonly #duration: Distribution;
   readonly #programming: Distribution;
@@ -21,9 +20,9 @@ export class ProxyMetrics {
   readonly #changes: Readonly<Record<'endpoint' | 'service', { readonly total: Cell; readonly pending: Cell }>>;
   readonly #asked: Readonly<Record<'healthz' | 'livez', { add(by: number, code: string): void }>>;
 
-  constructor(clock: Clock, facts: Pick<Facts, 'usage'>) {
+  constructor(clock: Clock, set = new MetricSet()) {
     this.#clock = clock;
-    const set = this.#set;
+    this.#set = set;
     const rules = 'kubeproxy_sync_proxy_rules';
     this.#duration = set
       .histogram(`${rules}_duration_seconds`, 'How long it took to write changes to the kernel.', [], SYNC_SECONDS)
@@ -48,12 +47,6 @@ export class ProxyMetrics {
     const asked = (of: 'healthz' | 'livez') =>
       set.counter(`kubeproxy_proxy_${of}_total`, `Answers to /${of}, by code.`, ['code']);
     this.#asked = { healthz: asked('healthz'), livez: asked('livez') };
-    set.counter('process_cpu_seconds_total', 'CPU time of this process, in seconds.', [], (tell) =>
-      tell(facts.usage().cpuMs / 1000),
-    );
-    set.gauge('process_resident_memory_bytes', 'Resident memory of this process, in bytes.', [], (tell) =>
-      tell(facts.usage().residentBytes),
-    );
   }
 
   changed(what: 'endpoint' | 'service'): void {

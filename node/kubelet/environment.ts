@@ -14,6 +14,7 @@ import type { Connections } from './connections.ts';
 import type { Cgroups } from './containers/cgroups.ts';
 import type { UserNamespaces } from './containers/user-namespaces.ts';
 import type { ImagePuller } from './images/puller.ts';
+import type { KubeletMetrics } from './metrics.ts';
 import type { ReferencedObjects } from './objects.ts';
 import type { Allocations } from './pod/allocations.ts';
 import type { StatusWriter } from './pod/status-writer.ts';
@@ -46,6 +47,7 @@ export interface KubeletEnvironment {
   /** The node's addresses, the main one first. */
   readonly hostIps: () => readonly string[];
   readonly allocatable: () => Readonly<Record<string, string>>;
+  readonly metrics: KubeletMetrics;
   readonly nodeMemoryBytes: number;
   readonly services: () => readonly DeepReadonly<Service>[];
 }

@@ -9,6 +9,7 @@ import type { StoppableEventRecorder } from '../../libs/client/event-sink.ts';
 import { createEventRecorder } from '../../libs/client/events.ts';
 import type { Client, Informers } from '../../libs/kind/client.ts';
 import { keyOf, type Live } from '../../libs/kind/object.ts';
+import type { MetricSet } from '../../libs/metrics/metrics.ts';
 import type { HostPorts } from '../cni/host-ports.ts';
 import { ChangeSource, type RuntimeChange } from '../cri/changes.ts';
 import type { CriClient } from '../cri/cri.ts';
@@ -24,6 +25,7 @@ import type { KubeletEnvironment } from './environment.ts';
 import { Eviction } from './eviction/eviction.ts';
 import { Housekeeping } from './gc/housekeeping.ts';
 import { ImagePuller } from './images/puller.ts';
+import { KubeletMetrics } from './metrics.ts';
 import { nodeIps } from './node-status/facts.ts';
 import { NodeLease } from './node-status/lease.ts';
 import { NodeStatusReporter } from './node-status/node-status.ts';
@@ -53,6 +55,8 @@ export interface KubeletOptions {
   /** Default: the runtime's network leads ports of the node into pods by itself. */
   readonly hostPorts?: HostPorts;
   readonly config?: Partial<KubeletConfig>;
+  /** Where it counts what it does, beside what is in there already. Default: a set of its own. */
+  readonly metrics?: MetricSet;
   /**
    * It goes on where an earlier life of it was stopped for a moment, and nothing has changed since: its node is there and
    * has been told of, and that it starts is no news. Default false: as after any start of the process.
@@ -141,6 +145,7 @@ class NodeKubelet implements Kubelet {
       runtimeName: () => this.#runtimeName,
       hostIps: () => this.#hostIps,
       allocatable: () => this.#status.allocatable,
+      metrics: new KubeletMetrics(options.metrics),
       nodeMemoryBytes: host.facts.memoryBytes,
       services: () => informers.informer(services).list(),
     };

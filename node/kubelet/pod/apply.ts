@@ -14,7 +14,7 @@ import { hostsFile } from '../containers/hostname.ts';
 import { sandboxConfig } from '../containers/sandbox-config.ts';
 import type { KubeletEnvironment } from '../environment.ts';
 import type { PullEvent } from '../images/puller.ts';
-import { runHook } from '../lifecycle/hooks.ts';
+import { type HookContext, runHook } from '../lifecycle/hooks.ts';
 import { readInVolume, volumeMounts } from '../volumes/mounts.ts';
 import type { PreparedVolume } from '../volumes/volumes.ts';
 import {
@@ -114,6 +114,7 @@ export class PodApplier {
       ? options.observed.find(({ name, state }) => name === target && state === 'running')?.id
       : undefined;
     const images = await this.#volumeImages(pod, container, tell, options.signal);
+    const { imageVolumes } = this.#env.metrics;
     // After a restart of the kubelet the sandbox was made by another.
     this.#userNamespace ??= await this.#env.userNamespaces.of(pod, pod.spec?.runtimeClassName ?? '');
     const made = await this.#configuring(pod, container, async () => {
@@ -147,7 +148,9 @@ export class PodApplier {
         sandboxConfig: sandboxOfContainer,
       });
       containerId = created.containerId;
+      imageVolumes.mounted.add(images.size);
     } catch (error) {
+      imageVolumes.failed.add(images.size);
       const message = (error as Error).message;
       tell('Warning', 'Failed', `Error: ${message}`);
       throw new StartError('CreateContainerError', message, { cause: error });
@@ -169,9 +172,10 @@ export class PodApplier {
     try {
       await runHook(
         postStart,
-        this.#hookContext(container, containerId, sandbox.ips[0] ?? '', Number.MAX_SAFE_INTEGER),
+        this.#hookContext(container, containerId, sandbox.ips[0] ?? '', HOOK_MS_MAX, options.signal),
       );
     } catch (error) {
+      if (options.signal.aborted) throw error;
       tell('Warning', 'FailedPostStartHook', `PostStartHook failed`);
       throw new StartError('PostStartHookError', `PostStartHook failed: ${(error as Error).message}`, { cause: error });
     }
@@ -193,7 +197,7 @@ export class PodApplier {
     if (spec && preStop && graceMs > 0) {
       const begunMs = clock.monotonic();
       try {
-        const context = this.#hookContext(spec, container.id, options.podIp, graceMs);
+        const context = this.#hookContext(spec, container.id, options.podIp, graceMs, options.signal);
         await Promise.race([runHook(preStop, context), clock.sleep(graceMs, options.signal)]);
       } catch (error) {
         if (options.signal.aborted) return;
@@ -236,10 +240,17 @@ export class PodApplier {
     this.#env.events.event(pod as Live<ApiObject>, type, reason, message, undefined, fieldPath);
   }
 
-  #hookContext(container: PodContainer, containerId: string, podIp: string, timeoutMs: number) {
+  #hookContext(
+    container: PodContainer,
+    containerId: string,
+    podIp: string,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): HookContext {
     const { cri, clock, connections } = this.#env;
     // A call's deadline is a timer, which has its own bounds.
-    return { cri, clock, connections, container, containerId, podIp, timeoutMs: Math.min(timeoutMs, HOOK_MS_MAX) };
+    const boundedMs = Math.min(timeoutMs, HOOK_MS_MAX);
+    return { cri, clock, connections, container, containerId, podIp, timeoutMs: boundedMs, signal };
   }
 
   async #pullSecrets(pod: NodePod) {
@@ -258,8 +269,15 @@ export class PodApplier {
       if (!image || !mounted.has(name)) continue;
       const { reference = '', pullPolicy } = image;
       const wanted = { name, image: reference, ...(pullPolicy && { imagePullPolicy: pullPolicy }) };
-      const { imageRef } = await this.#env.puller.ensure(wanted, await this.#pullSecrets(pod), tell, signal);
-      images.set(name, imageRef);
+      const { imageVolumes } = this.#env.metrics;
+      imageVolumes.requested.add(1);
+      try {
+        const { imageRef } = await this.#env.puller.ensure(wanted, await this.#pullSecrets(pod), tell, signal);
+        images.set(name, imageRef);
+      } catch (error) {
+        imageVolumes.failed.add(1);
+        throw error;
+      }
     }
     return images;
   }

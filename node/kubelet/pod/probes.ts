@@ -13,6 +13,8 @@ export class PodProbes {
   readonly #memory: PodMemory;
   readonly #changed: () => void;
   readonly #probers = new Map<string, Prober>();
+  /** By name: containers whose probes are counted. */
+  readonly #counted = new Map<string, NodePod>();
 
   constructor(env: KubeletEnvironment, memory: PodMemory, changed: () => void) {
     this.#env = env;
@@ -22,13 +24,15 @@ export class PodProbes {
 
   /** Begins with containers that have come, and ends with those that are gone. */
   sync(pod: NodePod, observed: ObservedPod, ending: boolean): void {
-    const { clock, cri, connections, config, hostIps } = this.#env;
+    const { clock, cri, connections, config, hostIps, metrics } = this.#env;
     const alive = new Set<string>();
     for (const container of observed.containers) {
       if (!isAlive(container)) continue;
       alive.add(container.id);
       const spec = findContainer(pod, container.name)?.container;
       if (!spec || this.#probers.has(container.id) || !hasProbes(spec)) continue;
+      // Nobody asks how it is before its post-start hook has ended.
+      if (this.#memory.starting.has(container.id)) continue;
       const results = this.#memory.probes.get(container.id) ?? firstResults(spec);
       this.#memory.probes.set(container.id, results);
       const ip = pod.spec?.hostNetwork ? hostIps()[0] : observed.sandboxes[0]?.ips[0];
@@ -51,6 +55,7 @@ export class PodProbes {
           this.#memory.probes.set(container.id, now);
           this.#changed();
         },
+        probed: (kind, result) => metrics.probed(pod, spec.name, kind, result),
         failed: (kind, output, error) => {
           const text = error ? ' probe errored and resulted in unknown state: ' : ' probe failed: ';
           const fieldPath = containerFieldPath(pod, spec.name);
@@ -59,6 +64,7 @@ export class PodProbes {
         },
       });
       this.#probers.set(container.id, prober);
+      this.#counted.set(spec.name, pod);
       prober.start();
     }
     for (const [id, prober] of this.#probers) {
@@ -72,5 +78,7 @@ export class PodProbes {
   stop(): void {
     for (const prober of this.#probers.values()) prober.stop();
     this.#probers.clear();
+    for (const [name, pod] of this.#counted) this.#env.metrics.forgetProbes(pod, name);
+    this.#counted.clear();
   }
 }

@@ -20,7 +20,11 @@ export interface ProberOptions {
   readonly changed: (results: ProbeResults) => void;
   /** A probe that failed, or could not be run (`error`). */
   readonly failed: (kind: ProbeKind, output: string, error: boolean) => void;
+  /** A probe has run; `unknown`: it could not be run. */
+  readonly probed?: (kind: ProbeKind, result: ProbeResult) => void;
 }
+
+export type ProbeResult = 'successful' | 'failed' | 'unknown';
 
 const KINDS = ['startup', 'liveness', 'readiness'] as const;
 
@@ -92,7 +96,9 @@ export class Prober {
     } catch (error) {
       if (!this.#stopped) failed(kind, (error as Error).message, true);
     }
-    if (this.#stopped || (this.#onlyReadiness && kind !== 'readiness')) return;
+    if (this.#stopped) return;
+    this.#options.probed?.(kind, outcome === undefined ? 'unknown' : outcome.success ? 'successful' : 'failed');
+    if (this.#onlyReadiness && kind !== 'readiness') return;
     if (outcome) this.#count(kind, probe, outcome.success);
     if (this.#stopped || (kind === 'startup' && this.#results.startup === true)) return;
     const periodMs = (probe.periodSeconds ?? 10) * 1000;

@@ -15,6 +15,13 @@ import type { PreparedVolume } from './volumes.ts';
  */
 export const DIRECTORY_MODE_ANNOTATION = 'volume.tutti.io/directory-mode';
 
+/** A claim whose volume is a folder or disk of the node. */
+export interface LocalClaim {
+  readonly namespace: string;
+  readonly claim: string;
+  readonly path: string;
+}
+
 /**
  * Volumes behind claims: finds the volume that a claim is bound to and makes it ready. Folders of the node (`hostPath`,
  * `local`) are mounted where they lie, so nothing is left to take down when the pod has gone.
@@ -24,6 +31,8 @@ export class ClaimVolumes {
   readonly #objects: ReferencedObjects;
   /** By pod: the volumes that have their group. A large tree is gone through once, not at every look. */
   readonly #owned = new Map<string, Set<string>>();
+  /** By pod, and by the name of its volume: where claims lie on disks of the node. */
+  readonly #local = new Map<string, Map<string, LocalClaim | undefined>>();
 
   constructor(files: Files, objects: ReferencedObjects) {
     this.#files = files;
@@ -33,7 +42,7 @@ export class ClaimVolumes {
   /** Rejects with `VolumeError` as long as the claim is not bound, and for volumes that this node cannot mount. */
   async prepare(pod: NodePod, volume: DeepReadonly<Volume>): Promise<PreparedVolume> {
     const { persistentVolumeClaim: named } = volume;
-    const claimName = named?.claimName ?? `${pod.metadata?.name}-${volume.name}`;
+    const claimName = claimNameOf(pod, volume);
     const bound = await this.#boundVolume(pod, claimName, named === undefined);
     const readOnly = named?.readOnly ?? false;
     const hostPath = await this.#folder(bound);
@@ -43,6 +52,28 @@ export class ClaimVolumes {
 
   forget(uid: string): void {
     this.#owned.delete(uid);
+    this.#local.delete(uid);
+  }
+
+  /** The pod's claims that lie on disks of the node (`local`); those that cannot be found out about now are left out. */
+  async localOf(pod: NodePod): Promise<LocalClaim[]> {
+    const uid = uidOf(pod);
+    const claims = (pod.spec?.volumes ?? []).filter((one) => one.persistentVolumeClaim || one.ephemeral);
+    if (claims.length === 0) return [];
+    const known = this.#local.get(uid) ?? new Map<string, LocalClaim | undefined>();
+    this.#local.set(uid, known);
+    for (const volume of claims) {
+      if (known.has(volume.name)) continue;
+      const claim = claimNameOf(pod, volume);
+      try {
+        const { spec } = await this.#boundVolume(pod, claim, volume.persistentVolumeClaim === undefined);
+        const path = spec?.local?.path;
+        known.set(volume.name, path === undefined ? undefined : { namespace: namespaceOf(pod), claim, path });
+      } catch {
+        // Not bound yet, or not to be asked for now: the next time.
+      }
+    }
+    return [...known.values()].filter((one) => one !== undefined);
   }
 
   async #boundVolume(pod: NodePod, claimName: string, isOwn: boolean): Promise<DeepReadonly<PersistentVolume>> {
@@ -103,6 +134,10 @@ export class ClaimVolumes {
     this.#owned.set(uidOf(pod), done.add(name));
   }
 }
+
+/** A volume of its own is called after the pod. */
+const claimNameOf = (pod: NodePod, { name, persistentVolumeClaim }: DeepReadonly<Volume>): string =>
+  persistentVolumeClaim?.claimName ?? `${pod.metadata?.name}-${name}`;
 
 /** Where volumes may lie that this kubelet does not mount. */
 const SOURCES: ReadonlySet<string> = new Set([

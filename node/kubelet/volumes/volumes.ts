@@ -8,7 +8,7 @@ import type { FieldSource } from '../containers/fields.ts';
 import type { ReferencedObjects } from '../objects.ts';
 import { type NodePod, namespaceOf, uidOf } from '../pod/objects.ts';
 import { type Owner, writePayload } from './atomic-writer.ts';
-import { ClaimVolumes } from './claims.ts';
+import { ClaimVolumes, type LocalClaim } from './claims.ts';
 import { VolumeError } from './errors.ts';
 import { prepareHostPath } from './host-path.ts';
 import { addDownwardApi, addKeys, checkPath, configMapData, type Payload, secretData } from './payload.ts';
@@ -74,6 +74,11 @@ export class Volumes {
   /** Whether the pod has volumes whose content may change while it runs. */
   changes(pod: NodePod): boolean {
     return (pod.spec?.volumes ?? []).some((one) => one.configMap ?? one.secret ?? one.projected ?? one.downwardAPI);
+  }
+
+  /** The pod's claims that lie on disks of the node. */
+  localClaims(pod: NodePod): Promise<readonly LocalClaim[]> {
+    return this.#claims.localOf(pod);
   }
 
   /** In how many milliseconds something of the pod's is over, and has to be asked for anew; undefined: never. */
