@@ -167,6 +167,7 @@ test('deletion gives grace, runs the pre-stop hook, and kills who does not liste
     ['who takes its time', { stopMs: 5_000 }, {}, 30, 5],
     ['who never listens', { stopMs: Number.POSITIVE_INFINITY }, {}, 30, 30],
     ['a shorter grace', { stopMs: Number.POSITIVE_INFINITY }, {}, 3, 3],
+    ['a post-start hook is given up', {}, { lifecycle: { postStart: { sleep: { seconds: 25 } } } }, 30, 0],
     ['a hook before it', { stopMs: 1_000 }, { lifecycle: { preStop: { sleep: { seconds: 4 } } } }, 30, 5],
     [
       'a hook that takes it all leaves two seconds',
@@ -188,6 +189,35 @@ test('deletion gives grace, runs the pre-stop hook, and kills who does not liste
       assert.equal(at.kubelet.pods().length, 0);
     });
   }
+});
+
+test('until its post-start hook has ended a container does not run yet, is not probed, and the next one waits', async () => {
+  await using at = await node();
+  const [first] = one('app:1', {
+    lifecycle: { postStart: { sleep: { seconds: 5 } } },
+    livenessProbe: { tcpSocket: { port: 1 }, periodSeconds: 1, failureThreshold: 1, initialDelaySeconds: 7 },
+  }).containers;
+  await at.create('app', { containers: [first!, { name: 'next', image: 'app:1' }] });
+  await at.advance('4s');
+  assert.equal(await at.line('app'), 'Pending ready=false restarts=0 ContainerCreating');
+  assert.equal(at.runtime.containers.size, 1);
+  await at.advance('2s');
+  assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
+  assert.equal(at.runtime.containers.size, 2);
+  await at.advance('4s');
+  assert.equal((await at.get('app')).status?.containerStatuses?.[0]?.restartCount, 1, 'its probe came then');
+});
+
+test('a subPath of an empty variable is waited for', async () => {
+  await using at = await node();
+  const env = [{ name: 'FOLDER', valueFrom: { fieldRef: { fieldPath: "metadata.annotations['folder']" } } }];
+  const volumeMounts = [{ name: 'v', mountPath: '/v', subPathExpr: '$(FOLDER)' }];
+  await at.create('app', { ...one('app:1', { env, volumeMounts }), volumes: [{ name: 'v', emptyDir: {} }] });
+  await at.advance('2s');
+  assert.equal(await at.line('app'), 'Pending ready=false restarts=0 CreateContainerConfigError');
+  await at.api.patch('app', { metadata: { annotations: { folder: 'a' } } }, { type: 'merge' });
+  await at.advance('11s');
+  assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
 });
 
 test('a missing ConfigMap is waited for', async () => {

@@ -14,19 +14,34 @@ export interface HookContext {
   readonly podIp: string;
   /** The hook is given up after so long. */
   readonly timeoutMs: number;
+  /** The hook is given up when it fires. */
+  readonly signal: AbortSignal;
 }
 
-/** Runs a post-start or pre-stop hook to its end. Rejects with what went wrong. */
+/** Runs a post-start or pre-stop hook to its end. Rejects with what went wrong, or with the signal's reason. */
 export async function runHook(hook: DeepReadonly<LifecycleHandler>, context: HookContext): Promise<void> {
+  const { signal } = context;
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const giveUp = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    await Promise.race([call(hook, context), aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
+}
+
+async function call(hook: DeepReadonly<LifecycleHandler>, context: HookContext): Promise<void> {
   const { exec, httpGet, tcpSocket, sleep } = hook;
-  const { cri, clock, connections, container, containerId, podIp, timeoutMs } = context;
+  const { cri, clock, connections, container, containerId, podIp, timeoutMs, signal } = context;
   if (exec) {
-    const { exitCode, stderr } = await execSync(cri, containerId, exec.command ?? [], { timeoutMs });
+    const { exitCode, stderr } = await execSync(cri, containerId, exec.command ?? [], { timeoutMs, signal });
     if (exitCode === 0) return;
     const said = new TextDecoder().decode(stderr.subarray(0, 1024)).trim();
     throw new Error(`command '${(exec.command ?? []).join(' ')}' exited with ${exitCode}: ${said}`);
   }
-  if (sleep) return clock.sleep(Math.min(timeoutMs, Number(sleep.seconds) * 1000));
+  if (sleep) return clock.sleep(Math.min(timeoutMs, Number(sleep.seconds) * 1000), signal);
   const target = httpGet ?? tcpSocket;
   if (!target) return;
   const port = resolvePort(target.port, container);

@@ -65,6 +65,10 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
     started: false,
     ...(ran && newest && { containerID: idOf(newest) }),
   });
+  const beginning = (): ContainerStatus => {
+    const initializing = one.kind !== 'ephemeral' && (pod.spec?.initContainers ?? []).length > 0;
+    return waiting(initializing ? 'PodInitializing' : 'ContainerCreating', undefined, 0, false);
+  };
 
   const failure = memory.failures.get(container.name);
   if (!newest || newest.state === 'created') {
@@ -81,12 +85,15 @@ export function containerStatus(input: ContainerStatusInput, one: SpecContainer)
       return { ...(copyValue(told) as ContainerStatus), state, ready: false, started: false };
     }
     if (reset) return waiting(RESTARTING_ALL, undefined, 0, false);
-    const initializing = one.kind !== 'ephemeral' && (pod.spec?.initContainers ?? []).length > 0;
-    return waiting(initializing ? 'PodInitializing' : 'ContainerCreating', undefined, 0, false);
+    return beginning();
+  }
+  if (isAlive(newest) && memory.starting.has(newest.id) && !input.ending) {
+    // Nobody is told that it runs before its post-start hook has ended.
+    return told && !told.state?.running ? (copyValue(told) as ContainerStatus) : beginning();
   }
   if (isAlive(newest)) {
     const probes = memory.probes.get(newest.id) ?? {};
-    const started = (!container.startupProbe || probes.startup === true) && !memory.starting.has(newest.id);
+    const started = !container.startupProbe || probes.startup === true;
     const ready = started && (!container.readinessProbe || probes.readiness === true);
     return {
       ...base,

@@ -143,7 +143,7 @@ function isInitialized({ observed, memory, pod }: StatusInput, all: readonly Spe
         const told = pod.status?.initContainerStatuses?.find(({ name }) => name === container.name);
         return newest ? newest.state === 'exited' && newest.exitCode === 0 : told?.state?.terminated?.exitCode === 0;
       }
-      if (!newest || !isAlive(newest)) return false;
+      if (!newest || !isAlive(newest) || memory.starting.has(newest.id)) return false;
       return !container.startupProbe || memory.probes.get(newest.id)?.startup === true;
     });
 }

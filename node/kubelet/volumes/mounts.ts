@@ -26,9 +26,10 @@ export async function volumeMounts(
     const volume = volumes.get(mount.name);
     if (!volume)
       throw new ConfigError(`cannot find volume "${mount.name}" to mount into container "${container.name}"`);
+    // An empty value is none: the mount would be of the whole volume.
     const missing: string[] = [];
     const subPath = mount.subPathExpr
-      ? expandVariables(mount.subPathExpr, (name) => env.get(name) ?? (missing.push(name), undefined))
+      ? expandVariables(mount.subPathExpr, (name) => env.get(name) || (missing.push(name), undefined))
       : mount.subPath;
     if (missing.length > 0) {
       throw new ConfigError(`missing value for ${missing.map((one) => JSON.stringify(one)).join(', ')}`);
