@@ -89,10 +89,11 @@ export interface ServedVersion<T extends ApiObject = ApiObject> {
   fromStorage?(object: DeepReadonly<T>): ApiObject;
   /**
    * Where conversion takes time (a webhook): asked about objects before they are handed to the two above, which then know
-   * the answer for as long as somebody holds the object. Throws `ApiError`.
+   * the answer for as long as somebody holds the object. Throws `ApiError`. Objects of such a kind are held in whichever
+   * version they were stored, so the storage version has to be prepared for, too, when one is read; `toStorage` it has none.
    */
   readonly prepare?: {
-    toStorage(object: ApiObject, signal: AbortSignal): Promise<void>;
+    toStorage?(object: ApiObject, signal: AbortSignal): Promise<void>;
     fromStorage(objects: readonly DeepReadonly<ApiObject>[], signal: AbortSignal): Promise<void>;
   };
 }

@@ -7,10 +7,11 @@ import { startTestServer, type TestServer } from '../fixtures/api-server.ts';
 
 const GROUP = '/apis/example.com';
 const text = { type: 'string' };
-const version = (name: string, properties: object, storage: boolean) => ({
+const version = (name: string, properties: object, storage: boolean, selectable: string[] = []) => ({
   name,
   storage,
   served: true,
+  ...(selectable.length > 0 ? { selectableFields: selectable.map((jsonPath) => ({ jsonPath })) } : {}),
   schema: {
     openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } },
   },
@@ -24,8 +25,8 @@ const definition = {
     scope: 'Cluster',
     names: { plural: 'places', singular: 'place', kind: 'Place' },
     versions: [
-      version('v1', { address: text }, true),
-      version('v2', { host: text, port: { type: 'string', maxLength: 5 } }, false),
+      version('v1', { address: text }, true, ['.spec.address']),
+      version('v2', { host: text, port: { type: 'string', maxLength: 5 } }, false, ['.spec.host', '.spec.port']),
     ],
     conversion: {
       strategy: 'Webhook',
@@ -41,9 +42,15 @@ interface Place {
 }
 
 /** v1 has `address: host:port`, v2 has both apart. `calls` tells how many objects were asked about. */
-function converting(calls: number[], broken: () => boolean = () => false): WebhookTransport {
+function converting(
+  calls: number[],
+  broken: () => boolean = () => false,
+  others: WebhookTransport = { post: () => Promise.reject(new Error('nobody is there')) },
+): WebhookTransport {
   return {
-    async post({ body }) {
+    async post(call) {
+      const { path, body } = call;
+      if (!path.startsWith('/convert')) return others.post(call);
       const { request } = JSON.parse(body) as { request: { uid: string; desiredAPIVersion: string; objects: Place[] } };
       calls.push(request.objects.length);
       const { uid, desiredAPIVersion: apiVersion } = request;
@@ -143,36 +150,177 @@ test('failures are told as the webhook tells them', async () => {
   assert.equal((await server.send('GET', `${GROUP}/v1/places/a`)).code, 200);
 });
 
-test('a watch converts each event, in order', async () => {
-  await using server = await withPlaces(converting([]));
-  const response = await server.server.handle({
+/** The first `count` events of a watch: type, name, host. */
+async function watching({ server }: TestServer, query: string, count: number): Promise<Promise<unknown[]>[]> {
+  const response = await server.handle({
     method: 'GET',
     path: `${GROUP}/v2/places`,
-    query: 'watch=true',
+    query: `watch=true${query}`,
     headers: { 'x-user': 'admin', accept: 'application/json' },
     body: undefined,
     peer: { address: '' },
     signal: new AbortController().signal,
   });
-  assert.ok(response.body.form === 'watch');
+  assert.ok(response.body.form === 'watch', JSON.stringify(response.body));
   const seen: unknown[] = [];
-  const enough = Promise.withResolvers<void>();
-  using _limit = { [Symbol.dispose]: () => handle.close() };
+  const enough = Promise.withResolvers<unknown[]>();
   const handle = response.body.open({
     event(frame: WatchFrame) {
-      seen.push([frame.type, (frame.value() as Place).spec.host]);
-      if (seen.length === 3) enough.resolve();
+      const { metadata, spec } = frame.value() as Place;
+      seen.push([frame.type, metadata.name, spec.host]);
+      if (seen.length === count) enough.resolve(seen);
       return true;
     },
-    end: () => enough.resolve(),
+    end: () => enough.resolve(seen),
   });
+  // In an array, so that waiting for the watch to begin does not wait for its events.
+  return [enough.promise.finally(() => handle.close())];
+}
+
+test('a watch converts each event, in order', async () => {
+  await using server = await withPlaces(converting([]));
+  const [seen] = await watching(server, '', 3);
   await server.send('POST', `${GROUP}/v1/places`, place('a', 'v1', { address: 'one:1' }));
   await server.send('PATCH', `${GROUP}/v1/places/a`, { spec: { address: 'two:1' } });
   await server.send('DELETE', `${GROUP}/v1/places/a`);
-  await enough.promise;
+  assert.deepEqual(await seen, [
+    ['ADDED', 'a', 'one'],
+    ['MODIFIED', 'a', 'two'],
+    ['DELETED', 'a', 'two'],
+  ]);
+});
+
+const hosts = async ({ send }: TestServer, query: string) =>
+  (await send('GET', `${GROUP}/v2/places${query}`)).body.items.map(({ spec }: Place) => spec.host);
+
+test('a version’s fields select what the version shows', async () => {
+  const calls: number[] = [];
+  await using server = await withPlaces(converting(calls));
+  const { send } = server;
+  const [seen] = await watching(server, '&fieldSelector=spec.host%3Da', 5);
+  for (const [name, address] of Object.entries({ one: 'a:1', two: 'a:2', three: 'b:1' })) {
+    await send('POST', `${GROUP}/v1/places`, place(name, 'v1', { address }));
+  }
+  assert.deepEqual(await hosts(server, '?fieldSelector=spec.host%3Da'), ['a', 'a']);
+  assert.deepEqual(await hosts(server, '?fieldSelector=spec.host%3Da,spec.port!%3D1'), ['a']);
+  assert.deepEqual((await send('GET', `${GROUP}/v1/places?fieldSelector=spec.address%3Db:1`)).body.items.length, 1);
+  const unknown = await send('GET', `${GROUP}/v1/places?fieldSelector=spec.host%3Da`);
+  assert.deepEqual([unknown.code, unknown.body.message], [400, 'field label not supported: spec.host']);
+
+  const page = await send('GET', `${GROUP}/v2/places?fieldSelector=spec.host%3Da&limit=1`);
+  assert.deepEqual([page.body.items.length, page.body.items[0].metadata.name], [1, 'one']);
+  const rest = await send(
+    'GET',
+    `${GROUP}/v2/places?fieldSelector=spec.host%3Da&limit=1&continue=${page.body.metadata.continue}`,
+  );
+  assert.deepEqual([rest.body.items[0].metadata.name, rest.body.metadata.continue], ['two', '']);
+
+  await send('PATCH', `${GROUP}/v1/places/three`, { spec: { address: 'a:3' } });
+  await send('PATCH', `${GROUP}/v2/places/two`, { spec: { host: 'c' } });
+  await send('DELETE', `${GROUP}/v2/places?fieldSelector=spec.port%3D1`);
+  assert.deepEqual(await seen, [
+    ['ADDED', 'one', 'a'],
+    ['ADDED', 'two', 'a'],
+    ['ADDED', 'three', 'a'],
+    ['DELETED', 'two', 'a'],
+    ['DELETED', 'one', 'a'],
+  ]);
+  assert.deepEqual(await hosts(server, ''), ['a', 'c']);
+});
+
+test('objects stay in the version that they were stored in until they are written again', async () => {
+  let broken = false;
+  await using server = await withPlaces(converting([], () => broken));
+  const { send } = server;
+  for (const name of ['old', 'dying']) {
+    const metadata = { name, ...(name === 'dying' ? { finalizers: ['example.com/stay'] } : {}) };
+    await send('POST', `${GROUP}/v1/places`, { ...place(name, 'v1', { address: `${name}:1` }), metadata });
+  }
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/places.example.com';
+  const [v1, v2] = definition.spec.versions;
+  const changed = await send('PATCH', path, {
+    spec: {
+      versions: [
+        { ...v1, storage: false },
+        { ...v2, storage: true },
+      ],
+    },
+  });
+  assert.deepEqual([changed.code, changed.body.status?.storedVersions], [200, ['v1', 'v2']], changed.body.message);
+  await send('POST', `${GROUP}/v1/places`, place('young', 'v1', { address: 'young:1' }));
+  assert.deepEqual(await hosts(server, ''), ['dying', 'old', 'young']);
+  const { items } = (await send('GET', `${GROUP}/v1/places`)).body;
+  assert.deepEqual(
+    items.map(({ spec }: Place) => spec.address),
+    ['dying:1', 'old:1', 'young:1'],
+  );
+
+  broken = true;
+  // What is stored in the version that is asked for needs nobody.
+  assert.equal((await send('GET', `${GROUP}/v1/places/old`)).code, 200);
+  assert.equal((await send('GET', `${GROUP}/v2/places/young`)).code, 200);
+  broken = false;
+
+  const patched = await send('PATCH', `${GROUP}/v2/places/old`, { spec: { port: '2' } });
+  assert.deepEqual([patched.code, patched.body.spec], [200, { host: 'old', port: '2' }], patched.body.message);
+  // It is stored anew even where nothing changes: so objects are brought from one version to the other.
+  const before = (await send('GET', `${GROUP}/v2/places/dying`)).body;
+  const same = await send('PUT', `${GROUP}/v2/places/dying`, before);
+  assert.notEqual(same.body.metadata.resourceVersion, before.metadata.resourceVersion);
+  broken = true;
+  assert.deepEqual(await hosts(server, ''), ['dying', 'old', 'young']);
+  broken = false;
+  const marked = await send('DELETE', `${GROUP}/v1/places/dying`);
+  assert.deepEqual([marked.code, marked.body.spec], [200, { address: 'dying:1' }], marked.body.message);
+});
+
+test('admission webhooks see the version that their rules name', async () => {
+  const seen: unknown[] = [];
+  const hooks: WebhookTransport = {
+    async post({ path, body }) {
+      const { request } = JSON.parse(body);
+      const { object, requestKind, kind } = request;
+      seen.push([path.replace(/\?.*/, ''), kind.version, requestKind.version, object.spec]);
+      const patch = btoa(JSON.stringify([{ op: 'replace', path: '/spec/port', value: '9' }]));
+      const changes = path.startsWith('/mutate') ? { patchType: 'JSONPatch', patch } : {};
+      const response = { uid: request.uid, allowed: true, ...changes };
+      const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response };
+      return { code: 200, body: JSON.stringify(review) };
+    },
+  };
+  await using server = await withPlaces(converting([], () => false, hooks));
+  const webhook = (kind: string, path: string, apiVersion: string) => ({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind,
+    metadata: { name: `w-${apiVersion}` },
+    webhooks: [
+      {
+        name: 'w.example.com',
+        admissionReviewVersions: ['v1'],
+        sideEffects: 'None',
+        clientConfig: { url: `https://hooks.example${path}` },
+        rules: [{ apiGroups: ['example.com'], apiVersions: [apiVersion], operations: ['*'], resources: ['places'] }],
+      },
+    ],
+  });
+  for (const [kind, path, apiVersion] of [
+    ['MutatingWebhookConfiguration', '/mutate', 'v2'],
+    ['ValidatingWebhookConfiguration', '/validate', 'v1'],
+    ['ValidatingWebhookConfiguration', '/validate', 'v2'],
+  ] as const) {
+    const resource = `${kind.toLowerCase()}s`;
+    const made = await server.send(
+      'POST',
+      `/apis/admissionregistration.k8s.io/v1/${resource}`,
+      webhook(kind, path, apiVersion),
+    );
+    assert.equal(made.code, 201, made.body.message);
+  }
+  const made = await server.send('POST', `${GROUP}/v2/places`, place('a', 'v2', { host: 'h', port: '1' }));
+  assert.deepEqual([made.code, made.body.spec], [201, { host: 'h', port: '9' }], made.body.message);
   assert.deepEqual(seen, [
-    ['ADDED', 'one'],
-    ['MODIFIED', 'two'],
-    ['DELETED', 'two'],
+    ['/mutate', 'v2', 'v2', { host: 'h', port: '1' }],
+    ['/validate', 'v1', 'v2', { address: 'h:9' }],
+    ['/validate', 'v2', 'v2', { host: 'h', port: '9' }],
   ]);
 });

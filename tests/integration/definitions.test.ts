@@ -57,3 +57,32 @@ test('a definition goes with its instances, and while it waits for them nothing 
   await server.send('PATCH', `${THINGS}/held`, { metadata: { finalizers: null } });
   assert.equal((await until(server, `${DEFINITIONS}/${NAME}`, ({ code }) => code === 404)).code, 404);
 });
+
+test('a default shows in what was stored before it, stays with what was written under it, and else goes with it', async () => {
+  await using server = await startTestServer();
+  const { send } = server;
+  const text = { type: 'string' };
+  const versions = (properties: object) => [
+    { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', properties } } },
+  ];
+  const schema = (properties: object) =>
+    send('PATCH', `${DEFINITIONS}/${NAME}`, { spec: { versions: versions(properties) } });
+  await send('POST', DEFINITIONS, {
+    ...definition,
+    spec: { ...definition.spec, versions: versions({ a: text, b: text }) },
+  });
+  await until(server, THINGS, ({ code }) => code === 200);
+  await send('POST', THINGS, thing('before'));
+  await schema({ a: { ...text, default: 'A' }, b: text });
+  const defaulted = await until(server, `${THINGS}/before`, ({ body }) => body.a === 'A');
+  assert.equal(defaulted.body.a, 'A');
+  await send('POST', THINGS, thing('under'));
+  await schema({ a: text, b: { ...text, default: 'B' } });
+  await until(server, `${THINGS}/before`, ({ body }) => body.b === 'B');
+  const shown = async (name: string) => {
+    const { a, b } = (await send('GET', `${THINGS}/${name}`)).body;
+    return { a, b };
+  };
+  assert.deepEqual(await shown('before'), { a: undefined, b: 'B' });
+  assert.deepEqual(await shown('under'), { a: 'A', b: 'B' });
+});

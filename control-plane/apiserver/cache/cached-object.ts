@@ -29,7 +29,10 @@ export class CachedObject implements Encoded {
   readonly namespace: string;
   readonly name: string;
   readonly #writer: ObjectWriter;
+  /** As the kind would store it today; what lies in the store may be older. */
   readonly #stored: Uint8Array;
+  /** What lies in the store, where that is something else. */
+  readonly #raw: Uint8Array | undefined;
   #object: DeepReadonly<ApiObject> | undefined;
   #weakObject: WeakRef<DeepReadonly<ApiObject>> | undefined;
   #uid: string | undefined;
@@ -46,6 +49,7 @@ export class CachedObject implements Encoded {
     this.namespace = namespace;
     this.name = name;
     this.#stored = stored.companion === undefined ? writer.upgraded(stored.value) : stored.value;
+    this.#raw = this.#stored === stored.value ? undefined : stored.value;
     if (stored.companion !== undefined) this.#object = stored.companion as DeepReadonly<ApiObject>;
   }
 
@@ -90,6 +94,14 @@ export class CachedObject implements Encoded {
       this.#fields.set(label, value);
     }
     return value;
+  }
+
+  knowsField(label: string): boolean {
+    return this.#fields?.has(label) ?? false;
+  }
+
+  isIn(apiVersion: string): boolean {
+    return this.#writer.headLength(this.#stored, apiVersion) > 0;
   }
 
   value(form: Form): unknown {
@@ -137,10 +149,15 @@ export class CachedObject implements Encoded {
     return new CachedObject(writer, this.entry(), namespace, name);
   }
 
+  /** The same handle with an object that was made of its own: in today's storage version, which the bytes are not. */
+  holding(object: DeepReadonly<ApiObject>): CachedObject {
+    return new CachedObject(this.#writer, { ...this.entry(), companion: object }, this.namespace, this.name);
+  }
+
   /** What the store holds, without the parsed object. */
   entry(): Entry {
     const { key, revision, createRevision } = this;
-    return { key, revision, createRevision, value: this.#stored };
+    return { key, revision, createRevision, value: this.#raw ?? this.#stored };
   }
 
   /** The object is no longer news: lets go of what can be made again. */

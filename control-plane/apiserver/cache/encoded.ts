@@ -17,12 +17,19 @@ export interface Encoded {
   readonly createRevision: number;
   readonly namespace: string;
   readonly name: string;
-  /** The parsed object of the storage version, deeply frozen; the same reference as long as anybody holds it. */
+  /**
+   * The parsed object of the storage version (where a webhook converts: of the version that it was stored in), deeply
+   * frozen; the same reference as long as anybody holds it.
+   */
   object(): DeepReadonly<ApiObject>;
   readonly uid: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The selectable field's value, `''` where the object does not have it; undefined for a label that the kind does not know. */
   field(label: string): string | undefined;
+  /** Whether `field` has been asked for it already: then it answers without looking at the object. */
+  knowsField(label: string): boolean;
+  /** Whether the object lies there in that version. */
+  isIn(apiVersion: string): boolean;
   /** The object in `form`: made at the first call, then kept as long as the handle lives (tables and YAML are not kept). */
   bytes(form: Form): Uint8Array;
   /** What `bytes(form)` says, as a frozen value: `object()` itself where the form is the whole object as it is stored. */

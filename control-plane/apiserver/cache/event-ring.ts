@@ -27,7 +27,12 @@ export class CacheEvent {
 
   frame(form: Form, type: ChangeType): ObjectFrame {
     for (const frame of this.#frames) if (frame.form === form && frame.type === type) return frame;
-    const frame = new ObjectFrame(type === 'DELETED' ? this.#deleted() : (this.object as CachedObject), form, type);
+    const frame = new ObjectFrame(
+      type === 'DELETED' ? this.#deleted() : (this.object as CachedObject),
+      form,
+      type,
+      this,
+    );
     this.#frames.push(frame);
     return frame;
   }

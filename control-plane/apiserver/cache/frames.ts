@@ -4,6 +4,7 @@ import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import type { WatchFrame } from '../api.ts';
 import type { CachedObject, ChangeType } from './cached-object.ts';
 import type { Form } from './encoded.ts';
+import type { CacheEvent } from './event-ring.ts';
 
 type EventType = WatchFrame['type'];
 
@@ -63,14 +64,17 @@ export class ObjectFrame implements WatchFrame {
   readonly type: ChangeType;
   readonly form: Form;
   readonly object: CachedObject;
+  /** What has happened; undefined for what was there when the watch began. */
+  readonly event: CacheEvent | undefined;
   readonly #once: boolean;
 
-  /** `once`: for one watcher alone, so its bytes are not kept. */
-  constructor(object: CachedObject, form: Form, type: ChangeType, once = false) {
+  /** Without an event it is for one watcher alone, and its bytes are not kept. */
+  constructor(object: CachedObject, form: Form, type: ChangeType, event: CacheEvent | undefined) {
     this.object = object;
+    this.event = event;
     this.form = form;
     this.type = type;
-    this.#once = once;
+    this.#once = event === undefined;
   }
 
   bytes(): Uint8Array {

@@ -75,13 +75,17 @@ export class ObjectWriter {
     const text = decoder.decode(stored);
     const value = decodeAny(text) as ApiObject;
     const current = this.headLength(stored) > 0 ? value : this.#toStorage(value);
+    if (current.apiVersion !== this.#storageApiVersion) return stored;
     const object = normalize<ApiObject>(schema, kind.storageVersion.type, current);
     kind.onRead(object);
     const now = stringify(normalize(schema, kind.storageVersion.type, object));
     return now === text ? stored : encoder.encode(now);
   }
 
-  /** The object of today's storage version, whichever version it was stored in, deeply frozen. */
+  /**
+   * The object of today's storage version, whichever version it was stored in, deeply frozen. Where a webhook converts it
+   * is of the version that it was stored in: nobody can be asked here.
+   */
   parse(stored: Uint8Array): DeepReadonly<ApiObject> {
     const text = decoder.decode(stored);
     const value = (hasLongNumber(text) ? decodeAny(text) : JSON.parse(text)) as ApiObject;
@@ -119,7 +123,7 @@ export class ObjectWriter {
   shown(object: DeepReadonly<ApiObject>, apiVersion: string): DeepReadonly<ApiObject> {
     const served = this.#served(apiVersion);
     const { decorate } = this.kind.strategy;
-    if (!decorate && !served.fromStorage && apiVersion === this.#storageApiVersion) return object;
+    if (!decorate && apiVersion === this.#storageApiVersion && object.apiVersion === apiVersion) return object;
     let shown: ApiObject;
     if (served.fromStorage) shown = served.fromStorage(object) as ApiObject;
     else if (decorate) shown = structuredClone(object) as ApiObject;
@@ -155,6 +159,7 @@ export class ObjectWriter {
 
   #toStorage(stored: ApiObject): ApiObject {
     const version = this.kind.versions.find((one) => this.#apiVersion(one) === stored.apiVersion);
+    if (version?.prepare) return stored;
     const converted = version?.toStorage ? version.toStorage(stored) : { ...stored };
     converted.apiVersion = this.#storageApiVersion;
     return converted;

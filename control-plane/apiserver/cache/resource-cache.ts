@@ -240,9 +240,10 @@ export class ResourceCache implements WatchSource {
     return [...keys].sort().map((key) => this.#objects.get(key) as CachedObject);
   }
 
-  /** Some objects as a list of the present. */
-  pageOf(objects: readonly CachedObject[]): ListPage {
-    return new ListPage(this.#lists, slicesOf(objects), { revision: this.revision, more: false, remaining: 0 });
+  /** Some objects as a list; `of`: what page they are, default a whole list of the present. */
+  pageOf(objects: readonly CachedObject[], of?: { readonly revision: Revision; readonly more: boolean }): ListPage {
+    const { revision, more } = of ?? { revision: this.revision, more: false };
+    return new ListPage(this.#lists, slicesOf(objects), { revision, more, remaining: more ? undefined : 0 });
   }
 
   /** Starts a watch; the caller has waited until the cache is as new as the watcher wants it (`Caches.fresh`, `reached`). */

@@ -148,7 +148,7 @@ export class Watcher implements WatchHandle {
         const object = segment.objects[i] as CachedObject;
         if (this.selection.matches && !this.selection.matches(object)) continue;
         if (this.#sink.room?.() && !(await this.#room())) return;
-        this.#send(new ObjectFrame(object, this.#form, 'ADDED', true));
+        this.#send(new ObjectFrame(object, this.#form, 'ADDED', undefined));
         if (this.#over) return;
       }
       stepEndMs = await this.#pause(stepEndMs);

@@ -126,7 +126,10 @@ function withMetadata(object: ApiObject, original: DeepReadonly<ApiObject>, wron
   };
 }
 
-/** The two ways between a version and the stored one, by way of a webhook: see `ServedVersion`. */
+/**
+ * The two ways between a version and the stored one, by way of a webhook: see `ServedVersion`. An object that is in the
+ * version already (stored before the definition's storage version changed, or after) needs nobody.
+ */
 export function webhookConversion(
   converter: Converter,
   { apiVersion, storedAs }: { readonly apiVersion: string; readonly storedAs: string },
@@ -138,19 +141,23 @@ export function webhookConversion(
     if (!found) throw unclassified(`an object was to be shown in ${apiVersion} before it was converted`);
     return copyValue(found);
   };
+  const fromStorage = (object: DeepReadonly<ApiObject>): ApiObject =>
+    object.apiVersion === apiVersion ? ({ ...object } as ApiObject) : answerFor(object);
+  const prepareFromStorage = async (objects: readonly DeepReadonly<ApiObject>[], signal: AbortSignal) => {
+    const missing = objects.filter((object) => object.apiVersion !== apiVersion && !known.has(object));
+    if (missing.length === 0) return;
+    const converted = await converter.convert(missing, apiVersion, signal);
+    missing.forEach((object, i) => known.set(object, canonical(converted[i] as ApiObject)));
+  };
+  if (apiVersion === storedAs) return { fromStorage, prepare: { fromStorage: prepareFromStorage } };
   return {
+    fromStorage,
     toStorage: (object: ApiObject) => answerFor(object),
-    fromStorage: (object: DeepReadonly<ApiObject>) => answerFor(object),
     prepare: {
+      fromStorage: prepareFromStorage,
       async toStorage(object: ApiObject, signal: AbortSignal) {
         const [converted] = await converter.convert([object], storedAs, signal);
         known.set(object, converted as ApiObject);
-      },
-      async fromStorage(objects: readonly DeepReadonly<ApiObject>[], signal: AbortSignal) {
-        const missing = objects.filter((object) => !known.has(object));
-        if (missing.length === 0) return;
-        const converted = await converter.convert(missing, apiVersion, signal);
-        missing.forEach((object, i) => known.set(object, canonical(converted[i] as ApiObject)));
       },
     },
   };

@@ -13,7 +13,7 @@ import { columnsOf } from './columns.ts';
 import { type Converter, webhookConversion } from './conversion.ts';
 import { rulesOfVersion, type VersionRules } from './rules.ts';
 import { scaleOf } from './scale.ts';
-import { selectableFieldsOf } from './selectable-fields.ts';
+import { convertedFieldsOf, convertedLabelsOf, selectableFieldsOf } from './selectable-fields.ts';
 import { strategiesOf } from './strategy.ts';
 
 export type Definition = DeepReadonly<CustomResourceDefinition>;
@@ -109,7 +109,14 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet, con
     ...(Number(definition.metadata?.generation ?? 1) > 1
       ? { onRead: (rules.get(storage) as VersionRules).defaults }
       : {}),
-    selectableFields: Object.assign({}, ...versions.map(selectableFieldsOf)) as Kind['selectableFields'],
+    selectableFields: Object.assign(
+      {},
+      ...versions.map((version) =>
+        converter
+          ? convertedFieldsOf(version, compiled.get(version) as ServedVersion, group)
+          : selectableFieldsOf(version),
+      ),
+    ) as Kind['selectableFields'],
   };
   const served = versions.filter((version) => version.served);
   return {
@@ -147,12 +154,15 @@ function versionOf(
     type,
     columns: columnsOf(version),
     ...(version.deprecated ? { deprecationWarning: deprecationOf(definition, version) } : {}),
-    ...(version === storage
-      ? {}
-      : converter
-        ? webhookConversion(converter, { apiVersion, storedAs }, (object) =>
+    ...(converter
+      ? {
+          fieldLabels: convertedLabelsOf(version),
+          ...webhookConversion(converter, { apiVersion, storedAs }, (object) =>
             Object.assign(normalize<ApiObject>(schema, type, object), { apiVersion }),
-          )
+          ),
+        }
+      : version === storage
+        ? {}
         : {
             toStorage(object: ApiObject) {
               rules.defaults(object);

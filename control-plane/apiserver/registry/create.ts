@@ -51,10 +51,10 @@ export async function createObject(
   const { resource } = target;
   const { kind, schema } = resource;
   const { prepare } = resource.served;
-  if (prepare) {
+  if (prepare?.toStorage) {
     checkAsSent(ctx, target, submitted);
     await prepare.toStorage(submitted, ctx.ends.signal);
-    const stored = { ...target, resource: storedResource(engine, resource) };
+    const stored = { ...target, resource: storedResource(engine, resource), asked: resource };
     return createObject(engine, ctx, stored, toStorage(resource, submitted), options, ownership);
   }
   const draft = toStorage(resource, submitted) as Draft;

@@ -7,7 +7,7 @@ import { conflict, notFound } from '../../../libs/machinery/errors.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
 import { release } from './allocation.ts';
-import { admissionRequest, type Engine, runAdmit, runValidate, type Target } from './engine.ts';
+import { admissionRequest, type Engine, inStorageVersion, runAdmit, runValidate, type Target } from './engine.ts';
 import { KindSet, type ServedResource } from './kind-set.ts';
 import type { Draft } from './metadata.ts';
 import { prepareObject, pretendedEntry, putObject } from './object-store.ts';
@@ -61,6 +61,7 @@ export async function deleteObject(
       old = cache.encode(entry);
       continue;
     }
+    if (target.resource.served.prepare) old = await inStorageVersion(engine, ctx, target.resource, old);
     kind.strategy.checkDelete?.(ctx, old.object());
     const asked = parameters.ofCollection ? { ...target, name: '' } : target;
     const request = admissionRequest('DELETE', asked, '', undefined, old.object(), parameters.options);

@@ -14,9 +14,11 @@ import type { ConnectTarget } from '../../../libs/kind/kind.ts';
 import { type ApiObject, apiVersionOf, type DeepReadonly } from '../../../libs/kind/object.ts';
 import type { Registry } from '../../../libs/kind/registry.ts';
 import type { RequestAttributes, RequestContext } from '../../../libs/kind/request.ts';
+import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Store } from '../../store/store.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
+import type { CachedObject } from '../cache/cached-object.ts';
 import type { Caches } from '../cache/caches.ts';
 import type { KindSet, ServedResource } from './kind-set.ts';
 
@@ -63,6 +65,8 @@ export interface Target {
   readonly resource: ServedResource;
   readonly namespace: string;
   readonly name: string;
+  /** The version that was asked for, where `resource` is the stored one to which a webhook has converted. */
+  readonly asked?: ServedResource;
 }
 
 /**
@@ -272,7 +276,8 @@ export function admissionRequest(
   options: ApiObject | undefined,
   body?: AdmissionBody,
 ): AdmissionRequest {
-  const { kind, group, version } = target.resource;
+  const { kind } = target.resource;
+  const { group, version } = target.asked ?? target.resource;
   return {
     operation,
     kind,
@@ -305,4 +310,21 @@ export function storedResource(engine: Engine, resource: ServedResource): Served
   if (found) return found;
   const { version } = storageVersion;
   return { ...resource, served: storageVersion, version, apiVersion: apiVersionOf({ group, version }) };
+}
+
+/**
+ * The handle with its object in the storage version: one that was stored in another is converted by the webhook. Throws
+ * `ApiError` 500.
+ */
+export async function inStorageVersion(
+  engine: Engine,
+  ctx: RequestContext,
+  resource: ServedResource,
+  old: CachedObject,
+): Promise<CachedObject> {
+  const stored = storedResource(engine, resource);
+  if (old.isIn(stored.apiVersion)) return old;
+  const object = old.object();
+  await stored.served.prepare?.fromStorage([object], ctx.ends.signal);
+  return old.holding(deepFreeze(fromStorage(stored, object)) as DeepReadonly<ApiObject>);
 }

@@ -28,6 +28,7 @@ import {
 import { prettyText, respond } from '../responses.ts';
 import { isTrue } from '../router.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
+import { splitFields } from './converted-fields.ts';
 import { convertingSink } from './converting-sink.ts';
 import { KindSet, type ServedResource } from './kind-set.ts';
 import type { ResourceRequest } from './verbs.ts';
@@ -81,7 +82,9 @@ async function catchUp(r: ResourceRequest, revision: number): Promise<void> {
 /** An object as the answer, in the form that the request asks for. */
 export function presentObject(r: ResourceRequest, encoded: Encoded, code: number): ApiResponse | Promise<ApiResponse> {
   const { prepare } = r.target.resource.served;
-  if (!prepare || r.form.as === 'metadata') return objectResponse(r, encoded, code, undefined);
+  if (!prepare || r.form.as === 'metadata' || encoded.isIn(r.target.resource.apiVersion)) {
+    return objectResponse(r, encoded, code, undefined);
+  }
   const held = encoded.object();
   return prepare.fromStorage([held], r.ctx.ends.signal).then(() => objectResponse(r, encoded, code, held));
 }
@@ -142,22 +145,38 @@ export function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
 export async function listOrWatch(r: ResourceRequest): Promise<ApiResponse> {
   const watch = r.route.attributes.verb === 'watch';
   const parameters = parseListParameters(r.query, watch);
-  const fields = storedFields(r.target.resource, parameters.fieldSelector);
-  const selection = selectionOf(r.target.namespace, parameters.labelSelector, fields);
-  if (watch) return openWatch(r, parameters, selection);
-  return presentList(r, await selectPage(r, parameters, selection));
+  if (watch) return openWatch(r, parameters);
+  return presentList(r, await selectObjects(r, parameters));
+}
+
+/** What the selectors say. `converted`: what is left of them to ask a webhook about. */
+function selectionFrom(r: ResourceRequest, { fieldSelector, labelSelector }: ListParameters) {
+  const { resource, namespace } = r.target;
+  const { fields, converted } = splitFields(resource.served, storedFields(resource, fieldSelector));
+  return { selection: selectionOf(namespace, labelSelector, fields), converted };
 }
 
 /** What a list with these parameters shows. */
 export async function selectObjects(r: ResourceRequest, parameters: ListParameters): Promise<ListPage> {
-  const fields = storedFields(r.target.resource, parameters.fieldSelector);
-  return selectPage(r, parameters, selectionOf(r.target.namespace, parameters.labelSelector, fields));
+  const { selection, converted } = selectionFrom(r, parameters);
+  const { limit } = parameters;
+  if (!converted) return selectPage(r, parameters, selection, limit);
+  const all = await selectPage(r, parameters, selection, 0);
+  const matching = await converted.matching(all.objects(), r.ctx.ends.signal);
+  const more = limit > 0 && matching.length > limit;
+  const { revision } = all;
+  const cache = r.engine.caches.resource(r.target.resource.kind);
+  return cache.pageOf(more ? matching.slice(0, limit) : matching, { revision, more });
 }
 
-async function selectPage(r: ResourceRequest, parameters: ListParameters, selection: Selection): Promise<ListPage> {
+async function selectPage(
+  r: ResourceRequest,
+  parameters: ListParameters,
+  selection: Selection,
+  limit: number,
+): Promise<ListPage> {
   const cache = r.engine.caches.resource(r.target.resource.kind);
   const revision = resourceVersionOrBad(parameters.resourceVersion);
-  const { limit } = parameters;
   try {
     if (parameters.continue !== '') {
       const token = decodeContinue(parameters.continue);
@@ -171,7 +190,7 @@ async function selectPage(r: ResourceRequest, parameters: ListParameters, select
     }
     const exact =
       parameters.resourceVersionMatch === 'Exact' ||
-      (parameters.resourceVersionMatch === '' && limit > 0 && Boolean(revision));
+      (parameters.resourceVersionMatch === '' && parameters.limit > 0 && Boolean(revision));
     if (exact && revision) {
       await waitFor(r, revision);
       return await cache.listAt(revision, { selection, limit });
@@ -201,7 +220,10 @@ function listError(error: unknown, parameters: ListParameters, current: number):
 export function presentList(r: ResourceRequest, page: ListPage): ApiResponse | Promise<ApiResponse> {
   const { prepare } = r.target.resource.served;
   if (!prepare || r.form.as === 'metadata') return listResponse(r, page, undefined);
-  const held = page.objects().map((encoded) => encoded.object());
+  const { apiVersion } = r.target.resource;
+  const others = page.objects().filter((encoded) => !encoded.isIn(apiVersion));
+  if (others.length === 0) return listResponse(r, page, undefined);
+  const held = others.map((encoded) => encoded.object());
   return prepare.fromStorage(held, r.ctx.ends.signal).then(() => listResponse(r, page, held));
 }
 
@@ -265,8 +287,9 @@ function unknownField(kind: Kind, label: string): string {
     : `${JSON.stringify(label)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
-async function openWatch(r: ResourceRequest, parameters: ListParameters, selection: Selection): Promise<ApiResponse> {
+async function openWatch(r: ResourceRequest, parameters: ListParameters): Promise<ApiResponse> {
   const { engine } = r;
+  const { selection, converted } = selectionFrom(r, parameters);
   const revision = resourceVersionOrInternal(parameters.resourceVersion);
   await waitFor(r, revision);
   const initial = parameters.sendInitialEvents === true;
@@ -289,7 +312,9 @@ async function openWatch(r: ResourceRequest, parameters: ListParameters, selecti
           bookmarks: parameters.allowWatchBookmarks,
           timeoutMs: seconds * 1000,
         },
-        prepare && form.as !== 'metadata' ? convertingSink(sink, prepare, r.ctx.ends.signal) : sink,
+        prepare && (converted || form.as !== 'metadata')
+          ? convertingSink(sink, prepare, r.ctx.ends.signal, converted)
+          : sink,
       ),
   };
   return { code: 200, headers: {}, warnings: r.ctx.warnings.all, body };

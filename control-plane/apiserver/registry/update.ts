@@ -25,6 +25,7 @@ import {
   admissionRequest,
   type Engine,
   fromStorage,
+  inStorageVersion,
   runAdmit,
   runValidate,
   storedResource,
@@ -82,7 +83,7 @@ export async function changeObject(
   change: Change,
 ): Promise<Changed> {
   const { kind, served } = target.resource;
-  if (served.prepare) return changeConverted(engine, ctx, target, change, served.prepare);
+  if (served.prepare?.toStorage) return changeConverted(engine, ctx, target, change, served.prepare);
   const cache = engine.caches.resource(kind);
   const key = objectKey(kind, target.namespace, target.name);
   let old = cache.get(key);
@@ -92,6 +93,7 @@ export async function changeObject(
       if (!change.createIfMissing) throw notFound(kind, target.name);
       return create(engine, ctx, target, change);
     }
+    if (served.prepare) old = await inStorageVersion(engine, ctx, target.resource, old);
     const outcome = await tryChange(engine, ctx, target, key, old, change);
     if (outcome.done) return { encoded: outcome.encoded, created: false };
     if (tries >= CONFLICT_TRIES || (!change.retry && !outcome.stale)) throw modified(kind, target.name);
@@ -112,7 +114,7 @@ function changeConverted(
   return changeObject(
     engine,
     ctx,
-    { ...target, resource: stored },
+    { ...target, resource: stored, asked: resource },
     {
       ...change,
       rules: rulesOf(stored.kind, change.subresource),
@@ -121,7 +123,7 @@ function changeConverted(
         if (before) await prepare.fromStorage([before], ctx.ends.signal);
         const { object, ...rest } = await change.next(old);
         if (before) checkAsSent(ctx, target, change, object, fromStorage(resource, before));
-        await prepare.toStorage(object, ctx.ends.signal);
+        await prepare.toStorage?.(object, ctx.ends.signal);
         return { ...rest, object: toStorage(resource, object) };
       },
     },

@@ -1,6 +1,7 @@
 /** MutatingAdmissionWebhook: one after the other, each sees what those before it have made. */
 import { decodeBase64 } from '../../../libs/base/base64.ts';
 import type { AdmissionPlugin, AdmissionRequest, DeepReadonlyAdmission } from '../../../libs/kind/admission.ts';
+import type { RequestContext } from '../../../libs/kind/request.ts';
 import { ApiError, internal } from '../../../libs/machinery/errors.ts';
 import { applyJsonPatch, type JsonPatchOperation } from '../../../libs/machinery/patch/json-patch.ts';
 import { jsonTypeOf } from '../../../libs/machinery/quote.ts';
@@ -34,7 +35,7 @@ export function mutatingWebhooks(options: WebhookAdmissionOptions & { readonly s
         try {
           const response = await ask(options, 'admit', hook, ctx, subject, form, registry);
           if (!response.allowed) throw denialBy(hook.name, response.status);
-          changed = patch(hook, response, request, subject, form, schema);
+          changed = await patch(hook, response, ctx, request, subject, form, schema);
         } catch (error) {
           if (error instanceof ApiError) throw error;
           if (!(error instanceof WebhookError)) throw internal((error as Error).message);
@@ -54,14 +55,15 @@ export function mutatingWebhooks(options: WebhookAdmissionOptions & { readonly s
 }
 
 /** Applies a webhook's patch; whether the object is another one now. What cannot be applied is nobody's policy: 500. */
-function patch(
+async function patch(
   { name }: CompiledWebhook,
   { patch: encoded, patchType }: ReviewResponse,
+  ctx: RequestContext,
   request: AdmissionRequest,
   subject: Subject,
   form: Form,
   schema: SchemaSet,
-): boolean {
+): Promise<boolean> {
   if (encoded === undefined) return false;
   if (patchType !== 'JSONPatch') throw new WebhookError(`unsupported patch type ${JSON.stringify(patchType)}`);
   const operations = operationsOf(encoded);
@@ -73,7 +75,7 @@ function patch(
   }
   const changed = applyJsonPatch(object, operations);
   if (sameValue(changed, object)) return false;
-  takeOver(request, subject, form, changed, schema);
+  await takeOver(ctx, request, subject, form, changed, schema);
   return true;
 }
 

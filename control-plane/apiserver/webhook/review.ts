@@ -82,6 +82,7 @@ async function askOne(
   const version = (webhook.admissionReviewVersions ?? []).find((one) => one === 'v1' || one === 'v1beta1') ?? 'v1';
   const apiVersion = `admission.k8s.io/${version}`;
   const uid = random.uuid();
+  await subject.prepare(form, ctx.ends.signal);
   const review = { kind: 'AdmissionReview', apiVersion, request: reviewOf(ctx, subject, form, uid) };
   let answer: unknown;
   try {

@@ -2,6 +2,7 @@
 import { assert } from '../../../../libs/base/assert.ts';
 import type { AdmissionRequest } from '../../../../libs/kind/admission.ts';
 import type { ApiObject } from '../../../../libs/kind/object.ts';
+import type { RequestContext } from '../../../../libs/kind/request.ts';
 import { decodeJson, stringify } from '../../../../libs/machinery/codec/json.ts';
 import { applyDefaults } from '../../../../libs/machinery/schema/defaults.ts';
 import type { SchemaSet } from '../../../../libs/machinery/schema/ir.ts';
@@ -11,13 +12,14 @@ import type { Form, Subject } from './subject.ts';
  * Makes `changed`, an object of `form`, the request's object: unknown fields are dropped, defaults filled in. Throws
  * `DecodeError` where it does not fit the type.
  */
-export function takeOver(
+export async function takeOver(
+  ctx: RequestContext,
   request: AdmissionRequest,
   subject: Subject,
   form: Form,
   changed: unknown,
   builtin: SchemaSet,
-): void {
+): Promise<void> {
   const text = stringify(changed);
   const { body, kind } = request;
   if (body) {
@@ -33,6 +35,7 @@ export function takeOver(
   const { served, schema } = resource;
   const object = decodeJson<ApiObject>(schema, served.type, text).object;
   Object.assign(object, { kind: form.kind.kind, apiVersion: resource.apiVersion });
+  await served.prepare?.toStorage?.(object, ctx.ends.signal);
   const stored = served.toStorage ? served.toStorage(object) : object;
   applyDefaults(schema, kind.storageVersion.type, stored);
   kind.strategy.defaults?.(stored);

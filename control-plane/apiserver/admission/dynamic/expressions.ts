@@ -55,6 +55,7 @@ export async function valuesOf(
   registry: Registry,
   decide: Decide,
 ): Promise<Values> {
+  await subject.prepare(form, ctx.ends.signal);
   const { object, oldObject } = subject.show(form);
   const { request } = subject;
   const namespace = request.namespace === '' ? undefined : await registry.get(namespaces, '', request.namespace);

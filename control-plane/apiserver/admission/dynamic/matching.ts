@@ -75,19 +75,24 @@ export async function match(
   };
   if (find(excluded)) return undefined;
   const form = rules.length === 0 && emptyRules === 'everything' ? subject.asSent : find(rules);
-  if (!form || !objectSelected(constraints.objectSelector, subject, form)) return undefined;
+  if (!form || !objectSelected(constraints.objectSelector, subject.request)) return undefined;
   return (await namespaceSelected(constraints.namespaceSelector, subject.request, registry)) ? form : undefined;
 }
 
 const isEmpty = (selector: DeepReadonly<LabelSelector> | undefined) =>
   !selector || (Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0);
 
-function objectSelected(selector: DeepReadonly<LabelSelector> | undefined, subject: Subject, form: Form): boolean {
+/** Labels are looked at as they were sent, whatever version is going to be shown. */
+function objectSelected(
+  selector: DeepReadonly<LabelSelector> | undefined,
+  { object, oldObject, body }: DeepReadonlyAdmission,
+): boolean {
   if (isEmpty(selector)) return true;
   const compiled = labelSelectorOf(selector as LabelSelectorSpec);
-  const { object, oldObject } = subject.show(form);
-  const selected = (one: DeepReadonly<ApiObject> | null) =>
-    one?.metadata !== undefined && compiled.matches(one.metadata.labels ?? {});
+  const selected = (one: DeepReadonly<ApiObject> | undefined) => {
+    const shown = one && body?.show ? (body.show(one) as DeepReadonly<ApiObject>) : one;
+    return shown?.metadata !== undefined && compiled.matches(shown.metadata.labels ?? {});
+  };
   return selected(object) || selected(oldObject);
 }
 

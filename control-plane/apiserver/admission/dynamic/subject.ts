@@ -26,6 +26,8 @@ export interface Subject {
   readonly asSent: Form;
   /** The same resource in its other versions and groups. */
   readonly equivalents: readonly Form[];
+  /** Where a webhook converts, it is asked here, before `show`. Throws `ApiError` 500. */
+  prepare(form: Form, signal: AbortSignal): Promise<void>;
   show(form: Form): Shown;
   /** What the versions are made of. */
   resourceOf(form: Form): ServedResource | undefined;
@@ -43,7 +45,10 @@ export function subjectOf(kinds: KindSet, request: DeepReadonlyAdmission): Subje
     .filter(({ group, version }) => group !== gvk.group || version !== gvk.version)
     .map(({ group, version }) => formOf(group, version));
   const resourceOf = ({ resource }: Form) => kinds.find(resource.group, resource.version, resource.resource);
-  const convert = (form: Form, object: DeepReadonly<ApiObject> | undefined): DeepReadonly<ApiObject> | null => {
+  // A draft goes on changing, so the answer is for it as it is now.
+  const prepared = new Map<string, readonly (DeepReadonly<ApiObject> | undefined)[]>();
+  const convert = (form: Form, at: 0 | 1): DeepReadonly<ApiObject> | null => {
+    const object = prepared.get(form.resource.version)?.[at] ?? [request.object, request.oldObject][at];
     if (!object) return null;
     if (body) return body.show ? (body.show(object) as DeepReadonly<ApiObject>) : object;
     const served = resourceOf(form)?.served;
@@ -55,6 +60,16 @@ export function subjectOf(kinds: KindSet, request: DeepReadonlyAdmission): Subje
     asSent,
     equivalents,
     resourceOf,
-    show: (form) => ({ object: convert(form, request.object), oldObject: convert(form, request.oldObject) }),
+    async prepare(form, signal) {
+      const prepare = body ? undefined : resourceOf(form)?.served.prepare;
+      if (!prepare) return;
+      const copies = [request.object, request.oldObject].map((object) => object && { ...object });
+      prepared.set(form.resource.version, copies);
+      await prepare.fromStorage(
+        copies.filter((object) => object !== undefined),
+        signal,
+      );
+    },
+    show: (form) => ({ object: convert(form, 0), oldObject: convert(form, 1) }),
   };
 }

@@ -103,6 +103,7 @@ export function mutatingAdmissionPolicies(options: MutatingPolicyOptions): Admis
     let changed = false;
     for (const mutation of compiled.mutations) {
       const now = subject();
+      await now.prepare(form, ctx.ends.signal);
       const { object } = now.show(form);
       // Each mutation sees what those before it have made.
       const seen: Values = { ...given, object: valueOfJson(object) };
@@ -112,7 +113,7 @@ export function mutatingAdmissionPolicies(options: MutatingPolicyOptions): Admis
       if (found.error !== undefined) throw new MutationError(found.error);
       const next = patched(mutation, found.value, object as Json, now, form, schema);
       if (next === undefined || sameValue(next, object)) continue;
-      takeOver(request, now, form, next, schema);
+      await takeOver(ctx, request, now, form, next, schema);
       changed = true;
     }
     return changed ? 'changed' : 'same';
