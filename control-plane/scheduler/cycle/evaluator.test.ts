@@ -127,3 +127,19 @@ for (let seed = 1; seed <= 8; seed++) {
     }
   });
 }
+
+test('asked why or not, a pod goes the same way', () => {
+  const [plain, explained] = [newScheduler(), newScheduler()];
+  const random = new SeededRandom(9);
+  for (let index = 0; index < 150; index++) {
+    const node = randomNode(random, index);
+    plain.setNode(node);
+    explained.setNode(node);
+  }
+  for (let index = 0; index < 300; index++) {
+    const pod = randomPod(random, index);
+    const got = plain.schedule(plain.read(pod), 0);
+    const wanted = explained.schedule(explained.read(pod), 0, { explain: true });
+    assert.equal(got.type === 'node' && got.node, wanted.type === 'node' && wanted.node, `pod ${index}`);
+  }
+});

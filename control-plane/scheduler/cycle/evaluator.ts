@@ -1,8 +1,9 @@
+import type { Random } from '../../../libs/base/random.ts';
 import type { ClusterObjects } from '../cache/cluster-objects.ts';
 import type { ClusterState } from '../cache/cluster-state.ts';
 import type { PodInfo } from '../cache/pod-info.ts';
 import type { Diagnosis } from '../framework/diagnosis.ts';
-import { type CycleContext, type Filtering, isStatus, type Plugin } from '../framework/plugin.ts';
+import { type CycleContext, type Filtering, isStatus, type Plugin, type Scoring } from '../framework/plugin.ts';
 import type { Profile } from '../framework/profile.ts';
 import { type Status, unresolvable } from '../framework/status.ts';
 import type { Nominator } from '../queue/nominator.ts';
@@ -13,8 +14,17 @@ const TEMPLATES_MAX = 64;
 
 /** Good until the evaluator is asked for the next pod. */
 export interface Feasible {
-  readonly nodes: Int32Array;
   readonly results: TemplateResults;
+  /** How many nodes there are. */
+  readonly count: number;
+  /** Which; undefined: all that pass by the template's results. */
+  readonly nodes: Int32Array | undefined;
+}
+
+/** How a plugin ranks the nodes for one pod. */
+interface PodScoring {
+  readonly name: string;
+  readonly scoring: Scoring;
 }
 
 /** Plugin to weighted score, with `total`. */
@@ -33,6 +43,7 @@ export class Evaluator {
   #found = new Int32Array(64);
   #totals = new Float64Array(64);
   #scores = new Float64Array(64);
+  #tied = new Int32Array(64);
 
   constructor(profile: Profile, state: ClusterState, objects: ClusterObjects, nominator: Nominator) {
     this.#profile = profile;
@@ -67,8 +78,12 @@ export class Evaluator {
       }
       if (filtering.filter) filters.push(filtering.filter);
     }
-    this.#makeRoom(state.length);
     const nominated = this.#nominatedVerdicts(pod, results);
+    if (!nodeNames && filters.length === 0 && !nominated) {
+      const count = results.ranks.count();
+      if (count > 0) return { results, count, nodes: undefined };
+    }
+    this.#makeRoom(state.length);
     const { passes } = results;
     const found = this.#found;
     let count = 0;
@@ -86,7 +101,7 @@ export class Evaluator {
       if (nominated?.has(node)) continue;
       found[count++] = node;
     }
-    if (count > 0) return { nodes: found.subarray(0, count), results };
+    if (count > 0) return { results, count, nodes: found.subarray(0, count) };
     return this.#diagnosis(results, nodeNames, restrictedBy, refusals, nominated);
   }
 
@@ -95,6 +110,7 @@ export class Evaluator {
     this.#found = new Int32Array(length * 2);
     this.#totals = new Float64Array(length * 2);
     this.#scores = new Float64Array(length * 2);
+    this.#tied = new Int32Array(length * 2);
   }
 
   #diagnosis(
@@ -174,11 +190,64 @@ export class Evaluator {
     return undefined;
   }
 
+  /** Whether a node is among those found. */
+  includes({ nodes, results }: Feasible, node: number): boolean {
+    return nodes ? nodes.includes(node) : results.passes[node] === 1;
+  }
+
+  /** The nodes found, in the order of their slots. */
+  nodesOf({ nodes, results, count }: Feasible): Int32Array {
+    if (nodes) return nodes;
+    this.#makeRoom(results.passes.length);
+    const found = this.#found.subarray(0, count);
+    for (let node = 0, next = 0; next < count; node++) if (results.passes[node] === 1) found[next++] = node;
+    return found;
+  }
+
   /**
-   * The total score of each of the nodes, good until the next pod; `explain` gets each plugin's part of it, in the
-   * nodes' order.
+   * One of the best nodes, each as likely as the other: pods arriving together do not all go the same way. `explain`
+   * gets the scores of each node found, in their order.
    */
-  score(pod: PodInfo, { nodes, results }: Feasible, explain?: NodeScores[]): Float64Array {
+  choose(pod: PodInfo, found: Feasible, random: Random, explain?: NodeScores[]): number {
+    const scorings = this.#scorings(pod, found);
+    const { results } = found;
+    const ranked = !found.nodes && scorings.length === 0 && results.normalized.every(({ nonZero }) => nonZero === 0);
+    if (ranked && !explain) return results.ranks.choose(random);
+    const nodes = this.nodesOf(found);
+    const totals = this.#totalsOf(nodes, results, scorings, explain);
+    const tied = this.#tied;
+    let best = Number.NEGATIVE_INFINITY;
+    let ties = 0;
+    for (let i = 0; i < totals.length; i++) {
+      const total = totals[i] as number;
+      if (total < best) continue;
+      if (total > best) {
+        best = total;
+        ties = 0;
+      }
+      tied[ties++] = nodes[i] as number;
+    }
+    return tied[random.int(ties)] as number;
+  }
+
+  /** What ranks the nodes for this very pod. */
+  #scorings(pod: PodInfo, found: Feasible): readonly PodScoring[] {
+    const context = this.contextOf(pod);
+    const scorings: PodScoring[] = [];
+    for (const plugin of this.#clusterScores) {
+      const scoring = plugin.preScore(context, () => this.nodesOf(found));
+      if (scoring) scorings.push({ name: plugin.name, scoring });
+    }
+    return scorings;
+  }
+
+  /** The total score of each of the nodes; `explain` gets each plugin's part of it. */
+  #totalsOf(
+    nodes: Int32Array,
+    results: TemplateResults,
+    scorings: readonly PodScoring[],
+    explain: NodeScores[] | undefined,
+  ): Float64Array {
     const totals = this.#totals.subarray(0, nodes.length);
     const { sums } = results;
     for (let i = 0; i < nodes.length; i++) totals[i] = sums[nodes[i] as number] as number;
@@ -198,13 +267,10 @@ export class Evaluator {
       scoring.normalizeScore?.(scores, nodes);
       add(name, weight, scores);
     }
-    const context = this.contextOf(pod);
-    for (const plugin of this.#clusterScores) {
-      const scoring = plugin.preScore(context, nodes);
-      if (!scoring) continue;
+    for (const { name, scoring } of scorings) {
       for (let i = 0; i < nodes.length; i++) scores[i] = scoring.score(nodes[i] as number);
       scoring.normalizeScore?.(scores, nodes);
-      add(plugin.name, this.#profile.weightOf(plugin.name), scores);
+      add(name, this.#profile.weightOf(name), scores);
     }
     for (let i = 0; explain && i < nodes.length; i++) (explain[i] as NodeScores).total = totals[i] as number;
     return totals;

@@ -61,7 +61,6 @@ export class Scheduler {
   readonly #reader = new PodReader();
   readonly #random: Random;
   readonly #times: CycleTimes | undefined;
-  #tied = new Int32Array(64);
   readonly #profiles = new Map<string, { readonly profile: Profile; readonly evaluator: Evaluator }>();
   /** Pods that a cycle has put on a node and that the cluster has not confirmed yet. */
   readonly #assumed = new Map<string, PodInfo>();
@@ -156,18 +155,18 @@ export class Scheduler {
       return decision;
     }
     atMs = this.#took(profile, 'Filter', 'Success', atMs);
-    const nodes = this.#nominatedFirst(pod, found.nodes);
-    let chosen = nodes[0] as number;
+    const nominated = this.#nominatedNode(pod);
+    let chosen: number;
     let explanation: Explanation | undefined;
-    if (nodes.length > 1) {
-      const explain: NodeScores[] | undefined = options.explain ? [] : undefined;
-      const totals = evaluator.score(pod, found, explain);
-      chosen = this.#choose(nodes, totals);
-      if (explain) explanation = this.#explain(nodes, totals, explain);
+    if (nominated !== undefined && evaluator.includes(found, nominated)) chosen = nominated;
+    else if (found.count === 1) chosen = evaluator.nodesOf(found)[0] as number;
+    else {
+      const scores: NodeScores[] | undefined = options.explain ? [] : undefined;
+      chosen = evaluator.choose(pod, found, this.#random, scores);
+      if (scores) explanation = this.#explain(evaluator.nodesOf(found), scores);
       atMs = this.#took(profile, 'Score', 'Success', atMs);
-    } else if (options.explain) {
-      explanation = { tied: [this.state.names[chosen] as string] };
     }
+    if (options.explain) explanation ??= { tied: [this.state.names[chosen] as string] };
     const refusal = this.#reserve(pod, chosen, profile, evaluator);
     this.#took(profile, 'Reserve', refusal?.code === 'Error' ? 'Error' : refusal ? 'Unschedulable' : 'Success', atMs);
     if (refusal) {
@@ -194,35 +193,16 @@ export class Scheduler {
   }
 
   /** Where preemption has made room, the pod goes, if it fits now. */
-  #nominatedFirst(pod: PodInfo, nodes: Int32Array): Int32Array {
+  #nominatedNode(pod: PodInfo): number | undefined {
     const name = this.nominator.nodeOf(pod.uid) ?? pod.pod.status?.nominatedNodeName;
-    const node = name ? this.state.slotOf(name) : undefined;
-    return node !== undefined && nodes.includes(node) ? Int32Array.of(node) : nodes;
+    return name ? this.state.slotOf(name) : undefined;
   }
 
-  /** Any of the best, each as likely as the other: pods arriving together do not all go the same way. */
-  #choose(nodes: Int32Array, totals: Float64Array): number {
-    if (this.#tied.length < totals.length) this.#tied = new Int32Array(totals.length * 2);
-    const tied = this.#tied;
-    let best = Number.NEGATIVE_INFINITY;
-    let ties = 0;
-    for (let i = 0; i < totals.length; i++) {
-      const total = totals[i] as number;
-      if (total < best) continue;
-      if (total > best) {
-        best = total;
-        ties = 0;
-      }
-      tied[ties++] = nodes[i] as number;
-    }
-    return tied[this.#random.int(ties)] as number;
-  }
-
-  #explain(nodes: Int32Array, totals: Float64Array, scores: readonly NodeScores[]): Explanation {
-    const best = totals.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  #explain(nodes: Int32Array, scores: readonly NodeScores[]): Explanation {
+    const best = scores.reduce((most, { total }) => Math.max(most, total as number), Number.NEGATIVE_INFINITY);
     const named = Array.from(nodes, (node) => this.state.names[node] as string);
     return {
-      tied: named.filter((_, index) => totals[index] === best),
+      tied: named.filter((_, index) => scores[index]?.total === best),
       scores: Object.fromEntries(named.map((name, index) => [name, scores[index] as NodeScores])),
     };
   }

@@ -2,6 +2,10 @@ import type { ClusterState } from '../cache/cluster-state.ts';
 import { type CycleContext, type Filtering, isStatus, type Scoring } from '../framework/plugin.ts';
 import type { Profile } from '../framework/profile.ts';
 import type { Status } from '../framework/status.ts';
+import { Ranks } from './ranks.ts';
+
+/** What is the same for all pods of a template knows nothing of where one of them fits. */
+const NO_NODES = (): Int32Array => new Int32Array(0);
 
 interface Scorer {
   readonly name: string;
@@ -23,6 +27,8 @@ export class TemplateResults {
   passes = new Uint8Array(0);
   /** By slot: the weighted sum of the scores that need no normalization. */
   sums = new Float64Array(0);
+  /** The nodes that pass, by these sums. */
+  ranks = new Ranks(this.passes, this.sums);
   /** Scorers that normalize. */
   normalized: Scorer[] = [];
   readonly #state: ClusterState;
@@ -74,6 +80,7 @@ export class TemplateResults {
     this.restrictedBy = [];
     this.passes = new Uint8Array(length);
     this.sums = new Float64Array(length);
+    this.ranks = new Ranks(this.passes, this.sums);
     this.#refusals = new Array(length);
     this.#filters = [];
     this.#plain = [];
@@ -92,7 +99,7 @@ export class TemplateResults {
     for (const plugin of this.#profile.at('preScore')) {
       const weight = this.#profile.weightOf(plugin.name);
       if (plugin.scope !== 'node' || weight === 0) continue;
-      const scoring = plugin.preScore(context, new Int32Array(0));
+      const scoring = plugin.preScore(context, NO_NODES);
       if (!scoring) continue;
       const scorer = { name: plugin.name, weight, scoring, raw: new Float64Array(length), nonZero: 0 };
       (scoring.normalizeScore ? this.normalized : this.#plain).push(scorer);
@@ -113,6 +120,7 @@ export class TemplateResults {
     const passes = this.#state.present[node] === 1 && !refusal;
     this.#refusals[node] = refusal;
     this.passes[node] = passes ? 1 : 0;
+    this.ranks.touch(node);
     if (!passes) return;
     let sum = 0;
     for (const { scoring, weight, raw } of this.#plain) {

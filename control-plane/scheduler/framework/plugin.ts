@@ -39,8 +39,11 @@ export interface Plugin {
   preFilter?(context: CycleContext): Filtering | Status | undefined;
   /** Only for a pod that fits nowhere. */
   postFilter?(context: PostFilterContext): PostFilterResult;
-  /** `undefined`: the plugin does not score this pod. `nodes`: the slots of the nodes that passed all filters. */
-  preScore?(context: CycleContext, nodes: Int32Array): Scoring | undefined;
+  /**
+   * `undefined`: the plugin does not score this pod. `nodes`: the slots of the nodes that passed all filters, gathered
+   * for who asks.
+   */
+  preScore?(context: CycleContext, nodes: () => Int32Array): Scoring | undefined;
   /** Assumes what the pod will need on the node; `unreserve` takes that back and never fails. */
   reserve?(context: CycleContext, node: number): Status | undefined;
   unreserve?(context: CycleContext, node: number): void;

@@ -55,7 +55,7 @@ export function podTopologySpread(args: PodTopologySpreadArgs = {}): Plugin {
       const constraints = constraintsOf(context.pod, context.objects, false);
       if (constraints.length === 0) return undefined;
       const own = (context.pod.pod.spec?.topologySpreadConstraints?.length ?? 0) > 0;
-      return softScoring(context, nodes, constraints, own || !system);
+      return softScoring(context, nodes(), constraints, own || !system);
     },
   };
 }
