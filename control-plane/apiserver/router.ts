@@ -97,7 +97,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   if (fieldSelector) attributes.fieldSelector = fieldSelector;
   const after = segments.slice(at + 3);
   const slash = path.endsWith('/') && subresource !== '' ? '/' : '';
-  const rest = after.length > 0 ? `/${after.map(decodeSegment).join('/')}` : slash;
+  const rest = [...after.map((segment) => `/${decodeSegment(segment)}`), slash].join('');
   return { attributes, rest, namespaceMissing };
 }
 

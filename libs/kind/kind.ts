@@ -162,6 +162,9 @@ export interface ConnectSubresource {
 
 export interface ConnectOptions {
   readonly query: ReadonlyMap<string, readonly string[]>;
+  /** The query as it came. */
+  readonly queryText: string;
+  /** What follows the subresource in the request's path, decoded, with its leading slash. */
   readonly path: string;
 }
 
@@ -174,6 +177,8 @@ export interface ConnectTarget {
   readonly port: number;
   /** With the query. */
   readonly path: string;
+  /** For a `proxy`: the request's path up to where the target's own begins. What is asked of the target is its own affair. */
+  readonly prefix?: string;
   /** For in-process nodes: the node's name. */
   readonly node?: string;
 }

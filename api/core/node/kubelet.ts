@@ -26,9 +26,9 @@ export function splitProxyName(
 }
 
 /** What a `proxy` asks of the place it leads to: the rest of the path, and the query as it came. */
-export function proxyPath({ path, query }: ConnectOptions): string {
-  const params = new URLSearchParams([...query].flatMap(([key, values]) => values.map((value) => [key, value])));
-  return `/${path.replace(/^\//, '')}${params.size > 0 ? `?${params}` : ''}`;
+export function proxyPath({ path, queryText }: ConnectOptions): string {
+  const escaped = encodeURIComponent(path).replace(/%(2[46BCF]|3[ABD]|40)/g, (code) => decodeURIComponent(code));
+  return `/${escaped.replace(/^\//, '')}${queryText === '' ? '' : `?${queryText}`}`;
 }
 
 export const proxy: ConnectSubresource = {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import type { Sockets } from '../../../libs/base/host.ts';
 import type { Logger } from '../../../libs/base/log.ts';
@@ -11,6 +11,7 @@ import type { ApiRequest, ApiResponse } from '../api.ts';
 import type { Connector } from '../registry/engine.ts';
 import { textResponse } from '../responses.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
+import { ledHtml, linksOf } from './links.ts';
 import { Upgrades } from './upgrades.ts';
 
 export interface NodeConnectorOptions {
@@ -55,8 +56,13 @@ export class NodeConnector implements Connector {
     this.#options = options;
   }
 
-  connect(_ctx: RequestContext, request: ApiRequest, target: ConnectTarget): Promise<ApiResponse> {
+  async connect(ctx: RequestContext, request: ApiRequest, target: ConnectTarget): Promise<ApiResponse> {
     if (this.upgrades.has(request)) return this.#tunnel(request, target);
+    // Links that are relative to `…/proxy` would miss what is behind it.
+    const { path } = ctx.attributes;
+    if (path === target.prefix && (request.method === 'GET' || request.method === 'HEAD')) {
+      return movedTo(`${path}/${request.query === '' ? '' : `?${request.query}`}`);
+    }
     if (target.kind === 'node' && /^\/(exec|attach|portForward)\//.test(target.path)) {
       throw badRequest('Upgrade request required');
     }
@@ -99,7 +105,7 @@ export class NodeConnector implements Connector {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const outgoing = http.request(urlOf(target), {
         method: request.method,
-        headers: forwardedHeaders(request),
+        headers: { ...forwardedHeaders(request), ...proxyHeaders(request, target) },
         signal,
         timeout: CONNECT_MS,
         ...tls,
@@ -116,18 +122,10 @@ export class NodeConnector implements Connector {
       throw this.#unreachable(target, error);
     });
     const code = response.statusCode ?? 500;
-    // What a kubelet refuses is told as a Status; what a pod or service answers is its own affair.
-    if (target.kind === 'node' && code >= 400) throw refusal(code, await textOf(response));
-    return {
-      code,
-      headers: answerHeaders(response),
-      warnings: [],
-      body: {
-        form: 'stream',
-        contentType: response.headers['content-type'] ?? 'application/octet-stream',
-        chunks: response,
-      },
-    };
+    if (target.prefix !== undefined) return proxied(request, target, target.prefix, response);
+    // What a kubelet refuses is told as a Status.
+    if (code >= 400) throw refusal(code, await textOf(response));
+    return streamed(code, answerHeaders(response), response, response);
   }
 
   #tls(target: ConnectTarget) {
@@ -148,6 +146,74 @@ export class NodeConnector implements Connector {
     if (target.kind !== 'node') return serviceUnavailable(`error trying to reach service: ${message}`);
     return internal(`error dialing backend: ${message}`);
   }
+}
+
+const movedTo = (location: string): ApiResponse => ({
+  code: 301,
+  headers: { location },
+  warnings: [],
+  body: { form: 'empty' },
+});
+
+/** What a reverse proxy adds for the program behind it, which is asked under the name that the client knows. */
+function proxyHeaders({ headers, peer }: ApiRequest, { prefix, path }: ConnectTarget): Record<string, string> {
+  if (prefix === undefined) return {};
+  const before = headers['x-forwarded-for'];
+  const chain = [before ?? [], peer.address]
+    .flat()
+    .filter((address) => address !== '')
+    .join(', ');
+  return {
+    ...(headers['host'] === undefined ? {} : { host: String(headers['host']) }),
+    ...(chain === '' ? {} : { 'x-forwarded-for': chain }),
+    'x-forwarded-uri': encodeURI(prefix) + path.replace(/\?.*$/s, ''),
+  };
+}
+
+/** An answer as the program gave it, but for addresses of its own: those are led through the proxy again. */
+async function proxied(
+  request: ApiRequest,
+  { host, port }: ConnectTarget,
+  prefix: string,
+  response: IncomingMessage,
+): Promise<ApiResponse> {
+  const code = response.statusCode ?? 500;
+  const headers = answerHeaders(response);
+  for (const name of Object.keys(headers)) if (name.startsWith('access-control-allow-')) delete headers[name];
+  const links = linksOf({ prefix, own: `${host}:${port}`, asked: String(request.headers['host'] ?? '') });
+  const { location } = headers;
+  const type = response.headers['content-type']?.split(';')[0]?.trim();
+  if (location !== undefined) headers['location'] = links(location);
+  else if (type === 'text/html' && request.method !== 'HEAD') {
+    const plain = await decoded(response);
+    if (plain) {
+      delete headers['content-encoding'];
+      return streamed(code, headers, response, ledHtml(plain, links));
+    }
+  }
+  const length = response.headers['content-length'];
+  return streamed(code, length === undefined ? headers : { ...headers, 'content-length': length }, response, response);
+}
+
+/** The body without the encoding it was sent in; undefined for one that is not known. */
+async function decoded(response: IncomingMessage): Promise<Readable | undefined> {
+  const encoding = response.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity' || encoding === '') return response;
+  if (encoding !== 'gzip' && encoding !== 'deflate') return undefined;
+  const { createUnzip } = await import('node:zlib');
+  const plain = createUnzip();
+  response.once('error', (error) => plain.destroy(error));
+  return response.pipe(plain);
+}
+
+function streamed(
+  code: number,
+  headers: Record<string, string>,
+  response: IncomingMessage,
+  chunks: AsyncIterable<Uint8Array>,
+): ApiResponse {
+  const contentType = response.headers['content-type'] ?? 'application/octet-stream';
+  return { code, headers, warnings: [], body: { form: 'stream', contentType, chunks } };
 }
 
 function urlOf({ scheme, host, port, path }: ConnectTarget): string {

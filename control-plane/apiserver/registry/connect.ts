@@ -14,7 +14,10 @@ const NOTHING_YET: ApiResponse = Object.freeze<ApiResponse>({
 /** exec, attach, log, port-forward, proxy: asks the kind where to, admission whether, and hands the request on. */
 export async function connect(r: ResourceRequest, subresource: ConnectSubresource): Promise<ApiResponse> {
   if (r.route.rest !== '' && !subresource.takesPath) throw unknownPath();
-  if (!subresource.verbs.includes(r.route.attributes.verb)) throw methodNotAllowed();
+  const { attributes, rest } = r.route;
+  // OPTIONS is no verb of the API, but whoever is behind a proxy may know it.
+  const passedOn = subresource.takesPath && r.request.method === 'OPTIONS';
+  if (!passedOn && !subresource.verbs.includes(attributes.verb)) throw methodNotAllowed();
   const query = new Map<string, string[]>();
   for (const [key, value] of r.query) query.set(key, [...(query.get(key) ?? []), value]);
   const { gvk, optionsType } = subresource;
@@ -27,11 +30,13 @@ export async function connect(r: ResourceRequest, subresource: ConnectSubresourc
   const request = admissionRequest('CONNECT', r.target, r.subresource, options, undefined, undefined, body);
   await runAdmit(r.engine, r.ctx, request);
   await runValidate(r.engine, r.ctx, request);
-  const target = await subresource.locate(r.ctx, r.engine.registry, { query, path: r.route.rest });
+  const target = await subresource.locate(r.ctx, r.engine.registry, { query, queryText: r.request.query, path: rest });
   if (!target) return NOTHING_YET;
   const { connector } = r.engine;
   if (!connector) throw serviceUnavailable('this API server was started without a way to reach nodes');
-  return connector.connect(r.ctx, r.request, target);
+  if (!subresource.takesPath) return connector.connect(r.ctx, r.request, target);
+  const prefix = attributes.path.slice(0, attributes.path.length - rest.length);
+  return connector.connect(r.ctx, r.request, { ...target, prefix });
 }
 
 /** The options as an object: what the query says, in the types of its fields. */
