@@ -1,6 +1,6 @@
 import type { StatusSubresource } from '../../../libs/kind/kind.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import { dropStatus, keepAllButStatus, keepStatus } from '../../../libs/kind/status.ts';
+import { changeStatusAlone, dropStatus, keepStatus } from '../../../libs/kind/status.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
 import { parseCidrSloppy } from '../../../libs/machinery/cidr.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
@@ -18,7 +18,7 @@ export const strategy: Strategy<ServiceCIDR> = {
 
 export const statusStrategy: StatusSubresource<ServiceCIDR>['strategy'] = {
   resetFields: ['spec'],
-  prepareForUpdate: (_ctx, draft, old) => keepAllButStatus(draft, old),
+  prepareForUpdate: (_ctx, draft, old) => changeStatusAlone(draft, old),
 };
 
 /** One network, or one of each family. */
