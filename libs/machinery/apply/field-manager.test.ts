@@ -32,6 +32,11 @@ const port = struct('Port', [
   { name: 'protocol', type: string, default: 'TCP' },
   { name: 'name', type: string },
 ]);
+const device = struct('Device', [
+  { name: 'name', type: string },
+  { name: 'share', type: string },
+  { name: 'state', type: string },
+]);
 const spec = struct('Spec', [
   { name: 'a', type: string },
   { name: 'b', type: string },
@@ -39,6 +44,7 @@ const spec = struct('Spec', [
   list('set', string, 'set'),
   list('plain', string, 'atomic'),
   list('ports', { k: 'struct', type: port }, 'map', 'port', 'protocol'),
+  list('devices', { k: 'struct', type: device }, 'map', 'name', 'share'),
   { name: 'one', type: { k: 'struct', type: port }, mapType: 'atomic' },
   { name: 'free', type: { k: 'any' } },
   { name: 'zero', type: { k: 'struct', type: struct('Zero', [{ name: 'x', type: string, zero: '' }]) }, zero: {} },
@@ -251,6 +257,27 @@ test('lists', () => {
   );
 });
 
+test('items that leave out some of their keys are told from others by the rest', () => {
+  const one = new One().apply('a', {
+    devices: [
+      { name: 'd', state: 'x' },
+      { name: 'd', share: 's' },
+    ],
+  });
+  one.apply('b', { devices: [{ share: 's' }] });
+  one.apply('a', {
+    devices: [
+      { name: 'd', share: 's' },
+      { name: 'd', state: 'y' },
+    ],
+  });
+  assert.deepEqual(one.live?.spec, {
+    devices: [{ name: 'd', share: 's' }, { share: 's' }, { name: 'd', state: 'y' }],
+  });
+  const owned = one.owners()['b Apply'] as { 'f:spec': { 'f:devices': object } };
+  assert.deepEqual(Object.keys(owned['f:spec']['f:devices']), ['k:{"share":"s"}']);
+});
+
 test('objects that do not fit their type', () => {
   const table: [Record<string, unknown>, string][] = [
     [{ z: 1 }, '.spec.z: field not declared in schema'],
@@ -264,8 +291,8 @@ test('objects that do not fit their type', () => {
       '.spec.ports: duplicate entries for key [port=1,protocol="TCP"]',
     ],
     [
-      { ports: [{ name: 'x' }] },
-      '.spec.ports: element 0: associative list with keys has an element that omits key field "port" (and doesn\'t have default value)',
+      { devices: [{ state: 'x' }] },
+      '.spec.devices: element 0: associative list with keys has an element that omits all key fields ["name" "share"] (and doesn\'t have default values for any key fields)',
     ],
     [{ ports: [null] }, '.spec.ports: element 0: associative list with keys may not have a null element'],
     [
@@ -293,7 +320,7 @@ test('objects that do not fit their type', () => {
 
 test('live objects whose list items lack their keys', () => {
   const one = new One().update('a', { a: '1' });
-  assert.equal(one.update('b', { ports: [{ name: 'x' }] }).live?.metadata.managedFields, undefined);
+  assert.equal(one.update('b', { devices: [{ state: 'x' }] }).live?.metadata.managedFields, undefined);
   assert.throws(() => one.apply('c', { ports: [{ port: 1 }] }), {
     code: 500,
     message: /^failed to create typed live object \(\/; x\.io\/v1, Kind=Thing\): associative list/,

@@ -50,9 +50,9 @@ export interface MapNode {
 
 export interface KeyField {
   readonly name: string;
-  /** `"name":`, preceded by a comma from the second on. */
+  /** `"name":` */
   readonly label: string;
-  /** What an item has that leaves the key out; undefined: it must not. */
+  /** What an item has that leaves the key out; undefined: nothing. */
   readonly default: unknown;
 }
 
@@ -167,12 +167,12 @@ export class Structures {
 
   #list(of: TypeRef, field: Field | undefined): ListNode {
     const listType = field?.listType ?? 'atomic';
-    const keys = [...(field?.listMapKeys ?? [])].sort().map((name, at): KeyField => {
+    const keys = [...(field?.listMapKeys ?? [])].sort().map((name): KeyField => {
       const struct = of.k === 'ref' ? this.#schemas.get(of.name) : of.k === 'struct' ? of.type : undefined;
       const declared = struct?.fields.find((other) => other.name === name);
       // What is always on the wire can always serve as a key: an absent one is its zero.
       const fallback = declared?.default ?? declared?.zero;
-      return { name, label: `${at === 0 ? '' : ','}${json(name)}:`, default: fallback ?? undefined };
+      return { name, label: `${json(name)}:`, default: fallback ?? undefined };
     });
     return { kind: 'list', listType, keys, of: this.#node(of, undefined) };
   }
@@ -203,16 +203,17 @@ export function itemElement(list: ListNode, item: unknown): string {
   }
   if (item === null) throw new ListItemError('associative list with keys may not have a null element');
   if (!isObject(item)) throw new ListItemError('associative list with keys may not have non-map elements');
-  let out = 'k:{';
+  // Keys may be absent as long as one is there: such an item is told from others by those it has.
+  let out = '';
   for (const key of list.keys) {
     const value = Object.hasOwn(item, key.name) ? item[key.name] : key.default;
-    if (value === undefined) {
-      const name = json(key.name);
-      throw new ListItemError(
-        `associative list with keys has an element that omits key field ${name} (and doesn't have default value)`,
-      );
-    }
-    out += key.label + text(value);
+    if (value !== undefined) out += (out === '' ? 'k:{' : ',') + key.label + text(value);
+  }
+  if (out === '') {
+    const names = `[${list.keys.map(({ name }) => json(name)).join(' ')}]`;
+    throw new ListItemError(
+      `associative list with keys has an element that omits all key fields ${names} (and doesn't have default values for any key fields)`,
+    );
   }
   return `${out}}`;
 }
