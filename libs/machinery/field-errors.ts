@@ -37,6 +37,19 @@ export interface FieldError {
 
 export type ErrorList = FieldError[];
 
+/**
+ * What several checks found, in their order. As `[...a(), ...b()]`, at a fraction of its cost where, as of most objects,
+ * there is nothing to find.
+ */
+export function together<T>(...found: readonly (readonly T[])[]): T[] {
+  const all: T[] = [];
+  for (let i = 0; i < found.length; i++) {
+    const list = found[i] as readonly T[];
+    for (let k = 0; k < list.length; k++) all.push(list[k] as T);
+  }
+  return all;
+}
+
 /** As a value: the message names the kind of error without showing one. */
 export const omitted: unique symbol = Symbol('omitted');
 
@@ -83,11 +96,11 @@ const withoutValue: ReadonlySet<FieldErrorType> = new Set<FieldErrorType>([
  */
 export class Path {
   readonly #parent: Path | undefined;
-  /** A field's name, or the text between brackets. */
-  readonly #step: string;
+  /** A field's name, or what stands between brackets. */
+  readonly #step: string | number;
   readonly #bracketed: boolean;
 
-  constructor(parent: Path | undefined, step: string, bracketed: boolean) {
+  constructor(parent: Path | undefined, step: string | number, bracketed: boolean) {
     this.#parent = parent;
     this.#step = step;
     this.#bracketed = bracketed;
@@ -102,7 +115,7 @@ export class Path {
 
   /** The list item at `index`. */
   index(index: number): Path {
-    return new Path(this, String(index), true);
+    return new Path(this, index, true);
   }
 
   /** The map's value at `key`. */
@@ -118,7 +131,7 @@ export class Path {
   toString(): string {
     let text = '';
     for (let at: Path | undefined = this; at !== undefined; at = at.#parent) {
-      const step = at.#bracketed ? `[${at.#step}]` : at.#parent === undefined ? at.#step : `.${at.#step}`;
+      const step = at.#bracketed ? `[${at.#step}]` : at.#parent === undefined ? `${at.#step}` : `.${at.#step}`;
       text = step + text;
     }
     return text;

@@ -1,6 +1,6 @@
 /** What is accepted and yet not well: told in `Warning` headers. */
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import { type Path, path } from '../../../libs/machinery/field-errors.ts';
+import { type Path, path, together } from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label } from '../../../libs/machinery/names.ts';
 import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
 import { quote } from '../../../libs/machinery/quote.ts';
@@ -43,10 +43,10 @@ export function workloadWarnings(object: Counted, old: Counted | undefined): str
 /** Of a new pod. Pods that are there are changed by programs, which nobody reads warnings to. */
 export function podWarnings(pod: DeepReadonly<Pod>, old?: DeepReadonly<Pod>): string[] {
   if (old) return [];
-  return [
-    ...hostnameWarnings(pod.metadata?.name, "the Pod's hostname"),
-    ...warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations')),
-  ];
+  return together(
+    hostnameWarnings(pod.metadata?.name, "the Pod's hostname"),
+    warningsOf(pod.spec, pod.metadata?.annotations ?? {}, path('spec'), path('metadata', 'annotations')),
+  );
 }
 
 /** Of the template of a workload, when the workload is new or has changed in a way that counts. */
@@ -71,20 +71,20 @@ function warningsOf(
   at: Path,
   annotationsAt: Path,
 ): string[] {
-  return [
-    ...nodeLabelWarnings(spec, at),
-    ...topologyWarnings(spec, at),
-    ...annotationWarnings(spec, annotations, annotationsAt),
-    ...duplicateWarnings(spec, at),
-    ...(spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, at.child('volumes').index(i))),
-    ...containerWarnings(spec, at),
-    ...fractionalIn(spec.overhead, at.child('overhead')),
-    ...portNameWarnings(spec, at),
-    ...graceWarnings(spec, at),
-    ...(spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) =>
+  return together(
+    nodeLabelWarnings(spec, at),
+    topologyWarnings(spec, at),
+    annotationWarnings(spec, annotations, annotationsAt),
+    duplicateWarnings(spec, at),
+    (spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, at.child('volumes').index(i))),
+    containerWarnings(spec, at),
+    fractionalIn(spec.overhead, at.child('overhead')),
+    portNameWarnings(spec, at),
+    graceWarnings(spec, at),
+    (spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) =>
       ipWarnings(ip, at.child('dnsConfig', 'nameservers').index(i)),
     ),
-  ];
+  );
 }
 
 function nodeLabelWarnings(spec: Spec, at: Path): string[] {
@@ -98,15 +98,16 @@ function nodeLabelWarnings(spec: Spec, at: Path): string[] {
     if (text) warnings.push(`${at.child('nodeSelector').key(key)}: ${text}`);
   }
   const node = spec.affinity?.nodeAffinity;
+  if (!node) return warnings;
   const here = at.child('affinity', 'nodeAffinity');
-  const required = node?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const required = node.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   required.forEach((term, i) => {
     const place = here.child('requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms').index(i);
     (term.matchExpressions ?? []).forEach(({ key }, k) =>
       check(key, place.child('matchExpressions').index(k).child('key')),
     );
   });
-  (node?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ preference }, i) => {
+  (node.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ preference }, i) => {
     const place = here.child('preferredDuringSchedulingIgnoredDuringExecution').index(i).child('preference');
     (preference?.matchExpressions ?? []).forEach(({ key }, k) => {
       check(key, place.child('matchExpressions').index(k).child('key'));
@@ -127,12 +128,13 @@ function topologyWarnings(spec: Spec, at: Path): string[] {
   });
   for (const kind of ['podAffinity', 'podAntiAffinity'] as const) {
     const terms = spec.affinity?.[kind];
+    if (!terms) continue;
     const here = at.child('affinity', kind);
-    (terms?.requiredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ labelSelector }, i) => {
+    (terms.requiredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ labelSelector }, i) => {
       const place = here.child('requiredDuringSchedulingIgnoredDuringExecution').index(i);
       if (!labelSelector) warnings.push(`${place.child('labelSelector')}: ${MATCHES_NOTHING}`);
     });
-    (terms?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ podAffinityTerm }, i) => {
+    (terms.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ podAffinityTerm }, i) => {
       const place = here.child('preferredDuringSchedulingIgnoredDuringExecution').index(i).child('podAffinityTerm');
       if (!podAffinityTerm?.labelSelector) warnings.push(`${place.child('labelSelector')}: ${MATCHES_NOTHING}`);
     });
@@ -153,6 +155,7 @@ const WITHOUT_EFFECT: Readonly<Record<string, string>> = Object.freeze({
 
 function annotationWarnings(spec: Spec, annotations: Readonly<Record<string, string>>, at: Path): string[] {
   const warnings: string[] = [];
+  if (Object.keys(annotations).length === 0) return warnings;
   for (const [key, why] of Object.entries(WITHOUT_EFFECT)) {
     if (Object.hasOwn(annotations, key)) warnings.push(`${at.key(key)}: ${why}`);
   }
@@ -292,25 +295,29 @@ function buildsOn({ name, value = '', valueFrom }: DeepReadonly<EnvVar>): boolea
 }
 
 function fractionalBytes({ resources }: DeepReadonly<Container>, at: Path): string[] {
-  const [memory, storage] = [['memory'], ['ephemeral-storage']];
-  return (
-    [
-      ['limits', memory],
-      ['requests', memory],
-      ['requests', storage],
-      ['limits', storage],
-    ] as const
-  ).flatMap(([kind, names]) => fractionalIn(resources?.[kind], at.child(kind), names));
+  if (!resources) return [];
+  const { limits, requests } = resources;
+  const [limitsAt, requestsAt] = [at.child('limits'), at.child('requests')];
+  return together(
+    fractionalIn(limits, limitsAt, MEMORY),
+    fractionalIn(requests, requestsAt, MEMORY),
+    fractionalIn(requests, requestsAt, STORAGE),
+    fractionalIn(limits, limitsAt, STORAGE),
+  );
 }
 
-const IN_BYTES: readonly string[] = ['memory', 'ephemeral-storage'];
+const MEMORY: readonly string[] = ['memory'];
+const STORAGE: readonly string[] = ['ephemeral-storage'];
+const IN_BYTES: readonly string[] = [...MEMORY, ...STORAGE];
 
 function fractionalIn(list: Readonly<Record<string, string>> | undefined, at: Path, names = IN_BYTES): string[] {
-  return names.flatMap((name) => {
+  const warnings: string[] = [];
+  for (const name of names) {
     const text = list?.[name];
-    if (text === undefined || isMultipleOf(mustParseQuantity(text), 0)) return [];
-    return [`${at.key(name)}: fractional byte value ${quote(text)} is invalid, must be an integer`];
-  });
+    if (text === undefined || isMultipleOf(mustParseQuantity(text), 0)) continue;
+    warnings.push(`${at.key(name)}: fractional byte value ${quote(text)} is invalid, must be an integer`);
+  }
+  return warnings;
 }
 
 /** A port's name finds one port only, and a port needs saying once. */

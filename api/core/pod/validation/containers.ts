@@ -50,32 +50,24 @@ function validateCommon(container: DeepReadonly<Container>, pod: PodContext, at:
   if (messages && !MESSAGE_POLICIES.includes(messages)) {
     errors.push(field.notSupported(at.child('terminationMessagePolicy'), messages, MESSAGE_POLICIES));
   }
-  errors.push(
-    ...validatePorts(container.ports ?? [], at.child('ports')),
-    ...validateEnv(container.env ?? [], pod.volumes, at.child('env')),
-    ...validateEnvFrom(container.envFrom ?? [], at.child('envFrom')),
-    ...validateMounts(container, pod.volumes, at.child('volumeMounts')),
-    ...validateDevices(
-      container.volumeDevices ?? [],
-      container.volumeMounts ?? [],
-      pod.volumes,
-      at.child('volumeDevices'),
-    ),
-  );
-  if (pull && !PULL_POLICIES.includes(pull)) {
-    errors.push(field.notSupported(at.child('imagePullPolicy'), pull, PULL_POLICIES));
-  }
-  return [
-    ...errors,
-    ...validateRequirements(container.resources, pod.claims, at.child('resources')),
-    ...validateResizePolicies(
+  const devices = container.volumeDevices ?? [];
+  return field.together(
+    errors,
+    validatePorts(container.ports ?? [], at.child('ports')),
+    validateEnv(container.env ?? [], pod.volumes, at.child('env')),
+    validateEnvFrom(container.envFrom ?? [], at.child('envFrom')),
+    validateMounts(container, pod.volumes, at.child('volumeMounts')),
+    validateDevices(devices, container.volumeMounts ?? [], pod.volumes, at.child('volumeDevices')),
+    pull && !PULL_POLICIES.includes(pull) ? [field.notSupported(at.child('imagePullPolicy'), pull, PULL_POLICIES)] : [],
+    validateRequirements(container.resources, pod.claims, at.child('resources')),
+    validateResizePolicies(
       container.resizePolicy ?? [],
       pod.restartPolicy,
       container.restartPolicy,
       at.child('resizePolicy'),
     ),
-    ...validateContainerSecurity(container.securityContext, pod.hostUsers, at.child('securityContext')),
-  ];
+    validateContainerSecurity(container.securityContext, pod.hostUsers, at.child('securityContext')),
+  );
 }
 
 function validatePorts(ports: DeepReadonly<ContainerPort[]>, at: field.Path): field.ErrorList {
@@ -121,9 +113,9 @@ export function validateContainers(
     const found = validateCommon(container, pod, here);
     if (container.name && names.has(container.name)) found.push(field.duplicate(here.child('name'), container.name));
     names.add(container.name);
-    return [...found, ...validateRunning(container, pod, here), ...validateRestart(container, here)];
+    return field.together(found, validateRunning(container, pod, here), validateRestart(container, here));
   });
-  return [...errors, ...hostPortConflicts(containers, at)];
+  return field.together(errors, hostPortConflicts(containers, at));
 }
 
 export function validateInitContainers(
@@ -149,10 +141,9 @@ export function validateInitContainers(
 }
 
 function validateRunning(container: DeepReadonly<Container>, pod: PodContext, at: field.Path): field.ErrorList {
-  return [
-    ...validateLifecycle(container.lifecycle, pod.graceSeconds, at.child('lifecycle')),
-    ...PROBES.flatMap((probe) => validateProbe(container[probe], probe, pod.graceSeconds, at.child(probe))),
-  ];
+  const errors = validateLifecycle(container.lifecycle, pod.graceSeconds, at.child('lifecycle'));
+  const probes = PROBES.map((probe) => validateProbe(container[probe], probe, pod.graceSeconds, at.child(probe)));
+  return field.together(errors, ...probes);
 }
 
 /** A container's own restart policy and its exceptions by exit code. */

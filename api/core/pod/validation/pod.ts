@@ -25,18 +25,17 @@ export function validatePod(pod: Seen): field.ErrorList {
 }
 
 /** What holds of a pod at all times; `old`: what it was. */
-export const validatePodAndAnnotations = (pod: Seen, old?: Seen): field.ErrorList => [
-  ...validateOwnAnnotations(pod, old),
-  ...validateOwnSpec(pod),
-];
+export const validatePodAndAnnotations = (pod: Seen, old?: Seen): field.ErrorList =>
+  field.together(validateOwnAnnotations(pod, old), validateOwnSpec(pod));
 
 export const validateOwnAnnotations = ({ metadata, spec }: Seen, old?: Seen): field.ErrorList =>
   validatePodAnnotations(metadata?.annotations ?? {}, spec, ANNOTATIONS, old?.metadata?.annotations);
 
-export const validateOwnSpec = ({ metadata, spec }: Seen): field.ErrorList => [
-  ...validatePodSpec(spec, SPEC, metadata?.name),
-  ...validateProfilesAgree(metadata?.annotations ?? {}, spec, SPEC),
-];
+export const validateOwnSpec = ({ metadata, spec }: Seen): field.ErrorList =>
+  field.together(
+    validatePodSpec(spec, SPEC, metadata?.name),
+    validateProfilesAgree(metadata?.annotations ?? {}, spec, SPEC),
+  );
 
 /** A template: labels and annotations of pods to come, and their spec. */
 export function validatePodTemplate(template: DeepReadonly<PodTemplateSpec>, at: field.Path): field.ErrorList {

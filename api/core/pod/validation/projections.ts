@@ -16,7 +16,7 @@ function validateKeyPath({ key, path, mode }: DeepReadonly<KeyToPath>, at: field
   const errors: field.ErrorList = [];
   if (!key) errors.push(field.required(at.child('key')));
   if (!path) errors.push(field.required(at.child('path')));
-  return [...errors, ...ownPath(path ?? '', at.child('path')), ...fileMode(mode, at.child('mode'))];
+  return field.together(errors, ownPath(path ?? '', at.child('path')), fileMode(mode, at.child('mode')));
 }
 
 /** Errors name no item: upstream's do not either. */
@@ -37,7 +37,7 @@ function validateDownwardItem(item: DeepReadonly<DownwardAPIVolumeFile>, at: fie
   } else if (resourceFieldRef) {
     errors.push(...validateResourceRef(resourceFieldRef, true, at.child('resourceFieldRef')));
   } else errors.push(field.required(at, 'one of fieldRef and resourceFieldRef is required'));
-  return [...errors, ...fileMode(mode, at.child('mode'))];
+  return field.together(errors, fileMode(mode, at.child('mode')));
 }
 
 /** Several sources share one directory: each says one thing, and no two files have one path. */
@@ -62,10 +62,10 @@ export function validateProjected(sources: DeepReadonly<VolumeProjection[]>, at:
       if (!keys) continue;
       const place = begin(name);
       if (!keys.name) errors.push(field.required(place.child('name')));
-      for (const [k, item] of (keys.items ?? []).entries()) {
+      (keys.items ?? []).forEach((item, k) => {
         errors.push(...validateKeyPath(item, place.child('items').index(k)));
         claim(item.path, keys.name ?? '');
-      }
+      });
     }
     if (source.downwardAPI) {
       const place = begin('downwardAPI');

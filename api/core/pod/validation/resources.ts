@@ -97,6 +97,9 @@ function sizeOf(name: string): number {
 
 type NameRule = (name: string, at: field.Path) => field.ErrorList;
 
+const validateAmount = (name: string, text: string, at: field.Path, nameRule: NameRule): field.ErrorList =>
+  field.together(nameRule(name, at), validateQuantity(name, text, at), validateHugePages(name, text, at));
+
 export function validateRequirements(
   resources: DeepReadonly<ResourceRequirements> | undefined,
   claims: readonly string[],
@@ -109,11 +112,11 @@ export function validateRequirements(
   const errors: field.ErrorList = [];
   for (const [name, text] of Object.entries(limits)) {
     const here = limitsAt.key(name);
-    errors.push(...nameRule(name, here), ...validateQuantity(name, text, here), ...validateHugePages(name, text, here));
+    errors.push(...validateAmount(name, text, here, nameRule));
   }
   for (const [name, text] of Object.entries(requests)) {
     const here = requestsAt.key(name);
-    errors.push(...nameRule(name, here), ...validateQuantity(name, text, here), ...validateHugePages(name, text, here));
+    errors.push(...validateAmount(name, text, here, nameRule));
     const limit = Object.hasOwn(limits, name) ? limits[name] : undefined;
     const order = limit === undefined ? 0 : compareQuantity(mustParseQuantity(text), mustParseQuantity(limit));
     if (limit === undefined) {
@@ -130,7 +133,7 @@ export function validateRequirements(
   if (names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory')) {
     errors.push(field.forbidden(at, 'HugePages require cpu or memory'));
   }
-  return [...errors, ...validateClaimNames(resources.claims ?? [], claims, at.child('claims'))];
+  return field.together(errors, validateClaimNames(resources.claims ?? [], claims, at.child('claims')));
 }
 
 function validateClaimNames(

@@ -25,32 +25,31 @@ const id = (value: Int64 | undefined, at: field.Path): field.ErrorList =>
 
 /** Volumes that are mounted with a label (`MountOption`) are behind the gate SELinuxMount, which is off. */
 const SE_LINUX_CHANGE_POLICIES = ['Recursive'];
+const FS_GROUP_POLICIES = ['Always', 'OnRootMismatch'];
+const SUPPLEMENTAL_GROUPS_POLICIES = ['Merge', 'Strict'];
 
 const oneOf = (value: string | undefined, valid: readonly string[], at: field.Path): field.ErrorList =>
   value === undefined || valid.includes(value) ? [] : [field.notSupported(at, value, valid)];
 
 export function validatePodSecurity(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
   const context: DeepReadonly<PodSecurityContext> = spec.securityContext ?? {};
-  const errors = [
-    ...id(context.fsGroup, at.child('fsGroup')),
-    ...id(context.runAsUser, at.child('runAsUser')),
-    ...id(context.runAsGroup, at.child('runAsGroup')),
-    ...(context.supplementalGroups ?? []).flatMap((group, i) => id(group, at.child('supplementalGroups').index(i))),
-  ];
-  if (spec.shareProcessNamespace && spec.hostPID) {
-    const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
-    errors.push(field.invalid(at.child('shareProcessNamespace'), true, detail));
-  }
-  errors.push(
-    ...validateSysctls(context.sysctls ?? [], spec, at.child('sysctls')),
-    ...oneOf(context.fsGroupChangePolicy, ['Always', 'OnRootMismatch'], at.child('fsGroupChangePolicy')),
-    ...validateSeccomp(context.seccompProfile, at.child('seccompProfile')),
-    ...oneOf(context.seLinuxChangePolicy, SE_LINUX_CHANGE_POLICIES, at.child('seLinuxChangePolicy')),
-    ...validateWindowsOptions(context.windowsOptions, at.child('windowsOptions')),
-    ...validateAppArmor(context.appArmorProfile, at.child('appArmorProfile')),
-    ...oneOf(context.supplementalGroupsPolicy, ['Merge', 'Strict'], at.child('supplementalGroupsPolicy')),
+  const bothShared = 'ShareProcessNamespace and HostPID cannot both be enabled';
+  return field.together(
+    id(context.fsGroup, at.child('fsGroup')),
+    id(context.runAsUser, at.child('runAsUser')),
+    id(context.runAsGroup, at.child('runAsGroup')),
+    (context.supplementalGroups ?? []).flatMap((group, i) => id(group, at.child('supplementalGroups').index(i))),
+    spec.shareProcessNamespace && spec.hostPID
+      ? [field.invalid(at.child('shareProcessNamespace'), true, bothShared)]
+      : [],
+    validateSysctls(context.sysctls ?? [], spec, at.child('sysctls')),
+    oneOf(context.fsGroupChangePolicy, FS_GROUP_POLICIES, at.child('fsGroupChangePolicy')),
+    validateSeccomp(context.seccompProfile, at.child('seccompProfile')),
+    oneOf(context.seLinuxChangePolicy, SE_LINUX_CHANGE_POLICIES, at.child('seLinuxChangePolicy')),
+    validateWindowsOptions(context.windowsOptions, at.child('windowsOptions')),
+    validateAppArmor(context.appArmorProfile, at.child('appArmorProfile')),
+    oneOf(context.supplementalGroupsPolicy, SUPPLEMENTAL_GROUPS_POLICIES, at.child('supplementalGroupsPolicy')),
   );
-  return errors;
 }
 
 function validateSysctls(

@@ -46,40 +46,40 @@ export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path, pod
     restartPolicy: spec.restartPolicy ?? '',
     hostUsers: spec.hostUsers !== false,
   };
-  return [
-    ...volumeErrors,
-    ...validateResourceClaims(spec.resourceClaims ?? [], at.child('resourceClaims'), podName),
-    ...validateContainers(containers, pod, at.child('containers')),
-    ...validateInitContainers(inits, containers, pod, at.child('initContainers')),
-    ...validateEphemeralContainers(
+  return field.together(
+    volumeErrors,
+    validateResourceClaims(spec.resourceClaims ?? [], at.child('resourceClaims'), podName),
+    validateContainers(containers, pod, at.child('containers')),
+    validateInitContainers(inits, containers, pod, at.child('initContainers')),
+    validateEphemeralContainers(
       spec.ephemeralContainers ?? [],
       [...containers, ...inits],
       containers,
       pod,
       at.child('ephemeralContainers'),
     ),
-    ...validatePodResources(spec, claims, at.child('resources')),
-    ...validateHostNetworkPorts(spec, at),
-    ...choice(spec.restartPolicy, RESTART_POLICIES, at.child('restartPolicy')),
-    ...choice(spec.dnsPolicy, DNS_POLICIES, at.child('dnsPolicy')),
-    ...validateMatchLabels(spec.nodeSelector ?? {}, at.child('nodeSelector')),
-    ...validatePodSecurity(spec, at.child('securityContext')),
-    ...validateAffinity(spec.affinity, at.child('affinity')),
-    ...validateDns(spec, at.child('dnsConfig')),
-    ...validateGates(spec, at),
-    ...validateTopologySpread(spec.topologySpreadConstraints ?? [], at.child('topologySpreadConstraints')),
-    ...validateHostProcess(spec, at),
-    ...validateHostUsers(spec, at),
-    ...validateNames(spec, at),
-    ...validateTolerations(spec.tolerations ?? [], at.child('tolerations')),
-    ...validateHostAliases(spec, at.child('hostAliases')),
-    ...named(spec.priorityClassName, at.child('priorityClassName')),
-    ...(spec.runtimeClassName === undefined ? [] : subdomain(spec.runtimeClassName, at.child('runtimeClassName'))),
-    ...(spec.preemptionPolicy ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at.child('preemptionPolicy')) : []),
-    ...(spec.overhead ? validateRequirements({ limits: spec.overhead }, [], at.child('overhead')) : []),
-    ...validateOs(spec, at),
-    ...validateHostnameOverride(spec, at.child('hostnameOverride')),
-  ];
+    validatePodResources(spec, claims, at.child('resources')),
+    validateHostNetworkPorts(spec, at),
+    choice(spec.restartPolicy, RESTART_POLICIES, at.child('restartPolicy')),
+    choice(spec.dnsPolicy, DNS_POLICIES, at.child('dnsPolicy')),
+    validateMatchLabels(spec.nodeSelector ?? {}, at.child('nodeSelector')),
+    validatePodSecurity(spec, at.child('securityContext')),
+    validateAffinity(spec.affinity, at.child('affinity')),
+    validateDns(spec, at.child('dnsConfig')),
+    validateGates(spec, at),
+    validateTopologySpread(spec.topologySpreadConstraints ?? [], at.child('topologySpreadConstraints')),
+    validateHostProcess(spec, at),
+    validateHostUsers(spec, at),
+    validateNames(spec, at),
+    validateTolerations(spec.tolerations ?? [], at.child('tolerations')),
+    validateHostAliases(spec, at.child('hostAliases')),
+    named(spec.priorityClassName, at.child('priorityClassName')),
+    spec.runtimeClassName === undefined ? [] : subdomain(spec.runtimeClassName, at.child('runtimeClassName')),
+    spec.preemptionPolicy ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at.child('preemptionPolicy')) : [],
+    spec.overhead ? validateRequirements({ limits: spec.overhead }, [], at.child('overhead')) : [],
+    validateOs(spec, at),
+    validateHostnameOverride(spec, at.child('hostnameOverride')),
+  );
 }
 
 function choice(value: string | undefined, valid: readonly string[], at: field.Path): field.ErrorList {
@@ -215,10 +215,10 @@ function validateHostUsers(spec: DeepReadonly<PodSpec>, at: field.Path): field.E
 
 function validateNames(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
   const { serviceAccountName, nodeName, activeDeadlineSeconds: deadline, hostname, subdomain: domain } = spec;
-  const errors = [
-    ...named(serviceAccountName, at.child('serviceAccountName')),
-    ...named(nodeName, at.child('nodeName')),
-  ];
+  const errors = field.together(
+    named(serviceAccountName, at.child('serviceAccountName')),
+    named(nodeName, at.child('nodeName')),
+  );
   if (deadline !== undefined && (deadline < 1 || deadline > INT32_MAX)) {
     errors.push(field.invalid(at.child('activeDeadlineSeconds'), deadline, rangeText(1, INT32_MAX)));
   }

@@ -94,10 +94,9 @@ const RULES: Partial<Record<VolumeSource, SourceRule>> = {
     if (source.secretRef) errors.push(...required(source.secretRef, ['name'], at.child('secretRef')));
     return errors;
   }),
-  projected: rule<'projected'>((source, at) => [
-    ...fileMode(source.defaultMode, at.child('defaultMode')),
-    ...validateProjected(source.sources ?? [], at),
-  ]),
+  projected: rule<'projected'>((source, at) =>
+    field.together(fileMode(source.defaultMode, at.child('defaultMode')), validateProjected(source.sources ?? [], at)),
+  ),
   csi: rule<'csi'>(({ driver, nodePublishSecretRef }, at) => {
     const errors = validateDriver(driver ?? '', at.child('driver'));
     if (!nodePublishSecretRef) return errors;

@@ -38,12 +38,13 @@ export function validateVolumes(
 /** Exactly one source, and what that one asks for. */
 function validateVolumeSource(volume: DeepReadonly<Volume>, at: field.Path): field.ErrorList {
   const given = VOLUME_SOURCES.filter((source) => volume[source] !== undefined && volume[source] !== null);
-  const [first, ...others] = given;
+  const [first] = given;
   if (first === undefined) return [field.required(at, 'must specify a volume type')];
-  return [
-    ...validateSource(volume, first, at),
-    ...others.map((source) => field.forbidden(at.child(pathOf(source)), 'may not specify more than 1 volume type')),
-  ];
+  const others = given.slice(1);
+  return field.together(
+    validateSource(volume, first, at),
+    others.map((source) => field.forbidden(at.child(pathOf(source)), 'may not specify more than 1 volume type')),
+  );
 }
 
 /** Upstream's errors call one of them by an old name. */
