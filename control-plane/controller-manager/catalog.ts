@@ -43,6 +43,7 @@ import {
 import { disruptionController } from '../../api/policy/poddisruptionbudget/controller/controller.ts';
 import { staleDisruptionController } from '../../api/policy/poddisruptionbudget/controller/stale-disruption.ts';
 import { clusterRoleAggregationController } from '../../api/rbac/clusterrole/controller/aggregation.ts';
+import { vacProtectionController } from '../../api/storage/volumeattributesclass/controller/protection.ts';
 import { Controller, type RunningController } from '../../libs/client/controller.ts';
 import type { ControllerEnvironment, PlannedAction, Reconciler } from '../../libs/kind/reconciler.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
@@ -129,6 +130,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(persistentVolumeBinder, 'persistent-volume-binder', 'persistentvolume-controller'),
     entry(pvProtectionController(), 'pv-protection-controller'),
     entry(pvcProtectionController, 'pvc-protection-controller'),
+    entry(vacProtectionController, 'volumeattributesclass-protection-controller'),
     entry(ephemeralVolumeController, 'ephemeral-volume-controller', 'ephemeral_volume'),
     entry(validatingAdmissionPolicyStatusController, 'validatingadmissionpolicy-status-controller'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
