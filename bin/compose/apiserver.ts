@@ -116,7 +116,9 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     openStore(machine, settings),
   ]);
   if (settings.store.startsWith('etcd://')) await requireSameCluster(store, keys, pki.ca.key);
-  const advertised = settings.listenHost === '0.0.0.0' ? '127.0.0.1' : settings.listenHost;
+  const everywhere = settings.listenHost === '0.0.0.0';
+  const advertised = everywhere ? '127.0.0.1' : settings.listenHost;
+  const advertiseAddress = settings.advertiseAddress ?? ownAddress(host.facts);
   const heldTokens = new HeldTokens(keys);
   const connector = new NodeConnector({
     kubeletClient: {
@@ -153,8 +155,9 @@ export async function startApiServer(machine: Machine, settings: ApiServerSettin
     requestHeader: { authorityPem: pki.frontProxyCa.certificatePem, allowedNames: ['front-proxy-client'] },
     serviceAccountKey: pki.serviceAccountKey,
     authenticators: [heldTokens.authenticator()],
-    serverAddress: `${advertised}:${port}`,
-    advertiseAddress: settings.advertiseAddress ?? ownAddress(host.facts),
+    // Who is told it may be a pod, to which this machine's loopback is its own.
+    serverAddress: `${(everywhere && advertiseAddress) || advertised}:${port}`,
+    advertiseAddress,
     serviceCidrs: networks.serviceCidrs,
     platform: `${host.facts.platform}/${host.facts.architecture}`,
     runtime: process.version,

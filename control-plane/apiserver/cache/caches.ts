@@ -14,6 +14,7 @@ import {
   type StoreEvent,
   type Watch,
 } from '../../store/store.ts';
+import { ChunkHorizon } from './chunk-horizon.ts';
 import type { RingLimits } from './event-ring.ts';
 import { Forms } from './forms.ts';
 import { REGISTRY_PREFIX, resourcePrefix, resourcePrefixOf } from './keys.ts';
@@ -56,6 +57,8 @@ const RETRY = { firstMs: 50, maxMs: 5000 } as const;
  */
 export class Caches {
   readonly forms = new Forms();
+  /** How long lists in chunks go on. */
+  readonly chunks: ChunkHorizon;
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -80,6 +83,7 @@ export class Caches {
     this.documentation = options.documentation;
     this.#store = options.store;
     this.#clock = options.clock;
+    this.chunks = new ChunkHorizon(options.clock);
     this.#log = options.log;
     this.#context = {
       store: options.store,

@@ -177,6 +177,8 @@ async function selectPage(
 ): Promise<ListPage> {
   const cache = r.engine.caches.resource(r.target.resource.kind);
   const revision = resourceVersionOrBad(parameters.resourceVersion);
+  const { chunks, revision: present } = r.engine.caches;
+  if (parameters.limit > 0) chunks.note(present);
   try {
     if (parameters.continue !== '') {
       const token = decodeContinue(parameters.continue);
@@ -186,6 +188,7 @@ async function selectPage(
         await waitFor(r, undefined);
         return await cache.list({ selection, after, limit });
       }
+      if (chunks.isOver(token.revision)) throw new CompactedError(token.revision, present);
       return await cache.listAt(token.revision, { selection, after, limit });
     }
     const exact =

@@ -18,7 +18,8 @@ export interface AnswerContext {
 
 /** Names in lower case and values, one after the other: what stands above every answer, then the answer's own. */
 export function headFields(response: ApiResponse, auditId: string, closing: boolean): string[] {
-  const fields = ['audit-id', auditId, 'cache-control', 'no-cache, private'];
+  const fields = ['audit-id', auditId];
+  if (!Object.hasOwn(response.headers, 'cache-control')) fields.push('cache-control', 'no-cache, private');
   for (const name in response.headers) fields.push(name.toLowerCase(), response.headers[name] as string);
   for (const warning of response.warnings) fields.push('warning', warningHeader(warning));
   if (closing) fields.push('connection', 'close');

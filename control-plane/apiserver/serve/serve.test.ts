@@ -152,7 +152,7 @@ for (const { name, ask } of PROTOCOLS) {
         seen = request;
         return answer(whole('{"a":1}'), {
           code: 201,
-          headers: { 'x-more': 'yes' },
+          headers: { 'x-more': 'yes', 'cache-control': 'public' },
           warnings: ['say "hi"', 'once\nmore'],
         });
       });
@@ -167,6 +167,7 @@ for (const { name, ask } of PROTOCOLS) {
       assert.equal(got.headers['content-length'], '7');
       assert.equal(got.headers['audit-id'], 'given');
       assert.equal(got.headers['x-more'], 'yes');
+      assert.equal(got.headers['cache-control'], 'public', 'instead of what stands above other answers');
       assert.deepEqual([got.headers.warning].flat().join(', ').split(/, ?/), [
         '299 - "say \\"hi\\""',
         '299 - "once more"',
