@@ -121,6 +121,7 @@ class Manager implements RunningControllerManager {
         events,
         featureGates,
         ...(observeQueue && { observeQueue }),
+        ...(metrics && { metrics }),
       };
       const controller = make(env);
       this.#controllers.push(controller);

@@ -1,6 +1,13 @@
 import { withTimeout } from '../base/clock.ts';
 import { groupResourceName } from '../kind/client.ts';
-import type { ControllerEnvironment, Plan, PlannedAction, Reconciler, Written } from '../kind/reconciler.ts';
+import type {
+  ControllerEnvironment,
+  Plan,
+  PlannedAction,
+  Reconciler,
+  TurnObserver,
+  Written,
+} from '../kind/reconciler.ts';
 import { hasCause, isConflict } from '../machinery/errors.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
@@ -51,6 +58,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   readonly #counts = { reconciled: 0, failed: 0, actions: 0 };
   #handlers: Disposable[] = [];
   #running: Promise<void> | undefined;
+  #observer: TurnObserver<Observed, Action> | undefined;
 
   constructor(reconciler: Reconciler<Observed, Action>, env: ControllerEnvironment, options: ControllerOptions = {}) {
     this.name = reconciler.name;
@@ -90,10 +98,14 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     this.#handlers = [];
     this.#queue.close();
     await this.#running;
+    this.#observer?.stopped?.();
+    this.#observer = undefined;
   }
 
   async #run(): Promise<void> {
     const { watches, concurrency = CONCURRENCY } = this.#reconciler;
+    const { metrics } = this.#env;
+    this.#observer = metrics && this.#reconciler.counting?.(metrics, this.#env);
     for (const watching of watches) {
       const { ref, keys, delayMs = 0 } = watching;
       const add = (key: string) => (delayMs > 0 ? this.#queue.addAfter(key, delayMs) : this.#queue.add(key));
@@ -149,21 +161,39 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   /** One turn of a key; gives its plan, which may say when to look again. */
   async #reconcile(key: string): Promise<Plan<Action> | undefined> {
     await this.#seenOwnWrites(key);
+    const beganMs = this.#env.clock.monotonic();
     const observed = await this.#reconciler.observe(this.#env, key);
-    if (observed === undefined) return undefined;
+    if (observed === undefined) {
+      this.#turned(key, observed, { actions: [] }, 0, beganMs);
+      return undefined;
+    }
     const plan = this.#reconciler.plan(observed, this.#env.clock.now());
     const written: Written[] = [];
+    let done = 0;
     try {
       for (const action of plan.actions) {
         this.#stopped.signal.throwIfAborted();
         const client = this.#env.client.because({ component: this.name, step: action.reason, object: key });
         written.push(...((await this.#reconciler.apply({ ...this.#env, client }, action, observed)) ?? []));
         this.#counts.actions++;
+        done++;
       }
     } finally {
+      this.#turned(key, observed, plan, done, beganMs);
       if (written.length > 0) this.#written.set(key, written);
     }
     return plan;
+  }
+
+  #turned(key: string, observed: Observed | undefined, plan: Plan<Action>, done: number, beganMs: number): void {
+    this.#observer?.turned({
+      key,
+      observed,
+      plan,
+      done: plan.actions.slice(0, done),
+      failed: done < plan.actions.length,
+      tookMs: this.#env.clock.monotonic() - beganMs,
+    });
   }
 
   async #seenOwnWrites(key: string): Promise<void> {

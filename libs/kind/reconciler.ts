@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Keys } from '../base/keys.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
+import type { MetricSet } from '../metrics/metrics.ts';
 import type { Client, Informers } from './client.ts';
 import type { ApiObject, Live, ResourceRef } from './object.ts';
 
@@ -37,6 +38,27 @@ export interface Reconciler<Observed, Action extends PlannedAction> {
   plan(observed: Observed, nowMs: number): Plan<Action>;
   /** Gives back the revisions that it wrote, of those resources that the controller watches. */
   apply(env: ControllerEnvironment, action: Action, observed: Observed): Promise<readonly Written[] | void>;
+  /** Gives what counts the turns of one controller, called when it begins and where the cluster counts. */
+  counting?(metrics: MetricSet, env: ControllerEnvironment): TurnObserver<Observed, Action>;
+}
+
+/** Is told of each turn at its end; must be quick. */
+export interface TurnObserver<Observed, Action extends PlannedAction> {
+  turned(turn: Turn<Observed, Action>): void;
+  /** The controller has stopped. */
+  stopped?(): void;
+}
+
+/** One look at a key, and what came of it. */
+export interface Turn<Observed, Action extends PlannedAction> {
+  readonly key: string;
+  /** undefined: there was nothing to do, and so no plan. */
+  readonly observed: Observed | undefined;
+  readonly plan: Plan<Action>;
+  /** Those of the plan that were done: all, unless one failed. */
+  readonly done: readonly Action[];
+  readonly failed: boolean;
+  readonly tookMs: number;
 }
 
 export interface PlannedAction {
@@ -103,6 +125,8 @@ export interface ControllerEnvironment {
   readonly featureGates: FeatureGates;
   /** Who counts what a controller's queue does, by the controller's name. */
   readonly observeQueue?: (name: string) => QueueObserver;
+  /** Where a controller counts what it does; undefined: nobody wants to know. */
+  readonly metrics?: MetricSet;
 }
 
 /** Records events about objects, folding equal ones together as upstream does. Never fails and never waits. */

@@ -7,6 +7,7 @@ import { withCondition } from '../../../meta/conditions.ts';
 import { horizontalPodAutoscalers, pods } from '../../../resources.ts';
 import type { HorizontalPodAutoscaler, MetricSpec } from '../../../types/autoscaling/v2.generated.ts';
 import { type Memory, NOTHING_YET, withChange } from './behavior.ts';
+import { horizontalCounting } from './counting.ts';
 import { externalValue, objectValue, podSamples, resourceSamples } from './metrics.ts';
 import { type Action, type Fetched, type Observed, plan, type Status } from './plan.ts';
 import { type Target, targetOf } from './target.ts';
@@ -49,6 +50,7 @@ export function horizontalController(): Reconciler<Observed, Action> {
       return observe(env, hpa, known, all);
     },
     plan,
+    counting: horizontalCounting,
     async apply(env, action, observed) {
       const { hpa } = observed;
       const known = all.get(keyOf(hpa));
@@ -102,7 +104,7 @@ async function observe(
   const matters = specReplicas <= maxReplicas && specReplicas >= minReplicas;
   const text = status?.selector ?? '';
   const fetched = matters
-    ? await Promise.all(metrics.map((metric) => fetchMetric(env, namespace, text, metric as MetricSpec)))
+    ? await Promise.all(metrics.map((metric) => timedFetch(env, namespace, text, metric as MetricSpec)))
     : [];
   return { ...nothing, target: counts, pods: selected.pods, fetched };
 }
@@ -142,11 +144,17 @@ function selectorOf(
   return { failure: { reason: 'AmbiguousSelector', message, error: message } };
 }
 
+async function timedFetch(env: ControllerEnvironment, ...asked: Asked): Promise<Fetched> {
+  const beganMs = env.clock.monotonic();
+  const fetched = await fetchMetric(env, ...asked);
+  return { ...fetched, tookMs: env.clock.monotonic() - beganMs };
+}
+
+type Asked = [namespace: string, selector: string, metric: MetricSpec];
+
 async function fetchMetric(
   { client }: ControllerEnvironment,
-  namespace: string,
-  selector: string,
-  { type, resource, containerResource, pods: ofPods, object, external }: MetricSpec,
+  ...[namespace, selector, { type, resource, containerResource, pods: ofPods, object, external }]: Asked
 ): Promise<Fetched> {
   const source = resource ?? containerResource;
   try {

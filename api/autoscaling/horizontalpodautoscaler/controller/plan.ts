@@ -22,10 +22,14 @@ import { limitReplicas, type Memory } from './behavior.ts';
 import { type Around, byAverage, byShare, byUtilization, byValue, type HpaPod, type PodSamples } from './replicas.ts';
 
 /** What a metrics API said of one metric. */
-export type Fetched =
+export type Fetched = (
   | { readonly type: 'pods'; readonly samples: PodSamples }
   | { readonly type: 'value'; readonly milli: number }
-  | { readonly type: 'failed'; readonly message: string };
+  | { readonly type: 'failed'; readonly message: string }
+) & {
+  /** How long it took to say so. */
+  readonly tookMs?: number;
+};
 
 export interface Observed {
   readonly hpa: Live<HorizontalPodAutoscaler>;
@@ -56,11 +60,16 @@ type Condition = DeepReadonly<HorizontalPodAutoscalerCondition>;
 const PERIOD_MS = 15_000;
 const TOLERANCE = 0.1;
 
+/** What each metric asked for, in the order of the spec's: replicas, or undefined where it could not be told. */
+export interface HorizontalPlan extends Plan<Action> {
+  readonly computed: readonly (number | undefined)[];
+}
+
 /** One look of an autoscaler, in the steps of upstream's. */
-export function plan(observed: Observed, nowMs: number): Plan<Action> {
+export function plan(observed: Observed, nowMs: number): HorizontalPlan {
   const look = new Look(observed, nowMs);
   look.run();
-  return { actions: look.actions, againAfterMs: PERIOD_MS };
+  return { actions: look.actions, againAfterMs: PERIOD_MS, computed: look.computed };
 }
 
 /** Thrown by a metric; `reason`: of the event and the condition that tell of it. */
@@ -81,6 +90,7 @@ interface Evaluated {
 
 class Look {
   readonly actions: Action[] = [];
+  readonly computed: (number | undefined)[] = [];
   readonly #observed: Observed;
   readonly #nowMs: number;
   #conditions: readonly Condition[];
@@ -177,11 +187,13 @@ class Look {
           around,
           statusReplicas,
         );
+        this.computed.push(found.replicas);
         if (best === undefined || found.replicas > best.replicas) best = found;
         return found.status;
       } catch (error) {
         if (!(error instanceof MetricError)) throw error;
         invalid++;
+        this.computed.push(undefined);
         this.#warn(error.reason, error.message);
         first ??= { reason: error.reason, inner: error.message, outer: `${whatFailed(spec)}: ${error.message}` };
         return { type: '' };

@@ -13,6 +13,7 @@ import { controlledBy, keysOfController } from '../../../core/pod/controller/own
 import { cronJobs, jobs } from '../../../resources.ts';
 import type { CronJob, CronJobStatus, Job } from '../../../types/batch/v1.generated.ts';
 import { formatInZone } from '../due.ts';
+import { cronJobCounting } from './counting.ts';
 import { type Action, type Observed, plan } from './plan.ts';
 
 const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
@@ -31,6 +32,7 @@ export const cronJobController: Reconciler<Observed, Action> = {
     return { cronJob, jobs: own, gone: await goneOf(env, cronJob, own) };
   },
   plan,
+  counting: cronJobCounting,
   async apply(env, action, { cronJob }) {
     switch (action.type) {
       case 'event':

@@ -12,6 +12,7 @@ import { createPods, deletePod, podFromTemplate } from '../../../core/pod/contro
 import { jobs, pods } from '../../../resources.ts';
 import type { Job } from '../../../types/batch/v1.generated.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
+import { jobCounting } from './counting.ts';
 import { INDEX } from './indexes.ts';
 import { failureAnnotations } from './per-index.ts';
 import { type Action, type NewPod, type Observed, plan, TRACKING } from './plan.ts';
@@ -37,6 +38,7 @@ export const jobController: Reconciler<Observed, Action> = {
     return { job, pods: claim(owner, selectorOf(job), candidatesOf(informers, pods, owner)) };
   },
   plan,
+  counting: jobCounting,
   async apply(env, action, { job, pods: claimed }) {
     const { namespace = '' } = job.metadata;
     const written: Written[] = [];

@@ -25,7 +25,8 @@ export type Action = { readonly reason: string } & (
   | { readonly type: 'create'; readonly pods: readonly NewPod[] }
   /** Pods that the Job wants no more do not count as failed: their finalizers go before them. */
   | { readonly type: 'delete'; readonly pods: readonly Live<Pod>[]; readonly counts: boolean }
-  | { readonly type: 'release'; readonly pods: readonly Live<Pod>[] }
+  /** `ignored`: their failure does not count, whatever they were. */
+  | { readonly type: 'release'; readonly pods: readonly Live<Pod>[]; readonly ignored?: true }
   | { readonly type: 'status'; readonly status: JobStatus; readonly events: readonly JobEvent[] }
 );
 
@@ -100,7 +101,7 @@ export function plan({ job, pods }: Observed, nowMs: number): Plan<Action> {
     if (release.length > 0) actions.push({ type: 'release', pods: release, reason: 'counted' });
   }
   const ignored = newFailed.filter((pod) => verdicts.get(pod)?.action === 'Ignore');
-  if (ignored.length > 0) actions.push({ type: 'release', pods: ignored, reason: 'does not count' });
+  if (ignored.length > 0) actions.push({ type: 'release', pods: ignored, ignored: true, reason: 'does not count' });
 
   const suspended = spec.suspend === true;
   let conditions = [...(before.conditions ?? [])] as JobCondition[];

@@ -10,6 +10,8 @@ const MONITOR_MS = 5000;
 const STARTUP_GRACE_MS = 60_000;
 const NOT_READY = 'node.kubernetes.io/not-ready';
 const UNREACHABLE = 'node.kubernetes.io/unreachable';
+/** Taints of nodes that are away: with the effect NoExecute pods have to leave. */
+export const AWAY: ReadonlySet<string> = new Set([NOT_READY, UNREACHABLE]);
 
 export interface Observed {
   readonly node: Live<Node>;

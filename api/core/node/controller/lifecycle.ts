@@ -1,12 +1,39 @@
 import type { Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
+import { type Reconciler, type TurnObserver, type Written, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
+import type { MetricSet } from '../../../../libs/metrics/metrics.ts';
 import { leases, nodes, pods } from '../../../resources.ts';
 import type { Node } from '../../../types/core/v1.generated.ts';
 import { isReady } from '../../pod/controller/pod-state.ts';
-import { type Action, type Observed, plan } from './lifecycle-plan.ts';
+import { type Action, AWAY, type Observed, plan } from './lifecycle-plan.ts';
 
 const LEASES_NAMESPACE = 'kube-node-lease';
+const REGION = 'topology.kubernetes.io/region';
+const ZONE = 'topology.kubernetes.io/zone';
+
+/** Counts nodes whose pods have to leave, under upstream's name. */
+export function nodeLifecycleCounting(metrics: MetricSet): TurnObserver<Observed, Action> {
+  const evictions = metrics.counter(
+    'node_collector_evictions_total',
+    'Nodes that were found to be away, so that their pods had to leave.',
+    ['zone'],
+  );
+  return {
+    turned({ observed, done }) {
+      const node = observed?.node;
+      const drives = ({ effect, key }: { readonly effect?: string; readonly key: string }) =>
+        effect === 'NoExecute' && AWAY.has(key);
+      if (!node || node.spec?.taints?.some(drives)) return;
+      if (done.some((action) => action.type === 'taints' && action.taints.some(drives))) evictions.add(1, zoneOf(node));
+    },
+  };
+}
+
+/** Its region and zone, in the form in which upstream joins them; '' where it has neither. */
+function zoneOf({ metadata: { labels = {} } }: Live<Node>): string {
+  const [region = '', zone = ''] = [labels[REGION], labels[ZONE]];
+  return region === '' && zone === '' ? '' : `${region}:\0:${zone}`;
+}
 
 /** Watches over nodes: those that fall silent become Unknown, and their conditions become taints. */
 export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, Action> {
@@ -35,6 +62,7 @@ export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, 
       return { node, lease, heardMs: heard.get(name)?.atMs ?? clock.now(), graceMs };
     },
     plan,
+    counting: nodeLifecycleCounting,
     async apply(env, action, { node }) {
       const { name } = node.metadata;
       const client = env.client.resource(nodes);

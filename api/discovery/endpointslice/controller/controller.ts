@@ -11,6 +11,7 @@ import { controllerReference, valueIn } from '../../../../libs/machinery/meta.ts
 import { endpointSlices, endpoints, nodes, pods, services } from '../../../resources.ts';
 import type { Endpoints, Pod, Service } from '../../../types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
+import { endpointSliceCounting } from './counting.ts';
 import { type Action, isManagedBy, MANAGED_BY, type Observed, plan, SERVICE_NAME, TRIGGER_TIME } from './plan.ts';
 import { groupsOf, isHeadless } from './service-endpoints.ts';
 import { TriggerTimes } from './trigger-times.ts';
@@ -91,6 +92,7 @@ export function endpointSliceController(): Reconciler<Observed, Action> {
       };
     },
     plan,
+    counting: endpointSliceCounting,
     apply: (env, action, { owner }) => write(env, action, owner, services as ResourceRef),
   };
 }

@@ -10,6 +10,9 @@ export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 const ENDPOINTS_MAX = 100;
 
+/** As few slices as so many endpoints of one kind fit into; a Service without any has an empty one. */
+export const slicesFor = (endpoints: number): number => Math.max(1, Math.ceil(endpoints / ENDPOINTS_MAX));
+
 /** Endpoints that share their ports and the family of their addresses. */
 export interface EndpointGroup {
   readonly addressType: string;
