@@ -97,11 +97,17 @@ test('a container gets more while it runs; what has no room waits for it', async
   assert.equal(await shown(), '2 2 0 undefined');
   const [record] = [...at.runtime.containers.values()].filter(({ config }) => config.metadata?.name === 'main');
   assert.equal(Number(record?.config.linux?.resources?.cpuQuota), 200_000, 'the runtime was told');
-  assert.ok((await at.told()).some((line) => line.includes('ResizeCompleted')));
+  const told = async (words: string) => (await at.told()).some((line) => line.endsWith(words));
+  const containers = (cpu: string) =>
+    `"containers":[{"name":"main","resources":{"limits":{"cpu":"${cpu}"},"requests":{"cpu":"${cpu}"}}}]`;
+  assert.ok(await told(`ResizeStarted: Pod resize started: {${containers('2')},"generation":2}`));
+  assert.ok(await told(`ResizeCompleted: Pod resize completed: {${containers('2')},"generation":2}`));
 
   await resize('3');
   await at.advance('2s');
   assert.equal(await shown(), '2 2 0 Deferred');
+  const why = "Node didn't have enough resource: cpu, requested: 3000, used: 2000, capacity: 4000";
+  assert.ok(await told(`Pod resize Deferred: {${containers('3')},"generation":3,"error":"${why}"}`));
   await resize('5');
   await at.advance('2s');
   assert.equal(await shown(), '2 2 0 Infeasible');

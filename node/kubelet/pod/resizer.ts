@@ -32,6 +32,8 @@ export class PodResizer {
   #refusal: { readonly reason: string; readonly message: string } | undefined;
   #failure: string | undefined;
   #inProgress = false;
+  /** Of the pod whose resources were allocated last; undefined: not since the kubelet has started. */
+  #generation: number | undefined;
 
   constructor(env: KubeletEnvironment) {
     this.#env = env;
@@ -66,19 +68,20 @@ export class PodResizer {
         const known = this.#refusal;
         this.#refusal = { reason: plan.reason, message: plan.message };
         if (known?.reason !== plan.reason || known.message !== plan.message) {
-          this.#tell(pod, 'Warning', `Resize${plan.reason}`, plan.message);
+          this.#tell(pod, 'Warning', `Resize${plan.reason}`, resizeMessage(pod, plan.reason, plan.message));
         }
       } else if (plan.type === 'allocate') {
         await allocations.set(uidOf(pod), plan.allocation);
         this.#allocation = plan.allocation;
         this.#refusal = undefined;
         this.#failure = undefined;
-        this.#tell(pod, 'Normal', 'ResizeStarted', 'Pod resize started');
+        this.#generation = Number(pod.metadata?.generation);
+        this.#tell(pod, 'Normal', 'ResizeStarted', this.#message(pod, 'started'));
       }
     }
     const was = this.#inProgress;
     this.#inProgress = this.steps(pod, observed).length > 0;
-    if (was && !this.#inProgress) this.#tell(pod, 'Normal', 'ResizeCompleted', 'Pod resize completed');
+    if (was && !this.#inProgress) this.#tell(pod, 'Normal', 'ResizeCompleted', this.#message(pod, 'completed'));
   }
 
   /** Containers that run with other resources than are allocated. */
@@ -115,7 +118,7 @@ export class PodResizer {
       this.#failure = undefined;
     } catch (error) {
       const message = (error as Error).message;
-      if (message !== this.#failure) this.#tell(pod, 'Warning', 'ResizeError', message);
+      if (message !== this.#failure) this.#tell(pod, 'Warning', 'ResizeError', this.#message(pod, 'error', message));
       this.#failure = message;
       log.warn('a container could not be resized', { pod: describePod(pod), container: container.name, error });
     }
@@ -156,10 +159,43 @@ export class PodResizer {
       throw new Error(`attempting to set container memory limit (${limit}) below current usage (${used})`);
   }
 
+  #message(pod: NodePod, what: string, error?: string): string {
+    return resizeMessage(this.allocated(pod), what, error, this.#generation);
+  }
+
   #tell(pod: NodePod, type: 'Normal' | 'Warning', reason: string, message: string): void {
     this.#env.events.event(pod as Live<ApiObject>, type, reason, message);
   }
 }
+
+/** What an event of a resize says: which resources it is of, in JSON as upstream writes it. */
+function resizeMessage(
+  pod: NodePod,
+  what: string,
+  error?: string,
+  generation = Number(pod.metadata?.generation),
+): string {
+  const { initContainers = [], containers = [] } = pod.spec ?? {};
+  const shown = (of: typeof containers) =>
+    of.map(({ name, resources: { limits, requests, claims } = {} }) => ({
+      name,
+      resources: {
+        ...(limits && { limits: sorted(limits) }),
+        ...(requests && { requests: sorted(requests) }),
+        ...(claims && { claims }),
+      },
+    }));
+  const summary = {
+    ...(initContainers.length > 0 && { initContainers: shown(initContainers) }),
+    containers: shown(containers),
+    generation,
+    ...(error && { error }),
+  };
+  return `Pod resize ${what}: ${JSON.stringify(summary)}`;
+}
+
+const sorted = (quantities: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(quantities).sort(([a], [b]) => (a < b ? -1 : 1)));
 
 const sameSpec = (pod: NodePod, allocation: Allocation): boolean =>
   Array.from(allocationOf(pod)).every(([name, resources]) => {
