@@ -10,6 +10,7 @@
  * Items that a patch adds come in its own order, before those that only the server has, unless the server had both.
  * Neither the document nor the patch is changed; what is not touched is shared with the result.
  */
+import { put } from '../codec/values.ts';
 import * as errors from '../errors.ts';
 import { bare, compareBytes, goTypeOf, jsonTypeOf } from '../quote.ts';
 import type { Field, SchemaSet, StructType, TypeRef } from '../schema/ir.ts';
@@ -27,6 +28,9 @@ const orderPrefix = '$setElementOrder';
 const isDirective = (key: string): boolean =>
   key.startsWith('$') &&
   (key === directive || key === retainKeys || key.startsWith(`${deletePrefix}/`) || key.startsWith(`${orderPrefix}/`));
+
+/** Directives of an object about others of its members. */
+const isArrangement = (key: string): boolean => key === retainKeys || key.startsWith(orderPrefix);
 
 /** How a list merges. */
 interface ListRules {
@@ -95,18 +99,18 @@ function identity(item: unknown, key: string): string | undefined {
   return value === undefined ? undefined : typeof value === 'object' ? bare(value) : `${typeof value} ${String(value)}`;
 }
 
-/** Where each item stands, the first time it appears. */
-function places(list: readonly unknown[], key: string): (item: unknown) => number {
+/** Where each item stands, the first time it appears, by what tells it from others. */
+function places(list: readonly unknown[], key: string): Map<string, number> {
   const found = new Map<string, number>();
-  for (const [at, item] of list.entries()) {
-    const id = identity(item, key);
+  for (let at = 0; at < list.length; at++) {
+    const id = identity(list[at], key);
     if (id !== undefined && !found.has(id)) found.set(id, at);
   }
-  return (item) => {
-    const id = identity(item, key);
-    return id === undefined ? -1 : (found.get(id) ?? -1);
-  };
+  return found;
 }
+
+const placeOf = (id: string | undefined, among: ReadonlyMap<string, number>): number =>
+  id === undefined ? -1 : (among.get(id) ?? -1);
 
 /** The field that a directive such as `$setElementOrder/containers` names. */
 function namedField(key: string, what: string): string {
@@ -117,12 +121,14 @@ function namedField(key: string, what: string): string {
 
 function checkItems(lists: readonly (readonly unknown[])[]): 'map' | 'scalar' {
   let kind: string | undefined;
-  for (const item of lists.flat(1)) {
-    const type = goTypeOf(item);
-    if (type === '[]interface {}') throw errors.unprocessableBecause('lists of lists are not supported');
-    if (kind === undefined) kind = type;
-    else if (kind !== type) {
-      throw errors.unclassified(`list element types are not identical: ${bare([kind, type])}`);
+  for (const list of lists) {
+    for (const item of list) {
+      const type = goTypeOf(item);
+      if (type === '[]interface {}') throw errors.unprocessableBecause('lists of lists are not supported');
+      if (kind === undefined) kind = type;
+      else if (kind !== type) {
+        throw errors.unclassified(`list element types are not identical: ${bare([kind, type])}`);
+      }
     }
   }
   return kind === 'map[string]interface {}' ? 'map' : 'scalar';
@@ -140,20 +146,34 @@ function ordered(
 ): unknown[] {
   const inOrder = places(order, key);
   const onServer = places(server, key);
-  const ours = merged.filter((item) => inOrder(item) >= 0).sort((a, b) => inOrder(a) - inOrder(b));
-  const theirs = merged.filter((item) => inOrder(item) < 0).sort((a, b) => onServer(a) - onServer(b));
+  const ours: Placed[] = [];
+  const theirs: Placed[] = [];
+  for (const item of merged) {
+    const id = identity(item, key);
+    const placed = { item, inOrder: placeOf(id, inOrder), onServer: placeOf(id, onServer) };
+    (placed.inOrder >= 0 ? ours : theirs).push(placed);
+  }
+  ours.sort((a, b) => a.inOrder - b.inOrder);
+  theirs.sort((a, b) => a.onServer - b.onServer);
   const result: unknown[] = [];
   let next = 0;
-  for (const item of ours) {
-    const limit = onServer(item);
-    while (limit >= 0 && next < theirs.length) {
-      const at = onServer(theirs[next]);
-      if (at < 0 || at >= limit) break;
-      result.push(theirs[next++]);
+  for (const { item, onServer: limit } of ours) {
+    for (; limit >= 0 && next < theirs.length; next++) {
+      const other = theirs[next] as Placed;
+      if (other.onServer < 0 || other.onServer >= limit) break;
+      result.push(other.item);
     }
     result.push(item);
   }
-  return [...result, ...theirs.slice(next)];
+  for (; next < theirs.length; next++) result.push((theirs[next] as Placed).item);
+  return result;
+}
+
+/** An item of a merged list, and where it stands in what orders it; -1 where it is not there. */
+interface Placed {
+  readonly item: unknown;
+  readonly inOrder: number;
+  readonly onServer: number;
 }
 
 /** Checks that the patch's items stand in the order that `$setElementOrder` wants, with none missing there. */
@@ -236,30 +256,35 @@ export class StrategicMerge {
       if (wanted === 'delete') return {};
       throw unknownDirective(wanted, patch);
     }
-    const result = new Map(Object.entries(original));
-    const changes = new Map(Object.entries(patch));
-    this.#retain(result, changes);
-    this.#order(type, original, result, changes);
-    for (const [given, value] of [...changes].sort(([a], [b]) => compareBytes(a, b))) {
-      const deletes = given.startsWith(deletePrefix);
-      const key = deletes ? namedField(given, 'primitive list') : given;
-      const current = result.get(key);
-      if (value === null) result.delete(key);
+    const result: Record<string, unknown> = { ...original };
+    let given = Object.keys(patch);
+    if (given.some(isArrangement)) {
+      const changes = new Map(Object.entries(patch));
+      this.#retain(result, changes);
+      this.#order(type, original, result, changes);
+      given = [...changes.keys()];
+    }
+    for (const name of given.sort(compareBytes)) {
+      const value = patch[name];
+      const deletes = name.startsWith(deletePrefix);
+      const key = deletes ? namedField(name, 'primitive list') : name;
+      const current = Object.hasOwn(result, key) ? result[key] : undefined;
+      if (value === null) delete result[key];
       else if (current === undefined || goTypeOf(current) !== goTypeOf(value)) {
-        if (!deletes) result.set(key, plain(value));
+        if (!deletes) put(result, key, plain(value));
       } else if (Array.isArray(value)) {
-        result.set(key, this.#list(this.#listRules(type, key), current as unknown[], value, deletes));
+        put(result, key, this.#list(this.#listRules(type, key), current as unknown[], value, deletes));
       } else if (isObject(value)) {
         const field = this.#declared(type, key);
         const below = field?.type ?? (type.k === 'map' ? type.of : anything);
         const replaces = field?.patchStrategy?.includes('replace') ?? false;
-        result.set(key, replaces ? plain(value) : this.#object(below, current as JsonObject, value));
-      } else result.set(key, value);
+        put(result, key, replaces ? plain(value) : this.#object(below, current as JsonObject, value));
+      } else put(result, key, value);
     }
-    return Object.fromEntries(result);
+    return result;
   }
 
-  #retain(result: Map<string, unknown>, changes: Map<string, unknown>): void {
+  #retain(result: Record<string, unknown>, changes: Map<string, unknown>): void {
     if (!changes.has(retainKeys)) return;
     const wanted = changes.get(retainKeys);
     changes.delete(retainKeys);
@@ -269,20 +294,20 @@ export class StrategicMerge {
       const special = key.startsWith(deletePrefix) || key.startsWith(orderPrefix);
       if (value !== null && !special && !kept.has(key)) throw malformed('retainKeys');
     }
-    for (const key of result.keys()) if (!kept.has(key)) result.delete(key);
+    for (const key of Object.keys(result)) if (!kept.has(key)) delete result[key];
   }
 
   /** Merges and orders the lists that `$setElementOrder` names, and takes them out of the changes. */
-  #order(type: TypeRef, original: JsonObject, result: Map<string, unknown>, changes: Map<string, unknown>): void {
+  #order(type: TypeRef, original: JsonObject, result: Record<string, unknown>, changes: Map<string, unknown>): void {
     for (const [given, order] of [...changes]) {
       if (!given.startsWith(orderPrefix)) continue;
       changes.delete(given);
       const key = namedField(given, 'setElementOrder list');
       if (!Array.isArray(order)) throw wrongArgument('[]interface {}', order);
-      const hasServer = result.has(key);
+      const hasServer = Object.hasOwn(result, key);
       const hasPatch = changes.has(key) && changes.get(key) !== null;
       if (!hasServer && !hasPatch) continue;
-      const server: unknown = hasServer ? result.get(key) : [];
+      const server: unknown = hasServer ? result[key] : [];
       const patch: unknown = hasPatch ? changes.get(key) : [];
       if (!Array.isArray(server)) throw wrongArgument('[]interface {}', server);
       if (!Array.isArray(patch)) throw wrongArgument('[]interface {}', patch);
@@ -297,7 +322,7 @@ export class StrategicMerge {
         for (const item of [...order, ...merged]) if (!hasKey(item, rules.key)) throw withoutMergeKey(item, rules.key);
       }
       const before = original[key];
-      result.set(key, ordered(merged, order, Array.isArray(before) ? before : server, rules.key));
+      put(result, key, ordered(merged, order, Array.isArray(before) ? before : server, rules.key));
       changes.delete(key);
     }
   }
@@ -307,10 +332,10 @@ export class StrategicMerge {
     if (original.length === 0 && patch.length === 0) return [];
     if (checkItems([original, patch]) === 'scalar') {
       const deleted = places(patch, '');
-      if (deletes) return original.filter((item) => deleted(item) < 0);
+      if (deletes) return original.filter((item) => placeOf(identity(item, ''), deleted) < 0);
       const all = [...original, ...patch];
       const first = places(all, '');
-      const union = all.filter((item, at) => first(item) === at);
+      const union = all.filter((item, at) => placeOf(identity(item, ''), first) === at);
       return ordered(union, patch, original, '');
     }
     if (rules.key === '') throw errors.unclassified(`cannot merge lists without merge key for ${rules.name}`);
@@ -339,11 +364,7 @@ export class StrategicMerge {
     }
     if (gone.size > 0) server = server.filter((item) => !gone.has(identity(item, key) ?? ''));
     const merged = [...server];
-    const placed = new Map<string, number>();
-    for (const [at, item] of server.entries()) {
-      const id = identity(item, key);
-      if (id !== undefined && !placed.has(id)) placed.set(id, at);
-    }
+    const placed = places(server, key);
     for (const item of changes) {
       const id = identity(item, key);
       if (id === undefined) throw withoutMergeKey(item, key);
