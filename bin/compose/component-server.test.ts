@@ -83,6 +83,7 @@ it('a scheduler tells its own metrics at its own port, to those who may read the
   assert.match(text, /^kubernetes_feature_enabled\{name="TaintTolerationComparisonOperators",stage="ALPHA"\} 1$/m);
   assert.match(text, /^registered_metrics_total\{stability_level="STABLE",deprecated_version=""\} \d+$/m);
   assert.doesNotMatch(text, /^apiserver_/m);
+  assert.match((await it.ask(10_259, '/metrics/resources', admin))[1], /^# TYPE kube_pod_resource_request gauge$/m);
 });
 
 it('what a component tells is told by the API server too, as long as it runs', async () => {

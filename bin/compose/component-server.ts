@@ -10,6 +10,9 @@ import type { Around } from './components.ts';
 /** Serves something beside the API, with its certificate. */
 export type ServeBeside = RunningApiServer['serveBeside'];
 
+/** What is told at which path. */
+export type ComponentTexts = Readonly<Record<string, () => string | Promise<string>>>;
+
 /** What may be asked by anybody. */
 const HEALTH: ReadonlySet<string> = new Set(['/healthz', '/livez', '/readyz']);
 
@@ -21,7 +24,7 @@ export async function serveComponent(
   { machine, server, serveBeside }: Pick<Around, 'machine' | 'server' | 'serveBeside'>,
   name: string,
   port: number,
-  texts: Readonly<Record<string, () => string>>,
+  texts: ComponentTexts,
 ): Promise<AsyncDisposable | undefined> {
   try {
     return await serveBeside?.(port, (request) => answer(server, request, texts));
@@ -31,11 +34,7 @@ export async function serveComponent(
   }
 }
 
-async function answer(
-  server: ApiServer,
-  request: ApiRequest,
-  texts: Readonly<Record<string, () => string>>,
-): Promise<ApiResponse> {
+async function answer(server: ApiServer, request: ApiRequest, texts: ComponentTexts): Promise<ApiResponse> {
   const { path } = request;
   if (HEALTH.has(path)) return textResponse(200, 'ok');
   try {
@@ -43,6 +42,6 @@ async function answer(
   } catch (error) {
     return errorResponse(error, PLAIN_JSON, server.schema);
   }
-  const text = Object.hasOwn(texts, path) ? texts[path]?.() : undefined;
+  const text = Object.hasOwn(texts, path) ? await texts[path]?.() : undefined;
   return text === undefined ? textResponse(404, '404 page not found\n') : textResponse(200, text, METRICS_TYPE);
 }

@@ -7,6 +7,7 @@ import { inProcessTransport } from '../../control-plane/apiserver/in-process.ts'
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import { startControllerManager } from '../../control-plane/controller-manager/controller-manager.ts';
 import { runScheduler } from '../../control-plane/scheduler/run-scheduler.ts';
+import type { RunningScheduler } from '../../control-plane/scheduler/start-scheduler.ts';
 import { decodePem } from '../../libs/base/x509/pem.ts';
 import { createClient } from '../../libs/client/client.ts';
 import { createInformers } from '../../libs/client/informers.ts';
@@ -180,6 +181,7 @@ export async function startSchedulerComponent(
 ): Promise<AsyncDisposable> {
   const { clock, random, log, host } = around.machine;
   const counting = countingOf(around);
+  let leading: RunningScheduler | undefined;
   const client = clientOf(around, () => around.pki.scheduler.certificatePem, 'kube-scheduler', counting);
   const run = async (): Promise<AsyncDisposable> => {
     const metrics = counting.metrics.part();
@@ -192,8 +194,10 @@ export async function startSchedulerComponent(
       host: host.facts.hostname,
       metrics,
     });
+    leading = running;
     return {
       async [Symbol.asyncDispose]() {
+        leading = undefined;
         await running.stop();
         counting.metrics.remove(metrics);
       },
@@ -206,6 +210,9 @@ export async function startSchedulerComponent(
       : whileLeading(around.machine, { client, name: 'kube-scheduler', identity, metrics }, run);
   return together(
     running,
-    await serveComponent(around, 'kube-scheduler', 10_259, { '/metrics': () => metrics.text() }),
+    await serveComponent(around, 'kube-scheduler', 10_259, {
+      '/metrics': () => metrics.text(),
+      '/metrics/resources': () => leading?.resourceMetrics() ?? '',
+    }),
   );
 }

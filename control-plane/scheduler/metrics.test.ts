@@ -71,6 +71,15 @@ test('attempts are counted by what came of them, and waiting pods by where they 
     figure(`scheduler_unschedulable_pods{plugin="${plugin}",profile="default-scheduler"}`);
   assert.deepEqual([refused('NodeResourcesFit'), refused('SchedulingGates')], [1, 1]);
 
+  const evaluated = (plugin: string, point: string) =>
+    figure(
+      `scheduler_plugin_evaluation_total{plugin="${plugin}",extension_point="${point}",profile="default-scheduler"}`,
+    );
+  assert.deepEqual([evaluated('NodeResourcesFit', 'PreFilter'), evaluated('NodeResourcesFit', 'Filter')], [2, 2]);
+  // With one node there is nothing to score.
+  assert.equal(evaluated('NodeResourcesFit', 'Score'), Number.NaN);
+  assert.equal(figure('scheduler_goroutines{operation="binding"}'), 0);
+
   await allNodes.subresource('status').patch('n1', { status: { allocatable: { cpu: '4' } } }, { type: 'merge' });
   await cluster.advance('1m');
   assert.equal(figure(`scheduler_schedule_attempts_total{${scheduled}}`), 2);

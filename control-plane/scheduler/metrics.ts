@@ -1,6 +1,7 @@
 import type { Clock } from '../../libs/base/clock.ts';
 import { type Cell, type Distribution, exponentialBuckets, type MetricSet } from '../../libs/metrics/metrics.ts';
 import type { CycleTimes } from './cycle/scheduler.ts';
+import type { Profile } from './framework/profile.ts';
 import type { QueuedPod, QueueOptions, SchedulingQueue } from './queue/scheduling-queue.ts';
 
 const twice = (first: number, count: number) => exponentialBuckets(first, 2, count);
@@ -11,6 +12,14 @@ const ATTEMPTS = twice(1, 5);
 const VICTIMS = twice(1, 7);
 /** Pods that needed more are told together. */
 const ATTEMPTS_TOLD_MAX = 15;
+
+/** What is looked at when the metrics are told. */
+export interface SchedulerParts {
+  readonly profiles: readonly Profile[];
+  queue(): SchedulingQueue;
+  /** Bindings under way. */
+  bindings(): number;
+}
 
 export interface SchedulerMetrics extends CycleTimes {
   /** A cycle has decided, whatever it was. */
@@ -23,7 +32,11 @@ export interface SchedulerMetrics extends CycleTimes {
 }
 
 /** Counts attempts and who waits, under upstream's names. */
-export function schedulerMetrics(metrics: MetricSet, clock: Clock, queue: () => SchedulingQueue): SchedulerMetrics {
+export function schedulerMetrics(
+  metrics: MetricSet,
+  clock: Clock,
+  { profiles, queue, bindings }: SchedulerParts,
+): SchedulerMetrics {
   const by = ['result', 'profile'];
   const attempts = metrics.counter('scheduler_schedule_attempts_total', 'Attempts to find nodes for pods.', by);
   const durations = metrics.histogram(
@@ -74,6 +87,36 @@ export function schedulerMetrics(metrics: MetricSet, clock: Clock, queue: () => 
       }
     },
   );
+  metrics.gauge('scheduler_goroutines', 'Work that is under way beside the cycles.', ['operation'], (set) =>
+    set(bindings(), 'binding'),
+  );
+  // No plugin makes a pod wait with a permit: its wait would be told here.
+  metrics.histogram(
+    'scheduler_permit_wait_duration_seconds',
+    'How long pods waited for a permit.',
+    ['result'],
+    ATTEMPT_SECONDS,
+  );
+  /** By profile: cycles that filtered nodes, and those that scored them. */
+  const cycles = new Map(profiles.map(({ schedulerName }) => [schedulerName, { filtered: 0, scored: 0 }]));
+  metrics.counter(
+    'scheduler_plugin_evaluation_total',
+    'Attempts in which a plugin took part in filtering or scoring; pods of one template share what it said.',
+    ['plugin', 'extension_point', 'profile'],
+    (set) => {
+      for (const profile of profiles) {
+        const { schedulerName } = profile;
+        const { filtered, scored } = cycles.get(schedulerName) ?? { filtered: 0, scored: 0 };
+        for (const { name } of filtered > 0 ? profile.at('preFilter') : []) {
+          for (const point of ['PreFilter', 'Filter']) set(filtered, name, point, schedulerName);
+        }
+        for (const { name } of scored > 0 ? profile.at('preScore') : []) {
+          if (profile.weightOf(name) === 0) continue;
+          for (const point of ['PreScore', 'Score']) set(scored, name, point, schedulerName);
+        }
+      }
+    },
+  );
   // Asked for with every pod: joining labels would cost more than counting.
   const rowOf = nested((profile) => nested((point) => nested((status) => points.at(point, status, profile))));
   const cellOf = nested((place) => nested((reason) => incoming.at(place, reason)));
@@ -82,6 +125,9 @@ export function schedulerMetrics(metrics: MetricSet, clock: Clock, queue: () => 
     took(profile, point, status, ms) {
       rowOf(profile)(point)(status).observe(ms / 1000);
       if (point === 'PostFilter') preemptions.add(1);
+      const counted = cycles.get(profile);
+      if (counted && point === 'Filter') counted.filtered++;
+      else if (counted && point === 'Score') counted.scored++;
     },
     decided: (tookMs) => algorithm.observe(tookMs / 1000),
     attempted(queued, result, beganMs) {

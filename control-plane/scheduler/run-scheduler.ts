@@ -51,6 +51,7 @@ export async function runScheduler(options: RunSchedulerOptions): Promise<Runnin
     const running = await startScheduler({ ...options, informers, events });
     return {
       scheduler: running.scheduler,
+      resourceMetrics: () => running.resourceMetrics(),
       stop: async () => {
         await running.stop();
         await ended();

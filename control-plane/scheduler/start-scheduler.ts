@@ -35,6 +35,7 @@ import type { ClusterEvent, EventAction, EventKind } from './framework/events.ts
 import type { EnabledPlugin } from './framework/profile.ts';
 import { type SchedulerMetrics, schedulerMetrics } from './metrics.ts';
 import { type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
+import { podResourceMetrics } from './resource-metrics.ts';
 
 export interface SchedulerEnvironment {
   readonly client: Client;
@@ -55,6 +56,8 @@ export interface SchedulerEnvironment {
 export interface RunningScheduler {
   /** For reading: what it knows, and to ask where a pod would go. */
   readonly scheduler: Scheduler;
+  /** `/metrics/resources`: what each pod asks for, and may have at most. */
+  resourceMetrics(): Promise<string>;
   /** Resolves when nothing is being decided or written any more. Idempotent. */
   stop(): Promise<void>;
 }
@@ -125,7 +128,8 @@ class ClusterScheduler implements RunningScheduler {
     this.#environment = environment;
     const { clock, random, featureGates, configuration = {}, plugins } = environment;
     const profiles = profilesOf(configuration, featureGates, plugins);
-    this.#metrics = environment.metrics && schedulerMetrics(environment.metrics, clock, () => this.#queue);
+    const counted = { profiles, queue: () => this.#queue, bindings: () => this.#bindings.size };
+    this.#metrics = environment.metrics && schedulerMetrics(environment.metrics, clock, counted);
     const times = this.#metrics;
     this.scheduler = new Scheduler({ profiles, random: random.fork('scheduler'), ...(times && { times }) });
     const order = profiles[0]?.at('queueSort')[0];
@@ -156,6 +160,11 @@ class ClusterScheduler implements RunningScheduler {
     await informers.synced(this.#stopped.signal);
     this.#started = true;
     this.#wake();
+  }
+
+  resourceMetrics(): Promise<string> {
+    const { informers, clock } = this.#environment;
+    return podResourceMetrics(informers, clock);
   }
 
   async stop(): Promise<void> {

@@ -14,6 +14,12 @@ import { stabilityOf } from './stability.ts';
 export class MetricSet {
   readonly #metrics = new Map<string, Metric>();
   readonly #parts = new Set<MetricSet>();
+  readonly #rowsMax: number;
+
+  /** `rowsMax`: of one metric; what comes beyond them is not told. Default 20,000. */
+  constructor({ rowsMax = ROWS_MAX }: { readonly rowsMax?: number } = {}) {
+    this.#rowsMax = rowsMax;
+  }
 
   /**
    * Only grows. `labels`: their names, in the order in which values are given. With `read` its values are asked for when
@@ -69,6 +75,7 @@ export class MetricSet {
   #add<M extends Metric>(name: string, metric: M): M {
     if (this.#metrics.has(name)) throw new Error(`there are two metrics ${name}`);
     this.#metrics.set(name, metric);
+    metric.rowsMax = this.#rowsMax;
     return metric;
   }
 }
@@ -85,6 +92,7 @@ export interface MetricFamily {
 }
 
 interface Metric extends MetricFamily {
+  rowsMax: number;
   text(): string;
 }
 
@@ -107,6 +115,7 @@ abstract class Rows<Row> implements Metric {
   readonly name: string;
   readonly #help: string;
   readonly labels: readonly string[];
+  rowsMax = ROWS_MAX;
   protected readonly rows = new Map<string, Row>();
 
   constructor(name: string, help: string, labels: readonly string[]) {
@@ -136,7 +145,7 @@ abstract class Rows<Row> implements Metric {
   protected row(labels: readonly string[]): Row | undefined {
     const key = keyOf(labels);
     let row = this.rows.get(key);
-    if (row === undefined && this.rows.size < ROWS_MAX) {
+    if (row === undefined && this.rows.size < this.rowsMax) {
       row = this.make();
       this.rows.set(key, row);
     }
