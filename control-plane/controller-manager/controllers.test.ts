@@ -100,6 +100,31 @@ test('a new image is rolled out without ever having too few or too many', async 
   ]);
 });
 
+test('nothing of a namespace is touched before its pods are gone', async () => {
+  await using cluster = await createCluster({ nodes: 1 });
+  const all = cluster.client.resource(namespaces);
+  await all.create({ metadata: { name: 'blue' }, spec: {} });
+  const [maps, own] = [
+    cluster.client.resource(configMaps).namespace('blue'),
+    cluster.client.resource(pods).namespace('blue'),
+  ];
+  await cluster.until(() => cluster.client.resource(serviceAccounts).namespace('blue').get('default'));
+  await maps.create({ metadata: { name: 'needed' } });
+  const metadata = { name: 'slow', finalizers: ['example.com/stay'] };
+  await own.create({ metadata, spec: { containers: [{ name: 'a', image: 'i' }] } });
+  await all.delete('blue');
+  const remaining = await cluster.until(async () => {
+    const { status } = await all.get('blue');
+    return status?.conditions?.find(({ type, status: is }) => type === 'NamespaceContentRemaining' && is === 'True');
+  });
+  assert.equal(remaining.message, 'Some resources are remaining: pods. has 1 resource instances');
+  assert.notEqual((await own.get('slow')).metadata.deletionTimestamp, undefined);
+  await cluster.advance('1m');
+  assert.equal((await maps.get('needed')).metadata.deletionTimestamp, undefined);
+  await own.patch('slow', { metadata: { finalizers: null } }, { type: 'merge' });
+  await cluster.until(async () => (await all.list()).items.every(({ metadata: { name } }) => name !== 'blue'));
+});
+
 test('a namespace gets its account and authority, and goes with all that is in it', async () => {
   await using cluster = await createCluster({ seed: 3 });
   await cluster.client.resource(namespaces).create({ metadata: { name: 'blue' }, spec: {} });

@@ -1,6 +1,6 @@
 import { namespaces } from '../../api/resources.ts';
 import type { Namespace } from '../../api/types/core/v1.generated.ts';
-import { keyOf, type Live } from '../../libs/kind/object.ts';
+import { type ApiObject, keyOf, type Live, type ResourceRef } from '../../libs/kind/object.ts';
 import { type ControllerEnvironment, type Reconciler, watching } from '../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../libs/machinery/errors.ts';
 import { discover, servedWith } from './discovery.ts';
@@ -9,7 +9,8 @@ import { deletionConditions, type Remains } from './namespace-plan.ts';
 const FINALIZER = 'kubernetes';
 /** How soon to look again at what has not gone yet. */
 const REMAINING_MS = 5000;
-const PODS_GONE_MS = 1000;
+/** Pods with a short grace are waited for, longer each time. */
+const PODS_GONE_MS = [250, 500, 1000, 2000];
 
 interface Action {
   readonly type: 'empty' | 'finalize';
@@ -67,36 +68,33 @@ function goneAlready(error: unknown): undefined {
   return undefined;
 }
 
-/** Asks for the end of everything, pods first among equals; gives what is there still. */
+/**
+ * Asks for the end of everything and gives what is there still. Pods go first, and nothing else is touched while there
+ * are any: what they run on (network policies, secrets) holds until their end.
+ */
 async function empty(env: ControllerEnvironment, namespace: string): Promise<Remains> {
-  const { client, clock } = env;
-  const discovered = await discover(client);
+  const discovered = await discover(env.client);
   const refs = servedWith(discovered, ['list', 'delete']).filter(({ namespaced }) => namespaced);
+  const arePods = ({ group, resource }: ResourceRef) => group === '' && resource === 'pods';
+  const failures = new Map<string, string>();
+  const pods = await remove(env, refs.filter(arePods), namespace, failures, PODS_GONE_MS);
+  const wait = pods.length > 0 || failures.size > 0;
+  const left = wait
+    ? pods
+    : await remove(
+        env,
+        refs.filter((ref) => !arePods(ref)),
+        namespace,
+        failures,
+        [],
+      );
   const [counts, finalizers] = [new Map<string, number>(), new Map<string, number>()];
-  const failures: string[] = [];
-  const begin = [...refs].sort((a, b) => Number(b.resource === 'pods') - Number(a.resource === 'pods'));
-  for (const pass of ['delete', 'count'] as const) {
-    if (pass === 'count' && (counts.get('pods.') ?? 0) > 0) await clock.sleep(PODS_GONE_MS);
-    counts.clear();
-    finalizers.clear();
-    for (const ref of begin) {
-      const objects = client.resource(ref).namespace(namespace);
-      try {
-        const { items } = await objects.list();
-        if (items.length === 0) continue;
-        counts.set(`${ref.resource}.${ref.group}`, items.length);
-        for (const { metadata } of items) {
-          for (const finalizer of metadata.finalizers ?? [])
-            finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
-        }
-        if (pass === 'count') continue;
-        await objects.deleteCollection({}, { propagationPolicy: 'Background' });
-      } catch (error) {
-        // Served a moment ago and no more: with the kind went its objects.
-        if (!isNotFound(error)) failures.push(`${ref.resource}.${ref.group}: ${(error as Error).message}`);
-      }
+  for (const { resource, items } of left) {
+    counts.set(resource, items.length);
+    for (const { metadata } of items) {
+      for (const finalizer of metadata.finalizers ?? [])
+        finalizers.set(finalizer, (finalizers.get(finalizer) ?? 0) + 1);
     }
-    if (pass === 'delete' && counts.size === 0) break;
   }
   const unanswered = discovered.failures.map(({ groupVersion, message }) => `${groupVersion}: ${message}`).join(', ');
   return {
@@ -105,6 +103,52 @@ async function empty(env: ControllerEnvironment, namespace: string): Promise<Rem
     ...(unanswered
       ? { discoveryFailure: `Discovery failed for some groups, ${discovered.failures.length} failing: ${unanswered}` }
       : {}),
-    ...(failures.length > 0 ? { deletionFailure: failures.join(', ') } : {}),
+    ...(failures.size > 0
+      ? {
+          deletionFailure: `Failed to delete all resource types, ${failures.size} remaining: ${[...failures.values()].join(', ')}`,
+        }
+      : {}),
   };
+}
+
+interface Left {
+  /** `pods.`, `deployments.apps`. */
+  readonly resource: string;
+  readonly items: readonly Live<ApiObject>[];
+}
+
+/** Deletes all objects of the resources and gives those that are there after it; `waitsMs`: how long to wait for them. */
+async function remove(
+  { client, clock }: ControllerEnvironment,
+  refs: readonly ResourceRef[],
+  namespace: string,
+  failures: Map<string, string>,
+  waitsMs: readonly number[],
+): Promise<readonly Left[]> {
+  const present = async (ask: boolean): Promise<readonly Left[]> => {
+    const left: Left[] = [];
+    for (const ref of refs) {
+      const objects = client.resource(ref).namespace(namespace);
+      const resource = `${ref.resource}.${ref.group}`;
+      try {
+        const { items } = await objects.list();
+        if (items.length === 0) continue;
+        left.push({ resource, items });
+        if (ask) await objects.deleteCollection({}, { propagationPolicy: 'Background' });
+      } catch (error) {
+        // Served a moment ago and no more: with the kind went its objects.
+        if (!isNotFound(error)) failures.set(resource, (error as Error).message);
+      }
+    }
+    return left;
+  };
+  let left = await present(true);
+  if (left.length === 0) return left;
+  left = await present(false);
+  for (const waitMs of waitsMs) {
+    if (left.length === 0) return left;
+    await clock.sleep(waitMs);
+    left = await present(false);
+  }
+  return left;
 }
