@@ -12,6 +12,7 @@ import type { Draft } from './metadata.ts';
 /** Everything here is derived from what a kind and its schema say, and is forgotten with them. */
 const structures = new WeakMap<SchemaSet, Structures>();
 const managers = new WeakMap<Kind, Map<string, FieldManager>>();
+const formManagers = new WeakMap<SchemaSet, WeakMap<ObjectSubresource | ActionSubresource, FieldManager>>();
 
 function structuresOf(schema: SchemaSet): Structures {
   let found = structures.get(schema);
@@ -103,15 +104,27 @@ export function ownOnUpdate(
   else delete draft.metadata.managedFields;
 }
 
-/** The one that keeps owners of a view (scale) upon an object. */
-export function viewManager(engine: Engine, { gvk, type }: ObjectSubresource, subresource: string): FieldManager {
-  return new FieldManager({
-    structures: structuresOf(engine.schema),
-    type: { k: 'ref', name: type },
-    apiVersion: apiVersionOf(gvk),
-    kind: gvk.kind,
-    subresource,
-  });
+/** The one that keeps owners of a view (scale) upon an object, or of an action's body. */
+export function formManager(
+  engine: Engine,
+  form: ObjectSubresource | ActionSubresource,
+  subresource: string,
+): FieldManager {
+  let ofSchema = formManagers.get(engine.schema);
+  if (!ofSchema) formManagers.set(engine.schema, (ofSchema = new WeakMap()));
+  let manager = ofSchema.get(form);
+  if (!manager) {
+    const { gvk, type } = form;
+    manager = new FieldManager({
+      structures: structuresOf(engine.schema),
+      type: { k: 'ref', name: type },
+      apiVersion: apiVersionOf(gvk),
+      kind: gvk.kind,
+      subresource,
+    });
+    ofSchema.set(form, manager);
+  }
+  return manager;
 }
 
 /** The sender of an action's body (a TokenRequest) owns what it says, though nothing of it is stored. */
@@ -122,14 +135,7 @@ export function ownAction(
   subresource: string,
   body: Draft,
 ): void {
-  const { kind, group, version } = action.gvk;
-  const manager = new FieldManager({
-    structures: structuresOf(engine.schema),
-    type: { k: 'ref', name: action.type },
-    apiVersion: apiVersionOf({ group, version }),
-    kind,
-    subresource,
-  });
+  const manager = formManager(engine, action, subresource);
   const entries = manager.update(undefined, body, { manager: ctx.fieldManager, nowMs: engine.clock.now() });
   if (entries) body.metadata.managedFields = entries as Draft['metadata']['managedFields'];
 }

@@ -24,7 +24,7 @@ import { decodeMerged, readConfiguration } from './apply.ts';
 import { decodeBody } from './body.ts';
 import { fromStorage } from './engine.ts';
 import { KindSet, type ServedResource } from './kind-set.ts';
-import { viewManager } from './managed-fields.ts';
+import { formManager } from './managed-fields.ts';
 import { patcherOf } from './patch.ts';
 import { includeObjectOf } from './read.ts';
 import { changeObject } from './update.ts';
@@ -136,7 +136,7 @@ export async function updateView(r: ResourceRequest, view: ObjectSubresource): P
       const managedFields = scaleManagedFields(parent, owners);
       if (managedFields) Object.assign(live.metadata ?? {}, { managedFields });
       const by = { manager: ctx.fieldManager, nowMs: r.engine.clock.now() };
-      const manager = viewManager(r.engine, view, r.subresource);
+      const manager = formManager(r.engine, view, r.subresource);
       const applied = configuration && manager.apply(live, configuration, { ...by, force: parameters?.force ?? false });
       const next = applied
         ? decodeMerged(applied.object, expected)
