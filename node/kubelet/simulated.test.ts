@@ -278,6 +278,21 @@ test('the node is registered, reports and renews its lease', async () => {
   );
 });
 
+test('what others say that the node has can be given out, until they say otherwise', async () => {
+  await using at = await node();
+  const status = at.client.resource(nodes).subresource('status');
+  const told = async () => {
+    const { capacity, allocatable } = (await at.client.resource(nodes).get('node-1')).status ?? {};
+    return [capacity?.['example.com/dongle'], allocatable?.['example.com/dongle']];
+  };
+  await status.patch('node-1', { status: { capacity: { 'example.com/dongle': '4' } } }, { type: 'merge' });
+  await at.advance('15s');
+  assert.deepEqual(await told(), ['4', '4']);
+  await status.patch('node-1', { status: { capacity: { 'example.com/dongle': null } } }, { type: 'merge' });
+  await at.advance('15s');
+  assert.deepEqual(await told(), [undefined, undefined]);
+});
+
 test('a manifest runs, with a mirror that comes back, and ends with its file', async () => {
   await using at = await node({ config: { staticPodPath: '/manifests' } });
   const manifest =

@@ -1,6 +1,6 @@
 import { nodes } from '../../../api/resources.ts';
 import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
-import type { Live } from '../../../libs/kind/object.ts';
+import type { DeepReadonly, Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
 import type { KubeletEnvironment } from '../environment.ts';
@@ -208,7 +208,8 @@ export class NodeStatusReporter {
     const before = (this.#node?.status ?? {}) as NodeStatus;
     const patch: Record<string, unknown> = {};
     for (const key of Object.keys(status) as (keyof NodeStatus)[]) {
-      if (!jsonEqual(withoutHeartbeats(before[key]), withoutHeartbeats(status[key]))) patch[key] = status[key];
+      if (jsonEqual(withoutHeartbeats(before[key]), withoutHeartbeats(status[key]))) continue;
+      patch[key] = key === 'allocatable' ? { ...noneOf(before.allocatable), ...status.allocatable } : status[key];
     }
     const due = clock.monotonic() - this.#reportedMs >= config.nodeStatusReportFrequencyMs;
     if (Object.keys(patch).length === 0 && !due) return;
@@ -233,9 +234,12 @@ export class NodeStatusReporter {
     const { host, config, hostIps, clock, nodeName } = this.#env;
     const health = await this.#health();
     this.#ready = health.notReady.length === 0;
+    // What others say that the node has (API concept "Advertise Extended Resources for a Node") it gives out, too.
+    const capacity = { ...this.#node?.status?.capacity, ...this.#capacity };
+    this.#allocatable = allocatableOf(capacity, config);
     return {
       addresses: nodeAddresses(hostIps(), nodeName),
-      capacity: this.#capacity,
+      capacity,
       allocatable: this.#allocatable,
       conditions: nodeConditions(health, this.#node?.status?.conditions ?? [], clock.now()),
       daemonEndpoints: { kubeletEndpoint: { Port: config.port } },
@@ -290,6 +294,10 @@ export class NodeStatusReporter {
 }
 
 const PLEG_MS_MAX = 180_000;
+
+/** In a patch, what is to go must be named. */
+const noneOf = (list: DeepReadonly<ResourceList> = {}) =>
+  Object.fromEntries(Object.keys(list).map((name) => [name, null]));
 
 const versionOf = ({ metadata }: Live<Node>): number => Number(metadata.resourceVersion);
 
