@@ -65,3 +65,24 @@ test('asked in any order, a schedule says what it says when it is asked but once
     }
   }
 });
+
+test('in weeks in which the clocks change, what is due is what each minute alone says', () => {
+  const wall = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Berlin', timeStyle: 'short' });
+  const cases = [
+    ['0 9 * * *', ['09:00']],
+    ['30 1,3 * * *', ['01:30', '03:30']],
+    ['15 2,23 * * *', ['02:15', '23:15']],
+  ] as const;
+  for (const [schedule, times] of cases) {
+    for (const start of ['2026-03-27T00:00:00Z', '2026-10-23T00:00:00Z']) {
+      const endMs = ms(start) + 4 * 86_400_000;
+      const wanted: number[] = [];
+      for (let at = ms(start) + 60_000; at <= endMs; at += 60_000)
+        if ((times as readonly string[]).includes(wall.format(at))) wanted.push(at);
+      const due = parseSchedule(schedule, 'Europe/Berlin');
+      const found: number[] = [];
+      for (let at = due.next(ms(start)); at !== undefined && at <= endMs; at = due.next(at)) found.push(at);
+      assert.deepEqual(found, wanted, `${schedule} from ${start}`);
+    }
+  }
+});

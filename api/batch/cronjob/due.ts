@@ -28,7 +28,8 @@ const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', '
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 interface Field {
-  readonly values: ReadonlySet<number>;
+  /** In their order. */
+  readonly values: readonly number[];
   /** Says nothing: `*`, and not `*` in steps. */
   readonly any: boolean;
 }
@@ -57,10 +58,10 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Due {
     month: parseField(month, 1, 12, MONTHS),
     weekday: parseField(weekday, 0, 6, DAYS),
   };
-  const minutes = [...fields.minute.values].sort((a, b) => a - b);
   // Two fields speak of days: where both say something, either is enough.
   const isDay = (at: WallTime): boolean => {
-    const [byDay, byWeekday] = [fields.day.values.has(at.day), fields.weekday.values.has(at.weekday)];
+    const byDay = fields.day.values.includes(at.day);
+    const byWeekday = fields.weekday.values.includes(at.weekday);
     return fields.day.any || fields.weekday.any ? byDay && byWeekday : byDay || byWeekday;
   };
   // From the last question up to its answer nothing else is due.
@@ -70,10 +71,10 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Due {
     let timeMs = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS + MINUTE_MS;
     for (const endMs = afterMs + YEARS_AHEAD_MS; timeMs <= endMs; ) {
       const at = wallTime(timeMs);
-      if (!fields.month.values.has(at.month) || !isDay(at)) timeMs = nextDay(timeMs, at, wallTime);
-      else if (!fields.hour.values.has(at.hour)) timeMs += (60 - at.minute) * MINUTE_MS;
-      else if (fields.minute.values.has(at.minute)) return timeMs;
-      else timeMs += ((minutes.find((minute) => minute > at.minute) ?? 60) - at.minute) * MINUTE_MS;
+      if (!fields.month.values.includes(at.month) || !isDay(at)) timeMs = nextDay(timeMs, at, wallTime);
+      else if (!fields.hour.values.includes(at.hour)) timeMs = nextHour(timeMs, at, fields.hour.values, wallTime);
+      else if (fields.minute.values.includes(at.minute)) return timeMs;
+      else timeMs += ((fields.minute.values.find((minute) => minute > at.minute) ?? 60) - at.minute) * MINUTE_MS;
     }
     return undefined;
   };
@@ -90,6 +91,19 @@ export function parseSchedule(text: string, timeZone = 'UTC'): Due {
 function every(intervalMs: number): Due {
   const stepMs = Math.max(SECOND_MS, Math.floor(intervalMs / SECOND_MS) * SECOND_MS);
   return { next: (afterMs) => Math.floor(afterMs / SECOND_MS) * SECOND_MS + stepMs };
+}
+
+/** The next of these hours on this day, or the day's end; just the next hour where the clocks change in between. */
+function nextHour(
+  timeMs: number,
+  at: WallTime,
+  hours: readonly number[],
+  wallTime: (timeMs: number) => WallTime,
+): number {
+  const hour = hours.find((one) => one > at.hour) ?? 24;
+  const thenMs = timeMs + ((hour - at.hour) * 60 - at.minute) * MINUTE_MS;
+  const then = wallTime(thenMs);
+  return then.hour === hour % 24 && then.minute === 0 ? thenMs : timeMs + (60 - at.minute) * MINUTE_MS;
 }
 
 /** The day's first moment, whatever the clocks did in the night. */
@@ -131,7 +145,7 @@ const fieldsOf = (date: Date): WallTime => ({
 
 /** Reads what `scheduleProblem` has found right. */
 function parseField(text: string, least: number, most: number, names: readonly string[] = []): Field {
-  const values = new Set<number>();
+  const values: number[] = [];
   let any = false;
   const numberOf = (one: string): number => {
     const named = names.indexOf(one.toLowerCase());
@@ -146,9 +160,9 @@ function parseField(text: string, least: number, most: number, names: readonly s
     let end = all ? most : numberOf(last ?? first);
     if (!all && last === undefined && steps !== undefined) end = most;
     if (all && step === 1) any = true;
-    for (let value = start; value <= end; value += step) values.add(value);
+    for (let value = start; value <= end; value += step) if (!values.includes(value)) values.push(value);
   }
-  return { values, any };
+  return { values: values.sort((a, b) => a - b), any };
 }
 
 /** A time as RFC 3339 writes it in a time zone: `2026-07-01T08:00:00+02:00`. */
