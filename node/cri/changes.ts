@@ -35,14 +35,12 @@ export interface OwnView {
 }
 
 export function viewOf(sandboxes: readonly PodSandbox[], containers: readonly Container[]): OwnView {
-  return {
-    sandboxes: new Map(
-      sandboxes.map((s) => [s.id, { ready: s.state === 'SANDBOX_READY', podUid: s.metadata?.uid ?? '' }]),
-    ),
-    containers: new Map(
-      containers.map((c) => [c.id, { state: containerState(c.state), podSandboxId: c.podSandboxId }]),
-    ),
-  };
+  const view = { sandboxes: new Map<string, SandboxView>(), containers: new Map<string, ContainerView>() };
+  for (const { id, state, metadata } of sandboxes)
+    view.sandboxes.set(id, { ready: state === 'SANDBOX_READY', podUid: metadata?.uid ?? '' });
+  for (const { id, state, podSandboxId } of containers)
+    view.containers.set(id, { state: containerState(state), podSandboxId });
+  return view;
 }
 
 /** A state that is not known counts as stopped: somebody has to look. */
@@ -53,23 +51,24 @@ function containerState(state: string): 'created' | 'running' | 'stopped' {
 /** What leads from one view to the other, sandboxes first, in the order of the listings. */
 export function diffViews(before: RuntimeView, after: RuntimeView): RuntimeChange[] {
   const changes: RuntimeChange[] = [];
-  for (const [id, { ready, podUid }] of after.sandboxes) {
-    if (before.sandboxes.get(id)?.ready === ready) continue;
+  // Listings of much that has not changed are compared again and again: nothing is made for what is as it was.
+  after.sandboxes.forEach(({ ready, podUid }, id) => {
+    if (before.sandboxes.get(id)?.ready === ready) return;
     changes.push({ object: 'sandbox', change: ready ? 'started' : 'stopped', id, podSandboxId: id, podUid });
-  }
-  for (const [id, { podUid }] of before.sandboxes) {
+  });
+  before.sandboxes.forEach(({ podUid }, id) => {
     if (!after.sandboxes.has(id)) changes.push({ object: 'sandbox', change: 'removed', id, podSandboxId: id, podUid });
-  }
+  });
   const uidOf = (sandbox: string) => (after.sandboxes.get(sandbox) ?? before.sandboxes.get(sandbox))?.podUid ?? '';
-  for (const [id, { state, podSandboxId }] of after.containers) {
-    if (before.containers.get(id)?.state === state) continue;
+  after.containers.forEach(({ state, podSandboxId }, id) => {
+    if (before.containers.get(id)?.state === state) return;
     const change = state === 'running' ? 'started' : state;
     changes.push({ object: 'container', change, id, podSandboxId, podUid: uidOf(podSandboxId) });
-  }
-  for (const [id, { podSandboxId }] of before.containers) {
-    if (after.containers.has(id)) continue;
+  });
+  before.containers.forEach(({ podSandboxId }, id) => {
+    if (after.containers.has(id)) return;
     changes.push({ object: 'container', change: 'removed', id, podSandboxId, podUid: uidOf(podSandboxId) });
-  }
+  });
   return changes;
 }
 
