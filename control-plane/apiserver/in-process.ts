@@ -27,10 +27,13 @@ export function inProcessTransport(options: InProcessOptions): Transport {
   return new InProcessTransport(options);
 }
 
+const NOBODY = Object.freeze({ address: '' });
 const NEVER = new AbortController().signal;
 
 class InProcessTransport implements Transport {
   readonly #options: InProcessOptions;
+  /** Of every request that is sent with this token. */
+  #headers: { readonly token: string | undefined; readonly all: Readonly<Record<string, string>> } | undefined;
   readonly #closing = new AbortController();
   readonly #watches = new Set<InProcessWatch>();
 
@@ -40,8 +43,12 @@ class InProcessTransport implements Transport {
 
   async request(request: TransportRequest): Promise<TransportResponse> {
     const response = await this.#handle(request);
-    const headers = { ...response.headers, ...(response.warnings.length > 0 ? { warning: response.warnings } : {}) };
-    return { code: response.code, headers, value: await valueOf(response) };
+    const { code, headers, warnings, body } = response;
+    return {
+      code,
+      headers: warnings.length > 0 ? { ...headers, warning: warnings } : headers,
+      value: body.form === 'whole' ? body.value() : await valueOf(response),
+    };
   }
 
   async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
@@ -63,23 +70,31 @@ class InProcessTransport implements Transport {
     const { signal } = request;
     if (signal?.aborted) throw signal.reason;
     if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
+    // They may be others at each request.
     const { token, certificateDer } = this.#options.credentials;
     const answer = this.#options.handle({
       method: request.method,
       path: request.path,
       query: request.query,
-      headers: {
-        accept: 'application/json',
-        ...(this.#options.userAgent ? { 'user-agent': this.#options.userAgent } : {}),
-        ...(token ? { authorization: `Bearer ${token}` } : {}),
-        ...request.headers,
-      },
+      headers: { ...this.#headersWith(token), ...request.headers },
       body: request.body === undefined ? undefined : { value: request.body },
-      peer: { address: '', ...(certificateDer ? { certificateDer } : {}) },
+      peer: certificateDer ? { address: '', certificateDer } : NOBODY,
       signal: signal ?? NEVER,
     });
     // An abort is the caller's end of waiting, whatever the server still does.
     return unlessAborted(answer, signal);
+  }
+
+  #headersWith(token: string | undefined): Readonly<Record<string, string>> {
+    if (this.#headers && this.#headers.token === token) return this.#headers.all;
+    const { userAgent } = this.#options;
+    const all = {
+      accept: 'application/json',
+      ...(userAgent ? { 'user-agent': userAgent } : {}),
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+    };
+    this.#headers = { token, all };
+    return all;
   }
 }
 

@@ -160,7 +160,8 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
 
   /** One turn of a key; gives its plan, which may say when to look again. */
   async #reconcile(key: string): Promise<Plan<Action> | undefined> {
-    await this.#seenOwnWrites(key);
+    const unseen = this.#written.get(key);
+    if (unseen) await this.#seen(key, unseen);
     const beganMs = this.#env.clock.monotonic();
     const observed = await this.#reconciler.observe(this.#env, key);
     if (observed === undefined) {
@@ -196,9 +197,8 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     });
   }
 
-  async #seenOwnWrites(key: string): Promise<void> {
-    const written = this.#written.get(key);
-    if (!written) return;
+  /** Resolves when the informers show what the key has written. */
+  async #seen(key: string, written: readonly Written[]): Promise<void> {
     const { clock, informers, log } = this.#env;
     const isSeen = ({ ref, resourceVersion }: Written) => {
       const informer = informers.informer(ref);
