@@ -86,3 +86,33 @@ test('a default shows in what was stored before it, stays with what was written 
   assert.deepEqual(await shown('before'), { a: undefined, b: 'B' });
   assert.deepEqual(await shown('under'), { a: 'A', b: 'B' });
 });
+
+test('a resource within a resource is applied field by field, as far as fields are known', async () => {
+  await using server = await startTestServer();
+  const template = { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { data: { type: 'string' } } };
+  const properties = { template };
+  const version = {
+    name: 'v1',
+    served: true,
+    storage: true,
+    schema: { openAPIV3Schema: { type: 'object', properties } },
+  };
+  await server.send('POST', DEFINITIONS, { ...definition, spec: { ...definition.spec, versions: [version] } });
+  await until(server, THINGS, ({ code }) => code === 200);
+  const within = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', labels: { x: 'y' } }, data: 'd' };
+  const apply = (object: object) => {
+    const whole = { apiVersion: 'example.com/v1', kind: 'Thing', metadata: { name: 'a' }, template: object };
+    return server.send('PATCH', `${THINGS}/a?fieldManager=test`, whole, 'admin', 'application/apply-patch+yaml');
+  };
+  const made = await apply(within);
+  assert.deepEqual([made.code, made.body.template], [201, within], made.body.message);
+  assert.deepEqual(made.body.metadata.managedFields[0].fieldsV1['f:template'], {
+    'f:apiVersion': {},
+    'f:data': {},
+    'f:kind': {},
+    'f:metadata': { 'f:labels': { 'f:x': {} }, 'f:name': {} },
+  });
+  const refused = await apply({ ...within, metadata: { name: 'a', unknown: 'x' } });
+  assert.equal(refused.code, 500);
+  assert.match(refused.body.message, /\.template\.metadata\.unknown: field not declared in schema$/);
+});

@@ -98,6 +98,18 @@ function scalarNode(type: TypeRef, field: Field | undefined): StructureNode {
   }
 }
 
+/** Of a resource within a resource these are known, whatever its schema says. */
+const RESOURCE_FIELDS: readonly Field[] = Object.freeze([
+  { name: 'apiVersion', type: { k: 'string' } },
+  { name: 'kind', type: { k: 'string' } },
+  { name: 'metadata', type: { k: 'ref', name: 'meta.v1.ObjectMeta' } },
+]);
+
+function fieldsOf({ embeddedResource, fields }: StructType): readonly Field[] {
+  if (!embeddedResource) return fields;
+  return [...RESOURCE_FIELDS, ...fields.filter(({ name }) => !RESOURCE_FIELDS.some((known) => known.name === name))];
+}
+
 const byName = (a: Field, b: Field): number => (a.name < b.name ? -1 : 1);
 
 /** Compiles types on demand and keeps them; one for each `SchemaSet`. */
@@ -150,7 +162,7 @@ export class Structures {
     // Kept before its fields are compiled, so that types may contain themselves.
     if (atomic) known.atomic = node;
     else known.granular = node;
-    for (const [rank, field] of type.fields.toSorted(byName).entries()) {
+    for (const [rank, field] of fieldsOf(type).toSorted(byName).entries()) {
       const compiled: FieldNode = {
         name: field.name,
         element: `f:${field.name}`,

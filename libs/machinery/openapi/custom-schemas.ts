@@ -22,14 +22,46 @@ export function customSchema(stated: object, dialect: Dialect, words: CustomReso
   if (dialect === 'v2' && (stated as JsonSchema)['x-kubernetes-preserve-unknown-fields'] === true) {
     return { type: 'object', ...gvk };
   }
-  const properties = {
-    ...(schema['properties'] as JsonSchema | undefined),
-    apiVersion: { type: 'string', ...words.apiVersion },
-    kind: { type: 'string', ...words.kind },
-    metadata: words.metadata,
+  const known = resourceFields(words);
+  const out = embedded(schema, dialect, known);
+  return { ...out, type: 'object', properties: sorted({ ...out.properties, ...known }), ...gvk };
+}
+
+/** What every resource has, also one within another. */
+const resourceFields = ({ apiVersion, kind, metadata }: CustomResourceWords) => ({
+  apiVersion: { type: 'string', ...apiVersion },
+  kind: { type: 'string', ...kind },
+  metadata,
+});
+
+const sorted = (properties: JsonSchema): JsonSchema =>
+  Object.fromEntries(Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** A schema in which resources within the resource have the fields that are known of them. */
+function embedded(schema: JsonSchema, dialect: Dialect, known: JsonSchema): JsonSchema & Below {
+  const out = { ...schema, ...belowIn(schema, dialect, known) };
+  const open = dialect === 'v2' && schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (schema['x-kubernetes-embedded-resource'] !== true || open) return out;
+  const required = (schema['required'] ?? []) as readonly string[];
+  const more = ['kind', 'apiVersion'].filter((name) => !required.includes(name));
+  return { ...out, properties: sorted({ ...out.properties, ...known }), required: [...required, ...more] };
+}
+
+type Below = { properties?: JsonSchema; items?: unknown; additionalProperties?: unknown };
+
+/** The schemas right below one, likewise. */
+function belowIn(schema: JsonSchema, dialect: Dialect, known: JsonSchema): Below {
+  const isSchema = (value: unknown): value is JsonSchema =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  const within = (below: unknown) => (isSchema(below) ? embedded(below, dialect, known) : below);
+  const { properties, items, additionalProperties } = schema as Below;
+  return {
+    ...(isSchema(properties) && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, below]) => [name, within(below)])),
+    }),
+    ...(items !== undefined && { items: within(items) }),
+    ...(additionalProperties !== undefined && { additionalProperties: within(additionalProperties) }),
   };
-  const sorted = Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1));
-  return { ...schema, type: 'object', properties: Object.fromEntries(sorted), ...gvk };
 }
 
 /** Words of the v3 dialect alone. */
