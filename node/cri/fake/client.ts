@@ -5,7 +5,7 @@ import { duplexPair, pump, readAll } from '../../../libs/streaming/channel.ts';
 import type { PortForwarder } from '../../../libs/streaming/portforward.ts';
 import { exitCodeOf, remoteCommandPair } from '../../../libs/streaming/remotecommand.ts';
 import { type CriClient, CriError, toCriError } from '../cri.ts';
-import { METHODS } from '../schema.generated.ts';
+import { type Container, METHODS, type PodSandbox } from '../schema.generated.ts';
 import { imageId, normalizeReference } from './image.ts';
 import {
   type ContainerRecord,
@@ -42,18 +42,17 @@ export function simulatedCriClient(runtime: SimulatedRuntime, intercept: Interce
       ? (request: object, options: CallOptions = {}) =>
           events(runtime, name, request, options, closed.signal, intercept)
       : async (request: object, options: CallOptions = {}) => {
+          const answer = () => {
+            if (method) return method(request);
+            throw new CriError(name, 'UNIMPLEMENTED', `unknown method ${name} for service runtime.v1.RuntimeService`);
+          };
           try {
-            return await inTime(runtime, name, options, closed.signal, async () => {
-              const held = intercept(name, request);
-              if (held) await held;
-              if (!method)
-                throw new CriError(
-                  name,
-                  'UNIMPLEMENTED',
-                  `unknown method ${name} for service runtime.v1.RuntimeService`,
-                );
-              return method(request);
-            });
+            if (closed.signal.aborted) throw closed.signal.reason;
+            if (options.signal?.aborted) throw cancelled(options.signal);
+            const held = intercept(name, request);
+            const work = held ? held.then(answer) : answer();
+            // What is known at once is in time.
+            return work instanceof Promise ? await inTime(runtime, name, options, closed.signal, work) : work;
           } catch (error) {
             throw toCriError(name, error);
           }
@@ -62,28 +61,29 @@ export function simulatedCriClient(runtime: SimulatedRuntime, intercept: Interce
   return guarded as unknown as CriClient;
 }
 
+const cancelled = ({ reason }: AbortSignal) => new GrpcError('CANCELLED', 'the call was cancelled', { cause: reason });
+
 /** `work`, until the deadline, the caller or the client ends it. What the runtime does in it goes on. */
 function inTime<T>(
   runtime: SimulatedRuntime,
   method: string,
   options: CallOptions,
   closed: AbortSignal,
-  work: () => Promise<T>,
+  work: Promise<T>,
 ): Promise<T> {
   const { signal, timeoutMs } = options;
-  if (closed.aborted) return Promise.reject(closed.reason);
-  if (signal?.aborted)
-    return Promise.reject(new GrpcError('CANCELLED', 'the call was cancelled', { cause: signal.reason }));
   return new Promise((resolve, reject) => {
-    const cancelled = () => reject(new GrpcError('CANCELLED', 'the call was cancelled', { cause: signal?.reason }));
     const late = () => reject(new CriError(method, 'DEADLINE_EXCEEDED', `no answer within ${timeoutMs} ms`));
     const timer = timeoutMs === undefined ? undefined : runtime.clock.setTimer(late, timeoutMs);
-    const ends = [onAbort(closed, () => reject(closed.reason)), signal && onAbort(signal, cancelled)];
+    const ends = [
+      onAbort(closed, () => reject(closed.reason)),
+      signal && onAbort(signal, () => reject(cancelled(signal))),
+    ];
     const over = () => {
       timer?.cancel();
       for (const end of ends) end?.();
     };
-    work().then(
+    work.then(
       (answer) => {
         over();
         resolve(answer);
@@ -128,7 +128,15 @@ async function* events(
   }
 }
 
-type Methods = Omit<CriClient, 'close'>;
+/** What takes no time answers at once. */
+type Methods = {
+  readonly [Name in keyof Omit<CriClient, 'close'>]: CriClient[Name] extends (
+    request: infer Request,
+    ...options: infer _Options
+  ) => Promise<infer Answer>
+    ? (request: Request) => Answer | Promise<Answer>
+    : CriClient[Name];
+};
 
 /** The calls themselves. What is not here the runtime does not have, as containerd has not either. */
 function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
@@ -148,13 +156,13 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
   const isModern = runtime.generation === 2;
 
   return {
-    version: async () => ({
+    version: () => ({
       version: '0.1.0',
       runtimeName: 'containerd',
       runtimeVersion: RUNTIME_VERSIONS[runtime.generation],
       runtimeApiVersion: 'v1',
     }),
-    status: async () => ({
+    status: () => ({
       status: { conditions: runtime.conditions() },
       info: {},
       runtimeHandlers: isModern
@@ -162,13 +170,13 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
         : [],
       ...(isModern && { features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false } }),
     }),
-    ...(isModern && { runtimeConfig: async () => ({ linux: { cgroupDriver: 'CGROUPFS' as const } }) }),
-    updateRuntimeConfig: async ({ runtimeConfig }) => {
+    ...(isModern && { runtimeConfig: () => ({ linux: { cgroupDriver: 'CGROUPFS' as const } }) }),
+    updateRuntimeConfig: ({ runtimeConfig }) => {
       runtime.setPodCidr(runtimeConfig?.networkConfig?.podCidr ?? '');
       return {};
     },
 
-    runPodSandbox: async ({ config = {}, runtimeHandler = '' }) => ({
+    runPodSandbox: ({ config = {}, runtimeHandler = '' }) => ({
       podSandboxId: runtime.runSandbox(config, runtimeHandler).id,
     }),
     stopPodSandbox: async ({ podSandboxId }) => {
@@ -181,7 +189,7 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
       if (record) await runtime.removeSandbox(record);
       return {};
     },
-    podSandboxStatus: async ({ podSandboxId }) => {
+    podSandboxStatus: ({ podSandboxId }) => {
       const record = sandbox('podSandboxStatus', podSandboxId);
       return {
         status: toPodSandboxStatus(record),
@@ -190,18 +198,17 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
         timestamp: runtime.nowNanos(),
       };
     },
-    listPodSandbox: async ({ filter }) => ({
-      items: [...runtime.sandboxes.values()]
-        .filter(
-          (s) =>
-            (!filter?.id || s.id.startsWith(filter.id)) &&
-            (!filter?.state || s.ready === ((filter.state.state ?? 'SANDBOX_READY') === 'SANDBOX_READY')) &&
-            matchesLabels(s.config.labels, filter?.labelSelector),
-        )
-        .map(toPodSandbox),
-    }),
+    listPodSandbox: ({ filter }) => {
+      const items: PodSandbox[] = [];
+      for (const s of runtime.sandboxes.values()) {
+        if (filter?.id && !s.id.startsWith(filter.id)) continue;
+        if (filter?.state && s.ready !== ((filter.state.state ?? 'SANDBOX_READY') === 'SANDBOX_READY')) continue;
+        if (matchesLabels(s.config.labels, filter?.labelSelector)) items.push(toPodSandbox(s));
+      }
+      return { items };
+    },
 
-    createContainer: async ({ podSandboxId, config = {} }) => ({
+    createContainer: ({ podSandboxId, config = {} }) => ({
       containerId: runtime.createContainer(sandbox('createContainer', podSandboxId), config).id,
     }),
     startContainer: async ({ containerId }) => {
@@ -218,34 +225,33 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
       if (record) await runtime.removeContainer(record);
       return {};
     },
-    containerStatus: async ({ containerId }) => ({
+    containerStatus: ({ containerId }) => ({
       status: toContainerStatus(container('containerStatus', containerId)),
       info: {},
     }),
-    listContainers: async ({ filter }) => ({
-      containers: [...runtime.containers.values()]
-        .filter(
-          (c) =>
-            (!filter?.id || c.id.startsWith(filter.id)) &&
-            (!filter?.podSandboxId || c.sandbox.id === filter.podSandboxId) &&
-            (!filter?.state || c.state === (filter.state.state ?? 'CONTAINER_CREATED')) &&
-            matchesLabels(c.config.labels, filter?.labelSelector),
-        )
-        .map(toContainer),
-    }),
-    updateContainerResources: async ({ containerId, linux }) => {
+    listContainers: ({ filter }) => {
+      const containers: Container[] = [];
+      for (const c of runtime.containers.values()) {
+        if (filter?.id && !c.id.startsWith(filter.id)) continue;
+        if (filter?.podSandboxId && c.sandbox.id !== filter.podSandboxId) continue;
+        if (filter?.state && c.state !== (filter.state.state ?? 'CONTAINER_CREATED')) continue;
+        if (matchesLabels(c.config.labels, filter?.labelSelector)) containers.push(toContainer(c));
+      }
+      return { containers };
+    },
+    updateContainerResources: ({ containerId, linux }) => {
       const record = container('updateContainerResources', containerId);
       const config = record.config as { linux?: { resources?: object } };
       config.linux = { ...config.linux, resources: { ...config.linux?.resources, ...copyValue(linux) } };
       return {};
     },
     ...(isModern && {
-      updatePodSandboxResources: async ({ podSandboxId }) => {
+      updatePodSandboxResources: ({ podSandboxId }) => {
         sandbox('updatePodSandboxResources', podSandboxId);
         return {};
       },
     }),
-    reopenContainerLog: async ({ containerId }) => {
+    reopenContainerLog: ({ containerId }) => {
       // Logs are written by their path, so that after a rename the next line makes a new file.
       runtime.processOf(container('reopenContainerLog', containerId), 'reopenContainerLog');
       return {};
@@ -267,10 +273,10 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
     },
     portForward: async ({ podSandboxId }) => forwarder(runtime, sandbox('portForward', podSandboxId)),
 
-    containerStats: async ({ containerId }) => ({
+    containerStats: ({ containerId }) => ({
       stats: toContainerStats(container('containerStats', containerId), ...now()),
     }),
-    listContainerStats: async ({ filter }) => ({
+    listContainerStats: ({ filter }) => ({
       stats: [...runtime.containers.values()]
         .filter(
           (c) => (!filter?.id || c.id === filter.id) && (!filter?.podSandboxId || c.sandbox.id === filter.podSandboxId),
@@ -278,32 +284,32 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
         .filter((c) => matchesLabels(c.config.labels, filter?.labelSelector))
         .map((c) => toContainerStats(c, ...now())),
     }),
-    podSandboxStats: async ({ podSandboxId }) => {
+    podSandboxStats: ({ podSandboxId }) => {
       const record = sandbox('podSandboxStats', podSandboxId);
       return { stats: toPodSandboxStats(record, runtime.containersOf(record), ...now()) };
     },
-    listPodSandboxStats: async ({ filter }) => ({
+    listPodSandboxStats: ({ filter }) => ({
       stats: [...runtime.sandboxes.values()]
         .filter((s) => (!filter?.id || s.id === filter.id) && matchesLabels(s.config.labels, filter?.labelSelector))
         .map((s) => toPodSandboxStats(s, runtime.containersOf(s), ...now())),
     }),
 
     pullImage: async ({ image }) => ({ imageRef: await runtime.pullImage(image?.image ?? '') }),
-    imageStatus: async ({ image }) => {
+    imageStatus: ({ image }) => {
       const found = runtime.findImage(image?.image ?? '');
       return { info: {}, ...(found && { image: copyValue(found) }) };
     },
-    listImages: async ({ filter }) => {
+    listImages: ({ filter }) => {
       const name = filter?.image?.image;
       const all = name ? [runtime.findImage(name)].filter((image) => image !== undefined) : [...runtime.local.values()];
       return { images: copyValue(all) };
     },
-    removeImage: async ({ image }) => {
+    removeImage: ({ image }) => {
       const reference = image?.image ?? '';
       runtime.local.delete(runtime.findImage(reference)?.id ?? imageId(normalizeReference(reference)));
       return {};
     },
-    imageFsInfo: async () => {
+    imageFsInfo: () => {
       const used = [...runtime.local.values()].reduce((sum, image) => sum + image.size, 0);
       const usage = (mountpoint: string, usedBytes: number, inodesUsed: number) => ({
         timestamp: runtime.nowNanos(),
