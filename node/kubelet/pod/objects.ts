@@ -34,8 +34,14 @@ export function containersOf({ spec }: NodePod): SpecContainer[] {
 }
 
 export function findContainer(pod: NodePod, name: string): SpecContainer | undefined {
-  for (const one of containersOf(pod)) if (one.container.name === name) return one;
-  return undefined;
+  const isNamed = (one: { readonly name: string }) => one.name === name;
+  const { initContainers, containers, ephemeralContainers } = pod.spec ?? {};
+  const init = initContainers?.find(isNamed);
+  if (init) return { kind: 'init', container: init, sidecar: isSidecar(init) };
+  const main = containers?.find(isNamed);
+  if (main) return { kind: 'main', container: main, sidecar: false };
+  const ephemeral = ephemeralContainers?.find(isNamed);
+  return ephemeral && { kind: 'ephemeral', container: ephemeral as PodContainer, sidecar: false };
 }
 
 const CONTAINER_LIST = { init: 'initContainers', main: 'containers', ephemeral: 'ephemeralContainers' } as const;

@@ -2,8 +2,8 @@
 import type { ApiObject, DeepReadonly } from '../../../../libs/kind/object.ts';
 import type { Event } from '../../../types/core/v1.generated.ts';
 
-/** Each field that has two names: here, in the core group. */
-const NAMES: readonly (readonly [events: string, core: string])[] = [
+/** Each field that has two names: by the one here that of the core group. */
+const CORE_NAMES: ReadonlyMap<string, string> = new Map([
   ['regarding', 'involvedObject'],
   ['note', 'message'],
   ['reportingController', 'reportingComponent'],
@@ -11,23 +11,24 @@ const NAMES: readonly (readonly [events: string, core: string])[] = [
   ['deprecatedFirstTimestamp', 'firstTimestamp'],
   ['deprecatedLastTimestamp', 'lastTimestamp'],
   ['deprecatedCount', 'count'],
-];
+]);
+const OWN_NAMES: ReadonlyMap<string, string> = new Map(Array.from(CORE_NAMES, ([own, core]) => [core, own]));
 
-function renamed(object: Readonly<Record<string, unknown>>, from: 0 | 1): Record<string, unknown> {
+function renamed(
+  object: Readonly<Record<string, unknown>>,
+  names: ReadonlyMap<string, string>,
+): Record<string, unknown> {
   const result: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(object)) {
-    const pair = NAMES.find((one) => one[from] === name);
-    result[pair ? (from === 0 ? pair[1] : pair[0]) : name] = value;
-  }
+  for (const name of Object.keys(object)) result[names.get(name) ?? name] = object[name];
   return result;
 }
 
 export function toCore(object: ApiObject): Event {
-  return { ...renamed(object as Record<string, unknown>, 0), apiVersion: 'v1' } as unknown as Event;
+  return { ...renamed(object as Record<string, unknown>, CORE_NAMES), apiVersion: 'v1' } as unknown as Event;
 }
 
 export function fromCore(event: DeepReadonly<Event>): ApiObject {
-  return { ...renamed(event as Readonly<Record<string, unknown>>, 1), apiVersion: 'events.k8s.io/v1' };
+  return { ...renamed(event as Readonly<Record<string, unknown>>, OWN_NAMES), apiVersion: 'events.k8s.io/v1' };
 }
 
 /** Field selectors of this version, with the core group's labels. */
