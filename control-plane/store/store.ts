@@ -170,6 +170,8 @@ export interface Store {
   /** Watches keys that begin with `prefix`, telling every write after `after`. */
   watch(prefix: string, after: Revision, handler: WatchHandler): Promise<Watch>;
 
+  /** History grows until `compact` is called (etcd); other stores keep it within a bound by themselves. */
+  readonly growsUntilCompacted?: true;
   /** Forgets history up to and including `revision`; live entries stay. */
   compact(revision: Revision): Promise<void>;
   /** The oldest revision from which `watch` and `list` can still start. */

@@ -9,6 +9,7 @@ import { MemoryStore } from '../../store/drivers/memory/memory-store.ts';
 import { createDefaultServer } from '../default-server.ts';
 import type { ApiServer } from '../server.ts';
 import { systemContext } from '../system-context.ts';
+import { standardUpkeep } from './upkeep.ts';
 
 const { clock, random, keys } = virtualTest({ seed: 'upkeep' });
 const MINUTE_MS = 60_000;
@@ -124,4 +125,21 @@ describe('what an API server sees to while it runs', { concurrency: 1 }, () => {
     assert.equal((await registry().get(leases, 'kube-system', 'apiserver-me'))?.spec?.renewTime, renewTime);
     assert.ok(await registry().get(namespaces, '', 'kube-system'));
   });
+});
+
+it('a store that does not forget by itself is told to, five minutes late', async () => {
+  const told: number[] = [];
+  let revision = 10;
+  const store = {
+    growsUntilCompacted: true,
+    currentRevision: () => revision++,
+    compact: (to: number) => void told.push(to),
+  };
+  const task = standardUpkeep({ serviceCidrs: [], port: 6443 }).find(({ name }) => name === 'history');
+  for (let i = 0; i < 3; i++) await task?.run({ ...server.engine, store } as never, ctx());
+  assert.deepEqual([task?.everyMs, told], [5 * MINUTE_MS, [10, 11]]);
+  const other = standardUpkeep({ serviceCidrs: [], port: 6443 }).find(({ name }) => name === 'history');
+  for (let i = 0; i < 3; i++)
+    await other?.run({ ...server.engine, store: { ...store, growsUntilCompacted: undefined } } as never, ctx());
+  assert.deepEqual(told, [10, 11]);
 });

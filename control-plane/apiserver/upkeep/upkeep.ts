@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
+import type { Revision } from '../../store/store.ts';
 import { ensureSystemNamespaces } from '../bootstrap/bootstrap.ts';
 import { type ClusterNetwork, ensureKubernetesService, repairServiceAddresses } from '../bootstrap/cluster-network.ts';
 import type { Engine } from '../registry/engine.ts';
@@ -29,7 +30,22 @@ export function standardUpkeep(network: ClusterNetwork): UpkeepTask[] {
     { name: 'system namespaces', everyMs: MINUTE_MS, run: ensureSystemNamespaces },
     { name: 'service addresses', everyMs: 3 * MINUTE_MS, run: repairServiceAddresses },
     { name: 'expired identities', everyMs: 60 * MINUTE_MS, run: collectExpiredIdentities },
+    { name: 'history', everyMs: 5 * MINUTE_MS, run: compaction() },
   ];
+}
+
+/**
+ * Forgets what was past at the time before: history of five to ten minutes stays. Each server of a cluster does so, and
+ * whoever is first spares the others the work.
+ */
+function compaction(): UpkeepTask['run'] {
+  let before: Revision | undefined;
+  return async ({ store }) => {
+    if (!store.growsUntilCompacted) return;
+    const now = await store.currentRevision();
+    if (before !== undefined) await store.compact(before);
+    before = now;
+  };
 }
 
 /** Runs each task again and again, each so long after its last end; what fails is logged and tried again. */

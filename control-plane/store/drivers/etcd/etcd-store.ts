@@ -59,6 +59,7 @@ const PAGE_KEYS_MAX = 5_000;
  */
 export class EtcdStore implements Store {
   readonly driver = 'etcd';
+  readonly growsUntilCompacted = true;
   readonly clusterId: string;
   readonly #client: EtcdClient;
   readonly #watches: EtcdWatches;
