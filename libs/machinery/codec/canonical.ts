@@ -18,13 +18,21 @@ import { knownFields } from './embedded.ts';
 import { compareKeys, fits, type JsonObject, put } from './values.ts';
 
 /** What one walk reports beside its result. */
-export interface Run {
+export class Run {
   /** Keys seen, in dropped subtrees too. */
-  keys: number;
+  keys = 0;
   /** Something does not fit its type (or is unknown, when `strict`); the result is void. */
-  bad: boolean;
+  bad = false;
   /** Unknown fields make the run bad instead of being dropped. */
-  strict: boolean;
+  readonly strict: boolean;
+  /** Which fields the structs have that are being copied, the outermost first: one list for all of them. */
+  readonly places: number[] = [];
+  /** How many of `places` are in use. */
+  placed = 0;
+
+  constructor(strict = false) {
+    this.strict = strict;
+  }
 }
 
 /** Answers the canonical value, or undefined where nothing is to be written. */
@@ -358,7 +366,8 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
   const copy = (value: unknown, run: Run, before?: unknown): unknown => {
     if (!isObject(value)) return wrong(run);
     const old = isObject(before) ? before : undefined;
-    const places: number[] = [];
+    const { places, placed: first } = run;
+    let end = first;
     let last = -1;
     for (const key in value) {
       const at = index.get(key);
@@ -366,15 +375,17 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
         if (run.strict && value[key] !== undefined) run.bad = true;
         continue;
       }
-      let place = places.length;
-      if (at < last) while (place > 0 && (places[place - 1] as number) > at) place--;
-      else last = at;
-      if (place === places.length) places.push(at);
-      else places.splice(place, 0, at);
+      let place = end++;
+      if (at > last) last = at;
+      else
+        for (; place > first && (places[place - 1] as number) > at; place--)
+          places[place] = places[place - 1] as number;
+      places[place] = at;
     }
+    run.placed = end;
     const out: JsonObject = {};
     let fill = 0;
-    for (let i = 0; i < places.length; i++) {
+    for (let i = first; i < end; i++) {
       const at = places[i] as number;
       const slot = slots[at] as Slot;
       if ((filledAt[fill] as number) < at) fill = fillUpTo(out, fill, at);
@@ -386,6 +397,7 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
       if (filledAt[fill] === at) fill++;
     }
     fillUpTo(out, fill, slots.length);
+    run.placed = first;
     return out;
   };
 

@@ -10,7 +10,7 @@
  * object is one `JSON.stringify`.
  */
 import type { SchemaSet, StructType, TypeName } from '../schema/ir.ts';
-import { canonicalOf, type Run } from './canonical.ts';
+import { canonicalOf, Run } from './canonical.ts';
 import { DecodeError } from './errors.ts';
 import { decodeExactly, plain } from './exact.ts';
 import { type JsonNode, JsonSyntaxError, parseJson } from './parse.ts';
@@ -75,7 +75,7 @@ export function decodeJson<T = unknown>(
   const strict = options.strict === true;
   return shallow(() => {
     if (!seen.exact && typeof value === 'object' && value !== null) {
-      const run: Run = { keys: 0, bad: false, strict };
+      const run = new Run(strict);
       const object = canonicalOf(set, struct).adopt(value, run);
       if (!run.bad && run.keys === seen.keys) return { object: object as T, errors: [] };
     }
@@ -96,7 +96,7 @@ export function decodeValue<T = unknown>(
   options: DecodeOptions = {},
 ): Decoded<T> {
   const struct = resolve(set, type);
-  const run: Run = { keys: 0, bad: false, strict: options.strict === true };
+  const run = new Run(options.strict === true);
   const object = shallow(() => canonicalOf(set, struct).copy(value, run));
   return run.bad ? decodeJson<T>(set, struct, stringify(value), options) : { object: object as T, errors: [] };
 }
@@ -121,7 +121,7 @@ function parseQuickly(text: string): unknown {
 
 function decodeSlowly<T>(set: SchemaSet, type: StructType, node: JsonNode, strict: boolean): Decoded<T> {
   const { value, strict: errors } = decodeExactly(set, type, node);
-  const run: Run = { keys: 0, bad: false, strict: false };
+  const run = new Run();
   const object = canonicalOf(set, type).adopt(value ?? {}, run);
   if (run.bad) throw new Error(`${type.name}: decoded without an error, yet not canonical`);
   return { object: object as T, errors: strict ? errors : [] };
@@ -252,7 +252,7 @@ export function normalize<T = unknown>(
   before?: unknown,
 ): T {
   const struct = resolve(set, type);
-  const run: Run = { keys: 0, bad: false, strict: false };
+  const run = new Run();
   const copy = canonicalOf(set, struct).copy(object, run, before);
   return (run.bad ? decodeSlowly(set, struct, parseJson(stringifyWithBigints(object)), false).object : copy) as T;
 }

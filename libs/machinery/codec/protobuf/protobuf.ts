@@ -6,7 +6,7 @@
  *   encodeWatchFrame('ADDED', envelope)            // four bytes of length, then the event
  */
 import type { SchemaSet, StructType, TypeName } from '../../schema/ir.ts';
-import { canonicalOf, type Run } from '../canonical.ts';
+import { canonicalOf, Run } from '../canonical.ts';
 import { DecodeError } from '../errors.ts';
 import { decodeExactly } from '../exact.ts';
 import { normalize, stringify } from '../json.ts';
@@ -160,12 +160,12 @@ function readInto(set: SchemaSet, type: StructType, object: JsonObject, bytes: U
 }
 
 function formed<T>(set: SchemaSet, type: StructType, read: () => JsonObject): T {
-  const run: Run = { keys: 0, bad: false, strict: false };
+  const run = new Run();
   const canonical = canonicalOf(set, type).adopt(read(), run);
   if (!run.bad) return canonical as T;
   // What is wrong (a quantity; all else has its wire type) is worded by the decoder of JSON, from a fresh reading.
   const { value } = decodeExactly(set, type, parseJson(stringify(read())));
-  return canonicalOf(set, type).adopt(value, { keys: 0, bad: false, strict: false }) as T;
+  return canonicalOf(set, type).adopt(value, new Run()) as T;
 }
 
 /**
