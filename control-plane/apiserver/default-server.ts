@@ -160,7 +160,13 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const authorizers: Authorizer[] = options.readOnly === undefined ? [] : [readOnlyAuthorizer(options.readOnly)];
   const resolve = serviceResolver(options.serviceRouting ?? 'clusterIP', random.fork('services'));
   const webhookClient = new WebhookClient({ clock, resolve, transport: options.webhooks ?? NO_WEBHOOKS });
-  const customResources = new CustomResources(schema, { client: webhookClient, random: random.fork('conversion') });
+  const observed = new Observed();
+  const cel = observed.cel(clock);
+  const customResources = new CustomResources(
+    schema,
+    { client: webhookClient, random: random.fork('conversion') },
+    cel,
+  );
   const issuer = options.serviceAccountIssuer ?? 'https://kubernetes.default.svc.cluster.local';
   const tokens = new ServiceAccountTokens({
     keys,
@@ -183,7 +189,6 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     ...(options.componentChecks ?? []),
     { name: 'etcd-0', check: async () => void (await store.currentRevision()) },
   ]);
-  const observed = new Observed();
   const flowObjects = fairnessObjects(() => server.engine.caches);
   const fairness = new Fairness({
     clock,
@@ -246,6 +251,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
         webhookClient,
         clock,
         observed,
+        cel,
       }),
       escalationCheck({ objects: () => rbacObjects(server.engine.caches), authorize, rulesOf }),
     ],

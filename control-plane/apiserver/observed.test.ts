@@ -22,7 +22,7 @@ it('/metrics counts requests by what they asked for, and is not for everybody', 
   const line = (start: string) => metrics.split('\n').find((one) => one.startsWith(start)) ?? '';
   assert.match(
     line('apiserver_request_total{verb="LIST",dry_run="",group="",version="v1",resource="configmaps"'),
-    /scope="namespace",component="apiserver",code="200"} 1$/,
+    /scope="namespace",component="apiserver",code="200",system_client=""} 1$/,
   );
   assert.ok(!metrics.includes('made-up-by-somebody'), 'names that were made up are no rows');
   assert.equal(

@@ -1,3 +1,4 @@
+import type { Clock } from '../../libs/base/clock.ts';
 import type { RequestAttributes } from '../../libs/kind/request.ts';
 import { type ComponentFacts, tellComponent } from '../../libs/metrics/component.ts';
 import {
@@ -11,7 +12,9 @@ import {
 import type { Store } from '../store/store.ts';
 import type { Caches } from './cache/caches.ts';
 import { resourcePrefix } from './cache/keys.ts';
-import type { Fairness, LevelFigures, RejectReason } from './fairness/fairness.ts';
+import type { CelObserver } from './cel-observer.ts';
+import type { Fairness, RejectReason } from './fairness/fairness.ts';
+import type { FlowFigures } from './fairness/priority-level.ts';
 import type { KindSet } from './registry/kind-set.ts';
 
 /** One request that has been answered; a watch when it begins. */
@@ -20,12 +23,18 @@ export interface ObservedRequest {
   readonly code: number;
   readonly durationMs: number;
   readonly dryRun: boolean;
+  /** The component of Kubernetes that asked; '' for all others. */
+  readonly systemClient: string;
   /** Whether the path leads to a resource that is served; else its names are not told. */
   readonly known: boolean;
 }
 
 const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 const WAIT_SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
+const WATCH_LIST_SECONDS = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60];
+/** The bounds that Prometheus' clients take where nobody names any. */
+const CEL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const CHECK_SECONDS = [5e-7, 0.001, 0.01, 0.1, 1];
 const ADMISSION_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const VERBS: ReadonlySet<string> = new Set(
@@ -51,6 +60,11 @@ export class Observed {
   readonly #webhooks: Histogram;
   readonly #sizes: Histogram;
   readonly #deprecated: Gauge;
+  readonly #watchLists: Histogram;
+  readonly #policyChecks: Counter;
+  readonly #policySeconds: Histogram;
+  readonly #celCompiled: Distribution;
+  readonly #celEvaluated: Distribution;
   /** Rows that have been counted in, by what tells them apart. */
   readonly #answers = new Map<string, AnswerRows>();
   readonly #asked = new Map<string, AskedRows>();
@@ -62,7 +76,7 @@ export class Observed {
     this.#requests = metrics.counter(
       'apiserver_request_total',
       'Requests that were answered, by what they asked for.',
-      [...of, 'code'],
+      [...of, 'code', 'system_client'],
     );
     this.#durations = metrics.histogram(
       'apiserver_request_duration_seconds',
@@ -120,12 +134,49 @@ export class Observed {
       'Versions of resources that somebody asked for and that will go; no release is told where none is known.',
       ['group', 'version', 'resource', 'subresource', 'removed_release'],
     );
+    this.#watchLists = metrics.histogram(
+      'apiserver_watch_list_duration_seconds',
+      'How long it took until watchers that asked for the first state had all of it.',
+      ['group', 'version', 'resource', 'scope'],
+      WATCH_LIST_SECONDS,
+    );
+    const cel = (what: string, help: string) =>
+      metrics.histogram(`apiserver_cel_${what}_duration_seconds`, help, [], CEL_SECONDS).at();
+    this.#celCompiled = cel('compilation', 'How long it took to compile the rules of a custom resource.');
+    this.#celEvaluated = cel('evaluation', 'How long it took to ask all rules about one custom object.');
+    const check = ['policy', 'policy_binding', 'error_type', 'enforcement_action'];
+    const policy = 'apiserver_validating_admission_policy_check';
+    const [checks, seconds] = [
+      'Validations of policies that did not hold, by what followed.',
+      'How long such validations took.',
+    ];
+    this.#policyChecks = metrics.counter(`${policy}_total`, checks, check);
+    this.#policySeconds = metrics.histogram(`${policy}_duration_seconds`, seconds, check, CHECK_SECONDS);
     this.#sizes = metrics.histogram(
       'apiserver_response_sizes',
       'Bytes of answers that are there as a whole, by what was asked for.',
       long,
       BYTES,
     );
+  }
+
+  /** Who tells of expressions. */
+  cel(clock: Pick<Clock, 'monotonic'>): CelObserver {
+    return {
+      nowMs: () => clock.monotonic(),
+      compiled: (ms) => this.#celCompiled.observe(ms / 1000),
+      evaluated: (ms) => this.#celEvaluated.observe(ms / 1000),
+      checked: (policy, binding, action, error, ms) => {
+        this.#policyChecks.add(1, policy, binding, error, action);
+        this.#policySeconds.observe(ms / 1000, policy, binding, error, action);
+      },
+    };
+  }
+
+  /** A watcher that asked for the first state has all of it. */
+  watchListed(attributes: RequestAttributes, ms: number): void {
+    const { group, version, resource } = attributes;
+    this.#watchLists.observe(ms / 1000, group, version, resource, scopeOf(attributes));
   }
 
   /** A plugin of admission was asked; without a name: all of them were. */
@@ -165,15 +216,18 @@ export class Observed {
   }
 
   #rowsOf(request: ObservedRequest): AnswerRows {
-    const { attributes: a, code, dryRun, known } = request;
+    const { attributes: a, code, dryRun, known, systemClient } = request;
     const key = known
-      ? `${a.verb} ${code} ${dryRun} ${a.group}/${a.version}/${a.resource}/${a.subresource}/${scopeOf(a)}`
-      : `${a.verb} ${code} ${dryRun}`;
+      ? `${a.verb} ${code} ${dryRun} ${systemClient} ${a.group}/${a.version}/${a.resource}/${a.subresource}/${scopeOf(a)}`
+      : `${a.verb} ${code} ${dryRun} ${systemClient}`;
     let rows = this.#answers.get(key);
     if (!rows) {
       const { verb, group, version, resource, subresource, scope } = labelsOf(request);
       const labels = [verb, dryRun ? 'All' : '', group, version, resource, subresource, scope, COMPONENT];
-      rows = { durations: this.#durations.at(...labels), requests: this.#requests.at(...labels, String(code)) };
+      rows = {
+        durations: this.#durations.at(...labels),
+        requests: this.#requests.at(...labels, String(code), systemClient),
+      };
       // Subresources and methods may have any name.
       if (this.#answers.size < ROWS_MAX) this.#answers.set(key, rows);
     }
@@ -228,15 +282,19 @@ export class Observed {
   /** Tells what priority levels have and use. */
   watchFairness(fairness: Fairness): void {
     const { metrics } = this;
-    const tell = (name: string, help: string, read: (level: LevelFigures) => number) =>
-      metrics.gauge(name, help, ['priority_level'], (set) => {
-        for (const level of fairness.levels) set(read(level), level.name);
+    const name = (what: string) => `apiserver_flowcontrol_${what}`;
+    metrics.gauge(name('nominal_limit_seats'), "Seats that are a level's own.", ['priority_level'], (set) => {
+      for (const level of fairness.levels) set(level.nominalSeats, level.name);
+    });
+    const tell = (what: string, help: string, read: (flow: FlowFigures) => number) =>
+      metrics.gauge(name(what), help, ['priority_level', 'flow_schema'], (set) => {
+        for (const level of fairness.levels) {
+          for (const [schema, figures] of level.schemas) set(read(figures), level.name, schema);
+        }
       });
-    const prefix = 'apiserver_flowcontrol_';
-    tell(`${prefix}nominal_limit_seats`, "Seats that are a level's own.", ({ nominalSeats }) => nominalSeats);
-    tell(`${prefix}current_executing_seats`, 'Seats that are taken.', ({ seats }) => seats);
-    tell(`${prefix}current_executing_requests`, 'Requests that run.', ({ running }) => running);
-    tell(`${prefix}current_inqueue_requests`, 'Requests that wait for their turn.', ({ waiting }) => waiting);
+    tell('current_executing_seats', 'Seats that are taken.', ({ seats }) => seats);
+    tell('current_executing_requests', 'Requests that run.', ({ running }) => running);
+    tell('current_inqueue_requests', 'Requests that wait for their turn.', ({ waiting }) => waiting);
   }
 
   /** Tells how many objects of each kind are stored, how many changes of them the store has told, and how large it is. */
@@ -283,6 +341,23 @@ interface FlowRows {
   readonly level: string;
   readonly dispatched: Cell;
   readonly waits: Distribution;
+}
+
+/** Components of Kubernetes, as they call themselves in requests. */
+const SYSTEM_CLIENTS: ReadonlySet<string> = new Set([
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-proxy',
+  'kube-scheduler',
+  'kubelet',
+]);
+
+/** Which of them sends this User-Agent; '' for all others, so that there are few. */
+export function systemClientOf(userAgent: string | undefined): string {
+  if (!userAgent?.startsWith('kube')) return '';
+  const end = userAgent.indexOf('/');
+  const name = end < 0 ? userAgent : userAgent.slice(0, end);
+  return SYSTEM_CLIENTS.has(name) ? name : '';
 }
 
 const COMPONENT = 'apiserver';

@@ -30,7 +30,7 @@ import type { Admitted, Fairness } from './fairness/fairness.ts';
 import { listWidth } from './fairness/list-width.ts';
 import { header, managerOf } from './headers.ts';
 import { negotiate, type Representation } from './negotiation.ts';
-import type { Observed } from './observed.ts';
+import { type Observed, systemClientOf } from './observed.ts';
 import { RegistryAccess } from './registry/access.ts';
 import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
@@ -256,7 +256,12 @@ export class ApiServer {
           return turn instanceof Promise ? turn.then(run) : run(turn);
         });
         const response = answer instanceof Promise ? await answer : answer;
-        return this.#followed(this.#told(withHeaders(response, headers), routed.attributes, query, beganMs), routed);
+        return this.#followed(
+          this.#told(withHeaders(response, headers), request, routed.attributes, query, beganMs),
+          routed,
+          query,
+          beganMs,
+        );
       } finally {
         admitted?.end();
         finished?.();
@@ -270,7 +275,7 @@ export class ApiServer {
       if (!isExpected(error))
         this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
       const response = withHeaders(errorResponse(error, form, this.schema, warnings.all), headers);
-      return attributes ? this.#told(response, attributes, query, beganMs) : response;
+      return attributes ? this.#told(response, request, attributes, query, beganMs) : response;
     }
   }
 
@@ -319,20 +324,28 @@ export class ApiServer {
   }
 
   /** A watch counts among what is open as long as it is, and its events as they are sent. */
-  #followed(response: ApiResponse, { attributes }: Route): ApiResponse {
+  #followed(response: ApiResponse, { attributes }: Route, query: URLSearchParams, beganMs: number): ApiResponse {
     const { observed } = this.#options;
     const { body } = response;
     if (!observed || body.form !== 'watch') return response;
+    const isWatchList = query.get('sendInitialEvents') === 'true' && query.get('allowWatchBookmarks') === 'true';
+    const listed = () => observed.watchListed(attributes, this.engine.clock.monotonic() - beganMs);
     const open: WatchBody['open'] = (sink) => {
       observed.longRunning(attributes, 1);
-      return ended(body.open(counting(sink, observed.watchEvents(attributes))), () =>
-        observed.longRunning(attributes, -1),
-      );
+      const counted = counting(sink, observed.watchEvents(attributes));
+      const told = isWatchList ? listing(counted, listed) : counted;
+      return ended(body.open(told), () => observed.longRunning(attributes, -1));
     };
     return { ...response, body: { ...body, open } };
   }
 
-  #told(response: ApiResponse, attributes: RequestAttributes, query: URLSearchParams, beganMs: number): ApiResponse {
+  #told(
+    response: ApiResponse,
+    request: ApiRequest,
+    attributes: RequestAttributes,
+    query: URLSearchParams,
+    beganMs: number,
+  ): ApiResponse {
     const { observed } = this.#options;
     if (!observed) return response;
     const found = attributes.isResourceRequest
@@ -345,6 +358,7 @@ export class ApiServer {
       code: response.code,
       durationMs: this.engine.clock.monotonic() - beganMs,
       dryRun: query.has('dryRun'),
+      systemClient: systemClientOf(header(request, 'user-agent')),
       known,
     });
     if (attributes.verb !== 'get' && attributes.verb !== 'list') return response;
@@ -507,6 +521,21 @@ function counting(sink: WatchSink, sent: Cell): WatchSink {
     event(frame) {
       sent.add(1);
       return sink.event(frame);
+    },
+    ...(sink.room && { room: () => sink.room?.() }),
+    end: () => sink.end(),
+  };
+}
+
+/** Tells once when the first state has been sent: a bookmark closes it, the first there is. */
+function listing(sink: WatchSink, listed: () => void): WatchSink {
+  let told = false;
+  return {
+    event(frame) {
+      const taken = sink.event(frame);
+      if (!told && frame.type === 'BOOKMARK') listed();
+      told ||= frame.type === 'BOOKMARK';
+      return taken;
     },
     ...(sink.room && { room: () => sink.room?.() }),
     end: () => sink.end(),

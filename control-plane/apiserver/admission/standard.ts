@@ -17,6 +17,7 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Caches } from '../cache/caches.ts';
 import { objectKey } from '../cache/keys.ts';
+import type { CelObserver } from '../cel-observer.ts';
 import type { KindSet } from '../registry/kind-set.ts';
 import type { WebhookClient } from '../webhook/client.ts';
 import { mutatingWebhooks } from '../webhook/mutating.ts';
@@ -62,11 +63,13 @@ export interface AdmissionOptions {
   readonly clock: Clock;
   /** Counts what webhooks take. */
   readonly observed?: WebhookObserver;
+  /** Is told how long policies take. */
+  readonly cel?: CelObserver;
 }
 
 /** The plugins that are on by default, in upstream's order. */
 export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] {
-  const { random, keys, kinds, schema, caches, decide, webhookClient: client, clock, observed } = options;
+  const { random, keys, kinds, schema, caches, decide, webhookClient: client, clock, observed, cel } = options;
   const webhooks = { kinds, client, random: random.fork('webhooks'), decide, clock, observed };
   // What most clusters have none of is not looked for with every write.
   const some = (kind: object) => {
@@ -110,6 +113,7 @@ export function standardAdmission(options: AdmissionOptions): AdmissionPlugin[] 
     validatingAdmissionPolicies({
       kinds,
       decide,
+      ...(cel && { cel }),
       policies: cachedSource(caches, validatingAdmissionPolicy),
       bindings: cachedSource(caches, validatingAdmissionPolicyBinding),
     }),

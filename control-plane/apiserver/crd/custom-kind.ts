@@ -9,6 +9,7 @@ import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import { withTypes } from '../../../libs/machinery/schema/set.ts';
 import type { Schema } from '../../../libs/structural-schema/schema.ts';
 import { listTypeOf, structTypeOf } from '../../../libs/structural-schema/struct-type.ts';
+import type { CelObserver } from '../cel-observer.ts';
 import { columnsOf } from './columns.ts';
 import { type Converter, webhookConversion } from './conversion.ts';
 import { rulesOfVersion, type VersionRules } from './rules.ts';
@@ -59,7 +60,12 @@ const typeNameOf = (definition: Definition, version: DefinitionVersion): TypeNam
   `${definition.spec.group}.${version.name}.${namesOf(definition).kind}`;
 
 /** Compiles a definition. `builtin` holds the types that every resource refers to (`meta.v1.ObjectMeta`). */
-export function customResourceOf(definition: Definition, builtin: SchemaSet, converter?: Converter): CustomResource {
+export function customResourceOf(
+  definition: Definition,
+  builtin: SchemaSet,
+  converter?: Converter,
+  cel?: CelObserver,
+): CustomResource {
   const { group, scope, versions } = definition.spec;
   const names = namesOf(definition);
   const schema = withTypes(
@@ -71,7 +77,7 @@ export function customResourceOf(definition: Definition, builtin: SchemaSet, con
     }),
   );
   const storage = versions.find((version) => version.storage) as DefinitionVersion;
-  const rules = new Map(versions.map((version) => [version, rulesOfVersion(version)]));
+  const rules = new Map(versions.map((version) => [version, rulesOfVersion(version, cel)]));
   const compiled = new Map(
     versions.map((version) => [
       version,

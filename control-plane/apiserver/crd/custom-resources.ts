@@ -7,6 +7,7 @@ import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import { sameJson } from '../../../libs/structural-schema/same-json.ts';
 import type { WatchFrame } from '../api.ts';
 import { selectionOf } from '../cache/selection.ts';
+import type { CelObserver } from '../cel-observer.ts';
 import type { Engine } from '../registry/engine.ts';
 import { systemContext } from '../system-context.ts';
 import { conditionApproval } from './approval.ts';
@@ -48,8 +49,11 @@ export class CustomResources {
   #engine: Engine | undefined;
   #working = false;
 
-  /** `schema` has the built-in types; `webhooks` calls webhooks that convert. */
-  constructor(schema: SchemaSet, webhooks: Pick<ConversionOptions, 'client' | 'random'>) {
+  readonly #cel: CelObserver | undefined;
+
+  /** `schema` has the built-in types; `webhooks` calls webhooks that convert; `cel` is told how long rules take. */
+  constructor(schema: SchemaSet, webhooks: Pick<ConversionOptions, 'client' | 'random'>, cel?: CelObserver) {
+    this.#cel = cel;
     this.#schema = schema;
     this.#webhooks = webhooks;
   }
@@ -138,7 +142,7 @@ export class CustomResources {
     const { kinds, caches, log } = this.#running;
     let compiled: CustomResource;
     try {
-      compiled = customResourceOf(definition, this.#schema, this.#converter(definition));
+      compiled = customResourceOf(definition, this.#schema, this.#converter(definition), this.#cel);
     } catch (error) {
       log.error('a definition cannot be served', { name, error });
       return;

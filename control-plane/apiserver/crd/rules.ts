@@ -6,7 +6,9 @@ import { compileDefaults } from '../../../libs/structural-schema/defaults.ts';
 import { compileEmbedded } from '../../../libs/structural-schema/embedded.ts';
 import { compileListTypes } from '../../../libs/structural-schema/list-types.ts';
 import { compileRules } from '../../../libs/structural-schema/rules.ts';
+import type { Schema } from '../../../libs/structural-schema/schema.ts';
 import { compileValues } from '../../../libs/structural-schema/values.ts';
+import type { CelObserver } from '../cel-observer.ts';
 import { validateFinalizers, validateLabels } from '../registry/metadata.ts';
 import { type DefinitionVersion, schemaOf } from './custom-kind.ts';
 import { fieldsOf, valueAt } from './paths.ts';
@@ -43,13 +45,14 @@ const BLOCKING: ReadonlySet<field.FieldErrorType> = new Set<field.FieldErrorType
   'FieldValueTypeInvalid',
 ]);
 
-export function rulesOfVersion(version: DefinitionVersion): VersionRules {
+/** `cel` is told how long the rules take. */
+export function rulesOfVersion(version: DefinitionVersion, cel?: CelObserver): VersionRules {
   const schema = schemaOf(version);
   const values = compileValues(schema);
   const lists = compileListTypes(schema);
   const embedded = compileEmbedded(schema, checkMetadata);
   const scale = scaleCheck(version);
-  const rules = compileRules(schema);
+  const rules = timedRules(schema, cel);
   return {
     defaults: compileDefaults(schema),
     check(object, old, part) {
@@ -65,6 +68,20 @@ export function rulesOfVersion(version: DefinitionVersion): VersionRules {
         errors.push(...rules(object, { ...(old === undefined ? {} : { old }), warn: (text) => warnings.push(text) }));
       return { errors, warnings };
     },
+  };
+}
+
+function timedRules(schema: Schema, cel: CelObserver | undefined): ReturnType<typeof compileRules> {
+  if (!cel) return compileRules(schema);
+  const sinceMs = cel.nowMs();
+  const rules = compileRules(schema);
+  if (!rules) return undefined;
+  cel.compiled(cel.nowMs() - sinceMs);
+  return (object, context) => {
+    const beganMs = cel.nowMs();
+    const errors = rules(object, context);
+    cel.evaluated(cel.nowMs() - beganMs);
+    return errors;
   };
 }
 

@@ -4,7 +4,7 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { tooManyRequests } from '../../../libs/machinery/errors.ts';
 import { flowOf, SchemaMatcher, sortSchemas } from './matching.ts';
-import { PriorityLevel, type Share, type Ticket } from './priority-level.ts';
+import { type FlowFigures, PriorityLevel, type Share, type Ticket } from './priority-level.ts';
 
 /** The configuration, as it is stored now. `version` changes with it. */
 export interface FairnessObjects {
@@ -40,6 +40,8 @@ export interface LevelFigures {
   readonly seats: number;
   readonly running: number;
   readonly waiting: number;
+  /** Of each flow schema by itself. */
+  readonly schemas: ReadonlyMap<string, FlowFigures>;
 }
 
 export interface Asking {
@@ -88,12 +90,13 @@ export class Fairness {
   /** For metrics and for people. */
   get levels(): LevelFigures[] {
     this.#refresh();
-    return [...this.#levels.values()].map(({ name, share, seats, running, waiting }) => ({
+    return [...this.#levels.values()].map(({ name, share, seats, running, waiting, schemas }) => ({
       name,
       nominalSeats: share.nominal,
       seats,
       running,
       waiting,
+      schemas,
     }));
   }
 
@@ -108,6 +111,7 @@ export class Fairness {
     const ticket: Ticket = {
       width: this.#widthOf(wanted, level),
       level,
+      figures: level.figuresOf(schemaName),
       start() {},
       queue: undefined,
       startedMs: 0,
@@ -227,6 +231,8 @@ export class Fairness {
     }
     const schemas = objects.schemas().filter(({ spec }) => names.has(spec.priorityLevelConfiguration.name));
     this.#schemas = new SchemaMatcher(sortSchemas(schemas));
+    const known = new Set(schemas.map(({ metadata }) => metadata.name));
+    for (const level of this.#levels.values()) level.forget((schema) => !known.has(schema));
     const total = configs.reduce((sum, { spec }) => sum + sharesOf(spec), 0);
     for (const level of this.#levels.values()) level.share = this.#shareOf(level, total);
   }

@@ -17,6 +17,7 @@ export interface Share {
 export interface Ticket {
   readonly width: number;
   readonly level: PriorityLevel;
+  readonly figures: FlowFigures;
   /** Called once it may run. */
   start: () => void;
   queue: Queue | undefined;
@@ -28,6 +29,13 @@ export interface Ticket {
   readonly attributes: RequestAttributes;
   /** Wall time. */
   readonly arrivedMs: number;
+}
+
+/** Requests of one schema at one level, now. */
+export interface FlowFigures {
+  running: number;
+  seats: number;
+  waiting: number;
 }
 
 /** How requests of a level went, since it began. */
@@ -72,12 +80,31 @@ export class PriorityLevel {
   readonly told: Told = { dispatched: 0, rejected: 0, timedOut: 0, cancelled: 0 };
   /** No longer configured: it goes once it is idle. */
   retired = false;
+  readonly #schemas = new Map<string, FlowFigures>();
   #queues: (Queue | undefined)[] = [];
   #virtualMs = 0;
 
   constructor(config: DeepReadonly<PriorityLevelConfiguration>) {
     this.name = config.metadata.name ?? '';
     this.#config = config;
+  }
+
+  /** By name: schemas whose requests have come here. */
+  get schemas(): ReadonlyMap<string, FlowFigures> {
+    return this.#schemas;
+  }
+
+  /** What is told of a schema's requests at this level. */
+  figuresOf(schema: string): FlowFigures {
+    let figures = this.#schemas.get(schema);
+    if (!figures) this.#schemas.set(schema, (figures = { running: 0, seats: 0, waiting: 0 }));
+    return figures;
+  }
+
+  /** Schemas that are no more are told no longer, once their last request has ended. */
+  forget(isGone: (schema: string) => boolean): void {
+    for (const [schema, { running, waiting }] of this.#schemas)
+      if (running + waiting === 0 && isGone(schema)) this.#schemas.delete(schema);
   }
 
   /** Those that have ever been used; undefined: never. */
@@ -123,6 +150,7 @@ export class PriorityLevel {
     best.waiting.push(ticket);
     best.load += ticket.width;
     this.waiting++;
+    ticket.figures.waiting++;
     return true;
   }
 
@@ -143,11 +171,14 @@ export class PriorityLevel {
     queue.waiting.splice(at, 1);
     queue.load -= ticket.width;
     this.waiting--;
+    ticket.figures.waiting--;
   }
 
   begin(ticket: Ticket, nowMs: number): void {
     this.seats += ticket.width;
     this.running++;
+    ticket.figures.seats += ticket.width;
+    ticket.figures.running++;
     ticket.startedMs = nowMs;
     const { queue } = ticket;
     if (!queue) return;
@@ -160,6 +191,8 @@ export class PriorityLevel {
   end(ticket: Ticket, nowMs: number): void {
     this.seats -= ticket.width;
     this.running--;
+    ticket.figures.seats -= ticket.width;
+    ticket.figures.running--;
     const { queue } = ticket;
     if (!queue) return;
     queue.load -= ticket.width;

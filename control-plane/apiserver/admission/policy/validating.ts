@@ -16,6 +16,7 @@ import type { AdmissionPlugin, DeepReadonlyAdmission } from '../../../../libs/ki
 import type { ApiObject, DeepReadonly } from '../../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../../libs/kind/request.ts';
 import { ApiError } from '../../../../libs/machinery/errors.ts';
+import type { CelObserver, PolicyAction, PolicyError } from '../../cel-observer.ts';
 import type { KindSet } from '../../registry/kind-set.ts';
 import {
   type Budget,
@@ -91,6 +92,8 @@ export interface ValidatingPolicyOptions {
   readonly policies: Source<Policy>;
   readonly bindings: Source<Binding>;
   readonly decide: Decide;
+  /** Is told of each check that did not hold. */
+  readonly cel?: CelObserver;
 }
 
 export function validatingAdmissionPolicies({
@@ -98,6 +101,7 @@ export function validatingAdmissionPolicies({
   policies,
   bindings,
   decide,
+  cel,
 }: ValidatingPolicyOptions): AdmissionPlugin {
   const hooks = new Hooks<Policy, Binding, Compiled>(policies, bindings, compile);
   return {
@@ -105,7 +109,7 @@ export function validatingAdmissionPolicies({
     handles: (request) => !isExempt(request) && hooks.all.length > 0,
     async validate(ctx, request, registry) {
       const subject = subjectOf(kinds, request);
-      const outcome = new Outcome(ctx, request);
+      const outcome = new Outcome(ctx, request, cel);
       for (const meeting of await meetings(hooks, { subject, registry, kinds })) {
         if (meeting.error !== undefined) {
           outcome.fail(meeting, { message: meeting.error, reason: 'Invalid', index: 0 }, true);
@@ -133,6 +137,7 @@ function judge(meeting: Meeting<Compiled, Binding>, _subject: Subject, given: Va
   const { types, expressions } = compiled.variables;
   const values = { ...given, variables: variablesValue(types, expressions, given, budget) };
   compiled.validations.forEach((one, index) => {
+    outcome.begin();
     const found = run(one.source, one.expression, values, budget);
     if (found.error !== undefined) outcome.fail(meeting, { message: found.error, reason: 'Invalid', index }, true);
     else if (found.value !== true) {
@@ -141,6 +146,7 @@ function judge(meeting: Meeting<Compiled, Binding>, _subject: Subject, given: Va
     }
   });
   for (const { key, source, expression } of compiled.annotations) {
+    outcome.begin();
     const found = run(source, expression, values, budget);
     if (found.error !== undefined) outcome.fail(meeting, { message: found.error, reason: 'Invalid', index: 0 }, true);
     else if (typeof found.value === 'string' && found.value.trim() !== '') {
@@ -160,24 +166,52 @@ function messageOf(one: CompiledValidation, values: Values, budget: Budget): str
   return validation.message?.trim() || `failed expression: ${source}`;
 }
 
+const ACTIONS: Readonly<Record<string, PolicyAction>> = Object.freeze({ Deny: 'deny', Audit: 'audit', Warn: 'warn' });
+
+function errorOf(message: string): PolicyError {
+  if (message.startsWith('compilation')) return 'compile_error';
+  return message.includes('running out of cost budget') ? 'out_of_budget' : 'invalid_error';
+}
+
 /** Gathers what policies say, and speaks when all have been asked. */
 class Outcome {
   readonly #ctx: RequestContext;
   readonly #request: DeepReadonlyAdmission;
   readonly #notes: unknown[] = [];
   readonly #annotations = new Map<string, Set<string>>();
+  readonly #cel: CelObserver | undefined;
+  #beganMs: number | undefined;
   #denied: { readonly text: string; readonly reason: string } | undefined;
 
-  constructor(ctx: RequestContext, request: DeepReadonlyAdmission) {
+  constructor(ctx: RequestContext, request: DeepReadonlyAdmission, cel: CelObserver | undefined) {
+    this.#cel = cel;
     this.#ctx = ctx;
     this.#request = request;
   }
 
+  /** A check of a policy begins. */
+  begin(): void {
+    this.#beganMs = this.#cel?.nowMs();
+  }
+
+  #checked({ compiled, bindingName }: Meeting<Compiled, Binding>, action: PolicyAction, message: string): void {
+    const cel = this.#cel;
+    // What is wrong with a policy's configuration is found before any check.
+    if (!cel || this.#beganMs === undefined) return;
+    cel.checked(compiled.name, bindingName, action, errorOf(message), cel.nowMs() - this.#beganMs);
+  }
+
   /** `broken`: the policy could not be asked, and its failurePolicy says what that means. */
-  fail({ compiled, binding, bindingName }: Meeting<Compiled, Binding>, failure: Failure, broken: boolean): void {
-    if (broken && compiled.policy.spec?.failurePolicy === 'Ignore') return;
+  fail(meeting: Meeting<Compiled, Binding>, failure: Failure, broken: boolean): void {
+    const { compiled, binding, bindingName } = meeting;
+    if (broken && compiled.policy.spec?.failurePolicy === 'Ignore') {
+      this.#checked(meeting, 'allow', failure.message);
+      return;
+    }
     const named = `ValidatingAdmissionPolicy '${compiled.name}' with binding '${bindingName}'`;
     for (const action of binding.spec?.validationActions ?? []) {
+      const told = ACTIONS[action];
+      if (told) this.#checked(meeting, told, failure.message);
       if (action === 'Deny') {
         this.#denied ??= { text: `${named} denied request: ${failure.message}`, reason: failure.reason };
       } else if (action === 'Warn') this.#ctx.warnings.add(`Validation failed for ${named}: ${failure.message}`);
