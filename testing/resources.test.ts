@@ -98,6 +98,18 @@ test('a node short of disk evicts who uses most of it; in snapshots it stays sho
   assert.equal(await isCondition(again, 'DiskPressure'), 'False');
 });
 
+test('of the disk that images are on more must be left: what fills it stops being scheduled, and is told', async () => {
+  await using cluster = await createCluster({ nodes: 1, seed: 1 });
+  await cluster.advance('1m');
+  // More than `nodefs.available` wants, less than `imagefs.available` does.
+  cluster.nodes[0].pressure('disk', '12%');
+  await cluster.advance('6m');
+  assert.equal(await isCondition(cluster, 'DiskPressure'), 'True');
+  const { items } = await cluster.client.core.v1.events('default').list();
+  const told = items.find(({ reason }) => reason === 'FreeDiskSpaceFailed');
+  assert.match(told?.message ?? '', /Insufficient free disk space on the node's image filesystem \(88% of 64/);
+});
+
 test('processes run out where the kubelet has a threshold for them', async () => {
   const kubelet = { evictionHard: { 'pid.available': '1000' } };
   await using cluster = await createCluster({ nodes: [{ kubelet }, {}], seed: 1 });

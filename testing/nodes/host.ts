@@ -38,6 +38,8 @@ export async function writeMachineFacts(files: MemoryFiles, random: Random): Pro
   await files.makeDirectory('/etc', { mode: 0o755 });
   await files.makeDirectory('/sys/class/dmi/id', { mode: 0o755 });
   await files.makeDirectory('/proc/sys/kernel/random', { mode: 0o755 });
+  // Where the runtime says that its images are.
+  await files.makeDirectory('/var/lib/containerd', { mode: 0o711 });
   await files.write('/etc/machine-id', machine.text(32, hex));
   await files.write('/etc/os-release', 'PRETTY_NAME="Tutti simulated machine"\n');
   await files.write('/etc/resolv.conf', '');
