@@ -1,74 +1,12 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { ApiRequest, ApiResponse } from '../../control-plane/apiserver/api.ts';
-import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
-import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
-import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-store.ts';
-import { ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
-import { virtualTest } from '../../libs/testing/virtual-test.ts';
-import { type Around, clientOf, startSchedulerComponent } from './components.ts';
-
-type Handle = (request: ApiRequest) => Promise<ApiResponse>;
-
-/** A scheduler beside an API server, and how it is asked at its port. */
-async function beside(portsTaken: readonly number[] = []) {
-  const { clock, random, keys, host, log } = virtualTest();
-  const pki = await ensureClusterPki(host.files, keys, clock, { dir: '/data', names: { dns: ['localhost'], ip: [] } });
-  const store = new MemoryStore({ clock, random });
-  const held = new HeldTokens(keys);
-  const server = createDefaultServer({
-    store,
-    clock,
-    random,
-    keys,
-    log,
-    clientAuthorityPem: pki.ca.certificatePem,
-    serviceAccountKey: pki.serviceAccountKey,
-    authenticators: [held.authenticator()],
-    serverAddress: 'localhost:6443',
-    platform: 'linux/amd64',
-    runtime: 'test',
-  });
-  await server.start();
-  const ports = new Map<number, Handle>();
-  const around: Around = {
-    machine: { host, clock, random, keys, log },
-    server,
-    pki,
-    heldTokens: held,
-    url: 'https://10.0.0.1:6443',
-    async serveBeside(port, handle) {
-      if (portsTaken.includes(port)) throw Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
-      ports.set(port, handle as Handle);
-      return { [Symbol.asyncDispose]: async () => void ports.delete(port) };
-    },
-  };
-  const scheduler = await startSchedulerComponent(around);
-  const tokenOf = (name: string, group: string) => held.issue({ name, groups: [group], extra: {} });
-  return {
-    around,
-    ports,
-    scheduler,
-    async ask(port: number, path: string, token?: string): Promise<[number, string]> {
-      const { signal } = new AbortController();
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      const request = { method: 'GET', path, query: '', headers, body: undefined, peer: { address: '' }, signal };
-      const { code, body } = await (ports.get(port) as Handle)(request);
-      return [code, body.form === 'whole' ? String(body.value()) : ''];
-    },
-    tokenOf,
-    async [Symbol.asyncDispose]() {
-      await scheduler[Symbol.asyncDispose]();
-      await server.stop();
-      await store.close();
-    },
-  };
-}
+import { controlPlane } from '../../tests/fixtures/component-ports.ts';
+import { clientOf } from './components.ts';
 
 it('a scheduler tells its own metrics at its own port, to those who may read them', async () => {
-  await using it = await beside();
+  await using it = await controlPlane();
   const admin = it.tokenOf('root', 'system:masters');
-  assert.deepEqual([...it.ports.keys()], [10_259]);
+  assert.deepEqual([...it.ports.keys()], [10_257, 10_259]);
   assert.deepEqual(await it.ask(10_259, '/healthz'), [200, 'ok']);
   assert.equal((await it.ask(10_259, '/metrics'))[0], 403);
   assert.equal((await it.ask(10_259, '/metrics', it.tokenOf('jane', 'devs')))[0], 403);
@@ -87,7 +25,7 @@ it('a scheduler tells its own metrics at its own port, to those who may read the
 });
 
 it('what a component tells is told by the API server too, as long as it runs', async () => {
-  await using it = await beside();
+  await using it = await controlPlane();
   const admin = clientOf(it.around, () => it.around.pki.admin.certificatePem, 'test');
   const read = async () => String(await admin.raw('GET', '/metrics'));
   const text = await read();
@@ -95,10 +33,10 @@ it('what a component tells is told by the API server too, as long as it runs', a
   assert.equal(text.match(/^kubernetes_build_info\{/gm)?.length, 1);
   await it.scheduler[Symbol.asyncDispose]();
   assert.doesNotMatch(await read(), /^scheduler_/m);
-  assert.deepEqual([...it.ports.keys()], []);
+  assert.deepEqual([...it.ports.keys()], [10_257]);
 });
 
 it('a port that is taken keeps nobody from working', async () => {
-  await using it = await beside([10_259]);
+  await using it = await controlPlane({ portsTaken: [10_257, 10_259] });
   assert.deepEqual([...it.ports.keys()], []);
 });
