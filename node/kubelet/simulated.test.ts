@@ -220,6 +220,31 @@ test('a subPath of an empty variable is waited for', async () => {
   assert.equal(await at.line('app'), 'Running ready=true restarts=0 running');
 });
 
+test('a pod has ended once its sidecars have, and tells what its containers mount', async () => {
+  await using at = await node({
+    images: { 'job:1': { exitAfterMs: 1_000, exitCode: 0 }, 'side:1': { stopMs: 4_000 } },
+  });
+  const volumeMounts = [
+    { name: 'v', mountPath: '/a' },
+    { name: 'v', mountPath: '/b', readOnly: true },
+  ];
+  await at.create('job', {
+    restartPolicy: 'Never',
+    initContainers: [{ name: 'side', image: 'side:1', restartPolicy: 'Always' }],
+    ...one('job:1', { volumeMounts }),
+    volumes: [{ name: 'v', emptyDir: {} }],
+  });
+  await at.advance('4s');
+  assert.equal(await at.line('job'), 'Running ready=false restarts=0 Completed 0');
+  await at.advance('3s');
+  assert.equal(await at.line('job'), 'Succeeded ready=false restarts=0 Completed 0');
+  const { status } = await at.get('job');
+  assert.deepEqual(status?.containerStatuses?.[0]?.volumeMounts?.slice(0, 2), [
+    { name: 'v', mountPath: '/a' },
+    { name: 'v', mountPath: '/b', readOnly: true, recursiveReadOnly: 'Disabled' },
+  ]);
+});
+
 test('a missing ConfigMap is waited for', async () => {
   await using at = await node();
   await at.create(

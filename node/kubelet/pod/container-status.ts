@@ -29,6 +29,21 @@ const RESTARTING_ALL = 'RestartingAllContainers';
 
 /** The status of one container, as upstream reports it. */
 export function containerStatus(input: ContainerStatusInput, one: SpecContainer): ContainerStatus {
+  const status = statusWithoutMounts(input, one);
+  const { volumeMounts: mounts = [] } = one.container;
+  if (mounts.length === 0) return status;
+  const volumeMounts = mounts.map(({ name, mountPath, readOnly, recursiveReadOnly }) => ({
+    name,
+    mountPath,
+    ...(readOnly && {
+      readOnly,
+      recursiveReadOnly: recursiveReadOnly === 'Enabled' ? ('Enabled' as const) : ('Disabled' as const),
+    }),
+  }));
+  return { ...status, volumeMounts };
+}
+
+function statusWithoutMounts(input: ContainerStatusInput, one: SpecContainer): ContainerStatus {
   const { pod, observed, memory } = input;
   const { container } = one;
   const all = observed.containers.filter(({ name }) => name === container.name);

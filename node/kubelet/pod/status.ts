@@ -70,16 +70,19 @@ export function podStatus(input: StatusInput): PodStatus {
   // Nobody waits for a container that somebody looks around with: upstream never calls one ready or started.
   const ephemeral = statuses('ephemeral').map(({ started: _, ...status }) => ({ ...status, ready: false }));
 
-  const phase = finished && settled(input) ? finished.phase : phaseOf(input, all, initStatuses, containerStatuses);
-  const truths = conditions(input, phase, initialized, initStatuses, containerStatuses);
+  const ended = settled(input);
+  const reached = finished && ended ? finished.phase : phaseOf(input, all, initStatuses, containerStatuses);
+  const truths = conditions(input, reached, initialized, initStatuses, containerStatuses);
+  // Whoever waits for the pod's end may count on all that it holds: sidecars have ended by then, too.
+  const phase = ended || !isTerminal(reached) ? reached : phaseBefore(pod);
   const generation = pod.metadata?.generation;
   const ips = addresses(input);
   return {
     ...(generation !== undefined && { observedGeneration: generation }),
     phase,
     conditions: mergeConditions(pod, truths, passingConditions(input, phase), nowMs),
-    ...(finished?.reason && { reason: finished.reason }),
-    ...(finished?.message && { message: finished.message }),
+    ...(ended && finished?.reason && { reason: finished.reason }),
+    ...(ended && finished?.message && { message: finished.message }),
     ...(input.hostIps[0] !== undefined && {
       hostIP: input.hostIps[0],
       hostIPs: input.hostIps.map((ip) => ({ ip })),
@@ -118,6 +121,11 @@ export function finalDecision(pod: NodePod, { containers }: ObservedPod, told: N
   const well = ends.length > 0 && ends.every(({ exitCode }) => exitCode === 0);
   return { phase: well ? 'Succeeded' : 'Failed' };
 }
+
+const isTerminal = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
+
+const phaseBefore = ({ status }: NodePod): string =>
+  isTerminal(status?.phase) ? 'Running' : (status?.phase ?? 'Pending');
 
 /** Nothing of the pod runs any more. */
 const settled = ({ observed }: StatusInput): boolean => !observed.containers.some(isAlive);
