@@ -151,7 +151,8 @@ function parseField(text: string, least: number, most: number, names: readonly s
     const named = names.indexOf(one.toLowerCase());
     return named >= 0 ? named + least : Number(one);
   };
-  for (const part of text.split(',').filter((one) => one !== '')) {
+  const parts = text.split(',').filter((one) => one !== '');
+  for (const part of parts) {
     const [range = '', steps] = part.split('/');
     const [first = '', last] = range.split('-');
     const all = first === '*' || first === '?';
@@ -160,9 +161,9 @@ function parseField(text: string, least: number, most: number, names: readonly s
     let end = all ? most : numberOf(last ?? first);
     if (!all && last === undefined && steps !== undefined) end = most;
     if (all && step === 1) any = true;
-    for (let value = start; value <= end; value += step) if (!values.includes(value)) values.push(value);
+    for (let value = start; value <= end; value += step) values.push(value);
   }
-  return { values: values.sort((a, b) => a - b), any };
+  return { values: parts.length > 1 ? [...new Set(values)].sort((a, b) => a - b) : values, any };
 }
 
 /** A time as RFC 3339 writes it in a time zone: `2026-07-01T08:00:00+02:00`. */

@@ -82,8 +82,14 @@ async function holds(files: Files, folder: string, payload: Payload): Promise<bo
     const wanted = payload.get(path);
     if (!wanted) return false;
     const data = await files.read(`${folder}/${path}`);
-    if (data.length !== wanted.data.length || data.some((byte, i) => byte !== wanted.data[i])) return false;
+    if (!isSame(data, wanted.data)) return false;
   }
+  return true;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }
 

@@ -91,7 +91,7 @@ function taintsOf(node: Live<Node>, conditions: readonly NodeCondition[], now: s
   const before = (node.spec?.taints ?? []) as Taint[];
   const wanted: Taint[] = [];
   for (const { type, status } of conditions) {
-    const [, , key] = CONDITION_TAINTS.find(([one, when]) => one === type && when === status) ?? [];
+    const key = CONDITION_TAINTS.find((one) => one[0] === type && one[1] === status)?.[2];
     if (key === undefined) continue;
     wanted.push({ key, effect: 'NoSchedule' });
     if (type === 'Ready') wanted.push({ key, effect: 'NoExecute' });
