@@ -1,6 +1,6 @@
 import { type Clock, withTimeout } from '../../libs/base/clock.ts';
 import type { SimulatedNetwork, SimulatedRequest } from '../cri/fake/network.ts';
-import type { Connections } from './connections.ts';
+import { type Connections, follow } from './connections.ts';
 
 const BODY_MAX = 10 * 1024;
 
@@ -16,12 +16,15 @@ export function simulatedConnections(network: SimulatedNetwork, clock: Clock, fr
     return await Promise.race([work(), late.promise]);
   };
   return {
-    http: ({ host, port, path, headers, timeoutMs }) =>
-      inTime(timeoutMs, async () => {
-        const request: Partial<SimulatedRequest> = { headers, from };
-        const { status, body } = await network.request(`http://${at(host)}:${port}${path}`, request);
-        return { code: status, body: body.slice(0, BODY_MAX) };
-      }),
+    http: (get) =>
+      inTime(get.timeoutMs, () =>
+        follow(get, async ({ host, port, path, headers }) => {
+          const request: Partial<SimulatedRequest> = { headers, from };
+          const answer = await network.request(`http://${at(host)}:${port}${path}`, request);
+          const location = Object.entries(answer.headers).find(([name]) => name.toLowerCase() === 'location')?.[1];
+          return { code: answer.status, body: answer.body.slice(0, BODY_MAX), ...(location && { location }) };
+        }),
+      ),
     async tcp(host, port) {
       network.find(host, port, from);
     },

@@ -150,6 +150,43 @@ test('probes: readiness follows the answer, liveness restarts, startup comes fir
   assert.ok(told.some((line) => line.endsWith('Killing: Container main failed liveness probe, will be restarted')));
 });
 
+test('a probe that is led elsewhere is passed, and told of', async () => {
+  await using at = await node({
+    images: {
+      'web:1': (container) =>
+        container.serve(80, ({ path }) => {
+          if (path === '/near') return { status: 302, headers: { location: '/sick' } };
+          return path === '/far'
+            ? { status: 302, headers: { Location: 'http://0.0.0.0/' }, body: 'moved' }
+            : { status: 500 };
+        }),
+    },
+  });
+  const probe = (path: string) => ({ httpGet: { path, port: 80 }, periodSeconds: 1, failureThreshold: 1 });
+  await at.create('web', one('web:1', { readinessProbe: probe('/near'), livenessProbe: probe('/far') }));
+  await at.advance('3s');
+  assert.equal(await at.line('web'), 'Running ready=false restarts=0 running');
+  const told = await at.told();
+  for (const words of [
+    'Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 500',
+    'ProbeWarning: Liveness probe warning: Probe terminated redirects, Response body: moved',
+  ]) {
+    assert.ok(
+      told.some((line) => line.endsWith(words)),
+      told.join('\n'),
+    );
+  }
+});
+
+test('a hook whose request is answered with an error has been heard', async () => {
+  await using at = await node({
+    images: { 'web:1': (container) => container.serve(80, () => ({ status: 500, body: '' })) },
+  });
+  await at.create('web', one('web:1', { lifecycle: { postStart: { httpGet: { port: 80 } } } }));
+  await at.advance('2s');
+  assert.equal(await at.line('web'), 'Running ready=true restarts=0 running');
+});
+
 test('deletion gives grace, runs the pre-stop hook, and kills who does not listen', async (t) => {
   const seconds = async (at: Awaited<ReturnType<typeof node>>, name: string) => {
     const beganMs = at.clock.monotonic();

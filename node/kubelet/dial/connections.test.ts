@@ -51,6 +51,31 @@ describe('probes over real sockets', () => {
     );
   });
 
+  test('HTTP: redirects within the host are followed, ten at most; one to elsewhere is the answer', async () => {
+    const other = await listen(createHttpServer(answers));
+    const port = await listen(
+      createHttpServer((request, response) => {
+        const [, to] = (request.url ?? '').split('?to=');
+        if (to === undefined) return answers(request, response);
+        response.writeHead(302, { location: decodeURIComponent(to) });
+        response.end('moved');
+      }),
+    );
+    const to = (location: string) => get(port, { path: `/?to=${encodeURIComponent(location)}` });
+    assert.equal((await to('/sick')).code, 500);
+    assert.match((await to(`http://127.0.0.1:${other}/there?x=y`)).body, /^GET \/there\?x=y /);
+    assert.deepEqual(await to('http://elsewhere.example/'), {
+      code: 302,
+      body: 'moved',
+      location: 'http://elsewhere.example/',
+    });
+    await assert.rejects(to('ftp://127.0.0.1/'), /unsupported protocol scheme "ftp"/);
+    const again = await listen(
+      createHttpServer((request, response) => response.writeHead(307, { location: request.url ?? '' }).end()),
+    );
+    await assert.rejects(get(again), /stopped after 10 redirects/);
+  });
+
   test('HTTPS: whoever answers, as a probe trusts everybody', async () => {
     const keys = new NodeKeys();
     const key = await keys.generateKey('probe');

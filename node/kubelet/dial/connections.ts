@@ -6,7 +6,7 @@ import { type Clock, withTimeout } from '../../../libs/base/clock.ts';
 import type { Sockets } from '../../../libs/base/host.ts';
 import { Http2Channel } from '../../../libs/grpc/node/http2-channel.ts';
 import { ProtobufSchema } from '../../../libs/grpc/protobuf.ts';
-import type { Connections, HttpAnswer, HttpGet } from '../connections.ts';
+import { type Connections, follow, type HttpAnswer, type HttpGet } from '../connections.ts';
 
 const BODY_BYTES_MAX = 10 * 1024;
 
@@ -21,7 +21,8 @@ export function connectionsOf(sockets: Pick<Sockets, 'connect'>, clock: Clock): 
   return {
     async http(get) {
       using deadline = withTimeout(clock, get.timeoutMs);
-      return await inTime(deadline.signal, get, httpGet(sockets, get, deadline.signal));
+      const answer = follow(get, (one) => httpGet(sockets, one, deadline.signal));
+      return await inTime(deadline.signal, get, answer);
     },
     async tcp(host, port, timeoutMs) {
       using deadline = withTimeout(clock, timeoutMs);
@@ -100,7 +101,14 @@ async function httpGet(sockets: Pick<Sockets, 'connect'>, get: HttpGet, signal: 
           if (body.length < BODY_BYTES_MAX) body += part;
         });
         response.on('error', reject);
-        response.on('end', () => resolve({ code: response.statusCode ?? 0, body: body.slice(0, BODY_BYTES_MAX) }));
+        response.on('end', () => {
+          const { statusCode: code = 0, headers } = response;
+          resolve({
+            code,
+            body: body.slice(0, BODY_BYTES_MAX),
+            ...(headers.location && { location: headers.location }),
+          });
+        });
       });
       request.end();
     });

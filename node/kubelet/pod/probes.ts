@@ -5,6 +5,11 @@ import { runProbe } from '../probes/run.ts';
 import { containerFieldPath, findContainer, type NodePod } from './objects.ts';
 import { isAlive, type ObservedPod, type PodMemory } from './state.ts';
 
+const SAID = {
+  failure: ' probe failed: ',
+  error: ' probe errored and resulted in unknown state: ',
+  warning: ' probe warning: ',
+} as const;
 const WORDS = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' } as const;
 
 /** The probers of one pod's running containers; what they find goes into the pod's memory. */
@@ -56,11 +61,11 @@ export class PodProbes {
           this.#changed();
         },
         probed: (kind, result) => metrics.probed(pod, spec.name, kind, result),
-        failed: (kind, output, error) => {
-          const text = error ? ' probe errored and resulted in unknown state: ' : ' probe failed: ';
+        failed: (kind, output, how) => {
           const fieldPath = containerFieldPath(pod, spec.name);
-          const message = WORDS[kind] + text + output;
-          this.#env.events.event(pod as Live<ApiObject>, 'Warning', 'Unhealthy', message, undefined, fieldPath);
+          const reason = how === 'warning' ? 'ProbeWarning' : 'Unhealthy';
+          const message = WORDS[kind] + SAID[how] + output;
+          this.#env.events.event(pod as Live<ApiObject>, 'Warning', reason, message, undefined, fieldPath);
         },
       });
       this.#probers.set(container.id, prober);

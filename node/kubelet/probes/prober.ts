@@ -18,8 +18,8 @@ export interface ProberOptions {
   readonly run: (probe: DeepReadonly<Probe>) => Promise<ProbeOutcome>;
   /** Gets the results whenever one has changed. */
   readonly changed: (results: ProbeResults) => void;
-  /** A probe that failed, or could not be run (`error`). */
-  readonly failed: (kind: ProbeKind, output: string, error: boolean) => void;
+  /** A probe that failed, could not be run (`error`), or was answered with a redirect to elsewhere (`warning`). */
+  readonly failed: (kind: ProbeKind, output: string, how: 'failure' | 'error' | 'warning') => void;
   /** A probe has run; `unknown`: it could not be run. */
   readonly probed?: (kind: ProbeKind, result: ProbeResult) => void;
 }
@@ -92,9 +92,10 @@ export class Prober {
     let outcome: ProbeOutcome | undefined;
     try {
       outcome = await run(probe);
-      if (!this.#stopped && !outcome.success) failed(kind, outcome.output, false);
+      const how = outcome.warning ? 'warning' : outcome.success ? undefined : 'failure';
+      if (!this.#stopped && how) failed(kind, outcome.output, how);
     } catch (error) {
-      if (!this.#stopped) failed(kind, (error as Error).message, true);
+      if (!this.#stopped) failed(kind, (error as Error).message, 'error');
     }
     if (this.#stopped) return;
     this.#options.probed?.(kind, outcome === undefined ? 'unknown' : outcome.success ? 'successful' : 'failed');

@@ -16,6 +16,8 @@ export interface ProbeContext {
 
 export interface ProbeOutcome {
   readonly success: boolean;
+  /** It counts as a success, and is told of. */
+  readonly warning?: boolean;
   /** What the probe had to say, for an event. */
   readonly output: string;
 }
@@ -87,7 +89,10 @@ async function httpProbe(
       headers: { 'user-agent': context.userAgent, accept: '*/*', ...given },
       timeoutMs,
     });
-    return code >= 200 && code < 400
+    if (code >= 300 && code < 400) {
+      return { success: true, warning: true, output: `Probe terminated redirects, Response body: ${body}` };
+    }
+    return code >= 200 && code < 300
       ? { success: true, output: body }
       : { success: false, output: `HTTP probe failed with statuscode: ${code}` };
   } catch (error) {
