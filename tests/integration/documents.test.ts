@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { builtinTypeOf } from '../../api/schema/builtin.ts';
 import type { ApiServer } from '../../control-plane/apiserver/server.ts';
 import type { UserInfo } from '../../libs/kind/request.ts';
+import { decodeProtobuf } from '../../libs/machinery/codec/protobuf/protobuf.ts';
 import { startTestServer } from '../fixtures/api-server.ts';
 import { needs, REFERENCE } from '../needs.ts';
 
@@ -17,7 +19,7 @@ type Paths = Record<string, Record<string, { action?: string; gvk?: Json; respon
 
 let server: ApiServer;
 
-async function read<T>(path: string, accept = 'application/json'): Promise<T> {
+async function bytesOf(path: string, accept: string): Promise<Uint8Array> {
   const answer = await server.handle({
     method: 'GET',
     path,
@@ -29,9 +31,12 @@ async function read<T>(path: string, accept = 'application/json'): Promise<T> {
   });
   assert.equal(answer.code, 200, path);
   assert.equal(answer.body.form, 'whole', path);
-  const pieces = (answer.body as Extract<typeof answer.body, { form: 'whole' }>).bytes();
-  return JSON.parse(Buffer.concat([...pieces]).toString()) as T;
+  assert.equal(answer.body.contentType.split(';')[0], accept.split(';')[0]);
+  return Buffer.concat([...(answer.body as Extract<typeof answer.body, { form: 'whole' }>).bytes()]);
 }
+
+const read = async <T>(path: string, accept = 'application/json'): Promise<T> =>
+  JSON.parse((await bytesOf(path, accept)).toString()) as T;
 
 const reference = <T>(name: string): T => JSON.parse(readFileSync(join(REFERENCE, name), 'utf8')) as T;
 
@@ -51,6 +56,18 @@ describe('what a running server says of itself is upstream’s', { skip }, () =>
       const [, path = '', aggregated] = /^GET (\S+)(?: \((aggregated) v2\))?$/.exec(name) ?? [];
       const accept = aggregated ? 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' : undefined;
       assert.deepEqual(await read(path, accept), discovery[name]);
+    });
+  }
+
+  for (const path of ['/api', '/apis', '/apis/apps', '/apis/apps/v1', '/api/v1']) {
+    test(`${path} in protobuf says the same`, async () => {
+      const bytes = await bytesOf(path, 'application/vnd.kubernetes.protobuf');
+      const { object } = decodeProtobuf<Json>(server.engine.schema, builtinTypeOf, bytes, {
+        apiVersion: 'v1',
+        kind: '',
+      });
+      // Those of the core group leave their version out, as they always have.
+      assert.deepEqual(object, { apiVersion: 'v1', ...(await read<Json>(path)) });
     });
   }
 

@@ -11,11 +11,12 @@ import {
 import { methodNotAllowed, notAcceptable, unknownPath } from '../../../libs/machinery/errors.ts';
 import { compareVersions } from '../../../libs/machinery/gvk.ts';
 import type { OpenApiResource, OpenApiSubresource } from '../../../libs/machinery/openapi/operations.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
 import { header } from '../headers.ts';
 import { CONTENT_TYPES, type Representation } from '../negotiation.ts';
 import type { KindSet, ServedResource } from '../registry/kind-set.ts';
-import { respond, textResponse, wholeBody } from '../responses.ts';
+import { respond, textResponse, type Writable, wholeBody } from '../responses.ts';
 import { decodeSegment } from '../router.ts';
 import type { Endpoint } from '../server.ts';
 
@@ -73,20 +74,25 @@ export function discoveryEndpoint(options: DiscoveryOptions): Endpoint {
   const addresses = [{ clientCIDR: '0.0.0.0/0', serverAddress }];
 
   return {
-    handle(_server, ctx, request, form) {
+    handle({ engine: { schema } }, ctx, request, form) {
       const segments = request.path.split('/').slice(1).map(decodeSegment);
       if (segments.at(-1) === '') segments.pop();
       const [root, ...rest] = segments;
       if ((root !== 'api' && root !== 'apis') || ctx.attributes.isResourceRequest) return undefined;
-      if (rest.length === 0) return atRoot(request, form, root, all(), addresses);
+      if (rest.length === 0) return atRoot(request, form, schema, root, all(), addresses);
       const [name, version] = root === 'api' ? ['', rest[0]] : rest;
       const group = all().find((one) => one.name === name);
       if (!group) return root === 'api' ? undefined : textResponse(404, '404 page not found\n');
-      if (version === undefined) return document(request, form, apiGroup(group));
+      if (version === undefined)
+        return document(request, form, { value: apiGroup(group), type: 'meta.v1.APIGroup', schema });
       const found = group.versions.find((one) => one.version === version);
       if (!found && kinds.isForeign(group.name)) return textResponse(404, '404 page not found\n');
       if (!found) throw unknownPath();
-      return document(request, form, apiResourceList(group.name, found));
+      return document(request, form, {
+        value: apiResourceList(group.name, found),
+        type: 'meta.v1.APIResourceList',
+        schema,
+      });
     },
   };
 }
@@ -94,6 +100,7 @@ export function discoveryEndpoint(options: DiscoveryOptions): Endpoint {
 function atRoot(
   request: ApiRequest,
   form: Representation,
+  schema: SchemaSet,
   root: 'api' | 'apis',
   groups: readonly GroupDescription[],
   addresses: readonly { clientCIDR: string; serverAddress: string }[],
@@ -110,17 +117,17 @@ function atRoot(
     return respond(200, { ...body, contentType }, [], { vary: 'Accept' });
   }
   if (clauses.every((clause) => clause.includes('as='))) throw notAcceptable(Object.values(CONTENT_TYPES));
-  if (root === 'apis') return respond(200, wholeBody({ value: apiGroupList(groups) }, json(form)));
+  if (root === 'apis') {
+    return respond(200, wholeBody({ value: apiGroupList(groups), type: 'meta.v1.APIGroupList', schema }, form));
+  }
   const core = mine[0];
   if (!core) throw notAcceptable(Object.values(CONTENT_TYPES));
-  return respond(200, wholeBody({ value: apiVersions(core, addresses) }, json(form)));
+  return respond(200, wholeBody({ value: apiVersions(core, addresses), type: 'meta.v1.APIVersions', schema }, form));
 }
 
-const json = (form: Representation): Representation => ({ ...form, media: form.media === 'yaml' ? 'yaml' : 'json' });
-
-function document(request: ApiRequest, form: Representation, value: object): ApiResponse {
+function document(request: ApiRequest, form: Representation, content: Writable): ApiResponse {
   if (request.method !== 'GET') throw methodNotAllowed();
-  return respond(200, wholeBody({ value }, json(form)));
+  return respond(200, wholeBody(content, form));
 }
 
 /** Own groups with those of others behind them; a group that both serve has the versions of both. */
