@@ -157,7 +157,7 @@ test('a probe that is led elsewhere is passed, and told of', async () => {
         container.serve(80, ({ path }) => {
           if (path === '/near') return { status: 302, headers: { location: '/sick' } };
           return path === '/far'
-            ? { status: 302, headers: { Location: 'http://0.0.0.0/' }, body: 'moved' }
+            ? { status: 302, headers: { location: 'http://0.0.0.0/' }, body: 'moved' }
             : { status: 500 };
         }),
     },
