@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WatchFrame } from '../../control-plane/apiserver/api.ts';
 import type { WebhookTransport } from '../../control-plane/apiserver/webhook/client.ts';
+import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-store.ts';
+import type { Store } from '../../control-plane/store/store.ts';
+import { RealClock } from '../../libs/base/node/real-clock.ts';
+import { SeededRandom } from '../../libs/base/random.ts';
 import { startTestServer, type TestServer } from '../fixtures/api-server.ts';
 
 const GROUP = '/apis/example.com';
@@ -68,8 +72,8 @@ function converting(
   };
 }
 
-async function withPlaces(transport: WebhookTransport): Promise<TestServer> {
-  const server = await startTestServer({ webhooks: transport });
+async function withPlaces(transport: WebhookTransport, store?: Store): Promise<TestServer> {
+  const server = await startTestServer({ webhooks: transport, ...(store && { store }) });
   const { code, body } = await server.send(
     'POST',
     '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
@@ -230,7 +234,11 @@ test('a version’s fields select what the version shows', async () => {
 
 test('objects stay in the version that they were stored in until they are written again', async () => {
   let broken = false;
-  await using server = await withPlaces(converting([], () => broken));
+  const store = new MemoryStore({ clock: new RealClock(), random: new SeededRandom('conversion') });
+  await using server = await withPlaces(
+    converting([], () => broken),
+    store,
+  );
   const { send } = server;
   for (const name of ['old', 'dying']) {
     const metadata = { name, ...(name === 'dying' ? { finalizers: ['example.com/stay'] } : {}) };
@@ -254,6 +262,13 @@ test('objects stay in the version that they were stored in until they are writte
     items.map(({ spec }: Place) => spec.address),
     ['dying:1', 'old:1', 'young:1'],
   );
+
+  // Another server that begins with what is there finds the same.
+  await using next = await startTestServer({ webhooks: converting([]), store });
+  for (let i = 0; i < 100 && (await next.send('GET', `${GROUP}/v2/places`)).code !== 200; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.deepEqual(await hosts(next, ''), ['dying', 'old', 'young']);
 
   broken = true;
   // What is stored in the version that is asked for needs nobody.
