@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { nonResourceAttributes } from '../../libs/kind/request.ts';
 import { ask, type Subject, startSubject } from '../../tests/fuzz/run.ts';
+import { Observed } from './observed.ts';
 
 const AUTHORIZATION = { authorization: 'Bearer admin' };
 const BAD_COLOR = { metadata: { name: 'c' }, data: { color: 'bad' } };
@@ -126,4 +128,27 @@ it('validations of policies that do not hold are counted by what followed', asyn
   const wanted = [row('breaks', 'allow'), row('colors', 'warn'), row('colors', 'audit')].sort();
   assert.deepEqual((await of('total')).sort(), wanted);
   assert.deepEqual((await of('duration_seconds_count')).sort(), wanted);
+});
+
+it('what a request waits for its turn and for webhooks is not the time that the server needs', () => {
+  const observed = new Observed();
+  const request = {};
+  observed.webhook('a', 'admit', 'CREATE', 100, false, request);
+  observed.webhook('b', 'admit', 'CREATE', 200, false, request);
+  observed.webhook('c', 'validating', 'CREATE', 400, false, request);
+  observed.webhook('d', 'validating', 'CREATE', 300, false, request);
+  assert.equal(observed.webhooksMs(request), 700, 'one after the other, then at once');
+  assert.equal(observed.webhooksMs({}), 0);
+  observed.answered({
+    attributes: nonResourceAttributes('get', '/x'),
+    code: 200,
+    durationMs: 1000,
+    elsewhereMs: observed.webhooksMs(request) + 50,
+    dryRun: false,
+    systemClient: '',
+    known: false,
+  });
+  const sum = (name: string) => new RegExp(`^${name}_sum\\{.*\\} (.*)$`, 'm').exec(observed.metrics.text())?.[1];
+  assert.equal(sum('apiserver_request_duration_seconds'), '1');
+  assert.equal(sum('apiserver_request_sli_duration_seconds'), '0.25');
 });

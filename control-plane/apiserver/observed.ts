@@ -16,6 +16,7 @@ import type { CelObserver } from './cel-observer.ts';
 import type { Fairness, RejectReason } from './fairness/fairness.ts';
 import type { FlowFigures } from './fairness/priority-level.ts';
 import type { KindSet } from './registry/kind-set.ts';
+import type { WebhookType } from './webhook/review.ts';
 
 /** One request that has been answered; a watch when it begins. */
 export interface ObservedRequest {
@@ -25,6 +26,8 @@ export interface ObservedRequest {
   readonly dryRun: boolean;
   /** The component of Kubernetes that asked; '' for all others. */
   readonly systemClient: string;
+  /** Of `durationMs`, what the request waited for its turn and for webhooks: not what the server needs itself. */
+  readonly elsewhereMs: number;
   /** Whether the path leads to a resource that is served; else its names are not told. */
   readonly known: boolean;
 }
@@ -46,6 +49,9 @@ export class Observed {
   readonly metrics = new MetricSet();
   readonly #requests: Counter;
   readonly #durations: Histogram;
+  readonly #ownDurations: Histogram;
+  /** By request: what its webhooks took. */
+  readonly #webhookMs = new WeakMap<object, { admit: number; validating: number }>();
   readonly #mutating: Cell;
   readonly #reading: Cell;
   readonly #longRunning: Gauge;
@@ -82,6 +88,12 @@ export class Observed {
       'apiserver_request_duration_seconds',
       'How long answers took, by what was asked for.',
       of,
+      SECONDS,
+    );
+    this.#ownDurations = metrics.histogram(
+      'apiserver_request_sli_duration_seconds',
+      'How long answers took, less what the requests waited for their turn and for webhooks.',
+      of.filter((label) => label !== 'dry_run'),
       SECONDS,
     );
     const inFlight = metrics.gauge(
@@ -198,8 +210,18 @@ export class Observed {
     return rows;
   }
 
-  webhook(name: string, type: string, operation: string, ms: number, rejected: boolean): void {
+  webhook(name: string, type: WebhookType, operation: string, ms: number, rejected: boolean, request: object): void {
     this.#webhooks.observe(ms / 1000, name, operation, String(rejected), type);
+    const took = this.#webhookMs.get(request) ?? { admit: 0, validating: 0 };
+    // Those that change are asked one after the other, those that judge at once.
+    took[type] = type === 'admit' ? took.admit + ms : Math.max(took.validating, ms);
+    this.#webhookMs.set(request, took);
+  }
+
+  /** How long a request waited for webhooks. */
+  webhooksMs(request: object): number {
+    const took = this.#webhookMs.get(request);
+    return took ? took.admit + took.validating : 0;
   }
 
   /** Counts one in; the result counts it out. */
@@ -210,8 +232,9 @@ export class Observed {
   }
 
   answered(request: ObservedRequest): void {
-    const { durations, requests } = this.#rowsOf(request);
+    const { durations, ownDurations, requests } = this.#rowsOf(request);
     durations.observe(request.durationMs / 1000);
+    ownDurations.observe((request.durationMs - request.elsewhereMs) / 1000);
     requests.add(1);
   }
 
@@ -226,6 +249,7 @@ export class Observed {
       const labels = [verb, dryRun ? 'All' : '', group, version, resource, subresource, scope, COMPONENT];
       rows = {
         durations: this.#durations.at(...labels),
+        ownDurations: this.#ownDurations.at(verb, group, version, resource, subresource, scope, COMPONENT),
         requests: this.#requests.at(...labels, String(code), systemClient),
       };
       // Subresources and methods may have any name.
@@ -331,6 +355,7 @@ const ROWS_MAX = 5000;
 
 interface AnswerRows {
   readonly durations: Distribution;
+  readonly ownDurations: Distribution;
   readonly requests: Cell;
 }
 

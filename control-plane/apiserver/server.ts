@@ -106,6 +106,17 @@ export interface AuditRecord {
   readonly failure?: Pick<Status, 'kind' | 'message'> & Partial<Status>;
 }
 
+/** What is known of a request when it has been answered. */
+interface Asked {
+  readonly request: ApiRequest;
+  readonly query: URLSearchParams;
+  readonly beganMs: number;
+  /** Its own, which tell it from all others. */
+  readonly warnings: RequestContext['warnings'];
+  /** For its turn. */
+  readonly waitedMs: number;
+}
+
 /** Something served under a path that is no resource. undefined: not mine. */
 export interface Endpoint {
   handle(
@@ -256,12 +267,8 @@ export class ApiServer {
           return turn instanceof Promise ? turn.then(run) : run(turn);
         });
         const response = answer instanceof Promise ? await answer : answer;
-        return this.#followed(
-          this.#told(withHeaders(response, headers), request, routed.attributes, query, beganMs),
-          routed,
-          query,
-          beganMs,
-        );
+        const asked: Asked = { request, query, beganMs, warnings, waitedMs: admitted?.waitedMs ?? 0 };
+        return this.#followed(this.#told(withHeaders(response, headers), routed.attributes, asked), routed, asked);
       } finally {
         admitted?.end();
         finished?.();
@@ -275,7 +282,9 @@ export class ApiServer {
       if (!isExpected(error))
         this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
       const response = withHeaders(errorResponse(error, form, this.schema, warnings.all), headers);
-      return attributes ? this.#told(response, request, attributes, query, beganMs) : response;
+      return attributes
+        ? this.#told(response, attributes, { request, query, beganMs, warnings, waitedMs: 0 })
+        : response;
     }
   }
 
@@ -324,7 +333,7 @@ export class ApiServer {
   }
 
   /** A watch counts among what is open as long as it is, and its events as they are sent. */
-  #followed(response: ApiResponse, { attributes }: Route, query: URLSearchParams, beganMs: number): ApiResponse {
+  #followed(response: ApiResponse, { attributes }: Route, { query, beganMs }: Asked): ApiResponse {
     const { observed } = this.#options;
     const { body } = response;
     if (!observed || body.form !== 'watch') return response;
@@ -341,10 +350,8 @@ export class ApiServer {
 
   #told(
     response: ApiResponse,
-    request: ApiRequest,
     attributes: RequestAttributes,
-    query: URLSearchParams,
-    beganMs: number,
+    { request, query, beganMs, warnings, waitedMs }: Asked,
   ): ApiResponse {
     const { observed } = this.#options;
     if (!observed) return response;
@@ -359,6 +366,7 @@ export class ApiServer {
       durationMs: this.engine.clock.monotonic() - beganMs,
       dryRun: query.has('dryRun'),
       systemClient: systemClientOf(header(request, 'user-agent')),
+      elsewhereMs: waitedMs + observed.webhooksMs(warnings),
       known,
     });
     if (attributes.verb !== 'get' && attributes.verb !== 'list') return response;

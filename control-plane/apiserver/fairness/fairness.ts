@@ -31,6 +31,8 @@ export type RejectReason = 'concurrency-limit' | 'queue-full' | 'time-out' | 'ca
 export interface Admitted {
   readonly schemaUid: string;
   readonly levelUid: string;
+  /** How long it has waited for its turn. */
+  readonly waitedMs: number;
   end(): void;
 }
 
@@ -165,6 +167,7 @@ export class Fairness {
     return {
       schemaUid: metadata.uid ?? '',
       levelUid: level.uid,
+      waitedMs,
       end: () => {
         if (over) return;
         over = true;

@@ -33,7 +33,8 @@ export interface Caller {
 }
 
 export interface WebhookObserver {
-  webhook(name: string, type: WebhookType, operation: string, ms: number, rejected: boolean): void;
+  /** `request`: what tells its request from all others. */
+  webhook(name: string, type: WebhookType, operation: string, ms: number, rejected: boolean, request: object): void;
 }
 
 /** In the words of upstream's metrics. */
@@ -60,7 +61,8 @@ export async function ask(
     rejected = !response.allowed;
     return response;
   } finally {
-    observed?.webhook(hook.name, type, subject.request.operation, clock.monotonic() - beganMs, rejected);
+    const tookMs = clock.monotonic() - beganMs;
+    observed?.webhook(hook.name, type, subject.request.operation, tookMs, rejected, ctx.warnings);
   }
 }
 
