@@ -69,8 +69,9 @@ export class SimulatedControlPlane {
     return this.#server !== undefined;
   }
 
-  /** Throws `TransportError` while the server is down. */
-  readonly handle: ApiServer['handle'] = async (request) => this.#running().handle(request);
+  /** Rejects with `TransportError` while the server is down. */
+  readonly handle: ApiServer['handle'] = (request) =>
+    this.#server ? this.#server.handle(request) : Promise.reject(serverIsDown());
 
   /** The same, for a user whom somebody else has authenticated: what the request says of who it is does not count. */
   handleAs(user: UserInfo, request: ApiRequest): Promise<ApiResponse> {
@@ -182,6 +183,9 @@ export class SimulatedControlPlane {
 
   #running(): ApiServer {
     if (this.#server) return this.#server;
-    throw new TransportError('connect: connection refused: the API server is down', { sent: false });
+    throw serverIsDown();
   }
 }
+
+const serverIsDown = (): TransportError =>
+  new TransportError('connect: connection refused: the API server is down', { sent: false });

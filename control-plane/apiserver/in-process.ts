@@ -66,7 +66,8 @@ class InProcessTransport implements Transport {
     for (const watch of this.#watches) watch.end();
   }
 
-  async #handle(request: TransportRequest): Promise<ApiResponse> {
+  /** Throws at once where nothing is sent. */
+  #handle(request: TransportRequest): Promise<ApiResponse> {
     const { signal } = request;
     if (signal?.aborted) throw signal.reason;
     if (this.#closing.signal.aborted) throw this.#closing.signal.reason;

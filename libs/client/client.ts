@@ -65,7 +65,7 @@ class GenericClient implements Client {
       method,
       path: at < 0 ? path : path.slice(0, at),
       query: at < 0 ? '' : path.slice(at + 1),
-      headers: options.headers ?? {},
+      headers: this.#requester.headers(options.headers, options.body !== undefined),
       body: options.body,
       signal: options.signal,
     });
@@ -82,6 +82,8 @@ class Requester {
   readonly transport: Transport;
   readonly #options: ClientOptions;
   readonly #headers: Readonly<Record<string, string>>;
+  /** The same for a body of JSON, which most have. */
+  readonly #withJson: Readonly<Record<string, string>>;
 
   constructor(transport: Transport, options: ClientOptions, cause: Cause | undefined) {
     this.transport = transport;
@@ -90,28 +92,28 @@ class Requester {
       ...(options.userAgent ? { 'user-agent': options.userAgent } : {}),
       ...(cause ? { baggage: formatCause(cause) } : {}),
     };
+    this.#withJson = { ...this.#headers, 'content-type': 'application/json' };
   }
 
   because(cause: Cause): Requester {
     return new Requester(this.transport, this.#options, cause);
   }
 
-  complete(request: TransportRequest): TransportRequest {
-    const headers: Record<string, string> = { ...this.#headers, ...request.headers };
-    if (request.body !== undefined) headers['content-type'] ??= 'application/json';
-    return { ...request, headers };
+  /** `headers`: what the request has beside those of all requests of this client. */
+  headers(headers: Readonly<Record<string, string>> | undefined, hasBody: boolean): Readonly<Record<string, string>> {
+    const known = hasBody ? this.#withJson : this.#headers;
+    return headers ? { ...known, ...headers } : known;
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {
-    const complete = this.complete(request);
     const { clock } = this.#options;
     for (let retries = 0; ; retries++) {
-      complete.signal?.throwIfAborted();
-      const response = await this.transport.request(complete);
+      request.signal?.throwIfAborted();
+      const response = await this.transport.request(request);
       if (response.code >= 200 && response.code < 300) return response;
       const afterMs = retries < RETRIES_MAX ? retryAfterMs(response) : undefined;
       if (!clock || afterMs === undefined) throw apiErrorOf(response.code, response.value);
-      await clock.sleep(afterMs, complete.signal);
+      await clock.sleep(afterMs, request.signal);
     }
   }
 }
@@ -179,7 +181,8 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
       timeoutSeconds: options.timeoutSeconds,
     });
     const { signal } = options;
-    const request = this.#requester.complete({ method: 'GET', path: this.#collection(), query, headers: {}, signal });
+    const headers = this.#requester.headers(undefined, false);
+    const request = { method: 'GET', path: this.#collection(), query, headers, signal };
     return watchEvents<T>(this.#requester.transport, request);
   }
 
@@ -224,8 +227,9 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     query: string,
     options: RequestOptions,
     body?: unknown,
-    headers: Readonly<Record<string, string>> = {},
+    given?: Readonly<Record<string, string>>,
   ): Promise<TransportResponse> {
+    const headers = this.#requester.headers(given, body !== undefined);
     return this.#requester.send({ method, path, query, headers, body, signal: options.signal });
   }
 

@@ -150,6 +150,8 @@ class CoreEventRecorder implements StoppableEventRecorder {
   ): object {
     const { component, host } = this.#options;
     return {
+      kind: coreEvents.kind,
+      apiVersion: coreEvents.version,
       metadata: { name, namespace: about.namespace ?? 'default' },
       involvedObject: about,
       reason,
