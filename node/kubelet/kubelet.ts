@@ -36,6 +36,7 @@ import { isReplaced } from './pod/replaced.ts';
 import { isAlive, type NodeDecision } from './pod/state.ts';
 import { StatusWriter } from './pod/status-writer.ts';
 import { PodWorker } from './pod/worker.ts';
+import { countedRuntime } from './runtime-operations.ts';
 import { isMirror, isStatic, StaticPods } from './static-pods/static-pods.ts';
 import { ServiceAccountTokens } from './volumes/tokens.ts';
 import { Volumes } from './volumes/volumes.ts';
@@ -114,7 +115,8 @@ class NodeKubelet implements Kubelet {
   #adopted = false;
 
   constructor(options: KubeletOptions) {
-    const { client, clock, cri, host, nodeName, keys, random, connections, informers } = options;
+    const { client, clock, host, nodeName, keys, random, connections, informers, metrics } = options;
+    const cri = metrics ? countedRuntime(options.cri, metrics, clock) : options.cri;
     const config: KubeletConfig = { ...DEFAULT_CONFIG, ...options.config };
     const log = options.log.child('kubelet', { node: nodeName });
     this.#options = options;

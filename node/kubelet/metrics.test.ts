@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { persistentVolumeClaims, persistentVolumes } from '../../api/resources.ts';
+import { MetricSet } from '../../libs/metrics/metrics.ts';
 import { simulatedNode as node, one } from '../../tests/fixtures/simulated-node.ts';
+import { countedRuntime, operationOf } from './runtime-operations.ts';
 import { kubeletMetrics } from './server/metrics.ts';
 
 const rows = (text: string, name: string) =>
@@ -89,4 +91,31 @@ test('what runs, and how full the volumes of claims are', async () => {
   assert.match(text, /^kubelet_running_pods 1$/m);
   assert.deepEqual(rows(text, 'kubelet_active_pods'), { 'static="true"': '0', 'static=""': '1' });
   assert.equal(await kubeletMetrics(at.kubelet), text, 'asking again tells the same, once');
+});
+
+test('calls to the runtime are counted, failed or not, and timed', async () => {
+  await using at = await node();
+  const metrics = new MetricSet();
+  let nowMs = 0;
+  const cri = countedRuntime(at.kubelet.env.cri, metrics, { monotonic: () => (nowMs += 10) });
+  await cri.listPodSandbox({});
+  await cri.listPodSandbox({});
+  await assert.rejects(cri.containerStatus({ containerId: 'no such' }), { code: 'NOT_FOUND' });
+  const text = metrics.text();
+  assert.deepEqual(rows(text, 'kubelet_runtime_operations_total'), {
+    'operation_type="list_podsandbox"': '2',
+    'operation_type="container_status"': '1',
+  });
+  assert.deepEqual(rows(text, 'kubelet_runtime_operations_errors_total'), { 'operation_type="container_status"': '1' });
+  assert.equal(
+    rows(text, 'kubelet_runtime_operations_duration_seconds_sum')['operation_type="list_podsandbox"'],
+    '0.02',
+  );
+  assert.deepEqual(['runPodSandbox', 'podSandboxStatus', 'execSync', 'imageFsInfo', 'version'].map(operationOf), [
+    'run_podsandbox',
+    'podsandbox_status',
+    'exec_sync',
+    'image_fs_info',
+    'version',
+  ]);
 });
