@@ -40,6 +40,7 @@ import {
   endpointSliceController,
   endpointSliceMirroringController,
 } from '../../api/discovery/endpointslice/controller/controller.ts';
+import { serviceCidrController } from '../../api/networking/servicecidr/controller/controller.ts';
 import { disruptionController } from '../../api/policy/poddisruptionbudget/controller/controller.ts';
 import { staleDisruptionController } from '../../api/policy/poddisruptionbudget/controller/stale-disruption.ts';
 import { clusterRoleAggregationController } from '../../api/rbac/clusterrole/controller/aggregation.ts';
@@ -131,6 +132,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(pvProtectionController(), 'pv-protection-controller'),
     entry(pvcProtectionController, 'pvc-protection-controller'),
     entry(vacProtectionController, 'volumeattributesclass-protection-controller'),
+    entry(serviceCidrController, 'service-cidrs-controller', 'service-cidr-controller'),
     entry(ephemeralVolumeController, 'ephemeral-volume-controller', 'ephemeral_volume'),
     entry(validatingAdmissionPolicyStatusController, 'validatingadmissionpolicy-status-controller'),
     entry(clusterRoleAggregationController, 'clusterrole-aggregation-controller'),
