@@ -113,7 +113,7 @@ async function checkNamespace(
   const { policy, errors } = policyOf(object?.metadata?.labels);
   const before = oldObject ? policyOf(oldObject.metadata?.labels) : undefined;
   if (errors.length > (before ? before.errors.length : 0) || (errors.length > 0 && !before)) {
-    throw invalid({ group: kind.group, kind: kind.kind }, name, errors);
+    throw invalid({ group: kind.group, kind: kind.kind }, name, [...errors]);
   }
   if (!before) return;
   const [now, was] = [policy.enforce, before.policy.enforce];

@@ -26,16 +26,34 @@ export function textOf({ level, minor }: LevelVersion): string {
   return `${level}:${minor === LATEST ? 'latest' : `v1.${minor}`}`;
 }
 
-/** What a namespace's labels say, and what is wrong with them; a level that is no level is taken for the strictest. */
-export function policyOf(labels: Readonly<Record<string, string>> | undefined): {
+type Labels = Readonly<Record<string, string>>;
+
+interface ReadPolicy {
   readonly policy: NamespacePolicy;
-  readonly errors: field.ErrorList;
-} {
+  readonly errors: Readonly<field.ErrorList>;
+}
+
+/** Of labels that nobody changes any more, and forgotten with them: each pod that is written asks. */
+const policies = new WeakMap<Labels, ReadPolicy>();
+
+/** What a namespace's labels say, and what is wrong with them; a level that is no level is taken for the strictest. */
+export function policyOf(labels: Labels = NO_LABELS): ReadPolicy {
+  let read = policies.get(labels);
+  if (!read) {
+    read = readPolicy(labels);
+    if (Object.isFrozen(labels)) policies.set(labels, read);
+  }
+  return read;
+}
+
+const NO_LABELS: Labels = Object.freeze({});
+
+function readPolicy(labels: Labels): ReadPolicy {
   const errors: field.ErrorList = [];
   const at = field.path('metadata', 'labels');
   const read = (mode: Mode): LevelVersion => {
     const [levelKey, versionKey] = [`${PREFIX}${mode}`, `${PREFIX}${mode}-version`];
-    const [given, version = 'latest'] = [labels?.[levelKey], labels?.[versionKey]];
+    const [given, version = 'latest'] = [labels[levelKey], labels[versionKey]];
     let level: Level = 'privileged';
     if (given !== undefined) {
       if (LEVELS.includes(given as Level)) level = given as Level;
