@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync, randomInt } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { formatUuid, type Random } from '../random.ts';
 
 /** Words that are drawn at once: the machine's randomness costs more to ask for than to have. */
@@ -13,27 +13,35 @@ class RealRandom implements Random {
   }
 
   int(below: number): number {
-    return below <= 1 ? 0 : randomInt(below);
+    if (below <= 1) return 0;
+    // Words beyond the last whole multiple would make the first numbers likelier than the others.
+    const most = 2 ** 32 - (2 ** 32 % below);
+    for (;;) {
+      const word = this.#word();
+      if (word < most) return word % below;
+    }
   }
 
   text(length: number, alphabet: string): string {
     let out = '';
-    for (let i = 0; i < length; i++) out += alphabet[randomInt(alphabet.length)];
+    for (let i = 0; i < length; i++) out += alphabet[this.int(alphabet.length)];
     return out;
   }
 
   uuid(): string {
-    if (this.#used === DRAWN_WORDS) {
-      randomFillSync(this.#words);
-      this.#used = 0;
-    }
-    const [words, at] = [this.#words, this.#used];
-    this.#used += 4;
-    return formatUuid(words[at] as number, words[at + 1] as number, words[at + 2] as number, words[at + 3] as number);
+    return formatUuid(this.#word(), this.#word(), this.#word(), this.#word());
   }
 
   fork(): Random {
     return this;
+  }
+
+  #word(): number {
+    if (this.#used === DRAWN_WORDS) {
+      randomFillSync(this.#words);
+      this.#used = 0;
+    }
+    return this.#words[this.#used++] as number;
   }
 }
 
