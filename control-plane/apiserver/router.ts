@@ -91,13 +91,15 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
     namespace,
     name: selectedName,
   };
-  const labelSelector = query.get('labelSelector');
-  const fieldSelector = query.get('fieldSelector');
-  if (labelSelector) attributes.labelSelector = labelSelector;
-  if (fieldSelector) attributes.fieldSelector = fieldSelector;
-  const after = segments.slice(at + 3);
-  const slash = path.endsWith('/') && subresource !== '' ? '/' : '';
-  const rest = [...after.map((segment) => `/${decodeSegment(segment)}`), slash].join('');
+  if (query.size > 0) {
+    const labelSelector = query.get('labelSelector');
+    const fieldSelector = query.get('fieldSelector');
+    if (labelSelector) attributes.labelSelector = labelSelector;
+    if (fieldSelector) attributes.fieldSelector = fieldSelector;
+  }
+  let rest = '';
+  for (let i = at + 3; i < segments.length; i++) rest += `/${segment(i)}`;
+  if (path.endsWith('/') && subresource !== '') rest += '/';
   return { attributes, rest, namespaceMissing };
 }
 
