@@ -147,7 +147,7 @@ export function shortageOf(
     for (const [name, amount] of requestsOf(other)) used.set(name, (used.get(name) ?? 0) + amount);
   for (const [resource, requested] of wanted.sort(byResource)) {
     const text = allocatable[resource];
-    // What a node does not know of is for others to give out; huge pages are the kernel's, and here are none.
+    // What a node does not know of is for others to give out; huge pages are the kernel's, which has none of that size.
     if (text === undefined && !resource.startsWith('hugepages-')) continue;
     const capacity = text === undefined ? 0 : amountOf(resource, text);
     const taken = used.get(resource) ?? 0;

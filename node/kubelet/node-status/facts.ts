@@ -55,16 +55,35 @@ export async function capacityOf(host: Host, config: KubeletConfig): Promise<Res
     memory: kibibytes(facts.memoryBytes),
     pods: String(config.maxPods),
     ...(space && { 'ephemeral-storage': kibibytes(space.totalBytes) }),
+    ...(await hugePages(files)),
     ...config.extendedResources,
   };
+}
+
+const HUGE_PAGES = '/sys/kernel/mm/hugepages';
+
+/** The memory that the kernel keeps as huge pages, by size: `hugepages-2Mi`. */
+async function hugePages(files: Host['files']): Promise<ResourceList> {
+  const out: ResourceList = {};
+  for (const folder of await files.list(HUGE_PAGES).catch(() => [])) {
+    const size = Number(/^hugepages-(\d+)kB$/.exec(folder)?.[1]);
+    const count = Number(await files.readTextIfExists(`${HUGE_PAGES}/${folder}/nr_hugepages`).catch(() => undefined));
+    if (size > 0 && count >= 0) out[`hugepages-${kibibytes(size * 1024)}`] = kibibytes(count * size * 1024);
+  }
+  return out;
 }
 
 /** What is left for pods when the system and the eviction thresholds have had theirs. */
 export function allocatableOf(capacity: ResourceList, config: KubeletConfig): ResourceList {
   const out: ResourceList = {};
+  // What is kept as huge pages is no memory for anything else.
+  const kept = Object.keys(capacity).flatMap((name) =>
+    name.startsWith('hugepages-') ? [capacity[name] as string] : [],
+  );
   for (const [name, text] of Object.entries(capacity)) {
     const total = mustParseQuantity(text);
     let left = total;
+    if (name === 'memory') for (const pages of kept) left = subtractQuantity(left, mustParseQuantity(pages));
     const reserved = config.systemReserved[name];
     if (reserved !== undefined) left = subtractQuantity(left, mustParseQuantity(reserved));
     const signal = name === 'memory' ? 'memory.available' : name === 'ephemeral-storage' ? 'nodefs.available' : '';

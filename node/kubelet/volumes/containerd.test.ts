@@ -117,4 +117,13 @@ describe('volumes behind claims with a real container runtime', requires('root',
     }
     await suite.node.remove('own-disk', 'own-memory');
   });
+
+  test('a medium of huge pages is of a size that the pod asks for', async () => {
+    const huge = (name: string, medium: string) =>
+      run(name, 'stat -f -c %T /data', {}, { emptyDir: { medium } }).then(() => suite.node.toldOf(name, /FailedMount/));
+    await huge('huge', 'HugePages');
+    await suite.node.toldOf('huge', /no container of the pod asks for huge pages of the medium HugePages/);
+    await huge('huge-2mi', 'HugePages-2Mi');
+    await suite.node.remove('huge', 'huge-2mi');
+  });
 });

@@ -196,19 +196,16 @@ export class Volumes {
         await files.changeMode(hostPath, 0o2777);
       }
     }
-    if (medium !== 'Memory') return { hostPath, managed: false };
+    if (!medium) return { hostPath, managed: false };
     if (!(await this.#mountsBelow(hostPath)).includes(hostPath)) {
       const size = sizeLimit === undefined ? '' : `,size=${toCeil(mustParseQuantity(sizeLimit))}`;
       // With a group, what is made in the folder later has it too, as on the disk.
       const access = gid === undefined ? 'mode=0777' : `mode=2777,gid=${gid}`;
-      const { code, stderr } = await processes.run('mount', [
-        '-t',
-        'tmpfs',
-        '-o',
-        `${access}${size}`,
-        'tmpfs',
-        hostPath,
-      ]);
+      const [type, options] =
+        medium === 'Memory'
+          ? ['tmpfs', `${access}${size}`]
+          : ['hugetlbfs', `pagesize=${hugePageSize(pod, medium).slice(0, -1)},${access}`];
+      const { code, stderr } = await processes.run('mount', ['-t', type, '-o', options, type, hostPath]);
       if (code !== 0) throw new VolumeError(`mount failed: ${stderr.trim()}`);
     }
     return { hostPath, managed: false };
@@ -251,6 +248,25 @@ export class Volumes {
       .filter((path) => path === folder || path.startsWith(`${folder}/`))
       .sort((a, b) => b.length - a.length);
   }
+}
+
+/** `2Mi`: the size that the medium names (`HugePages-2Mi`), or the one of which the pod has pages. */
+function hugePageSize({ spec }: NodePod, medium: string): string {
+  const has = new Set<string>();
+  for (const { resources } of [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]) {
+    for (const name of Object.keys({ ...resources?.limits, ...resources?.requests })) {
+      if (name.startsWith('hugepages-')) has.add(name.slice('hugepages-'.length));
+    }
+  }
+  const [first] = has;
+  const named = medium.slice('HugePages-'.length) || first;
+  if (named === undefined || !has.has(named)) {
+    throw new VolumeError(`no container of the pod asks for huge pages of the medium ${medium}`);
+  }
+  if (medium === 'HugePages' && has.size > 1) {
+    throw new VolumeError('the medium HugePages is of one size: the pod asks for several');
+  }
+  return named;
 }
 
 function ownerOf({ spec }: NodePod): Owner {
