@@ -207,6 +207,8 @@ export class Volumes {
           : ['hugetlbfs', `pagesize=${hugePageSize(pod, medium).slice(0, -1)},${access}`];
       const { code, stderr } = await processes.run('mount', ['-t', type, '-o', options, type, hostPath]);
       if (code !== 0) throw new VolumeError(`mount failed: ${stderr.trim()}`);
+      // hugetlbfs takes no such mode when it is mounted.
+      if (gid !== undefined && type === 'hugetlbfs') await files.changeMode(hostPath, 0o2777);
     }
     return { hostPath, managed: false };
   }
