@@ -30,6 +30,9 @@ it('what a component tells is told by the API server too, as long as it runs', a
   const read = async () => String(await admin.raw('GET', '/metrics'));
   const text = await read();
   assert.match(text, /^scheduler_pending_pods\{queue="active"\} 0$/m);
+  // All of them are good for a year.
+  assert.match(text, /^apiserver_client_certificate_expiration_seconds_bucket\{le="604800"\} 0$/m);
+  assert.match(text, /^apiserver_client_certificate_expiration_seconds_count [1-9]/m);
   assert.equal(text.match(/^kubernetes_build_info\{/gm)?.length, 1);
   await it.scheduler[Symbol.asyncDispose]();
   assert.doesNotMatch(await read(), /^scheduler_/m);

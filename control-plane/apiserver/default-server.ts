@@ -231,7 +231,12 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     authenticators: [
       ...(options.authenticators ?? []),
       ...(options.requestHeader ? [requestHeaderAuthenticator({ keys, clock, ...options.requestHeader })] : []),
-      clientCertificateAuthenticator({ keys, clock, clientAuthorityPem: options.clientAuthorityPem }),
+      clientCertificateAuthenticator({
+        keys,
+        clock,
+        clientAuthorityPem: options.clientAuthorityPem,
+        validFor: (ms) => observed.certificateValidFor(ms),
+      }),
       bootstrapTokenAuthenticator({ keys, clock }, () => server.engine.registry),
       tokens.authenticator(() => server.engine.registry),
     ],

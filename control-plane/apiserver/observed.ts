@@ -37,6 +37,11 @@ const WAIT_SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
 const WATCH_LIST_SECONDS = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60];
 /** The bounds that Prometheus' clients take where nobody names any. */
 const CEL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+const CERTIFICATE_SECONDS = [0, HOUR / 2, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 4 * DAY, 7 * DAY].concat(
+  [30, 90, 180, 360].map((days) => days * DAY),
+);
 const CHECK_SECONDS = [5e-7, 0.001, 0.01, 0.1, 1];
 const ADMISSION_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 const BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -69,6 +74,7 @@ export class Observed {
   readonly #watchLists: Histogram;
   readonly #policyChecks: Counter;
   readonly #policySeconds: Histogram;
+  readonly #certificates: Distribution;
   readonly #celCompiled: Distribution;
   readonly #celEvaluated: Distribution;
   /** Rows that have been counted in, by what tells them apart. */
@@ -146,6 +152,14 @@ export class Observed {
       'Versions of resources that somebody asked for and that will go; no release is told where none is known.',
       ['group', 'version', 'resource', 'subresource', 'removed_release'],
     );
+    this.#certificates = metrics
+      .histogram(
+        'apiserver_client_certificate_expiration_seconds',
+        'How long the certificates that requests came with were still good for.',
+        [],
+        CERTIFICATE_SECONDS,
+      )
+      .at();
     this.#watchLists = metrics.histogram(
       'apiserver_watch_list_duration_seconds',
       'How long it took until watchers that asked for the first state had all of it.',
@@ -170,6 +184,11 @@ export class Observed {
       long,
       BYTES,
     );
+  }
+
+  /** A request came with a certificate that is good for so long. */
+  certificateValidFor(ms: number): void {
+    this.#certificates.observe(ms / 1000);
   }
 
   /** Who tells of expressions. */

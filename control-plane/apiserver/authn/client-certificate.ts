@@ -10,6 +10,8 @@ export interface ClientCertificateOptions {
   readonly clock: Clock;
   /** The authority whose certificates say who somebody is, in PEM. */
   readonly clientAuthorityPem: string;
+  /** Told of each request with a certificate: how long that is still good for, 0 where it is not. */
+  readonly validFor?: (ms: number) => void;
 }
 
 /** How many certificates are remembered as verified. A connection sends the same one with every request. */
@@ -25,7 +27,7 @@ interface Known {
  * 401 for one that the authority did not issue, that is out of date or is not meant for clients.
  */
 export function clientCertificateAuthenticator(options: ClientCertificateOptions): Authenticator {
-  const { keys, clock, clientAuthorityPem } = options;
+  const { keys, clock, clientAuthorityPem, validFor } = options;
   const byDer = new WeakMap<Uint8Array, Known>();
   const byFingerprint = new Map<string, Known>();
 
@@ -62,6 +64,7 @@ export function clientCertificateAuthenticator(options: ClientCertificateOptions
         byDer.set(der, known);
       }
       const nowMs = clock.now();
+      validFor?.(Math.max(0, known.certificate.notAfterMs - nowMs));
       if (nowMs < known.certificate.notBeforeMs || nowMs > known.certificate.notAfterMs) throw unauthorized();
       return known.user;
     },
