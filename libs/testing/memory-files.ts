@@ -362,10 +362,10 @@ export class MemoryFiles implements Files {
 
   /** The folder that holds `path`'s last part, links on the way followed, and that part. */
   #place(path: string, call: string): { parent: FolderEntry; name: string } {
-    const parts = partsOf(path);
-    const name = parts.pop();
-    if (name === undefined) throw systemError('EBUSY', call, path);
-    const parent = this.#walk(parts, path, true);
+    const [from, to] = lastPart(path);
+    if (from === to) throw systemError('EBUSY', call, path);
+    const name = path.slice(from, to);
+    const parent = this.#find(path.slice(0, from));
     if (parent === undefined) throw systemError('ENOENT', call, path);
     if (parent.kind !== 'directory') throw systemError('ENOTDIR', call, path);
     return { parent, name };
@@ -382,26 +382,24 @@ export class MemoryFiles implements Files {
     throw systemError('ELOOP', 'open', path);
   }
 
+  /** `follow`: also where the last part is a link. Names are cut out of the path one by one: most walks are short. */
   #find(path: string, follow = true): Entry | undefined {
-    return this.#walk(partsOf(path), path, follow);
-  }
-
-  #walk(names: readonly string[], path: string, follow: boolean): Entry | undefined {
-    let left = names;
-    let at = 0;
+    let left = path;
     let links = 0;
-    let folder = this.#root;
-    let found: Entry = folder;
-    while (at < left.length) {
+    let found: Entry = this.#root;
+    for (let from = 0; from < left.length; ) {
+      const slash = left.indexOf('/', from);
+      const to = slash < 0 ? left.length : slash;
+      const name = left.slice(from, to);
+      from = to + 1;
+      if (name === '' || name === '.') continue;
       if (found.kind !== 'directory') return undefined;
-      folder = found;
-      const name = left[at++] as string;
-      const entry: Entry | undefined = name === '..' ? (folder.parent ?? folder) : folder.entries.get(name);
-      if (entry?.kind === 'symlink' && (follow || at < left.length)) {
+      const entry: Entry | undefined = name === '..' ? (found.parent ?? found) : found.entries.get(name);
+      if (entry?.kind === 'symlink' && (follow || hasParts(left, from))) {
         if (++links > 40) throw systemError('ELOOP', 'open', path);
-        left = [...partsOf(entry.target), ...left.slice(at)];
-        at = 0;
-        found = entry.target.startsWith('/') ? this.#root : folder;
+        left = from < left.length ? `${entry.target}/${left.slice(from)}` : entry.target;
+        from = 0;
+        if (entry.target.startsWith('/')) found = this.#root;
       } else if (entry === undefined) return undefined;
       else found = entry;
     }
@@ -423,6 +421,22 @@ function slice({ data, sizeBytes }: FileEntry, position: number, length: number)
 
 function isWithin(folder: FolderEntry, outer: FolderEntry): boolean {
   for (let at: FolderEntry | undefined = folder; at !== undefined; at = at.parent) if (at === outer) return true;
+  return false;
+}
+
+/** Where the last part of a path begins and ends. */
+function lastPart(path: string): [from: number, to: number] {
+  for (let to = path.length; to > 0; ) {
+    const from = path.lastIndexOf('/', to - 1) + 1;
+    if (from < to && !(to === from + 1 && path[from] === '.')) return [from, to];
+    to = from === to ? to - 1 : from;
+  }
+  return [0, 0];
+}
+
+/** Whether something is left of a path besides slashes. */
+function hasParts(path: string, from: number): boolean {
+  for (let at = from; at < path.length; at++) if (path[at] !== '/') return true;
   return false;
 }
 
