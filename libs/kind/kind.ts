@@ -43,6 +43,8 @@ export interface Kind<T extends ApiObject = ApiObject> {
   readonly categories: readonly string[];
   /** At least one; in order of preference. */
   readonly versions: readonly ServedVersion<T>[];
+  /** The versions that writes may have been made in, where that is more than `versions`: one of several of a definition. */
+  readonly writtenVersions?: readonly ServedVersion<T>[];
   /** The one of `versions` that is stored; default the first. */
   readonly storageVersion: ServedVersion<T>;
   /** The version that discovery's `storageVersionHash` is of, where upstream still stores an older one. */

@@ -116,3 +116,32 @@ test('a resource within a resource is applied field by field, as far as fields a
   assert.equal(refused.code, 500);
   assert.match(refused.body.message, /\.template\.metadata\.unknown: field not declared in schema$/);
 });
+
+test('who wrote what is remembered across the versions of a definition', async () => {
+  await using server = await startTestServer();
+  const openAPIV3Schema = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } } };
+  const versions = ['v1', 'v2'].map((name) => ({
+    name,
+    served: true,
+    storage: name === 'v1',
+    schema: { openAPIV3Schema },
+  }));
+  await server.send('POST', DEFINITIONS, { ...definition, spec: { ...definition.spec, versions } });
+  await until(server, THINGS, ({ code }) => code === 200);
+  const second = THINGS.replace('/v1/', '/v2/');
+  await server.send('POST', `${THINGS}?fieldManager=first`, { ...thing('a'), a: '1' });
+  const patched = await server.send('PATCH', `${second}/a?fieldManager=other`, { b: '2' });
+  const owners = ({ body }: Answer) =>
+    body.metadata.managedFields.map(
+      ({ manager, apiVersion, fieldsV1 }: { manager: string; apiVersion: string; fieldsV1: object }) =>
+        `${manager} ${apiVersion.replace('example.com/', '')} ${Object.keys(fieldsV1)}`,
+    );
+  assert.deepEqual(owners(patched), ['first v1 f:a', 'other v2 f:b']);
+  const applied = (a: string) => ({ apiVersion: 'example.com/v2', kind: 'Thing', metadata: { name: 'a' }, a });
+  const apply = (a: string, query = '') =>
+    server.send('PATCH', `${second}/a?fieldManager=me${query}`, applied(a), 'admin', 'application/apply-patch+yaml');
+  const refused = await apply('3');
+  assert.deepEqual([refused.code, refused.body.reason], [409, 'Conflict']);
+  assert.match(refused.body.message, /conflict with "first" using example\.com\/v1: \.a$/);
+  assert.deepEqual(owners(await apply('3', '&force=true')), ['me v2 f:a', 'other v2 f:b']);
+});

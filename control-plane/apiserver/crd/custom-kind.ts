@@ -129,12 +129,13 @@ export function customResourceOf(
     kind: Object.freeze(kind),
     served: served.map((version) => {
       const own = kindOf(version, [compiled.get(version) as ServedVersion]);
+      const written = versions.length > 1 ? { writtenVersions: [...compiled.values()] } : {};
       const { status } = strategiesOf(rules.get(version) as VersionRules, true);
       const subresources: Record<string, Subresource> = {
         ...(hasStatus(version) ? { status: { form: 'status', strategy: status } as const } : {}),
         ...own.subresources,
       };
-      return Object.freeze({ ...own, subresources });
+      return Object.freeze({ ...own, ...written, subresources });
     }),
     schema,
   };

@@ -42,12 +42,14 @@ export function fieldManagerOf(resource: ServedResource, subresource: string): F
       kind: kind.kind,
       subresource,
       ...(resetFields ? { resetFields } : {}),
-      ...(kind.versions.length > 1 ? { convert: converter(resource) } : {}),
+      ...(versionsOf(kind).length > 1 ? { convert: converter(resource) } : {}),
     });
     ofKind.set(key, manager);
   }
   return manager;
 }
+
+const versionsOf = ({ versions, writtenVersions }: Kind) => writtenVersions ?? versions;
 
 type Converted = { object: Readonly<Record<string, unknown>>; type: TypeRef };
 
@@ -57,10 +59,11 @@ function converter({
   served,
 }: ServedResource): (object: Readonly<Record<string, unknown>>, apiVersion: string) => Converted | undefined {
   return (object, apiVersion) => {
-    const wanted = kind.versions.find(
+    const wanted = versionsOf(kind).find(
       (one) => apiVersionOf({ group: one.group ?? kind.group, version: one.version }) === apiVersion,
     );
-    if (!wanted) return undefined;
+    // What a webhook would convert is not known at once.
+    if (!wanted || wanted.prepare) return undefined;
     const own = structuredClone(object) as ApiObject;
     const stored = served.toStorage ? served.toStorage(own) : own;
     const shown = wanted.fromStorage ? wanted.fromStorage(stored as DeepReadonly<ApiObject>) : stored;
