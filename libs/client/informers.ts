@@ -33,6 +33,11 @@ class SharedInformers implements StoppableInformers {
   /** The same by the references that they were asked for with, which mostly are constants. */
   readonly #byRef = new WeakMap<ResourceRef, ResourceInformer>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #stopped = new AbortController();
+  /** The first states of all that there were when somebody last waited for them. */
+  #firstStates: { readonly of: number; readonly promise: Promise<unknown> } | undefined;
+  /** How often an informer came or went. */
+  #changes = 0;
   #stopping: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -46,8 +51,9 @@ class SharedInformers implements StoppableInformers {
       const name = nameOf(ref as ResourceRef);
       informer = this.#all.get(name);
       if (!informer) {
-        informer = new ResourceInformer(ref as ResourceRef, this.#options);
+        informer = new ResourceInformer(ref as ResourceRef, this.#options, this.#stopped.signal);
         this.#all.set(name, informer);
+        this.#changes++;
         informer.start();
       }
       this.#byRef.set(ref as ResourceRef, informer);
@@ -60,23 +66,27 @@ class SharedInformers implements StoppableInformers {
     const informer = this.#all.get(name);
     if (!informer || informer.isHeard || this.#stopping) return;
     this.#all.delete(name);
+    this.#changes++;
     informer.forgotten = true;
-    const ended = informer
-      .stop(new Error('the resource is no longer followed'))
-      .finally(() => this.#ending.delete(ended));
+    const ended = informer.stop().finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
   }
 
   async synced(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    const all = Promise.all(Array.from(this.#all.values(), (informer) => informer.whenSynced()));
-    await unlessAborted(all, signal);
+    // Every controller of a process waits for the informers of all.
+    if (this.#firstStates?.of !== this.#changes) {
+      const missing = [...this.#all.values()].filter((informer) => !informer.synced);
+      this.#firstStates = { of: this.#changes, promise: Promise.all(missing.map((informer) => informer.whenSynced())) };
+    }
+    await unlessAborted(this.#firstStates.promise, signal);
   }
 
   stop(): Promise<void> {
     if (this.#stopping) return this.#stopping;
-    const reason = new Error('the informers have stopped');
-    const stopped = Array.from(this.#all.values(), (informer) => informer.stop(reason));
+    const stopped = Array.from(this.#all.values(), (informer) => informer.stop());
+    // What is under way is told that it was given up; of what has been forgotten, too.
+    this.#stopped.abort(new Error('the informers have stopped'));
     this.#stopping = Promise.all([...stopped, ...this.#ending]).then(() => {});
     return this.#stopping;
   }
@@ -102,7 +112,7 @@ class ResourceInformer implements Informer<ApiObject> {
   #synced = false;
   #whenSynced: Promise<void> | undefined;
 
-  constructor(ref: ResourceRef, options: ReflectorOptions) {
+  constructor(ref: ResourceRef, options: ReflectorOptions, signal: AbortSignal) {
     this.ref = ref;
     const random = options.random.fork(`informer ${groupResourceName(ref)}`);
     this.#reflector = new Reflector(
@@ -114,6 +124,7 @@ class ResourceInformer implements Informer<ApiObject> {
         progress: (resourceVersion) => this.#progress(resourceVersion),
       },
       { ...options, random },
+      signal,
     );
   }
 
@@ -121,8 +132,8 @@ class ResourceInformer implements Informer<ApiObject> {
     this.#reflector.start();
   }
 
-  stop(reason: Error): Promise<void> {
-    return this.#reflector.stop(reason);
+  stop(): Promise<void> {
+    return this.#reflector.stop();
   }
 
   get synced(): boolean {

@@ -54,45 +54,50 @@ export class Reflector {
   readonly #ref: ResourceRef;
   readonly #target: ReflectorTarget;
   readonly #options: ReflectorOptions;
-  readonly #stopped = new AbortController();
+  readonly #signal: AbortSignal;
   #failures = 0;
+  /** Ends the watch under way. */
+  #endWatch: (() => unknown) | undefined;
+  #isStopped = false;
   /** The server refused to begin a watch with its state: it is listed instead. */
   #listsOnly = false;
   #running: Promise<void> | undefined;
 
-  constructor(ref: ResourceRef, target: ReflectorTarget, options: ReflectorOptions) {
+  /** `signal`: of all who follow something together. A signal for each costs more than all else that a start takes. */
+  constructor(ref: ResourceRef, target: ReflectorTarget, options: ReflectorOptions, signal: AbortSignal) {
     this.#ref = ref;
     this.#target = target;
     this.#options = options;
+    this.#signal = signal;
   }
 
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Resolves when nothing is told any more. `reason`: what is under way is told that it was given up. */
-  async stop(reason: Error): Promise<void> {
-    this.#stopped.abort(reason);
+  /** Resolves when nothing is told any more: soon when the signal fires too, else when what is asked has been answered. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#endWatch?.();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stopped;
     const { clock } = this.#options;
-    for (let step: Step = { do: 'list' }; !signal.aborted; ) {
+    for (let step: Step = { do: 'list' }; !this.#isStopped; ) {
       const beganMs = clock.monotonic();
       let failure: unknown;
       try {
         step = step.do === 'watch' ? await this.#watch(step.after) : await this.#takeState();
       } catch (error) {
-        if (signal.aborted) return;
+        if (this.#isStopped) return;
         failure = error;
         if (error instanceof WatchFailedError) {
           failure = error.cause;
           step = isTooOld(failure) ? { do: 'list' } : { do: 'watch', after: error.after };
         } else if (isTooOld(error)) step = { do: 'list' };
       }
-      if (signal.aborted) return;
+      if (this.#isStopped) return;
       if (clock.monotonic() - beganMs >= HEALTHY_MS) this.#failures = 0;
       // A watch that ends at once, again and again, is a failure too, though nobody says so.
       if (failure !== undefined || clock.monotonic() - beganMs < 1000) await this.#pause(failure);
@@ -105,7 +110,7 @@ export class Reflector {
     if (isTooOld(failure)) log.debug('listing anew', { resource });
     else if (failure !== undefined) log.warn('cannot follow a resource', { resource, error: failure });
     const delayMs = backoffMs({ ...BACKOFF, random }, this.#failures++);
-    await clock.sleep(delayMs, this.#stopped.signal).catch(() => {});
+    await clock.sleep(delayMs, this.#signal).catch(() => {});
   }
 
   async #takeState(): Promise<Step> {
@@ -124,9 +129,8 @@ export class Reflector {
   async #watchFromState(): Promise<Step> {
     const objects = new Map<string, Live<ApiObject>>();
     let after: string | undefined;
-    const watch = this.#open({ sendInitialEvents: true });
     try {
-      for await (const event of watch) {
+      for await (const event of this.#open({ sendInitialEvents: true })) {
         if (after !== undefined) after = this.#tell(event);
         else if (event.type === 'BOOKMARK') {
           if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] !== 'true') continue;
@@ -145,13 +149,17 @@ export class Reflector {
   /** Lists page by page and gives the revision. */
   async #list(): Promise<string> {
     const resource = this.#options.client.resource(this.#ref);
-    const { signal } = this.#stopped;
     const objects = new Map<string, Live<ApiObject>>();
     const limit = this.#options.pageLimit ?? 500;
     let token: string | undefined;
     let resourceVersion = '';
     do {
-      const page = await resource.list({ limit, signal, ...this.#selection(), ...(token ? { continue: token } : {}) });
+      const page = await resource.list({
+        limit,
+        signal: this.#signal,
+        ...this.#selection(),
+        ...(token ? { continue: token } : {}),
+      });
       for (const object of page.items) objects.set(keyOf(object), object);
       resourceVersion = page.metadata.resourceVersion;
       token = page.metadata.continue;
@@ -175,13 +183,17 @@ export class Reflector {
     readonly sendInitialEvents?: boolean;
   }): AsyncIterable<WatchEvent<ApiObject>> {
     const { client, random, watchSeconds = WATCH_SECONDS } = this.#options;
-    return client.resource(this.#ref).watch({
+    const watch = client.resource(this.#ref).watch({
       ...from,
       ...this.#selection(),
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(watchSeconds * (1 + random.next())),
-      signal: this.#stopped.signal,
+      signal: this.#signal,
     });
+    const events = watch[Symbol.asyncIterator]();
+    const end = () => events.return?.();
+    this.#endWatch = end;
+    return { [Symbol.asyncIterator]: () => events };
   }
 
   #selection(): { readonly fieldSelector?: string } {
