@@ -95,6 +95,8 @@ export interface AuditRecord {
   /** Wall time of the stage. */
   readonly timeMs: number;
   readonly ctx: RequestContext;
+  /** What the request is called in all its records: as its trace is, or drawn once somebody asks. */
+  readonly id: () => string;
   /** Who asked, without a name where nobody knew them; `ctx.user` is another one where they act as that one. */
   readonly authenticated: UserInfo;
   readonly stage: 'RequestReceived' | 'ResponseStarted' | 'ResponseComplete';
@@ -390,10 +392,9 @@ export class ApiServer {
     authenticated: UserInfo,
     answer: () => Promise<ApiResponse> | ApiResponse,
   ): Promise<ApiResponse> {
-    const trace = ctx.trace ?? this.engine.random.uuid().replaceAll('-', '');
-    const told = { ...ctx, trace };
-    const tell = (stage: AuditRecord['stage'], more: Partial<AuditRecord> = {}) =>
-      audit({ timeMs: this.engine.clock.now(), ctx: told, authenticated, request, stage, ...more });
+    const id = this.#auditIdOf(ctx);
+    const tell = (stage: AuditRecord['stage'], more?: Partial<AuditRecord>) =>
+      audit({ timeMs: this.engine.clock.now(), ctx, id, authenticated, request, stage, ...more });
     tell('RequestReceived');
     try {
       const response = await answer();
@@ -427,7 +428,16 @@ export class ApiServer {
     const ctx = this.#context(request, routed, NOBODY, warnings, request, REQUEST_TIMEOUT_MS);
     const failure = { kind: 'Status', message: attemptedCredentials(request) } as const;
     const timeMs = this.engine.clock.now();
-    audit({ timeMs, ctx, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
+    const id = this.#auditIdOf(ctx);
+    audit({ timeMs, ctx, id, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
+  }
+
+  #auditIdOf({ trace }: RequestContext): () => string {
+    let id = trace;
+    return () => {
+      id ??= this.engine.random.uuid().replaceAll('-', '');
+      return id;
+    };
   }
 
   /**

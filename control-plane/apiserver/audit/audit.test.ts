@@ -88,9 +88,10 @@ describe('audit events', () => {
     const object = { kind: 'X', metadata: { name: 'x', managedFields: [{}] }, data: { password: 'hidden' } };
     auditLines(policy, (line) => lines.push(line))({
       timeMs: 1000,
+      id: () => 't',
       stage: 'ResponseComplete',
       authenticated: who,
-      ctx: { user: who, attributes: what, audit, trace: 't', nowMs: 0 } as unknown as RequestContext,
+      ctx: { user: who, attributes: what, audit, nowMs: 0 } as unknown as RequestContext,
       request: {
         method: 'PUT',
         path: '/p',

@@ -23,7 +23,7 @@ export function auditLines(policy: AuditPolicy, write: (line: string) => void): 
 }
 
 function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitManagedFields: boolean): string {
-  const { ctx, authenticated, request, response, code, timeMs, failure } = record;
+  const { ctx, id, authenticated, request, response, code, timeMs, failure } = record;
   const { attributes } = ctx;
   // Of somebody whom nobody knows, nothing was read.
   const isKnown = authenticated.name !== '';
@@ -34,7 +34,7 @@ function line(record: AuditRecord, level: AuditLevel, stage: AuditStage, omitMan
     kind: 'Event',
     apiVersion: 'audit.k8s.io/v1',
     level,
-    auditID: header(request, 'audit-id') ?? ctx.trace,
+    auditID: header(request, 'audit-id') ?? id(),
     stage,
     requestURI: request.query === '' ? request.path : `${request.path}?${request.query}`,
     verb: attributes.verb,
