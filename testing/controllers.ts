@@ -55,7 +55,8 @@ export async function runControllers(options: ControllersOptions): Promise<{ sto
       `there is no controller "${name}"; there are ${all.map((entry) => entry.name).join(', ')}`,
     );
   }
-  for (const account of new Set(all.map((entry) => entry.account))) {
+  const running = only ? all.filter((entry) => only.includes(entry.name)) : all;
+  for (const account of new Set(running.map((entry) => entry.account))) {
     const name = `system:serviceaccount:kube-system:${account}`;
     clients.set(account, await clientAs({ name, groups: ACCOUNT_GROUPS }));
   }

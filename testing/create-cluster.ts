@@ -500,7 +500,7 @@ class SimulatedCluster implements Cluster {
 
   async #prepareNodes(): Promise<void> {
     const { NodeGroup: Group } = await import('./simulated-nodes.ts');
-    this.#makeNodes = () =>
+    const make = () =>
       new Group({
         nodes: this.#nodeSpecs,
         transportAs: async (user) => this.#plane.transportAs(user),
@@ -514,6 +514,7 @@ class SimulatedCluster implements Cluster {
         begin: () => this.#time.begin(),
         ...(this.#from ? { from: this.#from.nodes } : {}),
       });
+    this.#makeNodes = make;
   }
 
   async #startNodes(nodes: NodeGroup): Promise<void> {

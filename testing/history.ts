@@ -163,29 +163,7 @@ export class HistoryRecorder {
   }
 
   history(): History {
-    const kept = [...this.#kept];
-    const unrepeatable = Object.freeze([...this.#unrepeatable]);
-    const recorded = this.past();
-    const seed = this.#seed;
-    let entries: readonly HistoryEntry[] | undefined;
-    const all = () => {
-      entries ??= Object.freeze(textsOf(kept));
-      return entries;
-    };
-    return {
-      get entries() {
-        return all();
-      },
-      unrepeatable,
-      toString: () =>
-        all()
-          .map((entry) => `${JSON.stringify(entry)}\n`)
-          .join(''),
-      async save(path) {
-        const { saveHistory } = await import('./time-travel/history-file.ts');
-        await saveHistory(path, { seed, unrepeatable, entries: all(), past: recorded });
-      },
-    };
+    return new KeptHistory(this.#seed, Object.freeze([...this.#unrepeatable]), [...this.#kept], this.past());
   }
 
   #add(entry: Kept): void {
@@ -206,6 +184,36 @@ export class HistoryRecorder {
     }
     this.#base = base;
     this.#kept = this.#kept.slice(count);
+  }
+}
+
+class KeptHistory implements History {
+  readonly unrepeatable: readonly string[];
+  readonly #seed: string;
+  readonly #kept: readonly Kept[];
+  readonly #past: Past;
+  #entries: readonly HistoryEntry[] | undefined;
+
+  constructor(seed: string, unrepeatable: readonly string[], kept: readonly Kept[], past: Past) {
+    this.unrepeatable = unrepeatable;
+    this.#seed = seed;
+    this.#kept = kept;
+    this.#past = past;
+  }
+
+  get entries(): readonly HistoryEntry[] {
+    this.#entries ??= Object.freeze(textsOf(this.#kept));
+    return this.#entries;
+  }
+
+  toString(): string {
+    return this.entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+  }
+
+  async save(path: string): Promise<void> {
+    const { saveHistory } = await import('./time-travel/history-file.ts');
+    const { unrepeatable, entries } = this;
+    await saveHistory(path, { seed: this.#seed, unrepeatable, entries, past: this.#past });
   }
 }
 

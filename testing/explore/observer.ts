@@ -90,41 +90,131 @@ export interface ObserverOptions {
   readonly runs: (controller: string) => boolean;
 }
 
+/** One write; its objects are parsed when somebody looks. */
+class Write implements WriteEvent {
+  readonly type: WriteEvent['type'];
+  readonly resource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: number;
+  readonly #before: Held | undefined;
+  readonly #now: Held | undefined;
+
+  constructor({ resource, namespace, name }: StoredName, revision: number, before: Held | undefined, now?: Held) {
+    this.type = now ? (before ? 'modified' : 'added') : 'deleted';
+    this.resource = resource;
+    this.namespace = namespace;
+    this.name = name;
+    this.revision = revision;
+    this.#before = before;
+    this.#now = now;
+  }
+
+  get object(): StoredObject {
+    return (this.#now ?? (this.#before as Held)).object;
+  }
+
+  get previous(): StoredObject | undefined {
+    return this.#before?.object;
+  }
+}
+
+/** The cluster of a run as its invariants see it. */
+class View implements ClusterView {
+  readonly firstRevision: number;
+  readonly #objects: ReadonlyMap<string, Objects>;
+  readonly #startMs: number;
+  readonly #counts: () => FaultCounts;
+  readonly #runs: (controller: string) => boolean;
+  #cluster: Cluster | undefined;
+  #nowMs: number;
+  #revision: number;
+
+  constructor(objects: ReadonlyMap<string, Objects>, { base, startMs, counts, runs }: ObserverOptions) {
+    this.#objects = objects;
+    this.firstRevision = this.#revision = base.revision;
+    this.#startMs = this.#nowMs = startMs;
+    this.#counts = counts;
+    this.#runs = runs;
+  }
+
+  begin(cluster: Cluster): void {
+    this.#cluster = cluster;
+  }
+
+  wrote(revision: number, nowMs: number): void {
+    this.#revision = revision;
+    this.#nowMs = nowMs;
+  }
+
+  get nowMs(): number {
+    return this.#cluster?.clock.now() ?? this.#nowMs;
+  }
+
+  get elapsedMs(): number {
+    return this.nowMs - this.#startMs;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get resources(): readonly string[] {
+    return [...this.#objects].filter(([, of]) => of.size > 0).map(([resource]) => resource);
+  }
+
+  runs(controller: string): boolean {
+    return this.#runs(controller);
+  }
+
+  get nodes(): ClusterView['nodes'] {
+    return this.#cluster?.nodes ?? [];
+  }
+
+  get faults(): FaultCounts {
+    return this.#counts();
+  }
+
+  get client(): ClusterView['client'] {
+    return (this.#cluster as Cluster).client;
+  }
+
+  list<T>(resource: string, namespace?: string): readonly T[] {
+    const all: T[] = [];
+    for (const [key, held] of this.#objects.get(resource) ?? [])
+      if (namespace === undefined || key.startsWith(`${namespace}/`)) all.push(held.object as T);
+    return all;
+  }
+
+  get<T>(resource: string, namespace: string, name: string): T | undefined {
+    return this.#objects.get(resource)?.get(keyIn(namespace, name))?.object as T | undefined;
+  }
+}
+
 /** Follows one run, and holds it to its invariants. */
 export class Observer {
   readonly #objects: Map<string, Objects>;
   /** Resources whose objects are this run's own: the others are the base's. */
   readonly #own = new Set<string>();
-  readonly #base: BaseState;
+  readonly #view: View;
   readonly #invariants: readonly Invariant[];
   /** Those that want to know of each write, each answer, each word of a watch: there are thousands of them in a run. */
   readonly #checking: readonly Asked<'check'>[];
   readonly #answering: readonly Asked<'answered'>[];
   readonly #hearing: readonly Asked<'told'>[];
-  readonly #counts: () => FaultCounts;
-  readonly #runs: (controller: string) => boolean;
-  readonly view: ClusterView;
-  #cluster: Cluster | undefined;
-  #nowMs: number;
-  #revision: number;
   #failure: InvariantError | undefined;
   /** Of the last write. */
   lastResource = '';
   /** The write that was under way when an invariant spoke. */
   failedAt: WriteEvent | undefined;
 
-  constructor({ base, startMs, invariants, counts, runs }: ObserverOptions) {
-    this.#base = base;
-    this.#objects = new Map(base.objects);
-    this.#invariants = invariants.map((one) => (typeof one === 'function' ? one() : one));
+  constructor(options: ObserverOptions) {
+    this.#objects = new Map(options.base.objects);
+    this.#view = new View(this.#objects, options);
+    this.#invariants = options.invariants.map((one) => (typeof one === 'function' ? one() : one));
     this.#checking = this.#invariants.filter((one) => hasPart(one, 'check'));
     this.#answering = this.#invariants.filter((one) => hasPart(one, 'answered'));
     this.#hearing = this.#invariants.filter((one) => hasPart(one, 'told'));
-    this.#counts = counts;
-    this.#runs = runs;
-    this.#nowMs = startMs;
-    this.#revision = base.revision;
-    this.view = this.#makeView(startMs);
   }
 
   get failure(): InvariantError | undefined {
@@ -132,11 +222,10 @@ export class Observer {
   }
 
   begin(cluster: Cluster): void {
-    this.#cluster = cluster;
+    this.#view.begin(cluster);
   }
 
   wrote(event: StoreEvent, nowMs: number): void {
-    this.#nowMs = nowMs;
     const { resource, namespace, name } = nameOfKey(event.key);
     this.lastResource = resource;
     const of = this.#ownObjects(resource);
@@ -145,36 +234,24 @@ export class Observer {
     const now = event.entry && new Held(event.entry);
     if (now) of.set(key, now);
     else of.delete(key);
-    this.#revision = event.revision;
+    this.#view.wrote(event.revision, nowMs);
     if (this.#failure) return;
-    const told: WriteEvent = {
-      type: now ? (before ? 'modified' : 'added') : 'deleted',
-      resource,
-      namespace,
-      name,
-      revision: event.revision,
-      get object() {
-        return (now ?? (before as Held)).object;
-      },
-      get previous() {
-        return before?.object;
-      },
-    };
-    for (const invariant of this.#checking) this.#ask(invariant, () => invariant.check(this.view, told), told);
+    const told = new Write({ resource, namespace, name }, event.revision, before, now);
+    for (const invariant of this.#checking) this.#ask(invariant, () => invariant.check(this.#view, told), told);
   }
 
   answered(answer: AnswerEvent): void {
-    for (const invariant of this.#answering) this.#ask(invariant, () => invariant.answered(this.view, answer));
+    for (const invariant of this.#answering) this.#ask(invariant, () => invariant.answered(this.#view, answer));
   }
 
   told(told: WatchTold): void {
-    for (const invariant of this.#hearing) this.#ask(invariant, () => invariant.told(this.view, told));
+    for (const invariant of this.#hearing) this.#ask(invariant, () => invariant.told(this.#view, told));
   }
 
   /** What is wrong at the end, or nothing. */
   async settled(): Promise<InvariantError | undefined> {
     for (const invariant of this.#invariants) {
-      const verdict = await invariant.settled?.(this.view);
+      const verdict = await invariant.settled?.(this.#view);
       if (typeof verdict === 'string') return new InvariantError(invariant.name, verdict);
     }
     return this.#failure;
@@ -201,45 +278,5 @@ export class Observer {
       this.#objects.set(resource, of);
     }
     return of;
-  }
-
-  #makeView(startMs: number): ClusterView {
-    const observer = this;
-    return {
-      get nowMs() {
-        return observer.#cluster?.clock.now() ?? observer.#nowMs;
-      },
-      get elapsedMs() {
-        return this.nowMs - startMs;
-      },
-      get revision() {
-        return observer.#revision;
-      },
-      firstRevision: this.#base.revision,
-      get resources() {
-        return [...observer.#objects].filter(([, of]) => of.size > 0).map(([resource]) => resource);
-      },
-      runs(controller) {
-        return observer.#runs(controller);
-      },
-      get nodes() {
-        return observer.#cluster?.nodes ?? [];
-      },
-      get faults() {
-        return observer.#counts();
-      },
-      get client() {
-        return (observer.#cluster as Cluster).client;
-      },
-      list<T>(resource: string, namespace?: string) {
-        const all: T[] = [];
-        for (const [key, held] of observer.#objects.get(resource) ?? [])
-          if (namespace === undefined || key.startsWith(`${namespace}/`)) all.push(held.object as T);
-        return all;
-      },
-      get<T>(resource: string, namespace: string, name: string) {
-        return observer.#objects.get(resource)?.get(keyIn(namespace, name))?.object as T | undefined;
-      },
-    };
   }
 }
