@@ -211,6 +211,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
     registry: () => server.engine.registry,
     resolve,
     ask: (...question) => server.asItself(...question),
+    lost: (name, reason) => observed.apiServiceLost(name, reason),
   });
   const upkeep = new Upkeep(clock, log.child('upkeep'));
   let bootstrapped = false;
@@ -293,6 +294,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   const sha256 = (text: string) => keys.digest('sha256', text);
   observed.watchStorage(kinds, caches, options.store);
   observed.watchFairness(fairness);
+  observed.watchApiServices(() => aggregator.availability);
   const version = versionInfo(options.platform, options.runtime);
   observed.component({ build: buildLabels(version), features: options.features ?? [], process: options.process });
   const checks = [

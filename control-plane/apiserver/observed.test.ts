@@ -29,6 +29,8 @@ it('/metrics counts requests by what they asked for, and is not for everybody', 
     line('apiserver_storage_objects{resource="flowschemas.'),
     'apiserver_storage_objects{resource="flowschemas.flowcontrol.apiserver.k8s.io"} 11',
   );
+  assert.match(line('apiserver_resource_objects{group="flowcontrol.apiserver.k8s.io",resource="flowschemas"'), / 11$/);
+  assert.match(line('aggregator_unavailable_apiservice{name="v1.apps"'), / 0$/);
   assert.match(line('apiserver_current_inflight_requests{request_kind="readOnly"'), / 1$/);
   assert.match(line('apiserver_flowcontrol_nominal_limit_seats{priority_level="workload-low"'), / 245$/);
 

@@ -74,6 +74,7 @@ export class Observed {
   readonly #watchLists: Histogram;
   readonly #policyChecks: Counter;
   readonly #policySeconds: Histogram;
+  readonly #lostApiServices: Counter;
   readonly #certificates: Distribution;
   readonly #celCompiled: Distribution;
   readonly #celEvaluated: Distribution;
@@ -152,6 +153,11 @@ export class Observed {
       'Versions of resources that somebody asked for and that will go; no release is told where none is known.',
       ['group', 'version', 'resource', 'subresource', 'removed_release'],
     );
+    this.#lostApiServices = metrics.counter(
+      'aggregator_unavailable_apiservice_total',
+      'How often an APIService was available no longer, and why.',
+      ['name', 'reason'],
+    );
     this.#certificates = metrics
       .histogram(
         'apiserver_client_certificate_expiration_seconds',
@@ -184,6 +190,18 @@ export class Observed {
       long,
       BYTES,
     );
+  }
+
+  apiServiceLost(name: string, reason: string): void {
+    this.#lostApiServices.add(1, name, reason);
+  }
+
+  /** Tells which APIServices do not answer. */
+  watchApiServices(read: () => Iterable<readonly [name: string, available: boolean]>): void {
+    const help = 'Whether an APIService does not answer: 1, or 0.';
+    this.metrics.gauge('aggregator_unavailable_apiservice', help, ['name'], (set) => {
+      for (const [name, available] of read()) set(available ? 0 : 1, name);
+    });
   }
 
   /** A request came with a certificate that is good for so long. */
@@ -348,6 +366,9 @@ export class Observed {
         const name = kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
         set(caches.resource(kind).size, name);
       }
+    });
+    this.metrics.gauge('apiserver_resource_objects', 'Objects that are stored.', ['group', 'resource'], (set) => {
+      for (const kind of stored()) set(caches.resource(kind).size, kind.group, kind.resource);
     });
     this.metrics.counter(
       'apiserver_storage_events_received_total',

@@ -191,6 +191,11 @@ describe('API aggregation', { concurrency: 1 }, () => {
     const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
     const { items } = (await ask('GET', '/apis', undefined, { accept })).value;
     assert.equal(items.at(-1).versions[0].freshness, 'Stale');
+    const metrics = server.metrics?.text() ?? '';
+    const name = 'name="v1beta1.metrics.example.com"';
+    assert.match(metrics, new RegExp(`^aggregator_unavailable_apiservice\\{${name}\\} 1$`, 'm'));
+    const why = 'reason="FailedDiscoveryCheck"';
+    assert.match(metrics, new RegExp(`^aggregator_unavailable_apiservice_total\\{${name},${why}\\} 1$`, 'm'));
     await ask('DELETE', APISERVICE);
     assert.equal((await ask('GET', '/apis/metrics.example.com/v1beta1/pods')).code, 404);
     const groups = (await ask('GET', '/apis')).value.groups.map((one: { name: string }) => one.name);

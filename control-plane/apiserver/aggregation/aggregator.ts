@@ -61,6 +61,8 @@ export interface AggregatorOptions {
   readonly resolve: ServiceResolver;
   /** Sends a request as the server itself. */
   ask(method: string, target: string, contentType: string, value: unknown): Promise<unknown>;
+  /** Told when an APIService is available no longer. */
+  readonly lost?: (name: string, reason: string) => void;
 }
 
 type Remote = DeepReadonly<APIService>;
@@ -104,6 +106,15 @@ export class Aggregator {
   get groups(): GroupDescription[] {
     this.#refresh();
     return describeRemote([...this.#remotes.values()], this.#resources, isAvailable);
+  }
+
+  /** All APIServices, those of this server too, and whether they answer. */
+  get availability(): readonly (readonly [name: string, available: boolean])[] {
+    return this.#options
+      .caches()
+      .resource(apiServiceKind as unknown as Kind)
+      .all()
+      .map((one) => [one.name, isAvailable(one.object() as Remote)]);
   }
 
   /** What others tell of their groups in OpenAPI, as it was heard last; the same array until something changes. */
@@ -232,7 +243,8 @@ export class Aggregator {
     const known = remote.status?.conditions?.find(({ type }) => type === 'Available');
     if (known?.status === verdict.status && known.reason === verdict.reason && known.message === verdict.message)
       return verdict;
-    const { clock, log, ask } = this.#options;
+    const { clock, log, ask, lost } = this.#options;
+    if (known?.status === 'True' && verdict.status === 'False') lost?.(remote.metadata.name ?? '', verdict.reason);
     const lastTransitionTime = known?.status === verdict.status ? known.lastTransitionTime : formatTime(clock.now());
     const target = `/apis/apiregistration.k8s.io/v1/apiservices/${encodeURIComponent(remote.metadata.name ?? '')}/status`;
     const status = { conditions: [{ type: 'Available', ...verdict, lastTransitionTime }] };
