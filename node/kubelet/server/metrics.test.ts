@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { persistentVolumeClaims, persistentVolumes } from '../../api/resources.ts';
-import { MetricSet } from '../../libs/metrics/metrics.ts';
-import { simulatedNode as node, one } from '../../tests/fixtures/simulated-node.ts';
-import { countedRuntime, operationOf } from './runtime-operations.ts';
-import { kubeletMetrics } from './server/metrics.ts';
+import { persistentVolumeClaims, persistentVolumes } from '../../../api/resources.ts';
+import { MetricSet } from '../../../libs/metrics/metrics.ts';
+import { simulatedNode as node, one } from '../../../tests/fixtures/simulated-node.ts';
+import { countedRuntime, operationOf } from '../runtime-operations.ts';
+import { kubeletMetrics } from './metrics.ts';
 
 const rows = (text: string, name: string) =>
   Object.fromEntries(
