@@ -39,6 +39,8 @@ export interface ApiResponse {
   readonly code: number;
   /** Beyond content type, length and warnings. */
   readonly headers: Readonly<Record<string, string>>;
+  /** `Set-Cookie` of a proxied program: the one header whose values cannot be joined (RFC 6265, section 3). */
+  readonly cookies?: readonly string[];
   readonly warnings: readonly string[];
   readonly body: ApiBody;
   /** Told how many bytes a body that is there as a whole has, where that is known before it is written. */

@@ -17,6 +17,7 @@ const LED = `<a href="${PROXY}/rewriteme">test</a>`;
 interface Proxied {
   readonly code: number;
   readonly headers: Readonly<Record<string, string>>;
+  readonly cookies: readonly string[];
   readonly text: string;
 }
 
@@ -30,10 +31,18 @@ describe('the proxy of a service', { concurrency: 1 }, () => {
       const html = url?.startsWith('/html');
       const packed = url === '/html/gzip';
       response.setHeader('content-type', html ? 'text/html; charset=utf-8' : 'application/json');
+      if (url === '/login')
+        response.setHeader('set-cookie', ['a=1; Path=/', 'b=2; Expires=Thu, 01 Jan 2026 00:00:00 GMT']);
       response.setHeader('access-control-allow-origin', '*');
       if (packed) response.setHeader('content-encoding', 'gzip');
       if (url === '/away') response.writeHead(302, { location: `http://${headers.host}/there?a=b` });
-      const seen = JSON.stringify({ method, url, host: headers.host, uri: headers['x-forwarded-uri'] });
+      const seen = JSON.stringify({
+        method,
+        url,
+        host: headers.host,
+        uri: headers['x-forwarded-uri'],
+        cookie: headers.cookie,
+      });
       response.end(html ? (packed ? gzipSync(PAGE) : PAGE) : seen);
     });
     await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
@@ -68,18 +77,23 @@ describe('the proxy of a service', { concurrency: 1 }, () => {
 
   async function ask(method: string, path: string): Promise<Proxied> {
     const [before = '', query = ''] = path.split('?');
-    const { code, headers, body } = await server.server.handle({
+    const {
+      code,
+      headers,
+      cookies = [],
+      body,
+    } = await server.server.handle({
       method,
       path: PROXY + before,
       query,
-      headers: { 'x-user': 'admin', host: 'api:6443' },
+      headers: { 'x-user': 'admin', host: 'api:6443', cookie: 'session=7' },
       body: undefined,
       peer: { address: '' },
       signal: new AbortController().signal,
     });
     let text = '';
     if (body.form === 'stream') for await (const chunk of body.chunks) text += Buffer.from(chunk).toString();
-    return { code, headers, text };
+    return { code, headers, cookies, text };
   }
 
   for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
@@ -88,7 +102,7 @@ describe('the proxy of a service', { concurrency: 1 }, () => {
         const { code, text } = await ask(method, url);
         assert.equal(code, 200, text);
         const uri = PROXY + url.split('?')[0];
-        assert.deepEqual(JSON.parse(text), { method, url, host: 'api:6443', uri });
+        assert.deepEqual(JSON.parse(text), { method, url, host: 'api:6443', uri, cookie: 'session=7' });
       }
     });
   }
@@ -99,6 +113,11 @@ describe('the proxy of a service', { concurrency: 1 }, () => {
       assert.deepEqual([code, headers['location']], [301, `${PROXY}/?a=b`]);
     }
     assert.equal(JSON.parse((await ask('POST', '?a=b')).text).url, '/?a=b');
+  });
+
+  it('hands cookies on, each by itself', async () => {
+    const { cookies } = await ask('GET', '/login');
+    assert.deepEqual(cookies, ['a=1; Path=/', 'b=2; Expires=Thu, 01 Jan 2026 00:00:00 GMT']);
   });
 
   it('leads links of pages and redirections back', async () => {

@@ -156,14 +156,16 @@ const movedTo = (location: string): ApiResponse => ({
 });
 
 /** What a reverse proxy adds for the program behind it, which is asked under the name that the client knows. */
-function proxyHeaders({ headers, peer }: ApiRequest, { prefix, path }: ConnectTarget): Record<string, string> {
+function proxyHeaders({ headers, peer }: ApiRequest, { kind, prefix, path }: ConnectTarget): Record<string, string> {
   if (prefix === undefined) return {};
+  const { cookie } = headers;
   const before = headers['x-forwarded-for'];
   const chain = [before ?? [], peer.address]
     .flat()
     .filter((address) => address !== '')
     .join(', ');
   return {
+    ...(kind === 'node' || cookie === undefined ? {} : { cookie: [cookie].flat().join('; ') }),
     ...(headers['host'] === undefined ? {} : { host: String(headers['host']) }),
     ...(chain === '' ? {} : { 'x-forwarded-for': chain }),
     'x-forwarded-uri': encodeURI(prefix) + path.replace(/\?.*$/s, ''),
@@ -213,7 +215,8 @@ function streamed(
   chunks: AsyncIterable<Uint8Array>,
 ): ApiResponse {
   const contentType = response.headers['content-type'] ?? 'application/octet-stream';
-  return { code, headers, warnings: [], body: { form: 'stream', contentType, chunks } };
+  const cookies = response.headers['set-cookie'] ?? [];
+  return { code, headers, cookies, warnings: [], body: { form: 'stream', contentType, chunks } };
 }
 
 function urlOf({ scheme, host, port, path }: ConnectTarget): string {
@@ -238,8 +241,8 @@ function forwardedHeaders(request: ApiRequest): Record<string, string> {
 function answerHeaders(response: IncomingMessage): Record<string, string> {
   const out: Record<string, string> = {};
   for (const [name, value] of Object.entries(response.headers)) {
-    if (value === undefined || NOT_FORWARDED.has(name) || name === 'content-type') continue;
-    out[name] = Array.isArray(value) ? value.join(', ') : value;
+    if (value === undefined || NOT_FORWARDED.has(name) || name === 'content-type' || Array.isArray(value)) continue;
+    out[name] = value;
   }
   return out;
 }

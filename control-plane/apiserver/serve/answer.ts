@@ -21,6 +21,7 @@ export function headFields(response: ApiResponse, auditId: string, closing: bool
   const fields = ['audit-id', auditId];
   if (!Object.hasOwn(response.headers, 'cache-control')) fields.push('cache-control', 'no-cache, private');
   for (const name in response.headers) fields.push(name.toLowerCase(), response.headers[name] as string);
+  for (const cookie of response.cookies ?? []) fields.push('set-cookie', cookie);
   for (const warning of response.warnings) fields.push('warning', warningHeader(warning));
   if (closing) fields.push('connection', 'close');
   return fields;
