@@ -7,7 +7,7 @@ import { decodeAny, normalize, stringify } from '../../../libs/machinery/codec/j
 import { encodeProtobuf } from '../../../libs/machinery/codec/protobuf/protobuf.ts';
 import { encodeYaml } from '../../../libs/machinery/codec/yaml.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
-import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
+import type { SchemaSet, StructType, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import type { Form } from './encoded.ts';
 import { hasLongNumber } from './json-scan.ts';
 import { type TableObject, tableOf } from './table.ts';
@@ -148,13 +148,19 @@ export class ObjectWriter {
     return encoder.encode(stringify(value));
   }
 
-  /** An object of the form that has only metadata, as bookmarks carry it, and its type. */
-  emptyObject(form: Form, metadata: ApiObject['metadata']): { value: unknown; type: TypeName } {
-    const typeMeta = { kind: this.kind.kind, apiVersion: form.apiVersion };
+  /** An object of the form that has only a revision and these annotations, as bookmarks carry it, and its type. */
+  emptyObject(
+    form: Form,
+    resourceVersion: string,
+    annotations: Readonly<Record<string, string>> | undefined,
+  ): { value: unknown; type: TypeName } {
+    const metadata = { resourceVersion, ...(annotations && { annotations }) };
     if (form.as === 'metadata') return { value: partialMetadata({ metadata }, form.asVersion), type: PARTIAL_METADATA };
     const { type } = this.#served(form.apiVersion);
-    const bare = normalize<ApiObject>(this.schema, type, { ...typeMeta, metadata });
-    return { value: deepFreeze(bare), type };
+    const { kind } = this.kind;
+    const empty = emptyOf(this.schema, type, { kind, apiVersion: form.apiVersion, metadata });
+    const own = Object.freeze({ ...empty.metadata, resourceVersion });
+    return { value: Object.freeze({ ...empty, metadata: own }), type };
   }
 
   #toStorage(stored: ApiObject): ApiObject {
@@ -179,6 +185,20 @@ export class ObjectWriter {
   #apiVersion(version: ServedVersion): string {
     return apiVersionOf({ group: version.group ?? this.kind.group, version: version.version });
   }
+}
+
+/** By type, kind and annotations: a hundred watches begin with a bookmark when a cluster starts. */
+const empties = new WeakMap<StructType, Map<string, DeepReadonly<ApiObject>>>();
+
+/** The canonical form of an object without content, of whatever revision. */
+function emptyOf(schema: SchemaSet, type: TypeName, object: ApiObject): DeepReadonly<ApiObject> {
+  const struct = schema.get(type);
+  let known = empties.get(struct);
+  if (!known) empties.set(struct, (known = new Map()));
+  const key = `${object.apiVersion} ${object.kind} ${JSON.stringify(object.metadata?.annotations ?? {})}`;
+  let empty = known.get(key);
+  if (!empty) known.set(key, (empty = deepFreeze(normalize<ApiObject>(schema, type, object))));
+  return empty;
 }
 
 /** The metadata of an object as an object of its own. */

@@ -21,6 +21,9 @@ import { type Selection, selects, selectsAll } from './selection.ts';
 import type { WatchLimits, WatchOptions, WatchSource } from './watcher.ts';
 import { Watchers } from './watchers.ts';
 
+/** Says that a watch has told the state that it began with. */
+const INITIAL_EVENTS_END = Object.freeze({ 'k8s.io/initial-events-end': 'true' });
+
 export interface ListQuery {
   readonly selection: Selection;
   /** Only keys strictly after this one (of the store: `objectKey`). */
@@ -325,11 +328,8 @@ export class ResourceCache implements WatchSource {
   }
 
   bookmark(form: Form, revision: Revision, initialEventsEnd: boolean): WatchFrame {
-    const metadata = {
-      resourceVersion: String(revision),
-      ...(initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}),
-    };
-    const { value, type } = this.#writer.emptyObject(form, metadata);
+    const annotations = initialEventsEnd ? INITIAL_EVENTS_END : undefined;
+    const { value, type } = this.#writer.emptyObject(form, String(revision), annotations);
     return new ValueFrame('BOOKMARK', form, value, { schema: this.#writer.schema, type });
   }
 

@@ -156,7 +156,7 @@ export function describeGroups(
   for (const resource of served) {
     const versions = byGroup.get(resource.group) ?? new Map<string, ResourceDescription[]>();
     byGroup.set(resource.group, versions);
-    versions.set(resource.version, [...(versions.get(resource.version) ?? []), describe(resource, sha256)]);
+    versions.set(resource.version, [...(versions.get(resource.version) ?? []), new Described(resource, sha256)]);
   }
   const rank = (name: string) => {
     const at = GROUP_ORDER.indexOf(name);
@@ -179,29 +179,44 @@ function inOrder<T>(group: string, versions: ReadonlyMap<string, T>): [string, T
 }
 
 /** With what OpenAPI wants to know besides; discovery does not look at that. */
-function describe({ kind, schema, served }: ServedResource, sha256: (text: string) => Uint8Array): OpenApiResource {
-  const custom = schema.get(served.type).custom === true;
-  const subresources = Object.entries(kind.subresources).map(([name, subresource]) =>
-    describeSubresource(kind, name, subresource),
-  );
-  const stored = kind.storageVersion;
-  const version = kind.hashedVersion ?? stored.version;
-  const hashed = `${stored.group ?? kind.group}/${version}/${kind.kind}`;
-  return {
-    name: kind.resource,
-    singular: kind.singular,
-    kind: kind.kind,
-    namespaced: kind.namespaced,
-    verbs: custom ? kind.verbs : [...kind.verbs].sort(),
-    shortNames: kind.shortNames,
-    categories: kind.categories,
-    // When somebody looks: the aggregated form, which is asked for most, does not have it.
-    get storageVersionHash() {
-      return kind.virtual ? undefined : btoa(String.fromCharCode(...sha256(hashed).subarray(0, 8)));
-    },
-    ...(kind.strategy.deleteReturnsObject ? { deleteAnswersObject: true } : {}),
-    subresources: custom ? subresources : subresources.sort((a, b) => (a.name < b.name ? -1 : 1)),
-  };
+class Described implements OpenApiResource {
+  readonly name: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly deleteAnswersObject: boolean;
+  readonly subresources: readonly OpenApiSubresource[];
+  readonly #kind: Kind;
+  readonly #sha256: (text: string) => Uint8Array;
+
+  constructor({ kind, schema, served }: ServedResource, sha256: (text: string) => Uint8Array) {
+    const custom = schema.get(served.type).custom === true;
+    const subresources = Object.entries(kind.subresources).map(([name, subresource]) =>
+      describeSubresource(kind, name, subresource),
+    );
+    this.name = kind.resource;
+    this.singular = kind.singular;
+    this.kind = kind.kind;
+    this.namespaced = kind.namespaced;
+    this.verbs = custom ? kind.verbs : [...kind.verbs].sort();
+    this.shortNames = kind.shortNames;
+    this.categories = kind.categories;
+    this.deleteAnswersObject = kind.strategy.deleteReturnsObject ?? false;
+    this.subresources = custom ? subresources : subresources.sort((a, b) => (a.name < b.name ? -1 : 1));
+    this.#kind = kind;
+    this.#sha256 = sha256;
+  }
+
+  /** Made when somebody looks: the aggregated form, which is asked for most, does not have it. */
+  get storageVersionHash(): string | undefined {
+    const { virtual, storageVersion, hashedVersion, group, kind } = this.#kind;
+    if (virtual) return undefined;
+    const hashed = `${storageVersion.group ?? group}/${hashedVersion ?? storageVersion.version}/${kind}`;
+    return btoa(String.fromCharCode(...this.#sha256(hashed).subarray(0, 8)));
+  }
 }
 
 function describeSubresource(kind: Kind, name: string, subresource: Subresource): OpenApiSubresource {
