@@ -7,7 +7,7 @@ import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-sto
 import type { Store } from '../../control-plane/store/store.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
 import { SeededRandom } from '../../libs/base/random.ts';
-import { startTestServer, type TestServer } from '../fixtures/api-server.ts';
+import { type Answer, startTestServer, type TestServer } from '../fixtures/api-server.ts';
 
 const GROUP = '/apis/example.com';
 const text = { type: 'string' };
@@ -338,4 +338,40 @@ test('admission webhooks see the version that their rules name', async () => {
     ['/validate', 'v1', 'v2', { address: 'h:9' }],
     ['/validate', 'v2', 'v2', { host: 'h', port: '9' }],
   ]);
+});
+
+test('who wrote what is remembered across versions', async () => {
+  await using server = await withPlaces(converting([]));
+  const { send } = server;
+  const owners = ({ body }: Answer) =>
+    body.metadata.managedFields.map(
+      ({ manager, apiVersion, fieldsV1 }: { manager: string; apiVersion: string; fieldsV1: object }) =>
+        `${manager} ${apiVersion.replace('example.com/', '')} ${JSON.stringify(fieldsV1).match(/f:[^"]+/g)}`,
+    );
+  const apply = (manager: string, version: string, spec: object, query = '') => {
+    const path = `${GROUP}/${version}/places/a?fieldManager=${manager}${query}`;
+    return send('PATCH', path, place('a', version, spec), 'admin', 'application/apply-patch+yaml');
+  };
+  const made = await apply('one', 'v1', { address: 'h:1' });
+  assert.deepEqual([made.code, owners(made)], [201, ['one v1 f:spec,f:address']], JSON.stringify(made.body));
+  const refused = await apply('two', 'v2', { host: 'other' });
+  assert.deepEqual([refused.code, refused.body.reason], [409, 'Conflict'], JSON.stringify(refused.body));
+  const forced = await apply('two', 'v2', { host: 'other' }, '&force=true');
+  assert.deepEqual([forced.code, forced.body.spec], [200, { host: 'other', port: '1' }], forced.body.message);
+
+  // Also where objects are stored in another version than they were.
+  const again = await apply('one', 'v1', { address: 'back:1' }, '&force=true');
+  assert.deepEqual([again.code, owners(again)], [200, ['one v1 f:spec,f:address']], again.body.message);
+  const [v1, v2] = definition.spec.versions;
+  await send('PATCH', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/places.example.com', {
+    spec: {
+      versions: [
+        { ...v1, storage: false },
+        { ...v2, storage: true },
+      ],
+    },
+  });
+  const labelled = await send('PATCH', `${GROUP}/v2/places/a?fieldManager=three`, { metadata: { labels: { x: 'y' } } });
+  assert.equal(labelled.code, 200, labelled.body.message);
+  assert.deepEqual(owners(labelled), ['one v1 f:spec,f:address', 'three v2 f:metadata,f:labels,f:x']);
 });

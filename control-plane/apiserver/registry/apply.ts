@@ -6,7 +6,7 @@ import { badRequest, unclassified } from '../../../libs/machinery/errors.ts';
 import type { ApiResponse } from '../api.ts';
 import type { ExpectedBody } from './body.ts';
 import { fromStorage } from './engine.ts';
-import { fieldManagerOf } from './managed-fields.ts';
+import { owning } from './managed-fields.ts';
 import { presentObject } from './read.ts';
 import { rulesOf } from './rules.ts';
 import { changeObject } from './update.ts';
@@ -22,20 +22,16 @@ export async function applyConfiguration(r: ResourceRequest, expected: ExpectedB
   const { ctx, parameters, options } = writing(r, 'PatchOptions', true);
   const repeated: string[] = [];
   const configuration = readConfiguration(r, repeated);
-  const manager = fieldManagerOf(resource, r.subresource);
   const changed = await changeObject(r.engine, ctx, r.target, {
     subresource: r.subresource,
     rules: rulesOf(resource.kind, r.subresource),
     createIfMissing: r.subresource === '',
     retry: true,
     options,
-    next(old) {
+    async next(old) {
       const live = old && fromStorage(resource, old.object());
-      const applied = manager.apply(live, configuration, {
-        manager: ctx.fieldManager,
-        force: parameters.force,
-        nowMs: r.engine.clock.now(),
-      });
+      const by = { manager: ctx.fieldManager, force: parameters.force, nowMs: r.engine.clock.now() };
+      const applied = await owning(ctx, resource, r.subresource, (manager) => manager.apply(live, configuration, by));
       // Conflicts come before mistakes in the writing.
       if (repeated.length > 0 && ctx.fieldValidation === 'Strict')
         throw badRequest(`error strict decoding YAML: ${repeated.join(', ')}`);

@@ -4,10 +4,11 @@ import { apiVersionOf } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import { FieldManager } from '../../../libs/machinery/apply/field-manager.ts';
 import { Structures } from '../../../libs/machinery/apply/structure.ts';
-import type { SchemaSet, TypeRef } from '../../../libs/machinery/schema/ir.ts';
+import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import type { Engine } from './engine.ts';
 import { type ServedResource, subresourceOf } from './kind-set.ts';
 import type { Draft } from './metadata.ts';
+import { WrittenVersions, writtenVersion, writtenVersionsOf } from './written-versions.ts';
 
 /** Everything here is derived from what a kind and its schema say, and is forgotten with them. */
 const structures = new WeakMap<SchemaSet, Structures>();
@@ -21,56 +22,65 @@ function structuresOf(schema: SchemaSet): Structures {
 }
 
 /** The one that keeps owners of a resource's version, for writes through `subresource` (`''`: the main resource). */
-export function fieldManagerOf(resource: ServedResource, subresource: string): FieldManager {
-  const { kind, apiVersion, served, schema } = resource;
+function fieldManagerOf(resource: ServedResource, subresource: string): FieldManager {
+  const { kind, apiVersion } = resource;
   let ofKind = managers.get(kind);
   if (!ofKind) managers.set(kind, (ofKind = new Map()));
   const key = `${apiVersion} ${subresource}`;
   let manager = ofKind.get(key);
   if (!manager) {
-    const rules = subresource === '' ? kind.strategy : subresourceOf(kind, subresource);
-    const resetFields =
-      rules && 'form' in rules
-        ? rules.form === 'status'
-          ? rules.strategy.resetFields
-          : undefined
-        : rules?.resetFields;
-    manager = new FieldManager({
-      structures: structuresOf(schema),
-      type: { k: 'ref', name: served.type },
-      apiVersion,
-      kind: kind.kind,
-      subresource,
-      ...(resetFields ? { resetFields } : {}),
-      ...(versionsOf(kind).length > 1 ? { convert: converter(resource) } : {}),
-    });
-    ofKind.set(key, manager);
+    const convert = writtenVersionsOf(kind).length > 1 ? converter(resource) : undefined;
+    ofKind.set(key, (manager = newManager(resource, subresource, convert)));
   }
   return manager;
 }
 
-const versionsOf = ({ versions, writtenVersions }: Kind) => writtenVersions ?? versions;
+/** Gives `work` the one that keeps the owners. Where a webhook converts, it is asked, and the work done anew: a promise. */
+export function owning<T>(
+  ctx: RequestContext,
+  resource: ServedResource,
+  subresource: string,
+  work: (manager: FieldManager) => T,
+): T | Promise<T> {
+  if (!resource.served.prepare) return work(fieldManagerOf(resource, subresource));
+  const versions = new WrittenVersions(resource);
+  const manager = newManager(resource, subresource, versions.convert);
+  return versions.whole(() => work(manager), ctx.ends.signal);
+}
 
-type Converted = { object: Readonly<Record<string, unknown>>; type: TypeRef };
+type Convert = (object: Readonly<Record<string, unknown>>, apiVersion: string) => typeof object | undefined;
+
+function newManager(resource: ServedResource, subresource: string, convert: Convert | undefined): FieldManager {
+  const { kind, apiVersion, served, schema } = resource;
+  const rules = subresource === '' ? kind.strategy : subresourceOf(kind, subresource);
+  const resetFields =
+    rules && 'form' in rules ? (rules.form === 'status' ? rules.strategy.resetFields : undefined) : rules?.resetFields;
+  return new FieldManager({
+    structures: structuresOf(schema),
+    type: { k: 'ref', name: served.type },
+    apiVersion,
+    kind: kind.kind,
+    subresource,
+    ...(resetFields ? { resetFields } : {}),
+    ...(convert && {
+      convert(object, wanted) {
+        const converted = convert(object, wanted);
+        const type = writtenVersion(kind, wanted)?.type;
+        return converted && type ? { object: converted, type: { k: 'ref', name: type } } : undefined;
+      },
+    }),
+  });
+}
 
 /** From the resource's version to another of the same kind, by way of the stored one. */
-function converter({
-  kind,
-  served,
-}: ServedResource): (object: Readonly<Record<string, unknown>>, apiVersion: string) => Converted | undefined {
+function converter({ kind, served }: ServedResource): Convert {
   return (object, apiVersion) => {
-    const wanted = versionsOf(kind).find(
-      (one) => apiVersionOf({ group: one.group ?? kind.group, version: one.version }) === apiVersion,
-    );
-    // What a webhook would convert is not known at once.
-    if (!wanted || wanted.prepare) return undefined;
+    const wanted = writtenVersion(kind, apiVersion);
+    if (!wanted) return undefined;
     const own = structuredClone(object) as ApiObject;
     const stored = served.toStorage ? served.toStorage(own) : own;
     const shown = wanted.fromStorage ? wanted.fromStorage(stored as DeepReadonly<ApiObject>) : stored;
-    return {
-      object: { ...shown, apiVersion } as Readonly<Record<string, unknown>>,
-      type: { k: 'ref', name: wanted.type },
-    };
+    return { ...shown, apiVersion } as Readonly<Record<string, unknown>>;
   };
 }
 
@@ -86,9 +96,12 @@ function inVersion({ served }: ServedResource, object: DeepReadonly<ApiObject>):
 export function ownOnCreate(engine: Engine, ctx: RequestContext, resource: ServedResource, draft: Draft): void {
   const manager = fieldManagerOf(resource, '');
   const options = { manager: ctx.fieldManager, nowMs: engine.clock.now() };
-  const entries = manager.update(undefined, inVersion(resource, draft), options);
-  if (entries) draft.metadata.managedFields = entries as Draft['metadata']['managedFields'];
-  else delete draft.metadata.managedFields;
+  note(draft, manager.update(undefined, inVersion(resource, draft), options));
+}
+
+function note({ metadata }: Draft, entries: unknown): void {
+  if (entries) metadata.managedFields = entries as Draft['metadata']['managedFields'];
+  else delete metadata.managedFields;
 }
 
 /** The writer owns what it adds and changes; what it takes away belongs to nobody. */
@@ -99,12 +112,12 @@ export function ownOnUpdate(
   subresource: string,
   before: DeepReadonly<ApiObject>,
   draft: Draft,
-): void {
-  const manager = fieldManagerOf(resource, subresource);
+): void | Promise<void> {
   const options = { manager: ctx.fieldManager, nowMs: engine.clock.now() };
-  const entries = manager.update(inVersion(resource, before), inVersion(resource, draft), options);
-  if (entries) draft.metadata.managedFields = entries as Draft['metadata']['managedFields'];
-  else delete draft.metadata.managedFields;
+  const entries = owning(ctx, resource, subresource, (manager) =>
+    manager.update(inVersion(resource, before), inVersion(resource, draft), options),
+  );
+  return entries instanceof Promise ? entries.then((told) => note(draft, told)) : note(draft, entries);
 }
 
 /** The one that keeps owners of a view (scale) upon an object, or of an action's body. */

@@ -207,7 +207,8 @@ async function tryChange(
   change.rules.defaults?.(draft);
   putBack();
   dropRepeatedOwners(ctx, draft);
-  if (!next.owned) ownOnUpdate(engine, ctx, resource, change.subresource, before, draft);
+  const owned = next.owned ? undefined : ownOnUpdate(engine, ctx, resource, change.subresource, before, draft);
+  if (owned) await owned;
   const request = admissionRequest('UPDATE', target, change.subresource, draft, before, change.options, change.body);
   const admitting = runAdmit(engine, ctx, request);
   if (admitting) await admitting;
