@@ -119,29 +119,39 @@ test('a resource within a resource is applied field by field, as far as fields a
 
 test('who wrote what is remembered across the versions of a definition', async () => {
   await using server = await startTestServer();
-  const openAPIV3Schema = { type: 'object', properties: { a: { type: 'string' }, b: { type: 'string' } } };
+  const text = { type: 'string' };
+  const count = { type: 'integer' };
+  const counted = { type: 'object', properties: { replicas: count } };
+  const properties = { a: text, b: text, spec: counted, status: counted };
+  const openAPIV3Schema = { type: 'object', properties };
+  const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' };
   const versions = ['v1', 'v2'].map((name) => ({
     name,
     served: true,
     storage: name === 'v1',
     schema: { openAPIV3Schema },
+    subresources: { scale },
   }));
   await server.send('POST', DEFINITIONS, { ...definition, spec: { ...definition.spec, versions } });
   await until(server, THINGS, ({ code }) => code === 200);
   const second = THINGS.replace('/v1/', '/v2/');
-  await server.send('POST', `${THINGS}?fieldManager=first`, { ...thing('a'), a: '1' });
+  await server.send('POST', `${THINGS}?fieldManager=first`, { ...thing('a'), a: '1', spec: { replicas: 1 } });
   const patched = await server.send('PATCH', `${second}/a?fieldManager=other`, { b: '2' });
   const owners = ({ body }: Answer) =>
     body.metadata.managedFields.map(
       ({ manager, apiVersion, fieldsV1 }: { manager: string; apiVersion: string; fieldsV1: object }) =>
         `${manager} ${apiVersion.replace('example.com/', '')} ${Object.keys(fieldsV1)}`,
     );
-  assert.deepEqual(owners(patched), ['first v1 f:a', 'other v2 f:b']);
+  assert.deepEqual(owners(patched), ['first v1 f:a,f:spec', 'other v2 f:b']);
   const applied = (a: string) => ({ apiVersion: 'example.com/v2', kind: 'Thing', metadata: { name: 'a' }, a });
   const apply = (a: string, query = '') =>
     server.send('PATCH', `${second}/a?fieldManager=me${query}`, applied(a), 'admin', 'application/apply-patch+yaml');
   const refused = await apply('3');
   assert.deepEqual([refused.code, refused.body.reason], [409, 'Conflict']);
   assert.match(refused.body.message, /conflict with "first" using example\.com\/v1: \.a$/);
-  assert.deepEqual(owners(await apply('3', '&force=true')), ['me v2 f:a', 'other v2 f:b']);
+  assert.deepEqual(owners(await apply('3', '&force=true')), ['me v2 f:a', 'first v1 f:spec', 'other v2 f:b']);
+  await server.send('PATCH', `${THINGS}/a/scale?fieldManager=scaler`, { spec: { replicas: 2 } });
+  const scaled = await server.send('GET', `${THINGS}/a`);
+  assert.equal(scaled.body.spec?.replicas, 2, JSON.stringify(scaled.body));
+  assert.deepEqual(owners(scaled), ['me v2 f:a', 'scaler v1 f:spec', 'first v1 f:spec', 'other v2 f:b']);
 });

@@ -29,6 +29,7 @@ import { patcherOf } from './patch.ts';
 import { includeObjectOf } from './read.ts';
 import { changeObject } from './update.ts';
 import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
+import { writtenVersionsOf } from './written-versions.ts';
 
 /** What a view (scale) shows of an object: its own kind, and the part of the metadata that says which object it is. */
 export function viewOf(view: ObjectSubresource, object: DeepReadonly<ApiObject>): ApiObject {
@@ -45,7 +46,7 @@ export function viewOf(view: ObjectSubresource, object: DeepReadonly<ApiObject>)
 /** How a view tells who owns what it shows: whoever owns the same in the object, whichever way it was written. */
 function ownership({ kind, apiVersion }: ServedResource, view: ObjectSubresource): ScaleOwnershipOptions {
   const path = view.ownedPaths[0]?.join('.');
-  const versions = kind.versions.map(({ group = kind.group, version }) => apiVersionOf({ group, version }));
+  const versions = writtenVersionsOf(kind).map(({ group = kind.group, version }) => apiVersionOf({ group, version }));
   return { apiVersion, paths: Object.fromEntries(versions.map((version) => [version, path])) };
 }
 
