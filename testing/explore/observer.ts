@@ -46,11 +46,17 @@ export interface StoredName {
 }
 
 export function nameOfKey(key: string): StoredName {
-  const [, , group = '', plural = '', first = '', second] = key.split('/');
+  // Every write passes here: its key is read in place.
+  const ofGroup = key.indexOf('/', 1) + 1;
+  const ofPlural = key.indexOf('/', ofGroup) + 1;
+  const ofFirst = key.indexOf('/', ofPlural) + 1;
+  const ofSecond = key.indexOf('/', ofFirst) + 1;
+  const group = key.slice(ofGroup, ofPlural - 1);
+  const plural = key.slice(ofPlural, ofFirst - 1);
   return {
     resource: group === 'core' ? plural : `${plural}.${group}`,
-    namespace: second === undefined ? '' : first,
-    name: second ?? first,
+    namespace: ofSecond === 0 ? '' : key.slice(ofFirst, ofSecond - 1),
+    name: key.slice(ofSecond === 0 ? ofFirst : ofSecond),
   };
 }
 
