@@ -59,7 +59,8 @@ export function bytesProblemOf(server: ApiServer, { body }: ApiResponse): string
     if (body.contentType.startsWith('application/json')) said = JSON.parse(bytes.toString());
     else if (body.contentType === 'application/yaml') said = JSON.parse(Buffer.from(yamlToJson(bytes).json).toString());
     else if (body.contentType === 'application/vnd.kubernetes.protobuf') {
-      said = decodeProtobuf(server.schema, builtinTypeOf, bytes).object;
+      // What `/api` and `/apis` tell of the core group names no version.
+      said = decodeProtobuf(server.schema, builtinTypeOf, bytes, { apiVersion: 'v1', kind: '' }).object;
     } else return undefined;
   } catch (error) {
     return `the answer cannot be read: ${error instanceof Error ? error.message : error}: ${bytes.toString('latin1').slice(0, 300)}`;
