@@ -1,12 +1,7 @@
 import { keyOf, type Live } from '../../../../libs/kind/object.ts';
 import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
-import {
-  controllerOf,
-  hasFinalizer,
-  isDeleting,
-  withFinalizer,
-  withoutFinalizer,
-} from '../../../../libs/machinery/meta.ts';
+import { controllerOf, isDeleting } from '../../../../libs/machinery/meta.ts';
+import { type ProtectionAction, planProtection } from '../../../meta/protection.ts';
 import { persistentVolumeClaims, pods } from '../../../resources.ts';
 import type { PersistentVolumeClaim, Pod } from '../../../types/core/v1.generated.ts';
 
@@ -16,12 +11,6 @@ export interface Observed {
   readonly claim: Live<PersistentVolumeClaim>;
   /** Pods of the claim's namespace that name it. */
   readonly pods: readonly Live<Pod>[];
-}
-
-export interface Action {
-  readonly type: 'protect' | 'release';
-  readonly reason: string;
-  readonly finalizers: readonly string[];
 }
 
 /** The claims that a pod's volumes name: those it was given, and those that are made for it. */
@@ -46,20 +35,12 @@ export function uses(pod: Live<Pod>, claim: Live<PersistentVolumeClaim>): boolea
 }
 
 /** A claim that is deleted stays as long as a pod uses it. */
-export function plan({ claim, pods }: Observed): Plan<Action> {
-  const has = hasFinalizer(claim, PVC_PROTECTION);
-  if (!isDeleting(claim)) {
-    if (has) return { actions: [] };
-    const finalizers = withFinalizer(claim, PVC_PROTECTION);
-    return { actions: [{ type: 'protect', finalizers, reason: 'it is not protected' }] };
-  }
-  if (!has || pods.some((pod) => uses(pod, claim))) return { actions: [] };
-  const finalizers = withoutFinalizer(claim, PVC_PROTECTION);
-  return { actions: [{ type: 'release', finalizers, reason: 'nobody uses it any more' }] };
+export function plan({ claim, pods }: Observed): Plan<ProtectionAction> {
+  return planProtection(claim, PVC_PROTECTION, () => pods.some((pod) => uses(pod, claim)));
 }
 
 /** Keeps claims that pods use from going. */
-export const pvcProtectionController: Reconciler<Observed, Action> = {
+export const pvcProtectionController: Reconciler<Observed, ProtectionAction> = {
   name: 'persistentvolumeclaim-protection-controller',
   watches: [
     watching(persistentVolumeClaims, (claim) => [keyOf(claim)]),

@@ -1,6 +1,7 @@
 import type { Live } from '../../../../libs/kind/object.ts';
 import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
-import { hasFinalizer, isDeleting, withFinalizer, withoutFinalizer } from '../../../../libs/machinery/meta.ts';
+import { isDeleting } from '../../../../libs/machinery/meta.ts';
+import { type ProtectionAction, planProtection } from '../../../meta/protection.ts';
 import { persistentVolumeClaims, persistentVolumes, volumeAttributesClasses } from '../../../resources.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../types/core/v1.generated.ts';
 import type { VolumeAttributesClass } from '../../../types/storage/v1.generated.ts';
@@ -11,12 +12,6 @@ export interface Observed {
   readonly vac: Live<VolumeAttributesClass>;
   /** A claim or a volume names it. */
   readonly used: boolean;
-}
-
-export interface Action {
-  readonly type: 'protect' | 'release';
-  readonly reason: string;
-  readonly finalizers: readonly string[];
 }
 
 /** The classes that a claim wants, has, or is about to have. */
@@ -36,20 +31,12 @@ export function classesOfVolume({ spec }: Live<PersistentVolume>): string[] {
 }
 
 /** A class that is deleted stays as long as a claim or a volume has it. */
-export function plan({ vac, used }: Observed): Plan<Action> {
-  const has = hasFinalizer(vac, VAC_PROTECTION);
-  if (!isDeleting(vac)) {
-    if (has) return { actions: [] };
-    const finalizers = withFinalizer(vac, VAC_PROTECTION);
-    return { actions: [{ type: 'protect', finalizers, reason: 'it is not protected' }] };
-  }
-  if (!has || used) return { actions: [] };
-  const finalizers = withoutFinalizer(vac, VAC_PROTECTION);
-  return { actions: [{ type: 'release', finalizers, reason: 'nobody uses it any more' }] };
+export function plan({ vac, used }: Observed): Plan<ProtectionAction> {
+  return planProtection(vac, VAC_PROTECTION, () => used);
 }
 
 /** Keeps volume attributes classes that claims or volumes have from going. */
-export const vacProtectionController: Reconciler<Observed, Action> = {
+export const vacProtectionController: Reconciler<Observed, ProtectionAction> = {
   name: 'volumeattributesclass-protection-controller',
   watches: [
     watching(volumeAttributesClasses, ({ metadata }) => [metadata.name]),
