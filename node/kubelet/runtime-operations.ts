@@ -20,11 +20,11 @@ export function countedRuntime(cri: CriClient, metrics: MetricSet, clock: Pick<C
   const runtime = cri as unknown as Readonly<Record<string, Call>>;
   const counted: Record<string, unknown> = { close: () => cri.close() };
   for (const [method, { streamed }] of Object.entries<{ readonly streamed?: boolean }>(METHODS)) {
+    const operation = operationOf(method);
     const call: Call = (request, options) => (runtime[method] as Call)(request, options);
     counted[method] = streamed
       ? call
       : async (request: object, options?: object) => {
-          const operation = operationOf(method);
           const beganMs = clock.monotonic();
           calls.add(1, operation);
           try {
