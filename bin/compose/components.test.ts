@@ -1,46 +1,28 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { configMaps } from '../../api/resources.ts';
-import { HeldTokens } from '../../control-plane/apiserver/authn/held-tokens.ts';
-import { createDefaultServer } from '../../control-plane/apiserver/default-server.ts';
-import { MemoryStore } from '../../control-plane/store/drivers/memory/memory-store.ts';
 import { turn } from '../../libs/base/node/turn.ts';
-import { type ClusterPki, ensureClusterPki } from '../../libs/pki/cluster-pki.ts';
 import { keepRenewed } from '../../libs/pki/keep-renewed.ts';
-import { virtualTest } from '../../libs/testing/virtual-test.ts';
+import { virtualServer } from '../../tests/fixtures/virtual-server.ts';
 import { type Around, clientOf } from './components.ts';
 
 const DAY_MS = 86_400_000;
 
 /** A control plane's server with certificates that are renewed as `startApiServer` does it, in virtual time. */
 async function longLived() {
-  const { clock, random, keys, host, log } = virtualTest();
-  const wanted = { dir: '/data', names: { dns: ['localhost'], ip: [] } };
-  const pki: ClusterPki = await ensureClusterPki(host.files, keys, clock, wanted);
-  const store = new MemoryStore({ clock, random });
-  const server = createDefaultServer({
-    store,
-    clock,
-    random,
-    keys,
-    log,
-    clientAuthorityPem: pki.ca.certificatePem,
-    serviceAccountKey: pki.serviceAccountKey,
-    serverAddress: 'localhost:6443',
-    platform: 'linux/amd64',
-    runtime: 'test',
-  });
-  await server.start();
+  const running = await virtualServer();
+  const { machine, server, pki, wantedPki, heldTokens } = running;
+  const { host, clock, keys, log } = machine;
   const keeping = keepRenewed({
     files: host.files,
     keys,
     clock,
     log,
-    pki: wanted,
+    pki: wantedPki,
     current: pki,
     renewed: (now) => void Object.assign(pki, now),
   });
-  const around: Around = { machine: { host, clock, random, keys, log }, server, pki, heldTokens: new HeldTokens(keys) };
+  const around: Around = { machine, server, pki, heldTokens };
   return {
     around,
     /** Days pass; what was begun meanwhile comes to its end. */
@@ -52,8 +34,7 @@ async function longLived() {
     },
     async [Symbol.asyncDispose]() {
       keeping[Symbol.dispose]();
-      await server.stop();
-      await store.close();
+      await running[Symbol.asyncDispose]();
     },
   };
 }
