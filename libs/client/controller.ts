@@ -12,6 +12,9 @@ import { hasCause, isConflict } from '../machinery/errors.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 const CONCURRENCY = 5;
+const NO_KEYS: readonly string[] = Object.freeze([]);
+/** Up to so many keys are found quicker in a list than in a set made of them. */
+const KEYS_FEW = 8;
 /** How long a key waits to see its own writes, before it is looked at all the same. */
 const OWN_WRITES_MS = 30_000;
 
@@ -112,8 +115,12 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
       this.#handlers.push(
         this.#env.informers.informer(ref).on((object, previous) => {
           if (object && previous && watching.matters && !watching.matters(object, previous)) return;
-          if (object) for (const key of keys(object, this.#env)) add(key);
-          if (previous) for (const key of keys(previous, this.#env)) add(key);
+          const now = object ? keys(object, this.#env) : NO_KEYS;
+          for (const key of now) add(key);
+          if (!previous) return;
+          // Mostly the same keys. One that a worker waited for is being worked on by now: told twice, it would come twice.
+          const told = now.length > KEYS_FEW ? new Set(now) : undefined;
+          for (const key of keys(previous, this.#env)) if (!(told ? told.has(key) : now.includes(key))) add(key);
         }),
       );
     }

@@ -9,12 +9,19 @@ import {
 import { copyValue } from '../../../../libs/machinery/copy.ts';
 import { hasCause, isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { controllerOf, controllerReference } from '../../../../libs/machinery/meta.ts';
+import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { controlledBy, keysOfController } from '../../../core/pod/controller/ownership.ts';
 import { cronJobs, jobs } from '../../../resources.ts';
 import type { CronJob, CronJobStatus, Job } from '../../../types/batch/v1.generated.ts';
 import { formatInZone } from '../due.ts';
 import { cronJobCounting } from './counting.ts';
-import { type Action, type Observed, plan } from './plan.ts';
+import { type Action, endOf, type Observed, plan } from './plan.ts';
+
+/** That a Job comes, ends and goes counts; how far it has got does not. */
+const meansMore = (job: Live<Job>, previous: Live<Job>): boolean =>
+  endOf(job) !== endOf(previous) ||
+  job.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+  !sameValue(job.metadata.ownerReferences, previous.metadata.ownerReferences);
 
 const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 
@@ -23,7 +30,7 @@ export const cronJobController: Reconciler<Observed, Action> = {
   name: 'cronjob',
   watches: [
     watching(cronJobs, (cronJob) => [keyOf(cronJob)]),
-    watching(jobs, (job, env) => keysOfController(job as Live<ApiObject>, cronJobs, env)),
+    watching(jobs, (job, env) => keysOfController(job as Live<ApiObject>, cronJobs, env), 0, meansMore),
   ],
   async observe(env, key) {
     const cronJob = env.informers.informer(cronJobs).get(key);

@@ -7,8 +7,10 @@ import {
 } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
+import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { candidatesOf, claim, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
 import { createPods, deletePod, podFromTemplate } from '../../../core/pod/controller/pod-control.ts';
+import { isFinished, isReady, restarts } from '../../../core/pod/controller/pod-state.ts';
 import { jobs, pods } from '../../../resources.ts';
 import type { Job } from '../../../types/batch/v1.generated.ts';
 import type { Pod } from '../../../types/core/v1.generated.ts';
@@ -22,13 +24,30 @@ const BATCH_MS = 1000;
 
 const selectorOf = (job: Live<Job>) => labelSelectorOf(job.spec?.selector as never);
 
+/** Of Jobs that are there: one that comes later is looked at then, and one that is gone needs nothing. */
+const keysOfPod = (pod: Live<Pod>, env: ControllerEnvironment): readonly string[] =>
+  keysOfController(pod as Live<ApiObject>, jobs, env, selectorOf).filter((key) =>
+    env.informers.informer(jobs).get(key),
+  );
+
+/** Where a pod was put, and what its containers wait for, changes nothing for its Job. */
+const meansMore = (pod: Live<Pod>, previous: Live<Pod>): boolean =>
+  isFinished(pod) ||
+  isReady(pod) !== isReady(previous) ||
+  restarts(pod) !== restarts(previous) ||
+  !isKept(pod, previous);
+
+const isKept = ({ metadata: now }: Live<Pod>, { metadata: before }: Live<Pod>): boolean =>
+  now.deletionTimestamp === before.deletionTimestamp &&
+  sameValue(now.labels, before.labels) &&
+  sameValue(now.annotations, before.annotations) &&
+  sameValue(now.finalizers, before.finalizers) &&
+  sameValue(now.ownerReferences, before.ownerReferences);
+
 /** Runs Jobs to their end. */
 export const jobController: Reconciler<Observed, Action> = {
   name: 'job',
-  watches: [
-    watching(jobs, (job) => [keyOf(job)]),
-    watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, jobs, env, selectorOf), BATCH_MS),
-  ],
+  watches: [watching(jobs, (job) => [keyOf(job)]), watching(pods, keysOfPod, BATCH_MS, meansMore)],
   observe({ informers }, key) {
     const job = informers.informer(jobs).get(key);
     // Somebody else looks after it.

@@ -76,7 +76,7 @@ export function nodeIpamController(settings: IpamSettings): Reconciler<Observed,
   return {
     name: 'node-ipam-controller',
     concurrency: 1,
-    watches: [watching(nodes, ({ metadata }) => [metadata.name])],
+    watches: [watching(nodes, ({ metadata }) => [metadata.name], 0, hasOtherNetworks)],
     observe({ informers }, name) {
       const lister = informers.informer(nodes);
       if (!readAll) for (const node of lister.list()) record(node);
@@ -105,6 +105,12 @@ export function nodeIpamController(settings: IpamSettings): Reconciler<Observed,
     },
   };
 }
+
+/** Beats of nodes say nothing of their networks. */
+const hasOtherNetworks = (node: Live<Node>, previous: Live<Node>): boolean =>
+  node.metadata.uid !== previous.metadata.uid ||
+  node.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
+  !sameValue(networksOf(node), networksOf(previous));
 
 function networksOf({ spec }: Live<Node>): readonly string[] {
   if (spec?.podCIDRs?.length) return spec.podCIDRs;

@@ -1,6 +1,6 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
 import { keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { type ControllerEnvironment, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
@@ -39,17 +39,24 @@ export function plan({ pod, node, seenMs }: Observed, nowMs: number): Plan<Actio
   return { actions: [{ type: 'evict', reason: 'taint not tolerated' }] };
 }
 
+/** Whether pods may have to leave it. */
+const drives = (node: Live<Node> | undefined): boolean =>
+  node?.spec?.taints?.some(({ effect }) => effect === 'NoExecute') ?? false;
+
 /** Evicts pods by the NoExecute taints of their nodes. */
 export function taintEvictionController(): Reconciler<Observed, Action> {
   /** By pod: since when it is seen beside NoExecute taints. */
   const seen = new Map<string, number>();
+  /** Whether it is, or was, beside such taints; of a node that comes later its own arrival tells. */
+  const isBeside = (pod: Live<Pod>, { informers }: ControllerEnvironment): boolean =>
+    seen.has(keyOf(pod)) || (pod.spec?.nodeName ? drives(informers.informer(nodes).get(pod.spec.nodeName)) : false);
   return {
     name: 'taint-eviction',
     concurrency: 8,
     watches: [
       watching(
         pods,
-        (pod) => (pod.spec?.nodeName ? [keyOf(pod)] : []),
+        (pod, env) => (isBeside(pod, env) ? [keyOf(pod)] : []),
         0,
         (pod, previous) =>
           pod.spec?.nodeName !== previous.spec?.nodeName ||
@@ -66,12 +73,7 @@ export function taintEvictionController(): Reconciler<Observed, Action> {
     observe({ informers, clock }, key) {
       const pod = informers.informer(pods).get(key);
       const node = pod?.spec?.nodeName ? informers.informer(nodes).get(pod.spec.nodeName) : undefined;
-      if (
-        !pod ||
-        !node ||
-        pod.metadata.deletionTimestamp ||
-        !node.spec?.taints?.some(({ effect }) => effect === 'NoExecute')
-      ) {
+      if (!pod || !node || pod.metadata.deletionTimestamp || !drives(node)) {
         seen.delete(key);
         return undefined;
       }

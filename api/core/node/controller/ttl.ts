@@ -38,6 +38,12 @@ export function stepOf(size: number, step: number): number {
 
 export const secondsOf = (step: number): number => STEPS[step]?.seconds ?? 0;
 
+/** What of a node is looked at; their number changes with none that is there before and after. */
+const isOtherwiseAnnotated = ({ metadata: now }: Live<Node>, { metadata: before }: Live<Node>): boolean =>
+  now.uid !== before.uid ||
+  now.deletionTimestamp !== before.deletionTimestamp ||
+  now.annotations?.[TTL_ANNOTATION] !== before.annotations?.[TTL_ANNOTATION];
+
 export function plan({ node, seconds }: Observed): Plan<Action> {
   const value = String(seconds);
   const isRight = node.metadata.deletionTimestamp || node.metadata.annotations?.[TTL_ANNOTATION] === value;
@@ -50,13 +56,18 @@ export function nodeTtlController(): Reconciler<Observed, Action> {
   return {
     name: 'ttl-controller',
     watches: [
-      watching(nodes, ({ metadata }, { informers }) => {
-        const all = informers.informer(nodes).list();
-        const now = stepOf(all.length, step);
-        if (now === step) return [metadata.name];
-        step = now;
-        return all.map((node) => node.metadata.name);
-      }),
+      watching(
+        nodes,
+        ({ metadata }, { informers }) => {
+          const all = informers.informer(nodes).list();
+          const now = stepOf(all.length, step);
+          if (now === step) return [metadata.name];
+          step = now;
+          return all.map((node) => node.metadata.name);
+        },
+        0,
+        isOtherwiseAnnotated,
+      ),
     ],
     observe({ informers }, name) {
       const node = informers.informer(nodes).get(name);

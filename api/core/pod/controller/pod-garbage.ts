@@ -73,10 +73,12 @@ function isOutOfService({ spec, status }: Live<Node>): boolean {
 export function podGarbageController(finishedMax: number = FINISHED_MAX): Reconciler<Observed, Action> {
   /** Nodes that pods are bound to and that are not to be seen, and since when. */
   const missing = new Map<string, number>();
-  const keysOfPod = (pod: Live<Pod>): readonly string[] => [
-    ...(pod.spec?.nodeName || pod.metadata.deletionTimestamp ? [keyOf(pod)] : []),
-    ...(isFinished(pod) ? [FINISHED] : []),
-  ];
+  const keysOfPod = (pod: Live<Pod>, { informers }: ControllerEnvironment): readonly string[] => {
+    const key = keyOf(pod);
+    const isStrayed = mayBeStrayed(pod, pod.spec?.nodeName && informers.informer(nodes).get(pod.spec.nodeName));
+    if (!isFinished(pod) || informers.informer(pods).get(key) !== pod) return isStrayed ? [key] : [];
+    return isStrayed ? [key, FINISHED] : [FINISHED];
+  };
   return {
     name: 'pod-garbage-collector',
     watches: [
@@ -127,6 +129,12 @@ export function podGarbageController(finishedMax: number = FINISHED_MAX): Reconc
     },
   };
 }
+
+/** Whether there may be something to do about it; a node that goes, or goes out of service, tells itself. */
+const mayBeStrayed = ({ metadata, spec }: Live<Pod>, node: Live<Node> | '' | undefined): boolean =>
+  spec?.nodeName
+    ? !node || (Boolean(metadata.deletionTimestamp) && isOutOfService(node))
+    : Boolean(metadata.deletionTimestamp);
 
 const finishedOnes = (pod: Live<Pod>): readonly string[] => (isFinished(pod) ? ['true'] : []);
 
