@@ -13,4 +13,6 @@ if (version.complaint !== undefined) {
 nodeModule.enableCompileCache();
 const source = new URL('../bin/tutti.ts', import.meta.url);
 const bundle = new URL('../dist/bin/tutti.mjs', import.meta.url);
-await import((existsSync(source) ? source : bundle).href);
+const isClone = existsSync(source);
+if (isClone) await import(new URL('../tools/source-modules.mjs', import.meta.url).href);
+await import((isClone ? source : bundle).href);

@@ -8,7 +8,7 @@
 //    only, and a published package must not bring a second `node` into its user's PATH.
 // 2. Dependencies: `npm ci` where node_modules is not what package-lock.json says.
 // 3. The words of `kubectl explain`, made from a dependency, where they are not there yet.
-// 4. The program, with Node's compile cache on. It is an entry point: it runs when it is imported.
+// 4. The program, with Node's compile cache on and this clone's modules found faster (source-modules.mjs). It is an entry point: it runs when it is imported.
 //
 // This file is written for Node 18 and later and uses no dependency: it must work before anything is installed. When
 // all is in place it costs one comparison of two lockfiles (about 2 ms) and, on an old Node, the start of the newer.
@@ -32,6 +32,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const NODE_MAJOR_MIN = 24;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const cache = join(root, '.cache');
+const sourceModules = new URL('./source-modules.mjs', import.meta.url).href;
 const GENERATOR = 'tools/generate.ts';
 const DESCRIPTIONS = 'api/schema/descriptions.generated.json';
 
@@ -296,7 +297,10 @@ function ignoresHangup() {
 
 /** Runs the program under another Node, as if it were this process: signals go in, the exit status comes out. */
 function runUnder(node, script, args) {
-  const child = spawn(node, [script, ...args], { stdio: 'inherit', env: environmentFor(node) });
+  const child = spawn(node, ['--import', sourceModules, script, ...args], {
+    stdio: 'inherit',
+    env: environmentFor(node),
+  });
   for (const signal of ['SIGINT', 'SIGTERM', ...(ignoresHangup() ? [] : ['SIGHUP'])]) {
     process.on(signal, () => {
       // A terminal's Ctrl-C reaches the whole foreground group, the child included.
@@ -329,6 +333,7 @@ async function main([program, ...args]) {
   enableCompileCache?.(process.env.NODE_COMPILE_CACHE);
   process.argv = [node, script, ...args];
   whenAbandoned(() => process.kill(process.pid, 'SIGTERM'));
+  await import(sourceModules);
   await import(pathToFileURL(script).href);
 }
 

@@ -16,7 +16,8 @@ function withClone(
     mkdirSync(join(root, path, '..'), { recursive: true });
     writeFileSync(join(root, path), text);
   };
-  cpSync(join(import.meta.dirname, 'bootstrap.mjs'), join(root, 'tools/bootstrap.mjs'));
+  for (const file of ['bootstrap.mjs', 'source-modules.mjs'])
+    cpSync(join(import.meta.dirname, file), join(root, 'tools', file));
   write('package-lock.json', lock({ 'node_modules/a': '1.0.0' }));
   write(
     'npm-cli.js',
@@ -63,6 +64,20 @@ test('a program gets its arguments, and is the main one', () =>
   withClone({ 'a.ts': `const text: string = ''; ${PROGRAM}` }, ({ run }) => {
     assert.equal(run(['a.ts', 'x', '--y z']).stdout, '["x","--y z"] true\n');
   }));
+
+test('a program finds its modules, in whichever language, and those of its dependencies', () =>
+  withClone(
+    {
+      'a.ts': "import { b } from './b/b.ts'; import c from './c.mjs'; import { d } from 'd'; console.log(b, c, d);",
+      'b/b.ts': "import { own } from '../own.ts'; export const b: string = `b${own}`;",
+      'own.ts': 'export const own: number = 1;',
+      'c.mjs': "export default 'c';",
+      'node_modules/d/package.json': '{ "name": "d", "type": "module", "exports": "./d.js" }',
+      'node_modules/d/d.js': "export { d } from './e.js';",
+      'node_modules/d/e.js': "export const d = 'd';",
+    },
+    ({ run }) => assert.equal(run(['a.ts']).stdout, 'b1 c d\n'),
+  ));
 
 test('dependencies are installed once, and again when the lockfile names others', () =>
   withClone({ 'a.ts': '' }, ({ root, run, write }) => {
