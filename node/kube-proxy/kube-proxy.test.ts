@@ -111,6 +111,19 @@ describe('kube-proxy in a kernel', requires('root', 'nft'), () => {
     assert.equal(await body(one, '10.96.0.1'), 'node-2 to 172.30.0.11');
   });
 
+  test('what the node sends by another device, as by a tunnel, has that device’s address', async () => {
+    for (const [host, other, last] of [
+      [one, two, 1],
+      [two, one, 2],
+    ] as const) {
+      await host.exec(`ip link add tunnel type vxlan id 7 remote ${other.address} dstport 4789 dev eth0
+        ip addr add 10.9.0.${last}/24 dev tunnel
+        ip link set tunnel up`);
+    }
+    await service('far', '10.96.0.20', {}, ['10.9.0.2']);
+    assert.equal(await body(one, '10.96.0.20'), 'node-2 to 10.9.0.1');
+  });
+
   test('one endpoint’s change is there at once, and touches one Service', async () => {
     const { applied } = proxy.counts;
     await of.slices.update(sliceOf('web', ['172.30.0.13']));

@@ -16,7 +16,7 @@ import { ProxyMetrics } from './metrics.ts';
 import { Nft } from './nft.ts';
 import { type ProxyConfig, type ProxySlice, SERVICE_NAME_LABEL } from './objects.ts';
 import { healthCheckOf, plan, type ServiceRules } from './plan.ts';
-import { baseTable, REMOVAL, TableState } from './table.ts';
+import { baseTable, REMOVAL, TableState, type Uplink } from './table.ts';
 
 /**
  * kube-proxy: Services as they are in the API, in this node's kernel, in an nftables table of its own. At the start the
@@ -106,6 +106,7 @@ class NodeProxy implements KubeProxy {
   readonly #startedMs: number;
   readonly #stopped = new AbortController();
   #state = new TableState();
+  #uplinks: Uplink[] = [];
   #handlers: Disposable[] = [];
   #running: Promise<void> | undefined;
   #whole = true;
@@ -266,7 +267,7 @@ class NodeProxy implements KubeProxy {
       }
       if (wanted || state.get(key)) changes.set(key, wanted);
     }
-    const input = (whole ? baseTable(this.#options) : '') + state.change(changes);
+    const input = (whole ? baseTable(this.#options, this.#uplinks) : '') + state.change(changes);
     this.#state = state;
     if (input === '') return this.#written(beganMs, triggeredMs);
     try {
@@ -316,6 +317,7 @@ class NodeProxy implements KubeProxy {
       // Not the loopback device: what is refused there is not told to the sender.
       const device = host.facts.addresses().find(({ address }) => address === source)?.name;
       if (source === undefined || device === undefined) continue;
+      this.#uplinks.push({ device, address: source });
       using _held = clock.hold('ip route');
       const words = ['route', 'replace', cidr, 'dev', device, 'src', source, 'proto', ROUTE_PROTOCOL];
       const { code, stderr } = await host.processes.run('ip', words);
