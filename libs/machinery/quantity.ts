@@ -36,6 +36,8 @@ interface Unit {
   readonly format: QuantityFormat;
   /** Power of two (BinarySI) or of ten. */
   readonly power: number;
+  /** The factor itself, of a power of two. */
+  readonly scale?: bigint;
 }
 
 const decimalSuffixes = ['n', 'u', 'm', '', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
@@ -43,7 +45,9 @@ const binarySuffixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'] as const;
 
 const units: ReadonlyMap<string, Unit> = new Map<string, Unit>([
   ...decimalSuffixes.map((s, i): [string, Unit] => [s, { format: 'DecimalSI', power: (i - 3) * 3 }]),
-  ...binarySuffixes.slice(1).map((s, i): [string, Unit] => [s, { format: 'BinarySI', power: (i + 1) * 10 }]),
+  ...binarySuffixes
+    .slice(1)
+    .map((s, i): [string, Unit] => [s, { format: 'BinarySI', power: (i + 1) * 10, scale: 2n ** BigInt((i + 1) * 10) }]),
 ]);
 
 const finestExponent = -9;
@@ -141,9 +145,9 @@ function evaluate(spelling: Spelling, text: string): Quantity {
   let exponent = -fraction.length;
   let format = unit.format;
   if (format === 'BinarySI') {
-    mantissa *= 2n ** BigInt(unit.power);
+    mantissa *= unit.scale ?? 1n;
     const magnitude = negative ? -mantissa : mantissa;
-    const one = powerOfTen(-exponent);
+    const one = exponent === 0 ? 1n : powerOfTen(-exponent);
     if (magnitude > largestInt64 * one) {
       mantissa = negative ? -largestInt64 : largestInt64;
       exponent = 0;

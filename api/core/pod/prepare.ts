@@ -18,11 +18,11 @@ export function dropDisabledFields(spec: PodSpec | undefined, old?: DeepReadonly
   };
   for (const volume of spec.volumes ?? []) {
     for (const source of volume.projected?.sources ?? []) {
-      if (!inUse.clusterTrustBundle) delete source.clusterTrustBundle;
-      if (!inUse.podCertificate) delete source.podCertificate;
+      if (source.clusterTrustBundle !== undefined && !inUse.clusterTrustBundle) delete source.clusterTrustBundle;
+      if (source.podCertificate !== undefined && !inUse.podCertificate) delete source.podCertificate;
     }
   }
-  if (!old?.schedulingGroup) delete spec.schedulingGroup;
+  if (spec.schedulingGroup !== undefined && !old?.schedulingGroup) delete spec.schedulingGroup;
   const signals = [...(old?.containers ?? []), ...(old?.initContainers ?? [])].some((one) => one.lifecycle?.stopSignal);
   if (signals) return;
   for (const container of containersOf(spec)) {

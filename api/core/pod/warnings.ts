@@ -6,11 +6,11 @@ import { isMultipleOf, mustParseQuantity } from '../../../libs/machinery/quantit
 import { quote } from '../../../libs/machinery/quote.ts';
 import { ipWarnings } from '../../meta/addresses.ts';
 import type {
-  Container,
   EnvVar,
   Pod,
   PodSpec,
   PodTemplateSpec,
+  ResourceRequirements,
   Volume,
   VolumeProjection,
 } from '../../types/core/v1.generated.ts';
@@ -72,20 +72,21 @@ function warningsOf(
   annotationsAt: Path,
 ): string[] {
   return together(
-    nodeLabelWarnings(spec, at),
-    topologyWarnings(spec, at),
+    spec.nodeSelector || spec.affinity ? nodeLabelWarnings(spec, at) : NONE,
+    spec.topologySpreadConstraints || spec.affinity ? topologyWarnings(spec, at) : NONE,
     annotationWarnings(spec, annotations, annotationsAt),
-    duplicateWarnings(spec, at),
-    (spec.volumes ?? []).flatMap((volume, i) => volumeWarnings(volume, at.child('volumes').index(i))),
+    spec.imagePullSecrets || spec.hostAliases ? duplicateWarnings(spec, at) : NONE,
+    spec.volumes?.flatMap((volume, i) => volumeWarnings(volume, at.child('volumes').index(i))) ?? NONE,
     containerWarnings(spec, at),
-    fractionalIn(spec.overhead, at.child('overhead')),
+    spec.overhead ? fractionalIn(spec.overhead, at.child('overhead')) : NONE,
     portNameWarnings(spec, at),
     graceWarnings(spec, at),
-    (spec.dnsConfig?.nameservers ?? []).flatMap((ip, i) =>
-      ipWarnings(ip, at.child('dnsConfig', 'nameservers').index(i)),
-    ),
+    spec.dnsConfig?.nameservers?.flatMap((ip, i) => ipWarnings(ip, at.child('dnsConfig', 'nameservers').index(i))) ??
+      NONE,
   );
 }
+
+const NONE: readonly never[] = Object.freeze([]);
 
 function nodeLabelWarnings(spec: Spec, at: Path): string[] {
   const warnings: string[] = [];
@@ -201,10 +202,12 @@ const GONE: readonly (readonly [keyof Volume, string])[] = [
   ['rbd', 'deprecated in v1.28, non-functional in v1.31+'],
 ];
 
+/** The API tells of one by another spelling. */
+const spelled = (name: string) => (name === 'storageos' ? 'storageOS' : name);
+
 function volumeWarnings(volume: DeepReadonly<Volume>, at: Path): string[] {
-  // The API tells of this one by another spelling.
-  const spelled = (name: string) => (name === 'storageos' ? 'storageOS' : name);
-  const warnings = GONE.filter(([name]) => volume[name]).map(([name, text]) => `${at.child(spelled(name))}: ${text}`);
+  const warnings: string[] = [];
+  for (const [name, text] of GONE) if (volume[name]) warnings.push(`${at.child(spelled(name))}: ${text}`);
   const about = `volume ${quote(volume.name)}`;
   const { secret, configMap, downwardAPI, projected } = volume;
   const overlaps = (source: string, items: readonly { readonly path?: string }[] | undefined) =>
@@ -214,13 +217,13 @@ function volumeWarnings(volume: DeepReadonly<Volume>, at: Path): string[] {
   if (downwardAPI) warnings.push(...overlaps('DownwardAPI', downwardAPI.items));
   const claim = volume.ephemeral?.volumeClaimTemplate?.spec;
   if (claim) warnings.push(...claimSpecWarnings(claim, at.child('ephemeral', 'volumeClaimTemplate', 'spec')));
-  return [...warnings, ...projectionWarnings(projected?.sources ?? [], about)];
+  if (projected?.sources) warnings.push(...projectionWarnings(projected.sources, about));
+  return warnings;
 }
 
 interface File {
   readonly path: string;
-  /** What makes it. */
-  readonly by: string;
+  readonly source: DeepReadonly<VolumeProjection>;
 }
 
 /** Files of several sources share one directory: each says what it overlaps with of those before. */
@@ -229,27 +232,36 @@ function projectionWarnings(sources: DeepReadonly<VolumeProjection[]>, about: st
   const all: File[] = [];
   for (const source of sources) {
     if (Object.keys(source).length === 0) warnings.push(`${about} (Projected) has no sources provided`);
-    const overlaps: string[] = [];
-    const files = filesOf(source);
-    for (const file of files) {
-      for (const other of all) if (overlap(file.path, other.path)) overlaps.push(`${shown(file)} with ${shown(other)}`);
+    const before = all.length;
+    for (const item of itemsOf(source)) {
+      const file = { path: (item.path ?? '').replace(TRAILING_SLASHES, ''), source };
+      for (let i = 0; i < before; i++) {
+        const other = all[i] as File;
+        if (!overlap(file.path, other.path)) continue;
+        warnings.push(`${about} (Projected): overlapping paths: ${shown(file)} with ${shown(other)}`);
+      }
+      all.push(file);
     }
-    all.push(...files);
-    warnings.push(...overlaps.map((text) => `${about} (Projected): overlapping paths: ${text}`));
   }
   return warnings;
 }
 
-const shown = ({ path, by }: File): string => `${quote(path)} (${by})`;
+const TRAILING_SLASHES = /\/+$/;
+const shown = ({ path, source }: File): string => `${quote(path)} (${makerOf(source)})`;
 const overlap = (a: string, b: string): boolean => a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
 
-function filesOf({ secret, configMap, downwardAPI, serviceAccountToken }: DeepReadonly<VolumeProjection>): File[] {
-  const files = (by: string, items: readonly { readonly path?: string }[] | undefined) =>
-    (items ?? []).map(({ path = '' }) => ({ path: path.replace(/\/+$/, ''), by }));
-  if (configMap) return files(`ConfigMap ${quote(configMap.name ?? '')}`, configMap.items);
-  if (secret) return files(`Secret ${quote(secret.name ?? '')}`, secret.items);
-  if (downwardAPI) return files('DownwardAPI', downwardAPI.items);
-  return serviceAccountToken ? files('ServiceAccountToken', [serviceAccountToken]) : [];
+function itemsOf(source: DeepReadonly<VolumeProjection>): readonly { readonly path?: string }[] {
+  const { secret, configMap, downwardAPI, serviceAccountToken } = source;
+  const keyed = configMap ?? secret ?? downwardAPI;
+  if (keyed) return keyed.items ?? NONE;
+  return serviceAccountToken ? [serviceAccountToken] : NONE;
+}
+
+/** What makes a source's files. */
+function makerOf({ secret, configMap, downwardAPI }: DeepReadonly<VolumeProjection>): string {
+  if (configMap) return `ConfigMap ${quote(configMap.name ?? '')}`;
+  if (secret) return `Secret ${quote(secret.name ?? '')}`;
+  return downwardAPI ? 'DownwardAPI' : 'ServiceAccountToken';
 }
 
 /** Paths of which one is the other, or lies within it. */
@@ -270,14 +282,14 @@ function containerWarnings(spec: Spec, at: Path): string[] {
   for (const list of ['initContainers', 'containers'] as const) {
     (spec[list] ?? []).forEach((container, i) => {
       const here = at.child(list).index(i);
-      warnings.push(...fractionalBytes(container, here.child('resources')));
-      (container.env ?? []).forEach((variable, k, all) => {
+      if (container.resources) warnings.push(...fractionalBytes(container.resources, here.child('resources')));
+      container.env?.forEach((variable, k, all) => {
         const { name } = variable;
         if (all.findIndex((one) => one.name === name) === k || buildsOn(variable)) return;
         const place = here.child('env').index(k);
         warnings.push(`${place}: hides previous definition of ${quote(name)}, which may be dropped when using apply`);
       });
-      (container.ports ?? []).forEach((port, k) => {
+      container.ports?.forEach((port, k) => {
         if (!port.hostIP || port.hostPort) return;
         const { name = '', containerPort, protocol = '', hostIP } = port;
         const shown = `{Name:${name} HostPort:0 ContainerPort:${containerPort} Protocol:${protocol} HostIP:${hostIP}}`;
@@ -294,9 +306,7 @@ function buildsOn({ name, value = '', valueFrom }: DeepReadonly<EnvVar>): boolea
   return !valueFrom && value !== before && value.includes(before);
 }
 
-function fractionalBytes({ resources }: DeepReadonly<Container>, at: Path): string[] {
-  if (!resources) return [];
-  const { limits, requests } = resources;
+function fractionalBytes({ limits, requests }: DeepReadonly<ResourceRequirements>, at: Path): string[] {
   const [limitsAt, requestsAt] = [at.child('limits'), at.child('requests')];
   return together(
     fractionalIn(limits, limitsAt, MEMORY),
@@ -323,6 +333,7 @@ function fractionalIn(list: Readonly<Record<string, string>> | undefined, at: Pa
 /** A port's name finds one port only, and a port needs saying once. */
 function portNameWarnings(spec: Spec, at: Path): string[] {
   const warnings: string[] = [];
+  if (!spec.containers?.some((container) => container.ports)) return warnings;
   const names = new Map<string, Path>();
   const ports = new Map<string, Path>();
   (spec.containers ?? []).forEach((container, i) => {

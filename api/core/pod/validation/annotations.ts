@@ -24,6 +24,7 @@ export function validatePodAnnotations(
   was: Annotations = {},
 ): field.ErrorList {
   const errors: field.ErrorList = [];
+  if (isEmpty(annotations)) return errors;
   const mirror = valueOf(annotations, MIRROR);
   if (mirror !== undefined && !spec.nodeName) {
     errors.push(field.invalid(at.key(MIRROR), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
@@ -48,6 +49,11 @@ export function validatePodAnnotations(
   return errors;
 }
 
+function isEmpty(annotations: Annotations): boolean {
+  for (const _ in annotations) return false;
+  return true;
+}
+
 const valueOf = (annotations: Annotations, key: string): string | undefined =>
   Object.hasOwn(annotations, key) ? annotations[key] : undefined;
 
@@ -65,6 +71,7 @@ function validateSeccomp(profile: string, at: field.Path): field.ErrorList {
 /** Profiles may be said in fields and, as of old, in annotations; they must not say two things. */
 export function validateProfilesAgree(annotations: Annotations, spec: Spec, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
+  if (isEmpty(annotations)) return errors;
   const seccomp = (text: string | undefined, type: string | undefined, place: field.Path) => {
     const said = text === undefined ? undefined : seccompTypeOf(text);
     if (said === undefined || type === undefined || said === type) return;

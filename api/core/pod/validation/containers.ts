@@ -35,38 +35,49 @@ const EXIT_CODES_MAX = 255;
 const NOT_FOR_INIT = 'may not be set for init containers without restartPolicy=Always';
 const NOT_FOR_EPHEMERAL = 'cannot be set for an Ephemeral Container';
 
+const isImage = (image: string): boolean => image !== '' && image.trim() === image;
+
 export function validateImage(image: string, at: field.Path): field.ErrorList {
   if (image === '') return [field.required(at)];
-  return image.trim() === image ? [] : [field.invalid(at, image, 'must not have leading or trailing whitespace')];
+  return isImage(image) ? [] : [field.invalid(at, image, 'must not have leading or trailing whitespace')];
 }
+
+const NONE: readonly never[] = Object.freeze([]);
 
 function validateCommon(container: DeepReadonly<Container>, pod: PodContext, at: field.Path): field.ErrorList {
   const { name = '', image = '' } = container;
   const errors: field.ErrorList = [];
   if (name === '') errors.push(field.required(at.child('name')));
   else for (const text of dns1123Label(name)) errors.push(field.invalid(at.child('name'), name, text));
-  errors.push(...validateImage(image, at.child('image')));
+  if (!isImage(image)) errors.push(...validateImage(image, at.child('image')));
   const { terminationMessagePolicy: messages, imagePullPolicy: pull } = container;
   if (messages && !MESSAGE_POLICIES.includes(messages)) {
     errors.push(field.notSupported(at.child('terminationMessagePolicy'), messages, MESSAGE_POLICIES));
   }
-  const devices = container.volumeDevices ?? [];
+  const {
+    ports,
+    env,
+    envFrom,
+    volumeMounts: mounts,
+    volumeDevices: devices,
+    resizePolicy,
+    securityContext,
+  } = container;
   return field.together(
     errors,
-    validatePorts(container.ports ?? [], at.child('ports')),
-    validateEnv(container.env ?? [], pod.volumes, at.child('env')),
-    validateEnvFrom(container.envFrom ?? [], at.child('envFrom')),
-    validateMounts(container, pod.volumes, at.child('volumeMounts')),
-    validateDevices(devices, container.volumeMounts ?? [], pod.volumes, at.child('volumeDevices')),
-    pull && !PULL_POLICIES.includes(pull) ? [field.notSupported(at.child('imagePullPolicy'), pull, PULL_POLICIES)] : [],
+    ports ? validatePorts(ports, at.child('ports')) : NONE,
+    env ? validateEnv(env, pod.volumes, at.child('env')) : NONE,
+    envFrom ? validateEnvFrom(envFrom, at.child('envFrom')) : NONE,
+    mounts ? validateMounts(container, pod.volumes, at.child('volumeMounts')) : NONE,
+    devices ? validateDevices(devices, mounts ?? NONE, pod.volumes, at.child('volumeDevices')) : NONE,
+    pull && !PULL_POLICIES.includes(pull)
+      ? [field.notSupported(at.child('imagePullPolicy'), pull, PULL_POLICIES)]
+      : NONE,
     validateRequirements(container.resources, pod.claims, at.child('resources')),
-    validateResizePolicies(
-      container.resizePolicy ?? [],
-      pod.restartPolicy,
-      container.restartPolicy,
-      at.child('resizePolicy'),
-    ),
-    validateContainerSecurity(container.securityContext, pod.hostUsers, at.child('securityContext')),
+    resizePolicy
+      ? validateResizePolicies(resizePolicy, pod.restartPolicy, container.restartPolicy, at.child('resizePolicy'))
+      : NONE,
+    securityContext ? validateContainerSecurity(securityContext, pod.hostUsers, at.child('securityContext')) : NONE,
   );
 }
 
@@ -141,9 +152,13 @@ export function validateInitContainers(
 }
 
 function validateRunning(container: DeepReadonly<Container>, pod: PodContext, at: field.Path): field.ErrorList {
-  const errors = validateLifecycle(container.lifecycle, pod.graceSeconds, at.child('lifecycle'));
-  const probes = PROBES.map((probe) => validateProbe(container[probe], probe, pod.graceSeconds, at.child(probe)));
-  return field.together(errors, ...probes);
+  const { lifecycle } = container;
+  const errors = lifecycle ? validateLifecycle(lifecycle, pod.graceSeconds, at.child('lifecycle')) : [];
+  for (const name of PROBES) {
+    const probe = container[name];
+    if (probe) errors.push(...validateProbe(probe, name, pod.graceSeconds, at.child(name)));
+  }
+  return errors;
 }
 
 /** A container's own restart policy and its exceptions by exit code. */
@@ -152,6 +167,7 @@ function validateRestart(
   at: field.Path,
 ): field.ErrorList {
   const errors: field.ErrorList = [];
+  if (restartPolicy === undefined && rules.length === 0) return errors;
   const policyAt = at.child('restartPolicy');
   if (restartPolicy !== undefined && !RESTART_POLICIES.includes(restartPolicy)) {
     errors.push(field.notSupported(policyAt, restartPolicy, RESTART_POLICIES));

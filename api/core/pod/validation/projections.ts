@@ -16,7 +16,9 @@ function validateKeyPath({ key, path, mode }: DeepReadonly<KeyToPath>, at: field
   const errors: field.ErrorList = [];
   if (!key) errors.push(field.required(at.child('key')));
   if (!path) errors.push(field.required(at.child('path')));
-  return field.together(errors, ownPath(path ?? '', at.child('path')), fileMode(mode, at.child('mode')));
+  errors.push(...ownPath(path ?? '', at.child('path')));
+  if (mode !== undefined) errors.push(...fileMode(mode, at.child('mode')));
+  return errors;
 }
 
 /** Errors name no item: upstream's do not either. */
@@ -37,7 +39,8 @@ function validateDownwardItem(item: DeepReadonly<DownwardAPIVolumeFile>, at: fie
   } else if (resourceFieldRef) {
     errors.push(...validateResourceRef(resourceFieldRef, true, at.child('resourceFieldRef')));
   } else errors.push(field.required(at, 'one of fieldRef and resourceFieldRef is required'));
-  return field.together(errors, fileMode(mode, at.child('mode')));
+  if (mode !== undefined) errors.push(...fileMode(mode, at.child('mode')));
+  return errors;
 }
 
 /** Several sources share one directory: each says one thing, and no two files have one path. */

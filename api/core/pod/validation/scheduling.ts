@@ -85,24 +85,28 @@ function validateLabelKeys(keys: readonly string[], hasSelector: boolean, at: fi
 export const TAINT_EFFECTS: readonly string[] = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 export function validateTolerations(tolerations: DeepReadonly<Toleration[]>, at: field.Path): field.ErrorList {
-  return tolerations.flatMap((toleration, i) => validateToleration(toleration, at.index(i)));
+  const errors: field.ErrorList = [];
+  for (let i = 0; i < tolerations.length; i++)
+    errors.push(...validateToleration(tolerations[i] as DeepReadonly<Toleration>, at.index(i)));
+  return errors;
 }
 
 function validateToleration(toleration: DeepReadonly<Toleration>, at: field.Path): field.ErrorList {
   const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
-  const [operatorAt, effectAt] = [at.child('operator'), at.child('effect')];
   const errors: field.ErrorList = [];
   if (key !== '') for (const text of qualifiedName(key)) errors.push(field.invalid(at.child('key'), key, text));
   else if (operator !== 'Exists') {
     const detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
-    errors.push(field.invalid(operatorAt, operator, detail));
+    errors.push(field.invalid(at.child('operator'), operator, detail));
   }
   if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
-    errors.push(field.invalid(effectAt, effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+    errors.push(
+      field.invalid(at.child('effect'), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"),
+    );
   }
   if (operator === 'Equal' || operator === '') {
     const problems = labelValue(value);
-    if (problems.length > 0) errors.push(field.invalid(operatorAt, value, problems.join(';')));
+    if (problems.length > 0) errors.push(field.invalid(at.child('operator'), value, problems.join(';')));
   } else if (operator === 'Exists') {
     if (value !== '') {
       const shown = {
@@ -112,15 +116,15 @@ function validateToleration(toleration: DeepReadonly<Toleration>, at: field.Path
         Effect: effect,
         TolerationSeconds: tolerationSeconds ?? null,
       };
-      errors.push(field.invalid(operatorAt, shown, "value must be empty when `operator` is 'Exists'"));
+      errors.push(field.invalid(at.child('operator'), shown, "value must be empty when `operator` is 'Exists'"));
     }
   } else {
     // Comparing operators exist behind a gate that is off: they are named, but refused.
     const known = operator === 'Lt' || operator === 'Gt' ? ['Equal', 'Exists', 'Lt', 'Gt'] : ['Equal', 'Exists'];
-    errors.push(field.notSupported(operatorAt, operator, known));
+    errors.push(field.notSupported(at.child('operator'), operator, known));
   }
   if (effect !== '' && !TAINT_EFFECTS.includes(effect))
-    errors.push(field.notSupported(effectAt, effect, TAINT_EFFECTS));
+    errors.push(field.notSupported(at.child('effect'), effect, TAINT_EFFECTS));
   return errors;
 }
 

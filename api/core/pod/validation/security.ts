@@ -32,16 +32,25 @@ const oneOf = (value: string | undefined, valid: readonly string[], at: field.Pa
   value === undefined || valid.includes(value) ? [] : [field.notSupported(at, value, valid)];
 
 export function validatePodSecurity(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
+  const bothShared =
+    spec.shareProcessNamespace && spec.hostPID
+      ? [
+          field.invalid(
+            at.child('shareProcessNamespace'),
+            true,
+            'ShareProcessNamespace and HostPID cannot both be enabled',
+          ),
+        ]
+      : [];
+  // Defaults give every pod a context, most of them an empty one.
   const context: DeepReadonly<PodSecurityContext> = spec.securityContext ?? {};
-  const bothShared = 'ShareProcessNamespace and HostPID cannot both be enabled';
+  if (isEmpty(context)) return bothShared;
   return field.together(
     id(context.fsGroup, at.child('fsGroup')),
     id(context.runAsUser, at.child('runAsUser')),
     id(context.runAsGroup, at.child('runAsGroup')),
     (context.supplementalGroups ?? []).flatMap((group, i) => id(group, at.child('supplementalGroups').index(i))),
-    spec.shareProcessNamespace && spec.hostPID
-      ? [field.invalid(at.child('shareProcessNamespace'), true, bothShared)]
-      : [],
+    bothShared,
     validateSysctls(context.sysctls ?? [], spec, at.child('sysctls')),
     oneOf(context.fsGroupChangePolicy, FS_GROUP_POLICIES, at.child('fsGroupChangePolicy')),
     validateSeccomp(context.seccompProfile, at.child('seccompProfile')),
@@ -50,6 +59,11 @@ export function validatePodSecurity(spec: DeepReadonly<PodSpec>, at: field.Path)
     validateAppArmor(context.appArmorProfile, at.child('appArmorProfile')),
     oneOf(context.supplementalGroupsPolicy, SUPPLEMENTAL_GROUPS_POLICIES, at.child('supplementalGroupsPolicy')),
   );
+}
+
+function isEmpty(context: object): boolean {
+  for (const _ in context) return false;
+  return true;
 }
 
 function validateSysctls(

@@ -34,10 +34,10 @@ const HOSTNAME_BYTES_MAX = 64;
 
 /** `podName`: whose spec it is, for the names of what will be made for it; absent in templates. */
 export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path, podName?: string): field.ErrorList {
-  const { errors: volumeErrors, valid } = validateVolumes(spec.volumes ?? [], at.child('volumes'), podName);
-  const claims = (spec.resourceClaims ?? []).map(({ name }) => name);
-  const containers = spec.containers ?? [];
-  const inits = spec.initContainers ?? [];
+  const { errors: volumeErrors, valid } = validateVolumes(spec.volumes ?? NONE, at.child('volumes'), podName);
+  const claims = spec.resourceClaims?.map(({ name }) => name) ?? NONE;
+  const containers = spec.containers ?? NONE;
+  const inits = spec.initContainers ?? NONE;
   const pod: PodContext = {
     volumes: valid,
     claims,
@@ -46,51 +46,61 @@ export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path, pod
     restartPolicy: spec.restartPolicy ?? '',
     hostUsers: spec.hostUsers !== false,
   };
+  // Most pods have few of these parts, and every pod that is made comes by here: nothing is made for what is not there.
   return field.together(
     volumeErrors,
-    validateResourceClaims(spec.resourceClaims ?? [], at.child('resourceClaims'), podName),
+    spec.resourceClaims ? validateResourceClaims(spec.resourceClaims, at.child('resourceClaims'), podName) : NONE,
     validateContainers(containers, pod, at.child('containers')),
-    validateInitContainers(inits, containers, pod, at.child('initContainers')),
-    validateEphemeralContainers(
-      spec.ephemeralContainers ?? [],
-      [...containers, ...inits],
-      containers,
-      pod,
-      at.child('ephemeralContainers'),
-    ),
-    validatePodResources(spec, claims, at.child('resources')),
-    validateHostNetworkPorts(spec, at),
-    choice(spec.restartPolicy, RESTART_POLICIES, at.child('restartPolicy')),
-    choice(spec.dnsPolicy, DNS_POLICIES, at.child('dnsPolicy')),
-    validateMatchLabels(spec.nodeSelector ?? {}, at.child('nodeSelector')),
+    inits.length > 0 ? validateInitContainers(inits, containers, pod, at.child('initContainers')) : NONE,
+    spec.ephemeralContainers
+      ? validateEphemeralContainers(
+          spec.ephemeralContainers,
+          [...containers, ...inits],
+          containers,
+          pod,
+          at.child('ephemeralContainers'),
+        )
+      : NONE,
+    spec.resources ? validatePodResources(spec, claims, at.child('resources')) : NONE,
+    spec.hostNetwork ? validateHostNetworkPorts(spec, at) : NONE,
+    choice(spec.restartPolicy, RESTART_POLICIES, at, 'restartPolicy'),
+    choice(spec.dnsPolicy, DNS_POLICIES, at, 'dnsPolicy'),
+    spec.nodeSelector ? validateMatchLabels(spec.nodeSelector, at.child('nodeSelector')) : NONE,
     validatePodSecurity(spec, at.child('securityContext')),
-    validateAffinity(spec.affinity, at.child('affinity')),
-    validateDns(spec, at.child('dnsConfig')),
-    validateGates(spec, at),
-    validateTopologySpread(spec.topologySpreadConstraints ?? [], at.child('topologySpreadConstraints')),
+    spec.affinity ? validateAffinity(spec.affinity, at.child('affinity')) : NONE,
+    spec.dnsConfig || spec.dnsPolicy === 'None' ? validateDns(spec, at.child('dnsConfig')) : NONE,
+    spec.readinessGates || spec.schedulingGates ? validateGates(spec, at) : NONE,
+    spec.topologySpreadConstraints
+      ? validateTopologySpread(spec.topologySpreadConstraints, at.child('topologySpreadConstraints'))
+      : NONE,
     validateHostProcess(spec, at),
-    validateHostUsers(spec, at),
+    spec.hostUsers === false ? validateHostUsers(spec, at) : NONE,
     validateNames(spec, at),
-    validateTolerations(spec.tolerations ?? [], at.child('tolerations')),
-    validateHostAliases(spec, at.child('hostAliases')),
-    named(spec.priorityClassName, at.child('priorityClassName')),
-    spec.runtimeClassName === undefined ? [] : subdomain(spec.runtimeClassName, at.child('runtimeClassName')),
-    spec.preemptionPolicy ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at.child('preemptionPolicy')) : [],
-    spec.overhead ? validateRequirements({ limits: spec.overhead }, [], at.child('overhead')) : [],
+    spec.tolerations ? validateTolerations(spec.tolerations, at.child('tolerations')) : NONE,
+    spec.hostAliases ? validateHostAliases(spec, at.child('hostAliases')) : NONE,
+    named(spec.priorityClassName, at, 'priorityClassName'),
+    spec.runtimeClassName === undefined ? NONE : subdomain(spec.runtimeClassName, at.child('runtimeClassName')),
+    spec.preemptionPolicy ? choice(spec.preemptionPolicy, PREEMPTION_POLICIES, at, 'preemptionPolicy') : NONE,
+    spec.overhead ? validateRequirements({ limits: spec.overhead }, [], at.child('overhead')) : NONE,
     validateOs(spec, at),
-    validateHostnameOverride(spec, at.child('hostnameOverride')),
+    spec.hostnameOverride === undefined ? NONE : validateHostnameOverride(spec, at.child('hostnameOverride')),
   );
 }
 
-function choice(value: string | undefined, valid: readonly string[], at: field.Path): field.ErrorList {
-  if (!value) return [field.required(at)];
-  return valid.includes(value) ? [] : [field.notSupported(at, value, valid)];
+const NONE: readonly never[] = Object.freeze([]);
+
+type Found = readonly field.FieldError[];
+
+function choice(value: string | undefined, valid: readonly string[], at: field.Path, name: string): Found {
+  if (!value) return [field.required(at.child(name))];
+  return valid.includes(value) ? NONE : [field.notSupported(at.child(name), value, valid)];
 }
 
 const subdomain = (text: string, at: field.Path): field.ErrorList =>
   dns1123Subdomain(text).map((problem) => field.invalid(at, text, problem));
 
-const named = (text: string | undefined, at: field.Path): field.ErrorList => (text ? subdomain(text, at) : []);
+const named = (text: string | undefined, at: field.Path, name: string): Found =>
+  text ? subdomain(text, at.child(name)) : NONE;
 
 function validateResourceClaims(
   claims: DeepReadonly<PodResourceClaim[]>,
@@ -129,7 +139,6 @@ function validateResourceClaims(
 }
 
 function validateHostNetworkPorts(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
-  if (!spec.hostNetwork) return [];
   const errors: field.ErrorList = [];
   for (const list of ['containers', 'initContainers'] as const) {
     (spec[list] ?? []).forEach((container, i) => {
@@ -198,7 +207,6 @@ function validateGates({ readinessGates, schedulingGates }: DeepReadonly<PodSpec
 
 /** Users of its own fit neither with the host's processes nor with its IPC nor with block devices. */
 function validateHostUsers(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
-  if (spec.hostUsers !== false) return [];
   const errors: field.ErrorList = [];
   const detail = 'when `hostUsers` is false';
   if (spec.hostNetwork) errors.push(field.forbidden(at.child('hostNetwork'), detail));
@@ -215,10 +223,7 @@ function validateHostUsers(spec: DeepReadonly<PodSpec>, at: field.Path): field.E
 
 function validateNames(spec: DeepReadonly<PodSpec>, at: field.Path): field.ErrorList {
   const { serviceAccountName, nodeName, activeDeadlineSeconds: deadline, hostname, subdomain: domain } = spec;
-  const errors = field.together(
-    named(serviceAccountName, at.child('serviceAccountName')),
-    named(nodeName, at.child('nodeName')),
-  );
+  const errors = field.together(named(serviceAccountName, at, 'serviceAccountName'), named(nodeName, at, 'nodeName'));
   if (deadline !== undefined && (deadline < 1 || deadline > INT32_MAX)) {
     errors.push(field.invalid(at.child('activeDeadlineSeconds'), deadline, rangeText(1, INT32_MAX)));
   }

@@ -27,7 +27,7 @@ export function validateVolumes(
       }
     }
     if (!name) found.push(field.required(here.child('name')));
-    else found.push(...dns1123Label(name).map((text) => field.invalid(here.child('name'), name, text)));
+    else for (const text of dns1123Label(name)) found.push(field.invalid(here.child('name'), name, text));
     if (valid.has(name)) found.push(field.duplicate(here.child('name'), name));
     if (found.length === 0) valid.set(name, volume);
     errors.push(...found);
@@ -37,14 +37,13 @@ export function validateVolumes(
 
 /** Exactly one source, and what that one asks for. */
 function validateVolumeSource(volume: DeepReadonly<Volume>, at: field.Path): field.ErrorList {
-  const given = VOLUME_SOURCES.filter((source) => volume[source] !== undefined && volume[source] !== null);
-  const [first] = given;
-  if (first === undefined) return [field.required(at, 'must specify a volume type')];
-  const others = given.slice(1);
-  return field.together(
-    validateSource(volume, first, at),
-    others.map((source) => field.forbidden(at.child(pathOf(source)), 'may not specify more than 1 volume type')),
-  );
+  let errors: field.ErrorList | undefined;
+  for (const source of VOLUME_SOURCES) {
+    if (volume[source] === undefined || volume[source] === null) continue;
+    if (errors === undefined) errors = validateSource(volume, source, at);
+    else errors.push(field.forbidden(at.child(pathOf(source)), 'may not specify more than 1 volume type'));
+  }
+  return errors ?? [field.required(at, 'must specify a volume type')];
 }
 
 /** Upstream's errors call one of them by an old name. */
