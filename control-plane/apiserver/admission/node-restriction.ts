@@ -28,6 +28,17 @@ const KUBELET_LABELS: ReadonlySet<string> = new Set([
 ]);
 const KUBELET_LABEL_PREFIXES = ['kubelet.kubernetes.io/', 'node.kubernetes.io/'];
 
+/** Of which kubelets may not change all. */
+const RESTRICTED: ReadonlySet<string> = new Set([
+  'pods',
+  'nodes',
+  'serviceaccounts',
+  'leases',
+  'csinodes',
+  'resourceslices',
+  'certificatesigningrequests',
+]);
+
 type Refuse = (why: string) => Error;
 
 /**
@@ -36,10 +47,7 @@ type Refuse = (why: string) => Error;
  */
 export const nodeRestriction = (keys: Keys): AdmissionPlugin => ({
   name: 'NodeRestriction',
-  handles: ({ kind }) =>
-    ['pods', 'nodes', 'serviceaccounts', 'leases', 'csinodes', 'resourceslices', 'certificatesigningrequests'].includes(
-      kind.resource,
-    ),
+  handles: ({ kind }) => RESTRICTED.has(kind.resource),
   // A changed node is looked at before its kind's own rules are, which drop or refuse some of what must not be asked for.
   admit(ctx, request) {
     const node = nodeOf(ctx.user);

@@ -13,7 +13,8 @@ export const podTopologyLabels: AdmissionPlugin = {
     const binding = request.object as Binding;
     const { kind, name } = binding.target ?? {};
     if ((kind && kind !== 'Node') || !name) return;
-    const labels = (await registry.get(nodes, '', name))?.metadata.labels ?? {};
+    const labels = (await registry.get(nodes, '', name))?.metadata.labels;
+    if (!labels) return;
     const added = LABELS.filter((label) => labels[label] !== undefined);
     if (added.length === 0) return;
     const metadata = (binding.metadata ??= {});

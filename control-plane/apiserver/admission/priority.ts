@@ -51,22 +51,32 @@ function keepPriority(request: AdmissionRequest): void {
   pod.spec.preemptionPolicy ??= old.spec?.preemptionPolicy;
 }
 
-async function resolvePriority(
+function resolvePriority(
   request: AdmissionRequest,
   registry: Registry,
   defaultClasses: () => readonly DeepReadonly<PriorityClass>[],
-): Promise<void> {
+): Promise<void> | undefined {
   const { spec } = request.object as Pod;
-  if (!spec) return;
-  const refuse = (why: string) => refused(request, why);
-  let found: DeepReadonly<PriorityClass> | undefined;
-  if (spec.priorityClassName) {
-    found = await registry.get(priorityClasses, '', spec.priorityClassName);
-    if (!found) throw refuse(`no PriorityClass with name ${spec.priorityClassName} was found`);
-  } else {
-    found = lowest(defaultClasses());
+  if (!spec) return undefined;
+  const { priorityClassName: name } = spec;
+  if (!name) {
+    const found = lowest(defaultClasses());
     if (found) spec.priorityClassName = found.metadata?.name;
+    setPriority(request, spec, found);
+    return undefined;
   }
+  return registry.get(priorityClasses, '', name).then((found) => {
+    if (!found) throw refused(request, `no PriorityClass with name ${name} was found`);
+    setPriority(request, spec, found);
+  });
+}
+
+function setPriority(
+  request: AdmissionRequest,
+  spec: NonNullable<Pod['spec']>,
+  found: DeepReadonly<PriorityClass> | undefined,
+): void {
+  const refuse = (why: string) => refused(request, why);
   const number = found?.value ?? 0;
   const policy = found?.preemptionPolicy ?? DEFAULT_POLICY;
   const from = 'priority admission controller computed';
@@ -86,4 +96,4 @@ async function resolvePriority(
 
 /** Of several defaults, which only a race can make, the lowest counts. */
 const lowest = (classes: readonly DeepReadonly<PriorityClass>[]) =>
-  [...classes].sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+  classes.length > 1 ? [...classes].sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0] : classes[0];

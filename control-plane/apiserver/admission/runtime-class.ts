@@ -16,26 +16,38 @@ export const runtimeClass: AdmissionPlugin = {
   name: 'RuntimeClass',
   handles: ({ operation, kind, subresource }) =>
     operation === 'CREATE' && subresource === '' && kind.resource === 'pods' && kind.group === '',
-  async admit(_ctx, request, registry) {
+  // Most pods name no class: nothing has to be waited for.
+  admit(_ctx, request, registry) {
     const { spec } = request.object as Pod;
-    if (!spec?.runtimeClassName) return;
-    const found = await classOf(request, spec, registry);
-    setOverhead(request, spec, found);
-    setScheduling(request, spec, found);
+    return spec?.runtimeClassName ? fill(request, spec, registry) : undefined;
   },
-  async validate(_ctx, request, registry) {
+  validate(_ctx, request, registry) {
     const { spec } = request.object as DeepReadonly<Pod>;
-    if (!spec?.overhead) return;
-    const found = spec.runtimeClassName ? await classOf(request, spec, registry) : undefined;
-    const fixed = found?.overhead?.podFixed;
-    if (!fixed) {
-      throw refused(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
-    }
-    if (!sameList(spec.overhead, fixed)) {
-      throw refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
-    }
+    return spec?.overhead ? checkOverhead(request, spec, spec.overhead, registry) : undefined;
   },
 };
+
+async function fill(request: Asked, spec: PodSpec, registry: Registry): Promise<void> {
+  const found = await classOf(request, spec, registry);
+  setOverhead(request, spec, found);
+  setScheduling(request, spec, found);
+}
+
+async function checkOverhead(
+  request: Asked,
+  spec: DeepReadonly<PodSpec>,
+  overhead: Readonly<Record<string, string>>,
+  registry: Registry,
+): Promise<void> {
+  const found = spec.runtimeClassName ? await classOf(request, spec, registry) : undefined;
+  const fixed = found?.overhead?.podFixed;
+  if (!fixed) {
+    throw refused(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
+  }
+  if (!sameList(overhead, fixed)) {
+    throw refused(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
+  }
+}
 
 async function classOf(request: Asked, spec: DeepReadonly<PodSpec>, registry: Registry) {
   const name = spec.runtimeClassName as string;

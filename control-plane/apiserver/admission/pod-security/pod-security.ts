@@ -27,12 +27,18 @@ const WORKLOADS: ReadonlySet<string> = new Set([
 /** Subresources of pods through which what a pod may do can change. */
 const POD_SUBRESOURCES: ReadonlySet<string> = new Set(['', 'ephemeralcontainers', 'resize']);
 
+/** What is named like one of those, whatever its group: most requests are about something else. */
+const RESOURCES: ReadonlySet<string> = new Set(
+  ['/pods', '/namespaces', ...WORKLOADS].map((id) => id.slice(id.indexOf('/') + 1)),
+);
+
 const idOf = ({ kind }: Pick<DeepReadonlyAdmission, 'kind'>) => `${kind.group}/${kind.resource}`;
 
 export const podSecurity: AdmissionPlugin = {
   name: 'PodSecurity',
   handles(request) {
     if (request.operation !== 'CREATE' && request.operation !== 'UPDATE') return false;
+    if (!RESOURCES.has(request.kind.resource)) return false;
     const id = idOf(request);
     if (id === '/pods') return POD_SUBRESOURCES.has(request.subresource);
     return request.subresource === '' && (id === '/namespaces' || WORKLOADS.has(id));
