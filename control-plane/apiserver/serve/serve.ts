@@ -23,6 +23,7 @@ import { type Exchange, Http1Exchange, Http2Exchange } from './exchange.ts';
 import { DEFAULT_LIMITS, InFlight, isLongRunning, type ServeLimits } from './limits.ts';
 import { Linked, Ring } from './ring.ts';
 import { ServedWatch, WatchFlusher } from './served-watch.ts';
+import { Turns } from './turns.ts';
 
 export interface ServeOptions {
   readonly host: string;
@@ -99,6 +100,7 @@ class ApiListener implements Serving {
   readonly #inFlight: InFlight;
   readonly #context: AnswerContext;
   readonly #flusher: WatchFlusher;
+  readonly #turns: Turns;
   readonly #bodies: Deadlines;
   readonly #peers = new WeakMap<object, Peer>();
   readonly #loads = new WeakMap<object, SessionLoad>();
@@ -119,6 +121,7 @@ class ApiListener implements Serving {
     this.#context = { limits, stalled: new Deadlines(options.clock, limits.stalledMs) };
     this.#bodies = new Deadlines(options.clock, limits.requestMs);
     this.#flusher = new WatchFlusher(options.clock);
+    this.#turns = new Turns(options.clock);
     this.#server = http2.createSecureServer({
       allowHTTP1: true,
       ...tlsOptions(options.tls),
@@ -333,12 +336,13 @@ class ApiListener implements Serving {
       this.#answer(exchange, auditId, errorAnswer(refusal), ends, exchange.incoming !== undefined);
       return;
     }
-    void this.#run(exchange, auditId, ends);
+    this.#turns.take(() => void this.#run(exchange, auditId, ends));
   }
 
   async #run(exchange: Exchange, auditId: string, ends: Ends): Promise<void> {
     let response: ApiResponse;
     let unread = false;
+    if (exchange.outgoing.destroyed) return;
     try {
       const { incoming } = exchange;
       const body = incoming ? { bytes: await this.#readBody(exchange, incoming) } : undefined;

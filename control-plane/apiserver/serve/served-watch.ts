@@ -3,7 +3,7 @@ import type { WatchFrame, WatchSink } from '../api.ts';
 import type { WatchOutput } from './exchange.ts';
 
 /** Longest stretch of writing before others get their turn. */
-const STEP_MS = 5;
+const STEP_MS = 3;
 const WATCHES_PER_LOOK = 32;
 
 /**
