@@ -46,6 +46,17 @@ test('those that come by and by never wait', async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.equal(begun.length, 90);
-  take(20);
-  assert.equal(begun.length, 110);
+});
+
+test('the next burst waits as the first did', async () => {
+  const { begun, take } = taking();
+  take(40);
+  for (let i = 0; i < 3; i++) await turn();
+  take(40);
+  assert.equal(begun.length, 72);
+  for (let i = 0; i < 3; i++) await turn();
+  take(32);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  take(40);
+  assert.equal(begun.length, 144);
 });
