@@ -4,33 +4,67 @@ import { systemError } from './system-error.ts';
 
 type Entry = FileEntry | FolderEntry | LinkEntry;
 
-interface Common {
+/** Classes, not literals: a thousand machines hold hundreds of thousands of these, and so each is one small object. */
+class FileEntry {
+  readonly kind = 'file';
   mode: number;
-  uid: number;
-  gid: number;
-  modifiedMs: number;
+  uid = 0;
+  gid = 0;
   readonly inode: number;
-}
-
-interface FileEntry extends Common {
-  readonly kind: 'file';
+  modifiedMs: number;
   /** May be longer than the file: appending does not copy every time. */
   data: Uint8Array<ArrayBuffer>;
   sizeBytes: number;
+
+  constructor(mode: number, inode: number, nowMs: number, data: Uint8Array<ArrayBuffer>) {
+    this.mode = mode;
+    this.inode = inode;
+    this.modifiedMs = nowMs;
+    this.data = data;
+    this.sizeBytes = data.length;
+  }
 }
 
-interface FolderEntry extends Common {
-  readonly kind: 'directory';
+class FolderEntry {
+  readonly kind = 'directory';
+  mode: number;
+  uid = 0;
+  gid = 0;
+  readonly inode: number;
+  modifiedMs: number;
   /** Where it is; undefined for the root. */
   parent: FolderEntry | undefined;
   name: string;
-  readonly entries: Map<string, Entry>;
+  readonly entries = new Map<string, Entry>();
+
+  constructor(mode: number, inode: number, nowMs: number, parent: FolderEntry | undefined, name: string) {
+    this.mode = mode;
+    this.inode = inode;
+    this.modifiedMs = nowMs;
+    this.parent = parent;
+    this.name = name;
+  }
 }
 
-interface LinkEntry extends Common {
-  readonly kind: 'symlink';
+class LinkEntry {
+  readonly kind = 'symlink';
+  mode = 0o777;
+  uid = 0;
+  gid = 0;
+  readonly inode: number;
+  modifiedMs: number;
   readonly target: string;
+
+  constructor(inode: number, nowMs: number, target: string) {
+    this.inode = inode;
+    this.modifiedMs = nowMs;
+    this.target = target;
+  }
 }
+
+const encoder = new TextEncoder();
+/** Of all files that nothing was written to: it cannot be changed. */
+const NOTHING = new Uint8Array(0);
 
 /** Which code an operation on a path is to fail with; undefined: none. */
 export type FileFault = (operation: keyof Files, path: string) => string | undefined;
@@ -111,7 +145,7 @@ export class MemoryFiles implements Files {
   async write(path: string, data: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
     this.#check('write', path);
     const { mode = 0o600, atomic = true, uid, gid } = options;
-    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : Uint8Array.from(data);
+    const bytes = typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data);
     const target = atomic ? path : this.#followed(path);
     const { parent, name } = this.#place(target, 'open');
     const old = parent.entries.get(name);
@@ -120,7 +154,7 @@ export class MemoryFiles implements Files {
     // An atomic write holds both contents for a moment.
     this.#take(bytes.length, atomic ? 0 : oldBytes, path);
     if (atomic || old?.kind !== 'file') {
-      const made: FileEntry = { kind: 'file', data: bytes, sizeBytes: bytes.length, ...this.#common(mode) };
+      const made = this.#newFile(mode, bytes);
       parent.entries.set(name, made);
       this.#own(made, uid, gid);
     } else {
@@ -135,13 +169,13 @@ export class MemoryFiles implements Files {
 
   async append(path: string, data: Uint8Array | string): Promise<void> {
     this.#check('append', path);
-    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
+    const bytes = typeof data === 'string' ? encoder.encode(data) : data;
     const { parent, name } = this.#place(this.#followed(path), 'open');
     let file = parent.entries.get(name);
     if (file !== undefined && file.kind !== 'file') throw systemError('EISDIR', 'open', path);
     this.#take(bytes.length, 0, path);
     if (file === undefined) {
-      file = { kind: 'file', data: new Uint8Array(0), sizeBytes: 0, ...this.#common(0o600) };
+      file = this.#newFile(0o600, NOTHING);
       parent.entries.set(name, file);
     }
     const sizeBytes = file.sizeBytes + bytes.length;
@@ -247,7 +281,7 @@ export class MemoryFiles implements Files {
     this.#check('symlink', path);
     const { parent, name } = this.#place(path, 'symlink');
     if (parent.entries.has(name)) throw systemError('EEXIST', 'symlink', path);
-    parent.entries.set(name, { kind: 'symlink', target, ...this.#common(0o777) });
+    parent.entries.set(name, new LinkEntry(this.#inodes++, this.#clock.now(), target));
     this.#changed(parent, name);
   }
 
@@ -304,12 +338,12 @@ export class MemoryFiles implements Files {
     if (code !== undefined) throw systemError(code, operation, path);
   }
 
-  #common(mode: number): Common {
-    return { mode, uid: 0, gid: 0, modifiedMs: this.#clock.now(), inode: this.#inodes++ };
+  #newFile(mode: number, data: Uint8Array<ArrayBuffer>): FileEntry {
+    return new FileEntry(mode, this.#inodes++, this.#clock.now(), data.length === 0 ? NOTHING : data);
   }
 
   #folder(parent: FolderEntry | undefined, name: string, mode: number): FolderEntry {
-    return { kind: 'directory', parent, name, entries: new Map(), ...this.#common(mode) };
+    return new FolderEntry(mode, this.#inodes++, this.#clock.now(), parent, name);
   }
 
   #own(entry: Entry, uid: number | undefined, gid: number | undefined): void {

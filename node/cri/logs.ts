@@ -20,6 +20,7 @@ export interface LogLine {
 }
 
 const encoder = new TextEncoder();
+const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder();
 const SPACE = 0x20;
 export const LINE_END = 0x0a;
@@ -49,7 +50,7 @@ export function formatLogLine(line: LogLine): Uint8Array {
 export class LogWriter {
   readonly #stream: LogLine['stream'];
   readonly #lineBytesMax: number;
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
 
   constructor(stream: LogLine['stream'], lineBytesMax = 16 * 1024) {
     this.#stream = stream;
@@ -70,14 +71,14 @@ export class LogWriter {
         bytes = bytes.subarray(end + 1);
       } else break;
     }
-    this.#rest = bytes.slice();
+    this.#rest = bytes.length === 0 ? NOTHING : bytes.slice();
     return joinBytes(lines);
   }
 
   /** The last line, when it had no end: runtimes write it as a part. */
   end(timeNanos: bigint): Uint8Array {
     const rest = this.#rest;
-    this.#rest = new Uint8Array(0);
+    this.#rest = NOTHING;
     return rest.length === 0 ? rest : this.#line(rest, timeNanos, true);
   }
 
@@ -120,7 +121,7 @@ export interface LogSelection {
 /** Turns the bytes of a log file into what a reader of the log sees. */
 export class LogFilter {
   readonly #selection: LogSelection;
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
   #left: number;
   /** Whether the next piece begins a line, by stream: pieces of stdout and stderr may alternate. */
   readonly #atLineStart = { stdout: true, stderr: true };
@@ -143,7 +144,7 @@ export class LogFilter {
       this.#add(out, bytes.subarray(0, end));
       bytes = bytes.subarray(end + 1);
     }
-    this.#rest = bytes.slice();
+    this.#rest = bytes.length === 0 ? NOTHING : bytes.slice();
     return joinBytes(out);
   }
 
@@ -151,7 +152,7 @@ export class LogFilter {
   end(): Uint8Array {
     const out: Uint8Array[] = [];
     if (this.#rest.length > 0 && !this.done) this.#add(out, this.#rest);
-    this.#rest = new Uint8Array(0);
+    this.#rest = NOTHING;
     return joinBytes(out);
   }
 

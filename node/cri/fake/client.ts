@@ -10,6 +10,7 @@ import { imageId, normalizeReference } from './image.ts';
 import {
   type ContainerRecord,
   matchesLabels,
+  owned,
   type SandboxRecord,
   toContainer,
   toContainerStats,
@@ -241,8 +242,9 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
     },
     updateContainerResources: ({ containerId, linux }) => {
       const record = container('updateContainerResources', containerId);
-      const config = record.config as { linux?: { resources?: object } };
-      config.linux = { ...config.linux, resources: { ...config.linux?.resources, ...copyValue(linux) } };
+      const { config } = record;
+      const resources = { ...config.linux?.resources, ...linux };
+      record.config = owned({ ...config, linux: { ...config.linux, resources } });
       return {};
     },
     ...(isModern && {

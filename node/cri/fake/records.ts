@@ -1,5 +1,4 @@
 import type { Input } from '../../../libs/grpc/protobuf.ts';
-import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type {
   Container,
   ContainerConfig,
@@ -16,6 +15,7 @@ import type { ResourceUsage } from './image.ts';
 /** What the simulated runtime knows of a sandbox, and how it is told. All of it outlives the runtime's clients. */
 export interface SandboxRecord {
   readonly id: string;
+  /** Frozen; see `owned`. */
   readonly config: Input<PodSandboxConfig>;
   readonly runtimeHandler: string;
   readonly createdNanos: bigint;
@@ -29,7 +29,8 @@ export interface SandboxRecord {
 export interface ContainerRecord {
   readonly id: string;
   readonly sandbox: SandboxRecord;
-  readonly config: Input<ContainerConfig>;
+  /** Frozen, as a sandbox's; another one where its resources are changed. */
+  config: Input<ContainerConfig>;
   readonly imageId: string;
   readonly createdNanos: bigint;
   state: ContainerState;
@@ -70,11 +71,26 @@ const imageSpec = ({ config }: ContainerRecord) => ({
   annotations: shared(config.image?.annotations),
 });
 
-const NONE: Record<string, string> = Object.freeze({});
+/**
+ * A configuration as the runtime keeps it: the caller's, frozen all the way down in place of a copy. Callers make one for
+ * each call, and share with it only what is frozen already. Bytes cannot be frozen; nobody changes those of others.
+ */
+export function owned<T>(config: T): T {
+  if (typeof config !== 'object' || config === null || Object.isFrozen(config) || ArrayBuffer.isView(config))
+    return config;
+  Object.freeze(config);
+  if (Array.isArray(config)) {
+    for (let i = 0; i < config.length; i++) if (typeof config[i] === 'object') owned(config[i]);
+  } else for (const key in config) if (typeof config[key] === 'object') owned(config[key]);
+  return config;
+}
 
-/** What is told of a record over and over is the record's own, frozen, so that nobody changes it. */
+const NONE: Record<string, string> = Object.freeze({});
+const NO_MOUNTS = Object.freeze([]);
+
+/** What is told of a record over and over is the record's own. */
 const shared = (texts: Input<Record<string, string>> | undefined): Record<string, string> =>
-  texts === undefined ? NONE : (Object.freeze(texts) as Record<string, string>);
+  (texts ?? NONE) as Record<string, string>;
 
 /** Do all the wanted labels stand in these? */
 export function matchesLabels(
@@ -151,9 +167,9 @@ export function toContainerStatus(record: ContainerRecord): ContainerStatus {
     message: '',
     labels: shared(config.labels),
     annotations: shared(config.annotations),
-    mounts: deepFreeze(config.mounts ?? []) as ContainerStatus['mounts'],
+    mounts: (config.mounts ?? NO_MOUNTS) as ContainerStatus['mounts'],
     logPath: logPathOf(record),
-    resources: { linux: deepFreeze(config.linux?.resources) } as NonNullable<ContainerStatus['resources']>,
+    resources: { linux: config.linux?.resources } as NonNullable<ContainerStatus['resources']>,
     imageId: record.imageId,
     stopSignal: config.stopSignal ?? 'RUNTIME_DEFAULT',
   };

@@ -2,7 +2,6 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import { BoundedQueue } from '../../../libs/base/queue.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import type { Input } from '../../../libs/grpc/protobuf.ts';
-import { copyValue } from '../../../libs/machinery/copy.ts';
 import { CriError } from '../cri.ts';
 import type {
   ContainerConfig,
@@ -21,6 +20,7 @@ import {
   cpuNanosAt,
   isHostNetwork,
   logPathOf,
+  owned,
   type SandboxRecord,
   toContainerStatus,
   toPodSandboxStatus,
@@ -114,7 +114,7 @@ export class SimulatedRuntime {
   // ── Sandboxes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   runSandbox(given: Input<PodSandboxConfig>, runtimeHandler: string): SandboxRecord {
-    const config = copyValue(given);
+    const config = owned(given);
     const { name, namespace, uid, attempt = 0 } = config.metadata ?? {};
     if (!name || !namespace || !uid)
       throw new CriError('runPodSandbox', 'INVALID_ARGUMENT', 'the sandbox needs a name, a namespace and a uid');
@@ -186,7 +186,7 @@ export class SimulatedRuntime {
   // ── Containers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   createContainer(sandbox: SandboxRecord, given: Input<ContainerConfig>): ContainerRecord {
-    const config = copyValue(given);
+    const config = owned(given);
     const fail = (code: 'NOT_FOUND' | 'UNKNOWN' | 'INVALID_ARGUMENT', message: string) =>
       new CriError('createContainer', code, message);
     if (!sandbox.ready) throw fail('UNKNOWN', `sandbox container "${sandbox.id}" is not running`);

@@ -10,7 +10,7 @@ import {
 } from '../schema.generated.ts';
 import type { ResourceUsage } from './image.ts';
 import { MemoryLogFiles } from './log-files.ts';
-import { type ContainerRecord, cpuNanosAt, type SandboxRecord } from './records.ts';
+import { type ContainerRecord, cpuNanosAt, owned, type SandboxRecord } from './records.ts';
 import { SimulatedRuntime, type SimulatedRuntimeOptions } from './runtime.ts';
 
 /**
@@ -111,7 +111,7 @@ export function restoreSnapshot(snapshot: RuntimeSnapshot, options: SimulatedRun
   for (const { config, createdNanos, ...rest } of snapshot.sandboxes) {
     sandboxes.set(rest.id, {
       ...rest,
-      config: SCHEMA.decode('PodSandboxConfig', bytesOf(config)) as PodSandboxConfig,
+      config: owned(SCHEMA.decode('PodSandboxConfig', bytesOf(config)) as PodSandboxConfig),
       createdNanos: BigInt(createdNanos),
     });
   }
@@ -122,7 +122,7 @@ export function restoreSnapshot(snapshot: RuntimeSnapshot, options: SimulatedRun
     return {
       ...rest,
       sandbox,
-      config: SCHEMA.decode('ContainerConfig', bytesOf(rest.config)) as ContainerConfig,
+      config: owned(SCHEMA.decode('ContainerConfig', bytesOf(rest.config)) as ContainerConfig),
       createdNanos: BigInt(rest.createdNanos),
       startedNanos: BigInt(rest.startedNanos),
       finishedNanos: BigInt(rest.finishedNanos),
