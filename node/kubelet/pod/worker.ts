@@ -84,6 +84,8 @@ export class PodWorker {
   #job: { readonly container: string; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #round: Promise<void> | undefined;
   #again = false;
+  /** Begins the round that waits for its turn. */
+  #begin: (() => void) | undefined;
   #timer: Timer | undefined;
   /** `monotonic` at which the timer rings. */
   #timerMs = 0;
@@ -202,9 +204,11 @@ export class PodWorker {
     }
     this.#timer?.cancel();
     this.#timer = undefined;
-    // What is told at one time is looked at once.
-    this.#round = Promise.race([this.#env.clock.yield(), this.#ended.promise])
-
+    // What is told at one time is looked at once. Whoever stops does not wait for that.
+    this.#round = new Promise<void>((begin) => {
+      this.#begin = begin;
+      void this.#env.clock.yield().then(begin);
+    })
       .then(() => this.#run())
       .finally(() => {
         this.#round = undefined;
@@ -221,6 +225,7 @@ export class PodWorker {
     this.#volumeRefresh.stop();
     this.#probes.stop();
     this.#ended.resolve();
+    this.#begin?.();
     const reason = new Error('the kubelet stops');
     this.#job?.abort.abort(reason);
     this.#kills.stop(reason);
