@@ -1,6 +1,7 @@
 // The process that is measured: `server.ts api <folder>` is an API server as a user runs it (TLS, RBAC, managed fields,
-// fsync), with `scheduler` behind it also the scheduler; `server.ts bare` writes the same bytes with the platform alone. Tells its parent where it listens, and answers
-// `figures` with its memory and the delay of its event loop since the last question.
+// fsync), with `scheduler` behind it also the scheduler, and behind that the port, where it is to have a certain one;
+// `server.ts bare` writes the same bytes with the platform alone. Tells its parent where it listens, and answers `figures`
+// with its memory and the delay of its event loop since the last question.
 
 import type { ServerResponse } from 'node:http';
 import * as http2 from 'node:http2';
@@ -28,7 +29,7 @@ export interface ServerFigures {
   readonly loopDelayP99Ms: number;
 }
 
-const [what, folder = '', component] = process.argv.slice(2);
+const [what, folder = '', component, port = '0'] = process.argv.slice(2);
 const delay = monitorEventLoopDelay({ resolution: 5 });
 delay.enable();
 
@@ -52,7 +53,13 @@ async function startApi(): Promise<Listening> {
     keys: new NodeKeys(),
     log: silentLogger,
   };
-  const settings = { dataDir: folder, store: 'lmdb', listenHost: '127.0.0.1', port: 0, serviceAddress: '10.96.0.1' };
+  const settings = {
+    dataDir: folder,
+    store: 'lmdb',
+    listenHost: '127.0.0.1',
+    port: Number(port),
+    serviceAddress: '10.96.0.1',
+  };
   const { server, serving, pki, heldTokens } = await startApiServer(machine, settings);
   if (component === 'scheduler') {
     // Not loaded where an API server alone is measured.
