@@ -143,6 +143,24 @@ test('upkeep: a beat is never older than its period when something happens, and 
   }
 });
 
+test('upkeep: what is due beside a check that must run is passed over all the same', async () => {
+  const clock = new VirtualClock({ turn, isWell: () => true });
+  const slow: number[] = [];
+  // Set first, and so the first of its instant.
+  clock.setTimer(() => slow.push(clock.monotonic() / 1000), 60_000, { upkeep: 'check' });
+  const checks = repeat(clock, 10_000, 'check');
+  const beats = repeat(clock, 20_000, 'beat');
+  const before: number[] = [];
+  clock.setTimer(() => slow.push(clock.monotonic() / 1000), 1_000_000, { upkeep: 'check' });
+  clock.setTimer(() => before.push(beats.at(-1) as number), 1_000_000);
+  await clock.advance(HOUR);
+  assert.deepEqual(slow, [60, 1000]);
+  assert.deepEqual(checks, [10, 1010]);
+  // What happens beside a check is still told of a fresh sign of life.
+  assert.deepEqual(beats, [20, 1000, 1020, 3600]);
+  assert.deepEqual(before, [1000]);
+});
+
 test('upkeep: what was passed over can be cancelled as ever', async () => {
   const clock = new VirtualClock({ turn, isWell: () => true });
   const ran: number[] = [];

@@ -222,6 +222,11 @@ export class VirtualClock implements Clock {
           const entry = this.#next();
           if (entry === undefined || entry.at > this.#nowMs || entry.order >= batchEnd) break;
           this.#pop();
+          if (entry.upkeep === 'check' && !this.#stirred && this.#mayPass(entry) && this.#isWell?.() === true) {
+            entry.at += entry.delayMs;
+            this.#push(entry);
+            continue;
+          }
           if (!entry.upkeep && entry.delayMs > 0) this.#stirred = true;
           const run = entry.run;
           entry.run = undefined;
@@ -283,18 +288,27 @@ export class VirtualClock implements Clock {
   /** Moves upkeep that has nothing to do towards the next timer that may not be passed over. False where none was moved. */
   #passUpkeep(end: number): boolean {
     const passed: Entry[] = [];
+    // Upkeep that must run at the instant where passing ends, and checks that are due beside it: they may be passed over
+    // when it is their turn, where what ran before them was nothing.
+    const kept: Entry[] = [];
     let next = this.#next();
     let isWell = true;
-    while (next && next.at <= end && this.#mayPass(next)) {
-      isWell = passed.length > 0 || this.#isWell?.() === true;
-      if (!isWell) break;
+    while (next && next.at <= (kept[0]?.at ?? end)) {
+      if (!this.#mayPass(next)) {
+        if (next.upkeep === undefined) break;
+        kept.push(next);
+      } else if (kept.length > 0 && next.upkeep === 'check') kept.push(next);
+      else {
+        isWell = passed.length > 0 || this.#isWell?.() === true;
+        if (!isWell) break;
+        passed.push(next);
+      }
       this.#pop();
-      passed.push(next);
       next = this.#next();
     }
-    if (next && next.at > end) next = undefined;
-    const stop = next?.at ?? end;
-    const happens = !isWell || next?.upkeep === undefined;
+    const stop = kept[0]?.at ?? (next && next.at <= end ? next.at : end);
+    for (const entry of kept) this.#push(entry);
+    const happens = kept.length === 0 || (next !== undefined && next.at <= stop);
     for (const entry of passed) {
       const periods = Math.floor((stop - entry.at) / entry.delayMs);
       if (entry.upkeep === 'beat' && happens) {

@@ -1,5 +1,6 @@
 import { nodes } from '../../../api/resources.ts';
 import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
+import type { Timer } from '../../../libs/base/clock.ts';
 import type { DeepReadonly, Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
@@ -49,6 +50,8 @@ export class NodeStatusReporter {
   #allocatable: ResourceList = {};
   #node: Live<Node> | undefined;
   #reportedMs = Number.NEGATIVE_INFINITY;
+  /** Rings when it is to be told again. */
+  #beat: Timer | undefined;
   #podCidr = '';
   /** It was made known to the API, as far as is known here. */
   #registered: boolean;
@@ -71,7 +74,7 @@ export class NodeStatusReporter {
         const starting = !this.#ready && clock.monotonic() - this.#startedMs < STARTING_MS_MAX;
         return starting ? STARTING_MS : config.nodeStatusUpdateFrequencyMs;
       },
-      upkeep: () => (this.#node && this.#ready && !this.#failed ? 'beat' : undefined),
+      upkeep: () => (this.#node && this.#ready && !this.#failed ? 'check' : undefined),
     });
   }
 
@@ -110,7 +113,17 @@ export class NodeStatusReporter {
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the kubelet stops'));
+    this.#beat?.cancel();
     await this.#repeated.stop();
+  }
+
+  /** What does not change is told again after a while, as a sign of life: set anew by each look that finds all as it was. */
+  #beatLater(): void {
+    const { clock, config } = this.#env;
+    this.#beat?.cancel();
+    const dueMs = this.#reportedMs + config.nodeStatusReportFrequencyMs;
+    const delayMs = Math.max(0, dueMs - clock.monotonic());
+    if (!this.#stopped.signal.aborted) this.#beat = clock.setTimer(() => this.poke(), delayMs, { upkeep: 'beat' });
   }
 
   async #report(): Promise<void> {
@@ -212,13 +225,14 @@ export class NodeStatusReporter {
       patch[key] = key === 'allocatable' ? { ...noneOf(before.allocatable), ...status.allocatable } : status[key];
     }
     const due = clock.monotonic() - this.#reportedMs >= config.nodeStatusReportFrequencyMs;
-    if (Object.keys(patch).length === 0 && !due) return;
+    if (Object.keys(patch).length === 0 && !due) return this.#beatLater();
     patch['conditions'] = status.conditions;
     this.#node = await client
       .resource(nodes)
       .subresource('status')
       .patch(nodeName, { status: patch }, { type: 'strategic', signal: this.#stopped.signal });
     this.#reportedMs = clock.monotonic();
+    this.#beatLater();
   }
 
   /** The runtime's own CNI configuration may be made from the range that the node was given. */
