@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type {
   Client,
   DeleteOptions,
+  FollowedWatch,
   List,
   ListOptions,
   PatchType,
@@ -17,7 +18,7 @@ import { type Cause, formatCause } from '../kind/request.ts';
 import { groupVersionPath } from '../machinery/gvk.ts';
 import { apiErrorOf } from './api-error.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
-import { watchEvents } from './watch-events.ts';
+import { followEvents, watchEvents } from './watch-events.ts';
 
 export interface ClientOptions {
   /** Sent as User-Agent; its first word is the field manager of writes that name none. */
@@ -169,6 +170,14 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   }
 
   watch(options: WatchOptions = {}): AsyncIterable<WatchEvent<T>> {
+    return watchEvents<T>(this.#requester.transport, this.#watchRequest(options));
+  }
+
+  follow(options: WatchOptions, told: (event: WatchEvent<T>) => void): FollowedWatch {
+    return followEvents<T>(this.#requester.transport, this.#watchRequest(options), told);
+  }
+
+  #watchRequest(options: WatchOptions): TransportRequest {
     const { sendInitialEvents } = options;
     const query = queryOf({
       watch: true,
@@ -182,8 +191,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     });
     const { signal } = options;
     const headers = this.#requester.headers(undefined, false);
-    const request = { method: 'GET', path: this.#collection(), query, headers, signal };
-    return watchEvents<T>(this.#requester.transport, request);
+    return { method: 'GET', path: this.#collection(), query, headers, signal };
   }
 
   async create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {

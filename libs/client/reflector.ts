@@ -8,7 +8,7 @@ import { ApiError } from '../machinery/errors.ts';
 
 /** What a reflector tells its informer. */
 export interface ReflectorTarget {
-  /** The whole state at a revision, in place of what was known. */
+  /** The whole state at a revision, in place of what was known. `objects` is the caller's. */
   replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void;
   put(object: Live<ApiObject>): void;
   delete(object: Live<ApiObject>): void;
@@ -57,7 +57,7 @@ export class Reflector {
   readonly #signal: AbortSignal;
   #failures = 0;
   /** Ends the watch under way. */
-  #endWatch: (() => unknown) | undefined;
+  #endWatch: (() => void) | undefined;
   #isStopped = false;
   /** The server refused to begin a watch with its state: it is listed instead. */
   #listsOnly = false;
@@ -128,22 +128,25 @@ export class Reflector {
   /** One watch that begins with the state: no answer is ever as large as the state. */
   async #watchFromState(): Promise<Step> {
     const objects = new Map<string, Live<ApiObject>>();
-    let after: string | undefined;
+    const told = { after: undefined as string | undefined };
+    const tell = (event: WatchEvent<ApiObject>) => {
+      if (told.after !== undefined) told.after = this.#tell(event);
+      else if (event.type === 'BOOKMARK') {
+        if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] !== 'true') return;
+        told.after = event.object.metadata.resourceVersion;
+        this.#target.replace(objects, told.after);
+        // The target has them; the watch lasts.
+        objects.clear();
+        this.#failures = 0;
+      } else if (event.type === 'DELETED') objects.delete(keyOf(event.object));
+      else objects.set(keyOf(event.object), event.object);
+    };
     try {
-      for await (const event of this.#open({ sendInitialEvents: true })) {
-        if (after !== undefined) after = this.#tell(event);
-        else if (event.type === 'BOOKMARK') {
-          if (event.object.metadata.annotations?.[INITIAL_EVENTS_END] !== 'true') continue;
-          after = event.object.metadata.resourceVersion;
-          this.#target.replace(objects, after);
-          this.#failures = 0;
-        } else if (event.type === 'DELETED') objects.delete(keyOf(event.object));
-        else objects.set(keyOf(event.object), event.object);
-      }
+      await this.#follow({ sendInitialEvents: true }, tell);
     } catch (error) {
-      throw after === undefined ? error : new WatchFailedError(after, error);
+      throw told.after === undefined ? error : new WatchFailedError(told.after, error);
     }
-    return after === undefined ? { do: 'list' } : { do: 'watch', after };
+    return told.after === undefined ? { do: 'list' } : { do: 'watch', after: told.after };
   }
 
   /** Lists page by page and gives the revision. */
@@ -171,29 +174,30 @@ export class Reflector {
 
   async #watch(after: string): Promise<Step> {
     try {
-      for await (const event of this.#open({ resourceVersion: after })) after = this.#tell(event);
+      await this.#follow({ resourceVersion: after }, (event) => {
+        after = this.#tell(event);
+      });
     } catch (error) {
       throw new WatchFailedError(after, error);
     }
     return { do: 'watch', after };
   }
 
-  #open(from: {
-    readonly resourceVersion?: string;
-    readonly sendInitialEvents?: boolean;
-  }): AsyncIterable<WatchEvent<ApiObject>> {
+  #follow(
+    from: { readonly resourceVersion?: string; readonly sendInitialEvents?: boolean },
+    tell: (event: WatchEvent<ApiObject>) => void,
+  ): Promise<void> {
     const { client, random, watchSeconds = WATCH_SECONDS } = this.#options;
-    const watch = client.resource(this.#ref).watch({
+    const options = {
       ...from,
       ...this.#selection(),
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(watchSeconds * (1 + random.next())),
       signal: this.#signal,
-    });
-    const events = watch[Symbol.asyncIterator]();
-    const end = () => events.return?.();
-    this.#endWatch = end;
-    return { [Symbol.asyncIterator]: () => events };
+    };
+    const watch = client.resource(this.#ref).follow(options, tell);
+    this.#endWatch = () => watch.close();
+    return watch.over;
   }
 
   #selection(): { readonly fieldSelector?: string } {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Transport, TransportWatchSink } from './transport.ts';
-import { watchEvents } from './watch-events.ts';
+import { followEvents, watchEvents } from './watch-events.ts';
 
 test('a watch that is given up while its answer is on the way ends', async () => {
   const stopped = new AbortController();
@@ -19,8 +19,8 @@ test('a watch that is given up while its answer is on the way ends', async () =>
   assert.ok(closed);
 });
 
-/** A watch whose server is the test: `sink` tells what it likes. */
-function heldWatch() {
+/** A way to a server that is the test: `sink` tells what it likes. */
+function heldTransport() {
   const held = { sink: undefined as TransportWatchSink | undefined, closed: 0 };
   const transport: Transport = {
     request: () => Promise.reject(new Error('it is not asked')),
@@ -30,6 +30,11 @@ function heldWatch() {
     },
     close: async () => {},
   };
+  return { held, transport };
+}
+
+function heldWatch() {
+  const { held, transport } = heldTransport();
   const events = watchEvents(transport, { method: 'GET', path: '/api/v1/pods', query: 'watch=true', headers: {} });
   return { held, events };
 }
@@ -72,4 +77,51 @@ test('a loop that is left closes its watch, and lets go who waits for room', asy
   await room;
   assert.equal(held.closed, 1);
   assert.deepEqual(await events.next(), { done: true, value: undefined });
+});
+
+/** As `heldWatch`, told by calls. */
+function followedWatch(told: (name: string | undefined) => void) {
+  const { held, transport } = heldTransport();
+  const request = { method: 'GET', path: '/api/v1/pods', query: 'watch=true', headers: {} };
+  const watch = followEvents(transport, request, ({ object }) =>
+    told((object as { metadata: { name?: string } }).metadata.name),
+  );
+  return { held, watch };
+}
+
+test('who follows is told after the sender, in order, and of the end last', async () => {
+  const told: unknown[] = [];
+  const { held, watch } = followedWatch((name) => told.push(name));
+  const over = assert.rejects(watch.over, /broken/).then(() => told.push('over'));
+  await Promise.resolve();
+  for (const name of ['a', 'b']) held.sink?.event('ADDED', named(name));
+  held.sink?.ended(new Error('broken'));
+  held.sink?.event('ADDED', named('too late'));
+  assert.deepEqual(told, []);
+  await over;
+  assert.deepEqual(told, ['a', 'b', 'over']);
+  assert.equal(held.closed, 1);
+});
+
+test('who no longer follows is told nothing, also of what has come already', async () => {
+  const { held, watch } = followedWatch((name) => {
+    assert.equal(name, 'a');
+    watch.close();
+  });
+  await Promise.resolve();
+  for (let i = 0; i < 300; i++) held.sink?.event('ADDED', named(i === 0 ? 'a' : `${i}`));
+  const room = held.sink?.room?.();
+  assert.ok(room);
+  await Promise.all([watch.over, room]);
+  assert.equal(held.closed, 1);
+});
+
+test('what a follower throws ends its watch', async () => {
+  const { held, watch } = followedWatch(() => {
+    throw new Error('not this one');
+  });
+  await Promise.resolve();
+  held.sink?.event('ADDED', named('a'));
+  await assert.rejects(watch.over, /not this one/);
+  assert.equal(held.closed, 1);
 });

@@ -1,5 +1,5 @@
 import { onAbort } from '../base/abort.ts';
-import type { WatchEvent } from '../kind/client.ts';
+import type { FollowedWatch, WatchEvent } from '../kind/client.ts';
 import type { ApiObject, DeepReadonly } from '../kind/object.ts';
 import { apiErrorOf } from './api-error.ts';
 import type { Transport, TransportRequest, TransportWatch, TransportWatchSink } from './transport.ts';
@@ -134,5 +134,115 @@ class WatchLoop<T extends ApiObject>
     this.#room?.resolve();
     this.#waiting?.resolve({ done: true, value: undefined });
     this.#waiting = undefined;
+  }
+}
+
+/**
+ * A watch that tells of its events by itself, in their order, not within the sender's call: what comes until then is told in
+ * one go. It begins at once. What `told` throws ends it.
+ */
+export function followEvents<T extends ApiObject>(
+  transport: Transport,
+  request: TransportRequest,
+  told: (event: WatchEvent<T>) => void,
+): FollowedWatch {
+  const watch = new ToldWatch<T>(request, told);
+  void watch.open(transport);
+  return watch;
+}
+
+class ToldWatch<T extends ApiObject> implements FollowedWatch, TransportWatchSink {
+  readonly over: Promise<void>;
+  readonly #end: PromiseWithResolvers<void>;
+  readonly #request: TransportRequest;
+  readonly #told: (event: WatchEvent<T>) => void;
+  #events: WatchEvent<T>[] = [];
+  #isToTell = false;
+  #watch: TransportWatch | undefined;
+  #forget: (() => void) | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+  /** Nothing more comes from the server; what has come is told first. */
+  #hasEnded = false;
+  #error: Error | undefined;
+  #closed = false;
+
+  constructor(request: TransportRequest, told: (event: WatchEvent<T>) => void) {
+    this.#request = request;
+    this.#told = told;
+    this.#end = Promise.withResolvers<void>();
+    this.over = this.#end.promise;
+  }
+
+  async open(transport: Transport): Promise<void> {
+    const { signal } = this.#request;
+    try {
+      signal?.throwIfAborted();
+      this.#watch = await transport.watch(this.#request, this);
+    } catch (error) {
+      return this.#close(error);
+    }
+    if (this.#closed) this.#watch.close();
+    // While the answer was on its way back.
+    else if (signal?.aborted) this.ended(undefined);
+    else if (signal) this.#forget = onAbort(signal, () => this.ended(undefined));
+  }
+
+  event(type: string, object: DeepReadonly<ApiObject>): void {
+    if (this.#hasEnded) return;
+    if (type === 'ERROR') return this.ended(apiErrorOf(500, object));
+    this.#events.push({ type, object } as WatchEvent<T>);
+    this.#tellSoon();
+  }
+
+  ended(error: Error | undefined): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#error = error;
+    this.#tellSoon();
+  }
+
+  room(): Promise<void> | undefined {
+    if (this.#hasEnded || this.#events.length < BUFFERED_EVENTS) return undefined;
+    this.#room ??= Promise.withResolvers<void>();
+    return this.#room.promise;
+  }
+
+  close(): void {
+    this.#close(undefined);
+  }
+
+  /** The sender may be in the midst of a write, from which nobody may go on to the next. */
+  #tellSoon(): void {
+    if (this.#isToTell || this.#closed) return;
+    this.#isToTell = true;
+    queueMicrotask(() => this.#tell());
+  }
+
+  #tell(): void {
+    this.#isToTell = false;
+    const events = this.#events;
+    this.#events = [];
+    try {
+      for (const event of events) {
+        if (this.#closed) return;
+        this.#told(event);
+      }
+    } catch (error) {
+      return this.#close(error);
+    }
+    this.#room?.resolve();
+    this.#room = undefined;
+    if (this.#hasEnded) this.#close(this.#error);
+  }
+
+  #close(error: unknown): void {
+    if (this.#closed) return;
+    this.#closed = this.#hasEnded = true;
+    this.#events = [];
+    this.#forget?.();
+    this.#watch?.close();
+    this.#room?.resolve();
+    if (error === undefined) this.#end.resolve();
+    else this.#end.reject(error);
   }
 }

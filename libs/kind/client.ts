@@ -82,6 +82,14 @@ export type WatchEvent<T extends ApiObject> =
       };
     };
 
+/** A watch that tells of its events by itself. */
+export interface FollowedWatch {
+  /** Resolves, or rejects, as a loop over the watch would end; what came before has been told then. */
+  readonly over: Promise<void>;
+  /** Ends it: nothing is told any more. Idempotent. */
+  close(): void;
+}
+
 export type PatchType = 'json' | 'merge' | 'strategic';
 
 /** One resource, in one namespace or over all. */
@@ -95,6 +103,8 @@ export interface ResourceClient<T extends ApiObject> {
   list(options?: ListOptions): Promise<List<T>>;
   /** Ends when the server ends it or `signal` aborts; throws `ApiError` (410: list again) when the server says so. */
   watch(options?: WatchOptions): AsyncIterable<WatchEvent<T>>;
+  /** The same, told by calls: what comes at once is told at once, where a loop takes a turn for each event. */
+  follow(options: WatchOptions, told: (event: WatchEvent<T>) => void): FollowedWatch;
   /** `name`: for subresources that are created upon an object (binding, eviction, token). */
   create(object: T, options?: WriteOptions & { name?: string }): Promise<Live<T>>;
   update(object: T | Live<T>, options?: WriteOptions): Promise<Live<T>>;
