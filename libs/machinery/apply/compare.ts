@@ -1,6 +1,9 @@
 /**
  * What differs between two objects of one type, as sets of fields. This is on every write path, so it first looks for
- * equality without regard to the type, and asks the structure only where something differs.
+ * equality without regard to the type, and asks the structure only where something differs. Objects of a known type it
+ * goes through member by member at once: where they are equal, nothing comes of that either.
+ *
+ * What `metadata.managedFields` says is no part of what is compared.
  *
  * An absent field that is on the wire all the same (`status: {}`, `containers: null`) counts as present, because that is
  * how the two objects look to everyone else.
@@ -119,7 +122,14 @@ class Comparer {
   }
 
   #at(element: string, node: StructureNode, before: Value, after: Value): void {
-    if (before === after || (before !== undefined && after !== undefined && jsonEqual(before, after))) return;
+    if (before === after) return;
+    if (node.kind === 'struct' && !node.atomic && isObject(before) && isObject(after)) {
+      this.#path.push(element);
+      this.#struct(node, before, after, before, after);
+      this.#path.pop();
+      return;
+    }
+    if (before !== undefined && after !== undefined && jsonEqual(before, after)) return;
     this.#path.push(element);
     this.#differ(node, before, after);
     this.#path.pop();
@@ -167,17 +177,34 @@ class Comparer {
     // null is on the wire as such: it has no fields, not even zeros.
     const beforeZeros = rawBefore !== null;
     const afterZeros = rawAfter !== null;
-    const visit = (key: string): void => {
-      const field = node.fields.get(key);
-      const zero = field?.zero;
-      const left = Object.hasOwn(before, key) ? before[key] : beforeZeros ? zero : undefined;
-      const right = Object.hasOwn(after, key) ? after[key] : afterZeros ? zero : undefined;
-      this.#at(field?.element ?? `f:${key}`, field?.node ?? anyNode, left, right);
-    };
-    for (const key in before) if (before[key] !== after[key] || !Object.hasOwn(after, key)) visit(key);
-    for (const key in after) if (!Object.hasOwn(before, key)) visit(key);
+    for (const key in before) {
+      if (before[key] === after[key] && Object.hasOwn(after, key)) continue;
+      this.#member(node, key, before, after, beforeZeros, afterZeros);
+    }
+    for (const key in after) {
+      if (!Object.hasOwn(before, key)) this.#member(node, key, before, after, beforeZeros, afterZeros);
+    }
     if (beforeZeros === afterZeros) return;
-    for (const { name } of node.zeros) if (!Object.hasOwn(before, name) && !Object.hasOwn(after, name)) visit(name);
+    for (const { name } of node.zeros) {
+      if (Object.hasOwn(before, name) || Object.hasOwn(after, name)) continue;
+      this.#member(node, name, before, after, beforeZeros, afterZeros);
+    }
+  }
+
+  #member(
+    node: StructNode,
+    key: string,
+    before: ObjectValue,
+    after: ObjectValue,
+    beforeZeros: boolean,
+    afterZeros: boolean,
+  ): void {
+    if (key === 'managedFields' && this.#path.length === 1 && this.#path[0] === 'f:metadata') return;
+    const field = node.fields.get(key);
+    const zero = field?.zero;
+    const left = Object.hasOwn(before, key) ? before[key] : beforeZeros ? zero : undefined;
+    const right = Object.hasOwn(after, key) ? after[key] : afterZeros ? zero : undefined;
+    this.#at(field?.element ?? `f:${key}`, field?.node ?? anyNode, left, right);
   }
 
   #map(of: StructureNode, before: ObjectValue | null, after: ObjectValue | null): void {

@@ -131,6 +131,12 @@ function withoutManagedFields(object: ObjectValue): ObjectValue {
 
 const changes = ({ added, modified }: Comparison): FieldSet => union(added, modified);
 
+/** A change in the eyes of one version, and what it sets. */
+interface Seen {
+  readonly comparison: Comparison;
+  readonly changed: FieldSet;
+}
+
 const isUnchanged = ({ added, modified, removed }: Comparison): boolean =>
   isEmpty(added) && isEmpty(modified) && isEmpty(removed);
 
@@ -174,8 +180,8 @@ export class FieldManager {
   ): ManagedFieldsEntry[] | undefined {
     const given = this.#managersFor(live, next);
     if (given.managers.size === 0 && metadataOf(live).uid) return undefined;
-    const before = withoutManagedFields((live ?? {}) as ObjectValue);
-    const after = withoutManagedFields(next as ObjectValue);
+    const before = (live ?? {}) as ObjectValue;
+    const after = next as ObjectValue;
     const comparison = this.#compare(before, after);
     if (isUnchanged(comparison) && given.stored !== undefined) return given.stored;
     const managers = this.#updated(before, after, comparison, given.managers, options);
@@ -209,8 +215,10 @@ export class FieldManager {
     given: Managers,
     { manager, nowMs }: UpdateOptions,
   ): Managers {
-    const { managers } = this.#transfer(before, after, comparison, this.#reconciled(before, given), undefined);
-    const taken = difference(changes(comparison), neverOwned);
+    const changed = changes(comparison);
+    const seen = { comparison, changed };
+    const { managers } = this.#transfer(before, after, seen, this.#reconciled(before, given), undefined);
+    const taken = difference(changed, neverOwned);
     if (isEmpty(taken)) return managers;
     const entry: Omit<ManagerEntry, 'fields'> = {
       manager: manager === '' ? 'unknown' : manager,
@@ -233,27 +241,30 @@ export class FieldManager {
   #transfer(
     before: ObjectValue,
     after: ObjectValue,
-    comparison: Comparison,
+    own: Seen,
     given: Managers,
     except: string | undefined,
   ): { managers: Map<string, ManagerEntry>; conflicts: Conflict[] } {
     const managers = new Map(given);
     const conflicts: Conflict[] = [];
     if (given.size === 0) return { managers, conflicts };
-    const comparisons = new Map<string, Comparison | undefined>([[this.#options.apiVersion, comparison]]);
+    let others: Map<string, Seen | undefined> | undefined;
     for (const [identity, entry] of given) {
       if (identity === except) continue;
-      if (!comparisons.has(entry.apiVersion)) {
-        comparisons.set(entry.apiVersion, this.#compareIn(entry.apiVersion, before, after));
+      const { apiVersion } = entry;
+      let seen: Seen | undefined = own;
+      if (apiVersion !== this.#options.apiVersion) {
+        others ??= new Map();
+        if (!others.has(apiVersion)) others.set(apiVersion, this.#seenIn(apiVersion, before, after));
+        seen = others.get(apiVersion);
       }
-      const seen = comparisons.get(entry.apiVersion);
       if (seen === undefined) {
         managers.delete(identity);
         continue;
       }
-      const conflict = conflictOf(entry, changes(seen));
+      const conflict = conflictOf(entry, seen.changed);
       if (conflict !== undefined) conflicts.push(conflict);
-      const left = difference(difference(entry.fields, conflict?.fields ?? emptySet), seen.removed);
+      const left = difference(difference(entry.fields, conflict?.fields ?? emptySet), seen.comparison.removed);
       if (left !== entry.fields) managers.set(identity, { ...entry, fields: left });
     }
     return { managers: withoutEmpty(managers), conflicts };
@@ -269,17 +280,18 @@ export class FieldManager {
     };
   }
 
-  #compareIn(apiVersion: string, before: ObjectValue, after: ObjectValue): Comparison | undefined {
+  #seenIn(apiVersion: string, before: ObjectValue, after: ObjectValue): Seen | undefined {
     const from = this.#converted(before, apiVersion);
     const to = this.#converted(after, apiVersion);
     if (from === undefined || to === undefined) return undefined;
-    return this.#compare(from.object, to.object, to.node);
+    const comparison = this.#compare(from.object, to.object, to.node);
+    return { comparison, changed: changes(comparison) };
   }
 
   /** The object in a version; undefined where that version is not known. */
   #converted(object: ObjectValue, apiVersion: string): { object: ObjectValue; node: StructureNode } | undefined {
     if (apiVersion === this.#options.apiVersion) return { object, node: this.#node };
-    const converted = this.#options.convert?.(object, apiVersion);
+    const converted = this.#options.convert?.(withoutManagedFields(object), apiVersion);
     return converted && { object: converted.object, node: this.#options.structures.of(converted.type) };
   }
 
@@ -428,7 +440,8 @@ export class FieldManager {
     const withOwn = new Map(known).set(identity, { ...entry, fields: owned, time: last?.time });
     const object = this.#pruned(mergeTyped(this.#node, current, config), withOwn, last);
     const comparison = this.#compare(current, object);
-    const { managers, conflicts } = this.#transfer(current, object, comparison, withOwn, identity);
+    const seen = { comparison, changed: changes(comparison) };
+    const { managers, conflicts } = this.#transfer(current, object, seen, withOwn, identity);
     if (!options.force && conflicts.length > 0) throw new ConflictsError(conflicts);
     const changed = !sameOnWire(this.#node, current, object);
     const mine = managers.get(identity);
