@@ -79,15 +79,16 @@ class FaultTransport implements Transport {
 
   async #disturbed(request: TransportRequest): Promise<TransportResponse> {
     const drawn = this.#faults.draw(factsOf(request, this.#user));
-    const refused = await this.#before(drawn, request);
+    // Most requests are spared.
+    const refused = drawn.length > 0 ? await this.#before(drawn, request) : undefined;
     if (refused) return refused;
-    const key = `${request.path}?${request.query}`;
+    const key = request.method === 'GET' ? `${request.path}?${request.query}` : '';
     if (drawn.some(({ fault }) => fault === 'stale')) {
       const earlier = this.#answers.get(key);
       if (earlier) return earlier;
     }
     const answer = await this.#inner.request(request);
-    if (request.method === 'GET') this.#answers.remember(key, answer);
+    if (key !== '') this.#answers.remember(key, answer);
     if (drawn.some(({ fault }) => fault === 'duplicate')) {
       // Whatever the second one says is said to nobody.
       await this.#inner.request(request).catch(() => undefined);
@@ -97,47 +98,23 @@ class FaultTransport implements Transport {
     return answer;
   }
 
-  async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
-    const facts = { ...factsOf(request, this.#user), verb: 'watch' };
-    const drawn = this.#faults.any ? this.#faults.draw(facts) : [];
-    const refused = await this.#before(drawn, request);
+  watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
+    const watch = new FaultyWatch(request, this.#user, sink, this.#watches);
+    return this.#faults.any ? this.#disturbedWatch(request, watch) : watch.open(this.#inner);
+  }
+
+  async #disturbedWatch(request: TransportRequest, watch: FaultyWatch): Promise<TransportWatch> {
+    const drawn = this.#faults.draw(watch.facts);
+    const refused = drawn.length > 0 ? await this.#before(drawn, request) : undefined;
     if (refused) throw apiErrorOf(refused.code, refused.value);
     if (drawn.some(({ fault }) => fault === 'expire') && /(^|&)resourceVersion=[1-9]/.test(request.query)) {
       throw apiErrorOf(410, EXPIRED);
     }
-    return this.#open(request, sink, facts);
+    return watch.open(this.#inner);
   }
 
   close(): Promise<void> {
     return this.#inner.close();
-  }
-
-  async #open(request: TransportRequest, sink: TransportWatchSink, facts: RequestFacts): Promise<TransportWatch> {
-    let inner: TransportWatch | undefined;
-    const watches = this.#watches;
-    const watch: OpenWatch = {
-      facts,
-      break() {
-        watches.delete(watch);
-        inner?.close();
-        sink.ended(new TransportError('the connection of the watch broke', { sent: true }));
-      },
-    };
-    inner = await this.#inner.watch(request, {
-      event: (type, object) => sink.event(type, object),
-      ended(error) {
-        watches.delete(watch);
-        sink.ended(error);
-      },
-      room: () => sink.room?.(),
-    });
-    watches.add(watch);
-    return {
-      close() {
-        watches.delete(watch);
-        inner?.close();
-      },
-    };
   }
 
   /** What happens on the way there. Gives the answer where the server never sees the request. */
@@ -148,6 +125,55 @@ class FaultTransport implements Transport {
       else if (fault === 'refuse') return refusal(code);
     }
     return undefined;
+  }
+}
+
+/** A watch on its way from the server to its client, which may break. */
+class FaultyWatch implements OpenWatch, TransportWatchSink, TransportWatch {
+  readonly #request: TransportRequest;
+  readonly #user: string;
+  readonly #sink: TransportWatchSink;
+  readonly #watches: Set<OpenWatch>;
+  #inner: TransportWatch | undefined;
+
+  constructor(request: TransportRequest, user: string, sink: TransportWatchSink, watches: Set<OpenWatch>) {
+    this.#request = request;
+    this.#user = user;
+    this.#sink = sink;
+    this.#watches = watches;
+  }
+
+  get facts(): RequestFacts {
+    return { ...factsOf(this.#request, this.#user), verb: 'watch' };
+  }
+
+  async open(inner: Transport): Promise<TransportWatch> {
+    this.#inner = await inner.watch(this.#request, this);
+    this.#watches.add(this);
+    return this;
+  }
+
+  event(type: string, object: Parameters<TransportWatchSink['event']>[1]): void {
+    this.#sink.event(type, object);
+  }
+
+  ended(error: Error | undefined): void {
+    this.#watches.delete(this);
+    this.#sink.ended(error);
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#sink.room?.();
+  }
+
+  break(): void {
+    this.close();
+    this.#sink.ended(new TransportError('the connection of the watch broke', { sent: true }));
+  }
+
+  close(): void {
+    this.#watches.delete(this);
+    this.#inner?.close();
   }
 }
 

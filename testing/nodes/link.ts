@@ -99,38 +99,15 @@ class LinkTransport implements Transport {
     return answer;
   }
 
-  async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
+  watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
     const link = this.#link;
-    if (!link.isWhole || link.isOver(this.#life)) await this.#cross(request, false);
-    let inner: TransportWatch | undefined;
-    let isBroken = false;
-    const leave = link.carry(() => {
-      isBroken = true;
-      inner?.close();
-      sink.ended(new TransportError('the connection of the watch broke', { sent: true }));
-    });
-    try {
-      inner = await this.#inner.watch(request, {
-        event: (type, object) => {
-          if (!isBroken) sink.event(type, object);
-        },
-        ended(error) {
-          leave();
-          if (!isBroken) sink.ended(error);
-        },
-        room: () => sink.room?.(),
-      });
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    if (isBroken) inner.close();
-    return {
-      close() {
-        leave();
-        inner?.close();
-      },
-    };
+    if (!link.isWhole || link.isOver(this.#life)) return this.#watchThrough(request, sink);
+    return new CarriedWatch(link, sink).open(this.#inner, request);
+  }
+
+  async #watchThrough(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
+    await this.#cross(request, false);
+    return new CarriedWatch(this.#link, sink).open(this.#inner, request);
   }
 
   close(): Promise<void> {
@@ -152,5 +129,53 @@ class LinkTransport implements Transport {
       link.counts.delayed++;
       await link.clock.sleep(link.delayMs, request.signal);
     }
+  }
+}
+
+/** A watch that goes over a cable. */
+class CarriedWatch implements TransportWatchSink, TransportWatch {
+  readonly #sink: TransportWatchSink;
+  readonly #leave: () => void;
+  #inner: TransportWatch | undefined;
+  #isBroken = false;
+
+  constructor(link: Link, sink: TransportWatchSink) {
+    this.#sink = sink;
+    this.#leave = link.carry(() => this.#break());
+  }
+
+  async open(transport: Transport, request: TransportRequest): Promise<TransportWatch> {
+    try {
+      this.#inner = await transport.watch(request, this);
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+    if (this.#isBroken) this.#inner.close();
+    return this;
+  }
+
+  event(type: string, object: Parameters<TransportWatchSink['event']>[1]): void {
+    if (!this.#isBroken) this.#sink.event(type, object);
+  }
+
+  ended(error: Error | undefined): void {
+    this.#leave();
+    if (!this.#isBroken) this.#sink.ended(error);
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#sink.room?.();
+  }
+
+  close(): void {
+    this.#leave();
+    this.#inner?.close();
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.#inner?.close();
+    this.#sink.ended(new TransportError('the connection of the watch broke', { sent: true }));
   }
 }
