@@ -2,6 +2,7 @@ import type { AuditRecord } from '../control-plane/apiserver/server.ts';
 import { SortedMap } from '../control-plane/store/drivers/memory/sorted-map.ts';
 import type { Entry, StoreEvent } from '../control-plane/store/store.ts';
 import type { Clock } from '../libs/base/clock.ts';
+import { causeOf, type RequestContext } from '../libs/kind/request.ts';
 import type { Past, PastWrite } from './time-travel/past.ts';
 
 /** One thing that happened in a simulated cluster, in the order in which it happened. */
@@ -58,7 +59,9 @@ const LATELY_MS = 60_000;
 const SIGNS_OF_LIFE = /\/(?:leases|nodes)\/[^/]+(?:\/status)?$/;
 
 type Request = Extract<HistoryEntry, { type: 'request' }>;
-type Kept = Request | PastWrite;
+/** A request as it was told of; its cause is read when somebody asks for it. */
+type Asked = Omit<Request, 'cause'> & Pick<RequestContext, 'cause'>;
+type Kept = Asked | PastWrite;
 
 export interface HistoryStart {
   readonly clusterId: string;
@@ -103,8 +106,7 @@ export class HistoryRecorder {
     if (code === undefined || !(response ?? failure)) return;
     const { verb, path } = ctx.attributes;
     if (READING.has(verb)) return;
-    const cause = ctx.cause && `${ctx.cause.component}: ${ctx.cause.step}`;
-    this.#add({ type: 'request', timeMs, user: ctx.user.name, verb, path, ...(cause ? { cause } : {}), code });
+    this.#add({ type: 'request', timeMs, user: ctx.user.name, verb, path, cause: ctx.cause, code });
   }
 
   write(event: StoreEvent, timeMs: number): void {
@@ -136,7 +138,7 @@ export class HistoryRecorder {
       const one = this.#kept[at] as Kept;
       if (one.timeMs < sinceMs) break;
       if ('event' in one || SIGNS_OF_LIFE.test(one.path)) continue;
-      const { user, verb, path, cause } = one;
+      const { user, verb, path, cause } = requestOf(one);
       const known = writers.get(user);
       if (known) known.count++;
       else writers.set(user, { count: 1, last: `${verb} ${path}${cause ? `, as ${cause}` : ''}` });
@@ -217,10 +219,16 @@ class KeptHistory implements History {
   }
 }
 
+function requestOf(asked: Asked): Request {
+  const { type, timeMs, user, verb, path, code } = asked;
+  const cause = causeOf(asked);
+  return { type, timeMs, user, verb, path, ...(cause ? { cause: `${cause.component}: ${cause.step}` } : {}), code };
+}
+
 function textsOf(kept: readonly Kept[]): HistoryEntry[] {
   const decoder = new TextDecoder();
   return kept.map((one) => {
-    if (!('event' in one)) return one;
+    if (!('event' in one)) return requestOf(one);
     const { type, revision, key, entry } = one.event;
     const value = entry ? { value: decoder.decode(entry.value) } : {};
     return { type, timeMs: one.timeMs, revision, key, ...value };

@@ -319,10 +319,10 @@ export class Observed {
     return this.#watchEvents.at(group, version, resource);
   }
 
-  /** A watch or a stream begins (`by` 1) or ends (-1). */
-  longRunning(attributes: RequestAttributes, by: 1 | -1): void {
+  /** What counts the watches or streams of a kind that are open. */
+  longRunning(attributes: RequestAttributes): Cell {
     const { verb, group, version, resource, subresource, scope } = labelsOf({ attributes, known: true });
-    this.#longRunning.add(by, verb, group, version, resource, subresource, scope, COMPONENT);
+    return this.#longRunning.at(verb, group, version, resource, subresource, scope, COMPONENT);
   }
 
   dispatched(level: string, schema: string, waitedMs: number): void {

@@ -9,7 +9,6 @@ import type { Kind } from '../../libs/kind/kind.ts';
 import {
   newAuditAnnotations,
   newWarnings,
-  parseCause,
   type RequestAttributes,
   type RequestContext,
   type UserInfo,
@@ -19,7 +18,7 @@ import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Cell, MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
-import type { ApiRequest, ApiResponse, WatchBody, WatchHandle, WatchSink } from './api.ts';
+import type { ApiRequest, ApiResponse, WatchBody, WatchFrame, WatchHandle, WatchSink } from './api.ts';
 import { attemptedCredentials } from './audit/attempted.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn, type Verdict } from './authz/authorizer.ts';
@@ -342,10 +341,10 @@ export class ApiServer {
     const isWatchList = query.get('sendInitialEvents') === 'true' && query.get('allowWatchBookmarks') === 'true';
     const listed = () => observed.watchListed(attributes, this.engine.clock.monotonic() - beganMs);
     const open: WatchBody['open'] = (sink) => {
-      observed.longRunning(attributes, 1);
-      const counted = counting(sink, observed.watchEvents(attributes));
-      const told = isWatchList ? listing(counted, listed) : counted;
-      return ended(body.open(told), () => observed.longRunning(attributes, -1));
+      const watches = observed.longRunning(attributes);
+      watches.add(1);
+      const counted = new CountedSink(sink, observed.watchEvents(attributes), isWatchList ? listed : undefined);
+      return ended(body.open(counted), () => watches.add(-1));
     };
     return { ...response, body: { ...body, open } };
   }
@@ -478,7 +477,7 @@ export class ApiServer {
       ends,
       warnings,
       audit: newAuditAnnotations(),
-      cause: parseCause(header(request, 'baggage')),
+      cause: header(request, 'baggage'),
       trace: traceOf(header(request, 'traceparent')),
       dryRun: false,
       nowMs: clock.now(),
@@ -533,31 +532,38 @@ const NO_QUERY = new URLSearchParams();
 
 const NOBODY: UserInfo = Object.freeze({ name: '', groups: Object.freeze([]), extra: Object.freeze({}) });
 
-/** Counts the events that a sink takes. */
-function counting(sink: WatchSink, sent: Cell): WatchSink {
-  return {
-    event(frame) {
-      sent.add(1);
-      return sink.event(frame);
-    },
-    ...(sink.room && { room: () => sink.room?.() }),
-    end: () => sink.end(),
-  };
-}
+/**
+ * Counts the events that a sink takes, and tells once when the first state has been sent: a bookmark closes it, the first
+ * there is.
+ */
+class CountedSink implements WatchSink {
+  readonly #sink: WatchSink;
+  readonly #sent: Cell;
+  #listed: (() => void) | undefined;
 
-/** Tells once when the first state has been sent: a bookmark closes it, the first there is. */
-function listing(sink: WatchSink, listed: () => void): WatchSink {
-  let told = false;
-  return {
-    event(frame) {
-      const taken = sink.event(frame);
-      if (!told && frame.type === 'BOOKMARK') listed();
-      told ||= frame.type === 'BOOKMARK';
-      return taken;
-    },
-    ...(sink.room && { room: () => sink.room?.() }),
-    end: () => sink.end(),
-  };
+  constructor(sink: WatchSink, sent: Cell, listed: (() => void) | undefined) {
+    this.#sink = sink;
+    this.#sent = sent;
+    this.#listed = listed;
+  }
+
+  event(frame: WatchFrame): boolean {
+    this.#sent.add(1);
+    const taken = this.#sink.event(frame);
+    if (this.#listed && frame.type === 'BOOKMARK') {
+      this.#listed();
+      this.#listed = undefined;
+    }
+    return taken;
+  }
+
+  room(): Promise<void> | undefined {
+    return this.#sink.room?.();
+  }
+
+  end(): void {
+    this.#sink.end();
+  }
 }
 
 /** A watch that tells once when it is over. */

@@ -17,8 +17,8 @@ export interface RequestContext {
   readonly warnings: Warnings;
   /** Annotations for the audit record of this request. */
   readonly audit: AuditAnnotations;
-  /** Which step of which component made this request, as its client said in the `baggage` header. */
-  readonly cause: Cause | undefined;
+  /** Which step of which component made this request: as its client said in the `baggage` header, which `causeOf` reads. */
+  readonly cause: Cause | string | undefined;
   /** W3C trace id, where the client sent one; else an id of the server's own where somebody keeps records of requests. */
   readonly trace: string | undefined;
   /** Everything happens, admission included, but nothing is stored. */
@@ -106,6 +106,10 @@ export const CAUSE_BAGGAGE_KEY = 'tutti-cause';
 export function formatCause(cause: Cause): string {
   return `${CAUSE_BAGGAGE_KEY}=${encodeURIComponent(JSON.stringify(cause))}`;
 }
+
+/** Of a request. Every one has a header and hardly any is asked for its cause, so headers are read then. */
+export const causeOf = ({ cause }: Pick<RequestContext, 'cause'>): Cause | undefined =>
+  typeof cause === 'string' ? parseCause(cause) : cause;
 
 /** Reads a `baggage` header; undefined when it has no cause, or one that is not well-formed. */
 export function parseCause(baggage: string | undefined): Cause | undefined {

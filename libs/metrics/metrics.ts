@@ -245,14 +245,15 @@ export class Gauge extends Values {
 }
 
 class Distribution {
-  readonly counts: Float64Array;
+  /** No typed array, which the platform keeps outside its heap: there are thousands of distributions. */
+  readonly counts: number[];
   count = 0;
   sum = 0;
   readonly #buckets: readonly number[];
 
   constructor(buckets: readonly number[]) {
     this.#buckets = buckets;
-    this.counts = new Float64Array(buckets.length);
+    this.counts = new Array<number>(buckets.length).fill(0);
   }
 
   observe(value: number): void {
