@@ -146,8 +146,7 @@ export class MemoryFiles implements Files {
     this.#check('write', path);
     const { mode = 0o600, atomic = true, uid, gid } = options;
     const bytes = typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data);
-    const target = atomic ? path : this.#followed(path);
-    const { parent, name } = this.#place(target, 'open');
+    const { parent, name } = atomic ? this.#place(path, 'open') : this.#followed(path);
     const old = parent.entries.get(name);
     if (old?.kind === 'directory') throw systemError('EISDIR', atomic ? 'rename' : 'open', path);
     const oldBytes = old?.kind === 'file' ? old.sizeBytes : 0;
@@ -170,7 +169,7 @@ export class MemoryFiles implements Files {
   async append(path: string, data: Uint8Array | string): Promise<void> {
     this.#check('append', path);
     const bytes = typeof data === 'string' ? encoder.encode(data) : data;
-    const { parent, name } = this.#place(this.#followed(path), 'open');
+    const { parent, name } = this.#followed(path);
     let file = parent.entries.get(name);
     if (file !== undefined && file.kind !== 'file') throw systemError('EISDIR', 'open', path);
     this.#take(bytes.length, 0, path);
@@ -361,10 +360,15 @@ export class MemoryFiles implements Files {
     else if (entry?.kind === 'directory') for (const inside of entry.entries.values()) this.#free(inside);
   }
 
-  /** Watchers are called later, as the system's are. */
   #changed(folder: FolderEntry, name: string): void {
     folder.modifiedMs = this.#clock.now();
-    for (const watcher of this.#watches.get(folder) ?? []) {
+    const watchers = this.#watches.size > 0 ? this.#watches.get(folder) : undefined;
+    if (watchers) this.#tell(folder, watchers, name);
+  }
+
+  /** Watchers are called later, as the system's are. */
+  #tell(folder: FolderEntry, watchers: ReadonlySet<(name: string | undefined) => void>, name: string): void {
+    for (const watcher of watchers) {
       queueMicrotask(() => {
         if (this.#watches.get(folder)?.has(watcher)) watcher(name);
       });
@@ -405,13 +409,13 @@ export class MemoryFiles implements Files {
     return { parent, name };
   }
 
-  /** `path`, or where the link at `path` leads in the end: where a write in place goes. */
-  #followed(path: string): string {
-    let at = path;
+  /** As `#place`, of where the link at `path` leads in the end, if one is there: where a write in place goes. */
+  #followed(path: string): { parent: FolderEntry; name: string } {
+    let place = this.#place(path, 'open');
     for (let links = 0; links < 40; links++) {
-      const entry = this.#find(at, false);
-      if (entry?.kind !== 'symlink') return at;
-      at = this.#pathOf(this.#place(at, 'open').parent, entry.target);
+      const entry = place.parent.entries.get(place.name);
+      if (entry?.kind !== 'symlink') return place;
+      place = this.#place(this.#pathOf(place.parent, entry.target), 'open');
     }
     throw systemError('ELOOP', 'open', path);
   }

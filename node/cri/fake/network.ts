@@ -72,10 +72,13 @@ export class SimulatedNetwork {
     const size = 2 ** (32 - Number(length));
     let offset = this.#taken.get(cidr) ?? 2;
     while (offset < size - 1 && this.#addresses.has(formatIpv4(start + offset))) offset++;
-    this.#taken.set(cidr, offset);
-    if (offset >= size - 1) return undefined;
+    if (offset >= size - 1) {
+      this.#taken.set(cidr, offset);
+      return undefined;
+    }
     const ip = formatIpv4(start + offset);
     this.#addresses.add(ip);
+    this.#taken.set(cidr, offset + 1);
     return ip;
   }
 
