@@ -112,7 +112,7 @@ export interface ChangeSourceOptions {
   readonly changed: (changes: readonly RuntimeChange[]) => void;
   /** Between two listings where there are no events. Default 1 s, as upstream. */
   readonly relistMs?: number;
-  /** Between two listings that only make sure beside events. Default one minute. */
+  /** Between two listings that only make sure beside events. Default five minutes, as upstream. */
   readonly relistWithEventsMs?: number;
 }
 
@@ -193,7 +193,7 @@ export class ChangeSource {
 
   #schedule(): void {
     if (this.#abort.signal.aborted) return;
-    const { clock, relistMs = 1_000, relistWithEventsMs = 60_000 } = this.#options;
+    const { clock, relistMs = 1_000, relistWithEventsMs = 300_000 } = this.#options;
     this.#timer?.cancel();
     const delayMs = this.#failing ? RETRY_MS : this.#hasEvents ? relistWithEventsMs : relistMs;
     this.#timer = clock.setTimer(() => this.poke(), delayMs, { upkeep: this.#failing ? undefined : 'check' });

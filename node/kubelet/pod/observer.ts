@@ -18,8 +18,9 @@ const LOG_LINES = 80;
 const LOG_BYTES = 2048;
 
 /**
- * Reads what the runtime has of one pod, and asks only for what may have changed: what its worker did itself, by name;
- * everything, when something happened that nobody here did (`doubt`). What cannot change any more is asked for once.
+ * Reads what the runtime has of one pod, and asks only for what may have changed: what its worker did itself and what the
+ * runtime tells of a container, by name; everything, when nobody can say what it was (`doubt`). What cannot change any more
+ * is asked for once.
  */
 export class PodObserver {
   readonly #cri: CriClient;

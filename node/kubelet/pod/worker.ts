@@ -163,8 +163,12 @@ export class PodWorker {
 
   /** The runtime tells of changes: a round, unless this worker knows of them, or is at it this moment. */
   changed(changes: readonly RuntimeChange[]): void {
-    if (changes.every((change) => this.#knows(change))) return;
-    this.#observer.doubt();
+    const news = changes.filter((change) => !this.#knows(change));
+    if (news.length === 0) return;
+    for (const { object, id, podSandboxId } of news)
+      if (object === 'container' && podSandboxId !== '') this.#observer.containerChanged(id, podSandboxId);
+      // With a sandbox all that is in it may have changed.
+      else this.#observer.doubt();
     this.poke();
   }
 
