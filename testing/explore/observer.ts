@@ -243,15 +243,15 @@ export class Observer {
     this.#view.wrote(event.revision, nowMs);
     if (this.#failure) return;
     const told = new Write({ resource, namespace, name }, event.revision, before, now);
-    for (const invariant of this.#checking) this.#ask(invariant, () => invariant.check(this.#view, told), told);
+    this.#ask(this.#checking, (invariant) => invariant.check(this.#view, told), told);
   }
 
   answered(answer: AnswerEvent): void {
-    for (const invariant of this.#answering) this.#ask(invariant, () => invariant.answered(this.#view, answer));
+    this.#ask(this.#answering, (invariant) => invariant.answered(this.#view, answer));
   }
 
   told(told: WatchTold): void {
-    for (const invariant of this.#hearing) this.#ask(invariant, () => invariant.told(this.#view, told));
+    this.#ask(this.#hearing, (invariant) => invariant.told(this.#view, told));
   }
 
   /** What is wrong at the end, or nothing. */
@@ -263,17 +263,21 @@ export class Observer {
     return this.#failure;
   }
 
-  #ask(invariant: Invariant, question: () => Verdict, during?: WriteEvent): void {
+  /** Until one has something to say. */
+  #ask<T extends Invariant>(asked: readonly T[], question: (invariant: T) => Verdict, during?: WriteEvent): void {
     if (this.#failure) return;
-    let verdict: Verdict;
-    try {
-      verdict = question();
-    } catch (error) {
-      verdict = error instanceof Error ? error.message : String(error);
+    for (const invariant of asked) {
+      let verdict: Verdict;
+      try {
+        verdict = question(invariant);
+      } catch (error) {
+        verdict = error instanceof Error ? error.message : String(error);
+      }
+      if (typeof verdict !== 'string') continue;
+      this.#failure = new InvariantError(invariant.name, verdict);
+      this.failedAt = during;
+      return;
     }
-    if (typeof verdict !== 'string') return;
-    this.#failure = new InvariantError(invariant.name, verdict);
-    this.failedAt = during;
   }
 
   #ownObjects(resource: string): Objects {

@@ -36,7 +36,8 @@ export class ObjectWriter {
     this.kind = kind;
     this.schema = schema;
     this.#clock = clock;
-    this.#storageApiVersion = this.#apiVersion(kind.storageVersion);
+    const { group = kind.group, version } = kind.storageVersion;
+    this.#storageApiVersion = apiVersionOf({ group, version });
     this.itemsAreBare = schema.get(kind.storageVersion.type).protobufName !== undefined;
   }
 
@@ -164,7 +165,7 @@ export class ObjectWriter {
   }
 
   #toStorage(stored: ApiObject): ApiObject {
-    const version = this.kind.versions.find((one) => this.#apiVersion(one) === stored.apiVersion);
+    const version = this.kind.versions.find((one) => this.#isOf(one, stored.apiVersion));
     if (version?.prepare) return stored;
     const converted = version?.toStorage ? version.toStorage(stored) : { ...stored };
     converted.apiVersion = this.#storageApiVersion;
@@ -177,13 +178,20 @@ export class ObjectWriter {
   }
 
   #served(apiVersion: string): ServedVersion {
-    const served = this.kind.versions.find((version) => this.#apiVersion(version) === apiVersion);
+    const served = this.kind.versions.find((version) => this.#isOf(version, apiVersion));
     assert(served !== undefined, `${this.kind.kind} is not served as ${apiVersion}`);
     return served;
   }
 
-  #apiVersion(version: ServedVersion): string {
-    return apiVersionOf({ group: version.group ?? this.kind.group, version: version.version });
+  /** Without making its text: every object that is shown comes by here. */
+  #isOf({ group = this.kind.group, version }: ServedVersion, apiVersion: string | undefined): boolean {
+    if (group === '' || apiVersion === undefined) return version === apiVersion;
+    return (
+      apiVersion.length === group.length + 1 + version.length &&
+      apiVersion[group.length] === '/' &&
+      apiVersion.startsWith(group) &&
+      apiVersion.endsWith(version)
+    );
   }
 }
 

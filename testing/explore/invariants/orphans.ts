@@ -14,13 +14,13 @@ export const noOrphans: Invariant = {
     }
     for (const { resource, object } of all) {
       const { name, namespace, ownerReferences = [] } = object.metadata;
-      const called = `${resource} ${namespace ? `${namespace}/` : ''}${name}`;
+      const called = () => `${resource} ${namespace ? `${namespace}/` : ''}${name}`;
       if (ownerReferences.length > 0 && !ownerReferences.some(({ uid }) => uids.has(uid))) {
         const owners = ownerReferences.map((owner) => `${owner.kind} ${owner.name}`).join(', ');
-        return `${called} is left, and its owners are gone: ${owners}`;
+        return `${called()} is left, and its owners are gone: ${owners}`;
       }
       if (namespace && namespaces.size > 0 && !namespaces.has(namespace) && !/^events\b/.test(resource))
-        return `${called} is left, and its namespace is gone`;
+        return `${called()} is left, and its namespace is gone`;
     }
   },
 };
