@@ -228,13 +228,65 @@ export class FutureRevisionError extends Error {
   }
 }
 
+/**
+ * A draft in one piece, with room for a revision between its head and its tail: where a revision fills the room, nothing
+ * has to be copied. Who makes it does not know the revision, but how many digits it will most likely have.
+ */
+export class WholeDraft implements Draft {
+  readonly companion: (revision: Revision) => unknown;
+  readonly #bytes: Uint8Array;
+  readonly #at: number;
+  readonly #room: number;
+  #taken = false;
+
+  /** `bytes` are given away; the room are the `room` bytes from `at` on. */
+  constructor(bytes: Uint8Array, at: number, room: number, companion: (revision: Revision) => unknown) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#room = room;
+    this.companion = companion;
+  }
+
+  get head(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
+  get tail(): Uint8Array {
+    return this.#bytes.subarray(this.#at + this.#room);
+  }
+
+  /** Of head and tail. */
+  get length(): number {
+    return this.#bytes.length - this.#room;
+  }
+
+  /** The piece itself with these digits in it: once, and if they fit. */
+  take(digits: string): Uint8Array | undefined {
+    if (this.#taken || digits.length !== this.#room) return undefined;
+    this.#taken = true;
+    writeDigits(this.#bytes, this.#at, digits);
+    return this.#bytes;
+  }
+}
+
+/** Of head and tail together. */
+export function draftBytes(draft: Draft): number {
+  return draft instanceof WholeDraft ? draft.length : draft.head.length + draft.tail.length;
+}
+
+function writeDigits(bytes: Uint8Array, at: number, digits: string): void {
+  for (let i = 0; i < digits.length; i++) bytes[at + i] = digits.charCodeAt(i);
+}
+
 /** The value as it is stored, with its revision in place. */
 export function joinDraft(draft: Draft, revision: Revision): Uint8Array {
   const digits = String(revision);
+  const whole = draft instanceof WholeDraft ? draft.take(digits) : undefined;
+  if (whole) return whole;
   const { head, tail } = draft;
   const value = new Uint8Array(head.length + digits.length + tail.length);
   value.set(head);
-  for (let i = 0; i < digits.length; i++) value[head.length + i] = digits.charCodeAt(i);
+  writeDigits(value, head.length, digits);
   value.set(tail, head.length + digits.length);
   return value;
 }

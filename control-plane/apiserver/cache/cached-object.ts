@@ -141,7 +141,10 @@ export class CachedObject implements Encoded {
   deletedAt(revision: number): CachedObject {
     const value = withResourceVersion(this.#stored, revision);
     const { key, createRevision, namespace, name } = this;
-    return new CachedObject(this.#writer, { key, value, revision, createRevision }, namespace, name);
+    // Where it is at hand, who is told of the deletion need not parse the object again.
+    const known = this.#known();
+    const companion = known && withRevision(known, revision);
+    return new CachedObject(this.#writer, { key, value, revision, createRevision, companion }, namespace, name);
   }
 
   /** The same bytes under another writer: the kind has changed. */
@@ -193,4 +196,10 @@ export class CachedObject implements Encoded {
     out[out.length - 1] = 0x7d;
     return out;
   }
+}
+
+/** The frozen object with another revision, sharing all else. */
+function withRevision(object: DeepReadonly<ApiObject>, revision: number): DeepReadonly<ApiObject> {
+  const metadata = Object.freeze({ ...object.metadata, resourceVersion: String(revision) });
+  return Object.freeze({ ...object, metadata });
 }

@@ -138,7 +138,7 @@ async function insert(engine: Engine, ctx: RequestContext, target: Target, draft
   for (let tries = 1; ; tries++) {
     const name = draft.metadata.name as string;
     const key = objectKey(kind, draft.metadata.namespace ?? '', name);
-    const prepared = prepareObject(kind, schema, draft);
+    const prepared = prepareObject(kind, schema, draft, engine.caches.revision);
     let taken: Entry | undefined;
     if (ctx.dryRun) {
       taken = await engine.store.get(key);

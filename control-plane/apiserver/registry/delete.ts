@@ -115,7 +115,7 @@ async function tryDelete(
   const cache = engine.caches.resource(kind);
   const marked = markForDeletion(engine, ctx, kind.strategy, old.object(), parameters);
   if (marked && !isFinished(kind.strategy, marked)) {
-    const prepared = prepareObject(kind, schema, marked);
+    const prepared = prepareObject(kind, schema, marked, engine.caches.revision);
     if (ctx.dryRun) return { deleted: { encoded: cache.pretend(pretendedEntry(prepared, key, old)), gone: false } };
     const result = await putObject(engine.store, key, prepared, old.revision);
     if (result.ok && result.entry) return { deleted: { encoded: cache.encode(result.entry), gone: false } };
@@ -131,9 +131,8 @@ async function tryDelete(
     // Who may wait before it goes is shown as it went: with the grace that it was given. The revision is the deletion's.
     const last = gracefulDelete ? marked : (copyValue(old.object()) as Draft);
     const at = { revision: result.revision, createRevision: old.createRevision };
-    return {
-      deleted: { encoded: cache.pretend(pretendedEntry(prepareObject(kind, schema, last), key, at)), gone: true },
-    };
+    const prepared = prepareObject(kind, schema, last, at.revision);
+    return { deleted: { encoded: cache.pretend(pretendedEntry(prepared, key, at)), gone: true } };
   }
   return result.actual ? { actual: cache.encode(result.actual) } : {};
 }

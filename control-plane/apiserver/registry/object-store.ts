@@ -4,8 +4,16 @@ import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import { normalize, stringify } from '../../../libs/machinery/codec/json.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
-import type { Draft, Entry, Store, WriteResult } from '../../store/store.ts';
-import { joinDraft } from '../../store/store.ts';
+import {
+  type Draft,
+  draftBytes,
+  type Entry,
+  joinDraft,
+  type Revision,
+  type Store,
+  WholeDraft,
+  type WriteResult,
+} from '../../store/store.ts';
 import type { Draft as ObjectDraft } from './metadata.ts';
 
 const encoder = new TextEncoder();
@@ -22,15 +30,18 @@ export interface PreparedObject {
 
 /**
  * Makes the canonical copy and the text of an object of the storage version. `before`: the stored object that it replaces,
- * canonical and frozen; parts of it that the new object still has are taken as they are.
+ * canonical and frozen; parts of it that the new object still has are taken as they are. `latest`: a revision like the one
+ * that it will get.
  */
 export function prepareObject(
   kind: Kind,
   schema: SchemaSet,
   object: ApiObject,
+  latest: Revision,
   before?: DeepReadonly<ApiObject>,
 ): PreparedObject {
-  const metadata = { ...object.metadata, resourceVersion: '0' };
+  const room = String(latest).length;
+  const metadata = { ...object.metadata, resourceVersion: '0'.repeat(room) };
   const canonical = normalize<ObjectDraft>(schema, kind.storageVersion.type, { ...object, metadata }, before);
   const text = stringify(canonical);
   // The first occurrence is the object's own: kind, apiVersion and the metadata before it are escaped JSON strings, in
@@ -39,24 +50,24 @@ export function prepareObject(
   assert(at >= MARK.length && text[at] === '0', `the text of a ${kind.kind} has no place for its revision`);
   const bytes = encoder.encode(text);
   // In text of one byte a letter its places are those of the bytes.
-  const plain = bytes.length === text.length;
-  const draft: Draft = {
-    head: plain ? bytes.subarray(0, at) : encoder.encode(text.slice(0, at)),
-    tail: plain ? bytes.subarray(at + 1) : encoder.encode(text.slice(at + 1)),
-    companion(revision) {
-      canonical.metadata.resourceVersion = String(revision);
-      return deepFreeze(canonical);
-    },
-  };
+  const start = bytes.length === text.length ? at : encoder.encode(text.slice(0, at)).length;
+  const draft = new WholeDraft(bytes, start, room, (revision) => {
+    canonical.metadata.resourceVersion = String(revision);
+    return deepFreeze(canonical);
+  });
   return { canonical, draft };
 }
 
 /** True when writing `prepared` over what is stored at `revision` as `bytes` would change nothing but the revision. */
-export function isUnchanged(prepared: PreparedObject, revision: number, bytes: Uint8Array): boolean {
-  const { head, tail } = prepared.draft;
-  if (head.length + String(revision).length + tail.length !== bytes.length) return false;
-  const joined = joinDraft(prepared.draft, revision);
-  for (let i = 0; i < joined.length; i++) if (joined[i] !== bytes[i]) return false;
+export function isUnchanged({ draft }: PreparedObject, revision: number, bytes: Uint8Array): boolean {
+  const digits = String(revision).length;
+  if (draftBytes(draft) + digits !== bytes.length) return false;
+  const { head, tail } = draft;
+  return isAt(bytes, 0, head) && isAt(bytes, head.length + digits, tail);
+}
+
+function isAt(bytes: Uint8Array, at: number, part: Uint8Array): boolean {
+  for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
   return true;
 }
 
@@ -71,7 +82,7 @@ export function pretendedEntry(
   else canonical.metadata.resourceVersion = String(old.revision);
   return {
     key,
-    value: encoder.encode(stringify(canonical)),
+    value: old === undefined ? encoder.encode(stringify(canonical)) : joinDraft(prepared.draft, old.revision),
     createRevision: old?.createRevision ?? 0,
     revision: old?.revision ?? 0,
     companion: deepFreeze(canonical),

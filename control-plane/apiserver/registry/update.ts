@@ -247,7 +247,7 @@ async function replace(
 ): Promise<Outcome> {
   const { kind, schema } = target.resource;
   const cache = engine.caches.resource(kind);
-  const prepared = prepareObject(kind, schema, draft, old.object());
+  const prepared = prepareObject(kind, schema, draft, engine.caches.revision, old.object());
   if (isUnchanged(prepared, old.revision, old.entry().value)) return { done: true, encoded: old };
   if (isFinished(kind.strategy, draft)) {
     if (ctx.dryRun) return { done: true, encoded: cache.pretend(pretendedEntry(prepared, key, old)) };

@@ -2,6 +2,7 @@ import { assert } from '../../../libs/base/assert.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import {
   type Draft,
+  draftBytes,
   type Entry,
   FutureRevisionError,
   joinDraft,
@@ -246,8 +247,11 @@ export class EmbeddedStore implements Store {
     this.#hub.tell(changes, this.#engine.revision);
     for (const answer of answers) answer.resolve(answer.result());
     this.#dropCompanions(changes);
-    const expiries = changes.flatMap(({ entry }) => (entry && entry.expiresAtMs > 0 ? entry.expiresAtMs : []));
-    if (expiries.length > 0) this.#expirer.arm(Math.min(...expiries));
+    let nextExpiryMs = Number.POSITIVE_INFINITY;
+    for (const { entry } of changes) {
+      if (entry && entry.expiresAtMs > 0) nextExpiryMs = Math.min(nextExpiryMs, entry.expiresAtMs);
+    }
+    if (nextExpiryMs < Number.POSITIVE_INFINITY) this.#expirer.arm(nextExpiryMs);
   }
 
   /**
@@ -293,7 +297,7 @@ export class EmbeddedStore implements Store {
   }
 
   #checkSize(draft: Draft): Draft {
-    const bytes = draft.head.length + draft.tail.length;
+    const bytes = draftBytes(draft);
     if (bytes > this.#limits.valueBytesMax) {
       throw new StoreError(
         'too large',

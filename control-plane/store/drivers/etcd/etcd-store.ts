@@ -5,6 +5,7 @@ import type { GrpcChannel } from '../../../../libs/grpc/channel.ts';
 import { prefixEnd } from '../../keys.ts';
 import {
   CompactedError,
+  draftBytes,
   type Entry,
   FutureRevisionError,
   type ListOptions,
@@ -211,7 +212,7 @@ export class EtcdStore implements Store {
     if (this.#pending.size >= this.#pendingWritesMax) {
       throw new StoreError('unavailable', `${this.#pending.size} writes are under way already`);
     }
-    const bytes = value ? value.head.length + value.tail.length : 0;
+    const bytes = value ? draftBytes(value) : 0;
     if (bytes > this.#valueBytesMax) {
       throw new StoreError('too large', `${bytes} bytes are more than the ${this.#valueBytesMax} that the store takes`);
     }
