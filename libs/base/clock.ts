@@ -109,9 +109,8 @@ const ones = (n: number): number => ZERO + (n % 10);
  */
 export function formatMicroTime(nowMs: number): string {
   const micros = Math.round(nowMs * 1000);
-  const base = new Date(Math.floor(micros / 1000)).toISOString();
-  const rest = ((micros % 1000) + 1000) % 1000;
-  return `${base.slice(0, 23)}${String(rest).padStart(3, '0')}Z`;
+  const seconds = Math.floor(micros / 1_000_000);
+  return `${formatTime(seconds * 1000).slice(0, -1)}.${String(micros - seconds * 1_000_000).padStart(6, '0')}Z`;
 }
 
 /**

@@ -127,8 +127,9 @@ function surplusHistory({ cronJob, jobs }: Observed): readonly Live<Job>[] {
   const surplus = (end: 'Complete' | 'Failed', limit: number | undefined): readonly Live<Job>[] => {
     if (limit === undefined) return [];
     const ended = jobs.filter((job) => endOf(job) === end);
+    if (ended.length <= limit) return [];
     const oldest = ended.sort((a, b) => startedMs(a) - startedMs(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
-    return oldest.slice(0, Math.max(0, ended.length - limit)).filter(({ metadata }) => !metadata.deletionTimestamp);
+    return oldest.slice(0, ended.length - limit).filter(({ metadata }) => !metadata.deletionTimestamp);
   };
   return [...surplus('Complete', successfulJobsHistoryLimit), ...surplus('Failed', failedJobsHistoryLimit)];
 }
