@@ -11,7 +11,7 @@ import type { LabelSelector } from '../../../../libs/machinery/labels.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { candidatesOf, claim, keysOfController, settleClaim } from '../../../core/pod/controller/ownership.ts';
 import { createPods, deletePod, podFromTemplate } from '../../../core/pod/controller/pod-control.ts';
-import { isFinished } from '../../../core/pod/controller/pod-state.ts';
+import { countsOtherwise, isFinished } from '../../../core/pod/controller/pod-state.ts';
 import { pods } from '../../../resources.ts';
 import type { ReplicaSetStatus } from '../../../types/apps/v1.generated.ts';
 import type { Pod, PodTemplateSpec } from '../../../types/core/v1.generated.ts';
@@ -42,7 +42,7 @@ export function replicaKeeper<T extends ApiObject>(keeper: ReplicaKeeper<T>): Re
     name,
     watches: [
       watching(ref, (object) => [keyOf(object)]),
-      watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, ref, env, keeper.selector)),
+      watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, ref, env, keeper.selector), 0, matters),
     ],
     observe(env, key) {
       const object = env.informers.informer(ref).get(key);
@@ -83,6 +83,12 @@ export function replicaKeeper<T extends ApiObject>(keeper: ReplicaKeeper<T>): Re
     },
   };
 }
+
+/** Steps on a pod's way to being ready, as to a node, an address and its first container, change nothing that is counted. */
+const matters = (pod: Live<Pod>, previous: Live<Pod>): boolean =>
+  countsOtherwise(pod, previous) ||
+  !sameValue(pod.metadata.labels, previous.metadata.labels) ||
+  !sameValue(pod.metadata.ownerReferences, previous.metadata.ownerReferences);
 
 async function writeStatus<T extends ApiObject>(
   env: ControllerEnvironment,

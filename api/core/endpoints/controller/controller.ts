@@ -1,6 +1,10 @@
 import { keyOf } from '../../../../libs/kind/object.ts';
 import { type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
-import { keysOfServices, podsBehind } from '../../../discovery/endpointslice/controller/controller.ts';
+import {
+  keysOfServices,
+  mattersToServices,
+  podsBehind,
+} from '../../../discovery/endpointslice/controller/controller.ts';
 import { TriggerTimes } from '../../../discovery/endpointslice/controller/trigger-times.ts';
 import { endpoints, pods, services } from '../../../resources.ts';
 import { type Action, type Observed, plan } from './plan.ts';
@@ -12,7 +16,7 @@ export function endpointsController(): Reconciler<Observed, Action> {
     name: 'endpoint',
     watches: [
       watching(services, (service) => [keyOf(service)]),
-      watching(pods, keysOfServices),
+      watching(pods, keysOfServices, 0, mattersToServices),
       watching(endpoints, (object) => [keyOf(object)]),
     ],
     observe(env, key) {

@@ -20,6 +20,14 @@ export const isActive = (pod: Live<Pod>): boolean => !isFinished(pod) && !pod.me
 /** Being deleted, with containers that may still run. */
 export const isTerminating = (pod: Live<Pod>): boolean => !isFinished(pod) && Boolean(pod.metadata.deletionTimestamp);
 
+/** Whether it counts otherwise than before: it has finished, is being deleted, has become ready or no longer is. */
+export function countsOtherwise(pod: Live<Pod>, previous: Live<Pod>): boolean {
+  if (pod.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp) return true;
+  if (isFinished(pod) !== isFinished(previous)) return true;
+  const [now, before] = [podCondition(pod, 'Ready'), podCondition(previous, 'Ready')];
+  return now?.status !== before?.status || now?.lastTransitionTime !== before?.lastTransitionTime;
+}
+
 /** When the pod became ready, in milliseconds since 1970; undefined while it is not. */
 export function readySinceMs(pod: Live<Pod>): number | undefined {
   const condition = podCondition(pod, 'Ready');

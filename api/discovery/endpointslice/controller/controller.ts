@@ -8,6 +8,8 @@ import {
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { selectorOfLabels } from '../../../../libs/machinery/labels.ts';
 import { controllerReference, valueIn } from '../../../../libs/machinery/meta.ts';
+import { sameValue } from '../../../../libs/machinery/same-value.ts';
+import { countsOtherwise } from '../../../core/pod/controller/pod-state.ts';
 import { endpointSlices, endpoints, nodes, pods, services } from '../../../resources.ts';
 import type { Endpoints, Pod, Service } from '../../../types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
@@ -31,6 +33,13 @@ export function keysOfServices(pod: Live<Pod>, { informers }: ControllerEnvironm
     .filter((service) => selects(service, pod))
     .map(keyOf);
 }
+
+/** Whether a change of a pod may show in endpoints. */
+export const mattersToServices = (pod: Live<Pod>, previous: Live<Pod>): boolean =>
+  countsOtherwise(pod, previous) ||
+  pod.spec?.nodeName !== previous.spec?.nodeName ||
+  !sameValue(pod.status?.podIPs, previous.status?.podIPs) ||
+  !sameValue(pod.metadata.labels, previous.metadata.labels);
 
 const selects = ({ spec }: Live<Service>, pod: Live<Pod>): boolean =>
   Object.keys(spec?.selector ?? {}).length > 0 &&
@@ -63,7 +72,7 @@ export function endpointSliceController(): Reconciler<Observed, Action> {
     name: 'endpointslice',
     watches: [
       watching(services, (service) => [keyOf(service)]),
-      watching(pods, keysOfServices),
+      watching(pods, keysOfServices, 0, mattersToServices),
       watching(endpointSlices, (slice) => (isManagedBy(slice, MANAGER) ? serviceKey(slice) : [])),
       // Zones come from nodes; that they change is rare, and the next change of a pod brings it in.
       watching(nodes, () => []),
