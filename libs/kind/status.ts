@@ -14,12 +14,13 @@ export function keepAllButStatus(
 ): void {
   const target = draft as Record<string, unknown>;
   const source = old as Readonly<Record<string, unknown>>;
-  for (const key of new Set([...Object.keys(target), ...Object.keys(source)])) {
-    if (key === 'status' || key === 'metadata' || key === 'apiVersion' || key === 'kind') continue;
+  for (const key in source) {
+    if (isOwn(key)) continue;
     // Nobody changes it any more, and what is still the very same need not be compared or written anew.
-    if (Object.isFrozen(source[key]) && Object.hasOwn(source, key)) target[key] = source[key];
+    if (Object.isFrozen(source[key])) target[key] = source[key];
     else takeOver(target, source, key);
   }
+  for (const key of Object.keys(target)) if (!isOwn(key) && !Object.hasOwn(source, key)) delete target[key];
   draft.metadata ??= {};
   const meta = draft.metadata as Record<string, unknown>;
   const was = (old.metadata ?? {}) as Readonly<Record<string, unknown>>;
@@ -56,7 +57,11 @@ export function dropStatus(draft: ApiObject): void {
   delete (draft as { status?: unknown }).status;
 }
 
+/** What a status writer writes, and what it means. */
+const isOwn = (key: string): boolean =>
+  key === 'status' || key === 'metadata' || key === 'apiVersion' || key === 'kind';
+
 function takeOver(target: Record<string, unknown>, source: Readonly<Record<string, unknown>>, key: string): void {
   if (Object.hasOwn(source, key)) target[key] = copyValue(source[key]);
-  else delete target[key];
+  else if (target[key] !== undefined) delete target[key];
 }

@@ -31,6 +31,8 @@ const encoder = new TextEncoder();
 const ascii = /^[\x00-\x7f]*$/;
 /** Limits count bytes of UTF-8. */
 const byteLength = (text: string): number => (ascii.test(text) ? text.length : encoder.encode(text).length);
+/** No letter has more than three bytes a unit, and most names are short. */
+const isLonger = (text: string, bytesMax: number): boolean => text.length * 3 > bytesMax && byteLength(text) > bytesMax;
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const subdomain = `${label}(\\.${label})*`;
@@ -111,7 +113,7 @@ const forms = {
 
 function check(text: string, most: number, { pattern, message }: Form): Messages {
   const errors: Messages = [];
-  if (byteLength(text) > most) errors.push(maxLengthText(most));
+  if (isLonger(text, most)) errors.push(maxLengthText(most));
   if (!pattern.test(text)) errors.push(message);
   return errors;
 }
@@ -190,24 +192,23 @@ export function domainPrefixedPath(text: string): Messages {
 
 /** Label and annotation keys, taints, resources, finalizers: `name` or `prefix.example.com/name`. */
 export function qualifiedName(text: string): Messages {
-  const parts = text.split('/');
+  const slash = text.indexOf('/');
   const errors: Messages = [];
-  let name = text;
-  if (parts.length > 2) {
+  if (slash !== text.lastIndexOf('/')) {
     const rule = forms.qualified.message;
     return [`a valid label key ${rule} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`];
   }
-  if (parts.length === 2) {
-    const prefix = parts[0] as string;
-    name = parts[1] as string;
+  const name = slash < 0 ? text : text.slice(slash + 1);
+  if (slash >= 0) {
+    const prefix = text.slice(0, slash);
     if (prefix === '') errors.push(`prefix part ${EMPTY}`);
     else {
-      if (byteLength(prefix) > 253) errors.push('prefix part must be no more than 253 bytes');
+      if (isLonger(prefix, 253)) errors.push('prefix part must be no more than 253 bytes');
       if (!forms.subdomain.pattern.test(prefix)) errors.push(`prefix part ${forms.subdomain.message}`);
     }
   }
   if (name === '') errors.push(`name part ${EMPTY}`);
-  else if (byteLength(name) > 63) errors.push('name part must be no more than 63 bytes');
+  else if (isLonger(name, 63)) errors.push('name part must be no more than 63 bytes');
   if (!forms.qualified.pattern.test(name)) errors.push(`name part ${forms.qualified.message}`);
   return errors;
 }
@@ -215,7 +216,7 @@ export function qualifiedName(text: string): Messages {
 /** Label values: empty, or up to 63 of letters, digits, `-`, `_` and `.`. */
 export function labelValue(text: string): Messages {
   const errors: Messages = [];
-  if (byteLength(text) > 63) errors.push('must be no more than 63 bytes');
+  if (isLonger(text, 63)) errors.push('must be no more than 63 bytes');
   if (!forms.labelValue.pattern.test(text)) errors.push(forms.labelValue.message);
   return errors;
 }
@@ -256,7 +257,7 @@ export function pathSegmentName(text: string, prefix = false): Messages {
 /** IANA service names (RFC 6335): up to 15 of a–z, 0–9 and single inner hyphens, with a letter. */
 export function portName(text: string): Messages {
   const errors: Messages = [];
-  if (byteLength(text) > 15) errors.push(maxLengthText(15));
+  if (isLonger(text, 15)) errors.push(maxLengthText(15));
   if (!/^[-a-z0-9]+$/.test(text)) {
     errors.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   }

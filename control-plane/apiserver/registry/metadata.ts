@@ -66,8 +66,8 @@ export function fillUpdateMetadata(
 }
 
 function setOrDelete<K extends keyof ObjectMeta>(metadata: ObjectMeta, key: K, value: ObjectMeta[K] | undefined): void {
-  if (value === undefined) delete metadata[key];
-  else metadata[key] = value;
+  if (value !== undefined) metadata[key] = value;
+  else if (metadata[key] !== undefined) delete metadata[key];
 }
 
 /** Everything that must hold of a new object's metadata. `custom`: of a custom resource. */
@@ -136,7 +136,8 @@ function validateCommonMetadata(metadata: DeepReadonly<ObjectMeta>, at: field.Pa
 /** Labels of an object, or of anything that is labelled (pod templates, selectors' matchLabels). */
 export function validateLabels(labels: Readonly<Record<string, string>>, at: field.Path): field.ErrorList {
   const errors: field.ErrorList = [];
-  for (const [key, value] of Object.entries(labels)) {
+  for (const key of Object.keys(labels)) {
+    const value = labels[key] as string;
     for (const problem of qualifiedName(key)) errors.push(field.invalid(at, key, problem));
     for (const problem of labelValue(value)) errors.push(field.invalid(at, value, problem));
   }
@@ -201,17 +202,17 @@ function validateManagedFields(
 ): field.ErrorList {
   const errors: field.ErrorList = [];
   entries.forEach((entry, i) => {
-    const here = at.index(i);
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
-      errors.push(field.invalid(here.child('operation'), entry.operation ?? '', 'must be `Apply` or `Update`'));
+      const here = at.index(i).child('operation');
+      errors.push(field.invalid(here, entry.operation ?? '', 'must be `Apply` or `Update`'));
     }
     if (entry.fieldsType && entry.fieldsType !== 'FieldsV1') {
-      errors.push(field.invalid(here.child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
+      errors.push(field.invalid(at.index(i).child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
     }
     const manager = entry.manager ?? '';
     // No letter has more than three bytes a unit.
     if (manager.length * 3 > 128 && new TextEncoder().encode(manager).length > 128)
-      errors.push(field.tooLong(here.child('manager'), 128));
+      errors.push(field.tooLong(at.index(i).child('manager'), 128));
   });
   return errors;
 }
@@ -240,19 +241,30 @@ export function validateUpdateMetadata(
   custom = false,
   plainFinalizers = false,
 ): field.ErrorList {
-  const at = field.path('metadata');
+  const at = METADATA;
   const metadata = draft.metadata ?? {};
   const common = validateCommonMetadata(metadata, at);
-  const changed = [...validateMetadataChange(draft, old), ...common];
+  const changed = field.together(validateMetadataChange(draft, old), common);
   // Custom resources are checked by their own strategy once more.
-  if (custom) return [...common, ...changed];
+  if (custom) return field.together(common, changed);
   const names = plainFinalizers ? [] : validateFinalizerNames(metadata, at);
-  return [...common, ...changed, ...changed, ...names, ...common, ...names];
+  return field.together(common, changed, changed, names, common, names);
 }
 
+/** What no update changes. */
+const FIXED = [
+  'name',
+  'namespace',
+  'uid',
+  'creationTimestamp',
+  'deletionTimestamp',
+  'deletionGracePeriodSeconds',
+] as const;
+
 function validateMetadataChange(draft: DeepReadonly<ApiObject>, old: DeepReadonly<ApiObject>): field.ErrorList {
-  const at = field.path('metadata');
-  const [metadata, was] = [draft.metadata ?? {}, old.metadata ?? {}];
+  const at = METADATA;
+  const metadata = draft.metadata ?? {};
+  const was = old.metadata ?? {};
   const errors: field.ErrorList = [];
   if (was.deletionTimestamp) {
     const added = (metadata.finalizers ?? []).filter((name) => !(was.finalizers ?? []).includes(name)).sort();
@@ -265,16 +277,9 @@ function validateMetadataChange(draft: DeepReadonly<ApiObject>, old: DeepReadonl
       );
     }
   }
-  const fixed = [
-    'name',
-    'namespace',
-    'uid',
-    'creationTimestamp',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-  ] as const;
-  for (const name of fixed) {
-    if (String(metadata[name] ?? '') === String(was[name] ?? '')) continue;
+  for (const name of FIXED) {
+    const [is, before] = [metadata[name] ?? '', was[name] ?? ''];
+    if (is === before || String(is) === String(before)) continue;
     errors.push(field.invalid(at.child(name), metadata[name] ?? '', 'field is immutable'));
   }
   if (Number(metadata.generation ?? 0) < Number(was.generation ?? 0)) {

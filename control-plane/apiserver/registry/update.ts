@@ -276,14 +276,16 @@ function checkUid({ resource, namespace, name }: Target, wanted: string | undefi
 /** Whether an update counts in `metadata.generation`: anything but metadata and status differs. */
 function countsAsChange(strategy: Strategy, draft: Draft, old: DeepReadonly<ApiObject>): boolean {
   if (strategy.generationChanged) return strategy.generationChanged(draft, old);
-  const keys = new Set([...Object.keys(draft), ...Object.keys(old)]);
-  for (const key of keys) {
-    if (key === 'metadata' || key === 'status' || key === 'apiVersion' || key === 'kind') continue;
-    if (!sameValue((draft as unknown as Record<string, unknown>)[key], (old as Record<string, unknown>)[key]))
-      return true;
-  }
+  const [is, was] = [draft as unknown as Parts, old as Parts];
+  for (const key in is) if (counts(key) && !sameValue(is[key], was[key])) return true;
+  for (const key in was) if (counts(key) && !Object.hasOwn(is, key) && !sameValue(undefined, was[key])) return true;
   return false;
 }
+
+type Parts = Readonly<Record<string, unknown>>;
+
+const counts = (part: string): boolean =>
+  part !== 'metadata' && part !== 'status' && part !== 'apiVersion' && part !== 'kind';
 
 function validateChange(
   ctx: RequestContext,
@@ -294,10 +296,8 @@ function validateChange(
 ): void {
   const { kind } = target.resource;
   const custom = KindSet.isCustom(target.resource);
-  const errors = [
-    ...validateUpdateMetadata(draft, old, custom, kind.strategy.plainFinalizers),
-    ...(change.rules.validateUpdate?.(draft, old, ctx) ?? []),
-  ];
+  const errors = validateUpdateMetadata(draft, old, custom, kind.strategy.plainFinalizers);
+  errors.push(...(change.rules.validateUpdate?.(draft, old, ctx) ?? []));
   if (errors.length > 0) throw invalid({ group: kind.group, kind: kind.kind }, target.name, errors);
   for (const text of change.rules.warnings?.(draft, old, ctx) ?? []) ctx.warnings.add(text);
 }
