@@ -121,6 +121,7 @@ export class Housekeeping {
     };
     let failure: unknown;
     for (const worker of workers()) {
+      if (worker.settled) continue;
       for (const container of worker.observed.containers) {
         if (container.state !== 'running' || this.#stopped) continue;
         // One that cannot be moved does not keep the others.

@@ -116,8 +116,8 @@ export class PodObserver {
     const file = mounts.find(({ containerPath }) => containerPath === path)?.hostPath;
     if (file !== undefined) {
       try {
-        const text = new TextDecoder().decode(await this.#host.files.readAt(file, 0, MESSAGE_BYTES_MAX));
-        if (text !== '') return text;
+        const bytes = await this.#host.files.readAt(file, 0, MESSAGE_BYTES_MAX);
+        if (bytes.length > 0) return new TextDecoder().decode(bytes);
       } catch {
         // It never was made, or is gone with the pod's folder.
       }

@@ -189,6 +189,11 @@ export class PodWorker {
     return this.#memory.decision === undefined && !this.#unwanted && !this.#settled;
   }
 
+  /** All of its containers have ended for good. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
   /** Ends the pod because the node has to; it fails for good. The first who says so is heard. */
   evict(message: string, graceMs: number, reason = 'Evicted'): void {
     if (this.#memory.decision || this.#unwanted) return;

@@ -24,11 +24,19 @@ const BATCH_MS = 1000;
 
 const selectorOf = (job: Live<Job>) => labelSelectorOf(job.spec?.selector as never);
 
-/** Of Jobs that are there: one that comes later is looked at then, and one that is gone needs nothing. */
-const keysOfPod = (pod: Live<Pod>, env: ControllerEnvironment): readonly string[] =>
-  keysOfController(pod as Live<ApiObject>, jobs, env, selectorOf).filter((key) =>
-    env.informers.informer(jobs).get(key),
-  );
+/**
+ * Of Jobs that are there: one that comes later is looked at then, and one that is gone needs nothing. Nor does a pod whose
+ * end has been written down: what is left to do with it the Job's own status tells.
+ */
+function keysOfPod(pod: Live<Pod>, env: ControllerEnvironment): readonly string[] {
+  const informer = env.informers.informer(jobs);
+  const { uid } = pod.metadata;
+  return keysOfController(pod as Live<ApiObject>, jobs, env, selectorOf).filter((key) => {
+    const job = informer.get(key);
+    const { succeeded = [], failed = [] } = job?.status?.uncountedTerminatedPods ?? {};
+    return job && !(isFinished(pod) && (succeeded.includes(uid) || failed.includes(uid)));
+  });
+}
 
 /** Where a pod was put, and what its containers wait for, changes nothing for its Job. */
 const meansMore = (pod: Live<Pod>, previous: Live<Pod>): boolean =>
