@@ -144,9 +144,8 @@ class Recent<T> {
   set(key: string, item: T): void {
     this.#items.delete(key);
     this.#items.set(key, item);
-    for (const oldest of this.#items.keys()) {
-      if (this.#items.size <= this.#max) break;
-      this.#items.delete(oldest);
-    }
+    // A map that is used in this way keeps gaps at its front, and to find its first key takes a walk over them.
+    if (this.#items.size <= this.#max) return;
+    for (const oldest of this.#items.keys()) return void this.#items.delete(oldest);
   }
 }
