@@ -100,7 +100,7 @@ export function controllersOf(settings: ManagerSettings): readonly CatalogEntry[
     entry(statefulSetController, 'statefulset-controller'),
     entry(jobController, 'job-controller'),
     entry(orphanedJobPodsController, 'job-controller'),
-    entry(cronJobController, 'cronjob-controller'),
+    entry(cronJobController(), 'cronjob-controller'),
     entry(ttlAfterFinishedController, 'ttl-after-finished-controller'),
     {
       name: 'resourcequota',

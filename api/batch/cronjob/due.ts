@@ -10,6 +10,14 @@ export interface Due {
   next(afterMs: number): number | undefined;
 }
 
+/** A schedule as it was read: when it is due, or what is wrong with it. */
+export interface Schedule {
+  readonly text: string;
+  readonly timeZone: string | undefined;
+  readonly due?: Due;
+  readonly problem?: string;
+}
+
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -40,6 +48,15 @@ interface WallTime {
   readonly weekday: number;
   readonly hour: number;
   readonly minute: number;
+}
+
+/** As `parseSchedule`, for who goes on with what is wrong. `timeZone` must be one when it is asked when it is due. */
+export function readSchedule(text: string, timeZone: string | undefined): Schedule {
+  try {
+    return { text, timeZone, due: parseSchedule(text, timeZone) };
+  } catch (error) {
+    return { text, timeZone, problem: (error as Error).message };
+  }
 }
 
 /** Reads a schedule of CronJobs. Throws an Error that says what is wrong with it. `timeZone`: IANA's name. */

@@ -13,7 +13,7 @@ import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { controlledBy, keysOfController } from '../../../core/pod/controller/ownership.ts';
 import { cronJobs, jobs } from '../../../resources.ts';
 import type { CronJob, CronJobStatus, Job } from '../../../types/batch/v1.generated.ts';
-import { formatInZone } from '../due.ts';
+import { formatInZone, readSchedule, type Schedule } from '../due.ts';
 import { cronJobCounting } from './counting.ts';
 import { type Action, endOf, type Observed, plan } from './plan.ts';
 
@@ -26,35 +26,50 @@ const meansMore = (job: Live<Job>, previous: Live<Job>): boolean =>
 const SCHEDULED = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 
 /** Makes Jobs when they are due. */
-export const cronJobController: Reconciler<Observed, Action> = {
-  name: 'cronjob',
-  watches: [
-    watching(cronJobs, (cronJob) => [keyOf(cronJob)]),
-    watching(jobs, (job, env) => keysOfController(job as Live<ApiObject>, cronJobs, env), 0, meansMore),
-  ],
-  async observe(env, key) {
-    const cronJob = env.informers.informer(cronJobs).get(key);
-    if (!cronJob) return undefined;
-    const own = controlledBy(env.informers, jobs, cronJob as Live<ApiObject>);
-    return { cronJob, jobs: own, gone: await goneOf(env, cronJob, own) };
-  },
-  plan,
-  counting: cronJobCounting,
-  async apply(env, action, { cronJob }) {
-    switch (action.type) {
-      case 'event':
-        env.events.event(cronJob, ...action.event);
-        return;
-      case 'delete':
-        await deleteJob(env, cronJob, action.job);
-        return;
-      case 'status':
-        return [await writeStatus(env, cronJob, action.status)];
-      case 'start':
-        return start(env, cronJob, action);
-    }
-  },
-};
+export function cronJobController(): Reconciler<Observed, Action> {
+  /** By CronJob: its schedule as it was read last. */
+  const schedules = new Map<string, Schedule>();
+  const scheduleOf = (key: string, { schedule: text, timeZone }: Live<CronJob>['spec']): Schedule => {
+    const known = schedules.get(key);
+    if (known && known.text === text && known.timeZone === timeZone) return known;
+    const read = readSchedule(text, timeZone);
+    schedules.set(key, read);
+    return read;
+  };
+  return {
+    name: 'cronjob',
+    watches: [
+      watching(cronJobs, (cronJob) => [keyOf(cronJob)]),
+      watching(jobs, (job, env) => keysOfController(job as Live<ApiObject>, cronJobs, env), 0, meansMore),
+    ],
+    async observe(env, key) {
+      const cronJob = env.informers.informer(cronJobs).get(key);
+      if (!cronJob) {
+        schedules.delete(key);
+        return undefined;
+      }
+      const own = controlledBy(env.informers, jobs, cronJob as Live<ApiObject>);
+      const gone = await goneOf(env, cronJob, own);
+      return { cronJob, jobs: own, gone, schedule: scheduleOf(key, cronJob.spec) };
+    },
+    plan,
+    counting: cronJobCounting,
+    async apply(env, action, { cronJob }) {
+      switch (action.type) {
+        case 'event':
+          env.events.event(cronJob, ...action.event);
+          return;
+        case 'delete':
+          await deleteJob(env, cronJob, action.job);
+          return;
+        case 'status':
+          return [await writeStatus(env, cronJob, action.status)];
+        case 'start':
+          return start(env, cronJob, action);
+      }
+    },
+  };
+}
 
 /** Which of the active jobs are no more; informers may be late to tell, so the server is asked. */
 async function goneOf(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Live } from '../../../../libs/kind/object.ts';
 import type { CronJob, CronJobSpec, CronJobStatus, Job } from '../../../types/batch/v1.generated.ts';
+import { readSchedule } from '../due.ts';
 import { plan } from './plan.ts';
 
 const at = (time: string): string => `2026-01-01T${time}Z`;
@@ -152,7 +153,9 @@ const cases: Case[] = [
 describe('what a CronJob does', () => {
   for (const { name, spec = {}, status, jobs = [], gone = [], now, does, againAfterS } of cases) {
     it(name, () => {
-      const observed = { cronJob: cronJob(spec, status), jobs, gone: new Set(gone) };
+      const one = cronJob(spec, status);
+      const schedule = readSchedule(one.spec.schedule, one.spec.timeZone);
+      const observed = { cronJob: one, jobs, gone: new Set(gone), schedule };
       const { actions, againAfterMs } = plan(observed, Date.parse(at(now)));
       const told = actions.map((action) => {
         switch (action.type) {

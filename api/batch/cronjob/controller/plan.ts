@@ -4,7 +4,7 @@ import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
 import type { CronJob, CronJobStatus, Job } from '../../../types/batch/v1.generated.ts';
-import { type Due, parseSchedule } from '../due.ts';
+import type { Due, Schedule } from '../due.ts';
 import { isTimeZone } from '../schedule.ts';
 
 export interface Observed {
@@ -13,6 +13,8 @@ export interface Observed {
   readonly jobs: readonly Live<Job>[];
   /** The uids of active jobs that the server has no more. */
   readonly gone: ReadonlySet<string>;
+  /** Its schedule in its time zone, or what is wrong with it. */
+  readonly schedule: Schedule;
 }
 
 export type Action = { readonly reason: string } & (
@@ -79,12 +81,9 @@ export function plan(observed: Observed, nowMs: number): Plan<Action> {
     );
     return settle();
   }
-  let due: Due;
-  try {
-    due = parseSchedule(spec.schedule, spec.timeZone);
-  } catch (error) {
-    const why = (error as Error).message;
-    tell('Warning', 'UnparseableSchedule', `unparseable schedule: ${JSON.stringify(spec.schedule)} : ${why}`);
+  const { due, problem } = observed.schedule;
+  if (!due) {
+    tell('Warning', 'UnparseableSchedule', `unparseable schedule: ${JSON.stringify(spec.schedule)} : ${problem}`);
     return settle();
   }
   const again = (): number | undefined => untilNextMs(cronJob, due, nowMs);
