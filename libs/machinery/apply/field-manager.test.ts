@@ -151,6 +151,20 @@ test('an update that changes nothing keeps the list as it is', () => {
   assert.equal(one.manager.update(one.live, next, { manager: 'b', nowMs: 0 }), before, 'without managedFields too');
 });
 
+test('who writes the same fields of several objects owns one set of them', () => {
+  const manager = fieldManager();
+  const made = (name: string, spec: Record<string, unknown>, by = 'me'): unknown =>
+    manager.update(undefined, { apiVersion: 'x.io/v1', kind: 'Thing', metadata: { name }, spec } as Thing, {
+      manager: by,
+      nowMs: 0,
+    })?.[0]?.fieldsV1;
+  const first = made('a', { size: 1 });
+  assert.equal(made('b', { size: 2 }), first);
+  assert.notEqual(made('c', { size: 1, other: 1 }), first);
+  assert.equal(made('d', { size: 3 }), first);
+  assert.deepEqual(made('e', { size: 1 }, 'another'), first);
+});
+
 test('managedFields in an update', () => {
   const mine = [
     {

@@ -5,7 +5,8 @@
  *     const managedFields = manager.update(live, next, { manager: 'kubectl-edit', nowMs });   // POST, PUT, PATCH
  *     const { object, managedFields } = manager.apply(live, applied, { manager: 'me', force: false, nowMs });
  *
- * One for each resource version and subresource; it holds no state of its own. Objects that are passed in are never
+ * One for each resource version and subresource; beside the sets that it made last, which it gives out again where it
+ * would make the same ones, it holds no state. Objects that are passed in are never
  * changed. `update` is to be called once all defaults are in and before admission changes the object, so that nobody
  * owns what admission added. What `apply` merges still has to be decoded: it holds the applier's own spellings.
  */
@@ -31,6 +32,7 @@ import {
   intersection,
   isEmpty,
   recursiveDifference,
+  sameSet,
   setOf,
   union,
 } from './field-set.ts';
@@ -114,6 +116,10 @@ const neverOwned: FieldSet = setOf(
   ].map((name) => ['f:metadata', `f:${name}`]),
 );
 
+/** Of whom the latest sets are kept, and how many of each. */
+const OWNERS_MOST = 32;
+const SETS_MOST = 4;
+
 const kubectl = 'kubectl';
 const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
 /** Annotations larger than this in total cannot be stored. */
@@ -145,6 +151,8 @@ export class FieldManager {
   readonly #node: StructureNode;
   readonly #ignored: FieldSet;
   readonly #subresource: string;
+  /** By owner. */
+  readonly #latest = new Map<string, FieldSet[]>();
 
   constructor(options: FieldManagerOptions) {
     this.#options = options;
@@ -229,8 +237,24 @@ export class FieldManager {
     };
     const identity = identityOf(entry);
     const previous = managers.get(identity)?.fields ?? emptySet;
-    managers.set(identity, { ...entry, fields: union(previous, taken) });
+    managers.set(identity, { ...entry, fields: this.#shared(identity, union(previous, taken)) });
     return managers;
+  }
+
+  /**
+   * A program writes the same fields of one object after the other: thousands of objects then have one set, instead of as
+   * many equal ones.
+   */
+  #shared(identity: string, fields: FieldSet): FieldSet {
+    let known = this.#latest.get(identity);
+    if (known === undefined) {
+      if (this.#latest.size >= OWNERS_MOST) this.#latest.clear();
+      this.#latest.set(identity, (known = []));
+    }
+    for (const one of known) if (sameSet(one, fields)) return one;
+    if (known.length >= SETS_MOST) known.shift();
+    known.push(fields);
+    return fields;
   }
 
   /**
