@@ -23,6 +23,7 @@ export const {
   SimulatedNetworkError,
   TransportError,
   apiVersionOf,
+  causeOf,
   changeStatusAlone,
   createCluster,
   defineKind,
