@@ -182,7 +182,7 @@ class NodeKubelet implements Kubelet {
       workers: () => this.#workers.values(),
       isKnown: (uid) => this.#workers.has(uid),
       adopt: async () => {
-        await this.#adopt();
+        if (this.#hasStrangers()) await this.#adopt();
         await this.#statics?.removeOrphanedMirrors();
       },
     });
@@ -427,6 +427,12 @@ class NodeKubelet implements Kubelet {
         await clock.sleep(1_000);
       }
     }
+  }
+
+  /** Whether the runtime is known to have pods that are not known here. */
+  #hasStrangers(): boolean {
+    for (const { podUid } of this.#changes.view.sandboxes.values()) if (!this.#workers.has(podUid)) return true;
+    return false;
   }
 
   /** Takes over what an earlier kubelet left in the runtime: pods that nobody wants any more are ended. */
