@@ -1,4 +1,4 @@
-import type { Kind, Subresource } from '../../../libs/kind/kind.ts';
+import type { Kind, ServedVersion, Subresource } from '../../../libs/kind/kind.ts';
 import {
   aggregatedDiscovery,
   apiGroup,
@@ -156,7 +156,7 @@ export function describeGroups(
   for (const resource of served) {
     const versions = byGroup.get(resource.group) ?? new Map<string, ResourceDescription[]>();
     byGroup.set(resource.group, versions);
-    versions.set(resource.version, [...(versions.get(resource.version) ?? []), new Described(resource, sha256)]);
+    versions.set(resource.version, [...(versions.get(resource.version) ?? []), described(resource, sha256)]);
   }
   const rank = (name: string) => {
     const at = GROUP_ORDER.indexOf(name);
@@ -176,6 +176,17 @@ export function describeGroups(
 function inOrder<T>(group: string, versions: ReadonlyMap<string, T>): [string, T][] {
   const all = [...versions];
   return GROUP_ORDER.includes(group) ? all : all.sort(([a], [b]) => compareVersions(a, b));
+}
+
+/** Those of built-in kinds are the same for all servers of a process, and every cluster is asked for them when it starts. */
+const descriptions = new WeakMap<Kind, Map<ServedVersion, Described>>();
+
+function described(resource: ServedResource, sha256: (text: string) => Uint8Array): Described {
+  let ofKind = descriptions.get(resource.kind);
+  if (!ofKind) descriptions.set(resource.kind, (ofKind = new Map()));
+  let known = ofKind.get(resource.served);
+  if (!known) ofKind.set(resource.served, (known = new Described(resource, sha256)));
+  return known;
 }
 
 /** With what OpenAPI wants to know besides; discovery does not look at that. */
