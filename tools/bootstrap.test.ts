@@ -69,7 +69,7 @@ test('a program finds its modules, in whichever language, and those of its depen
   withClone(
     {
       'a.ts': "import { b } from './b/b.ts'; import c from './c.mjs'; import { d } from 'd'; console.log(b, c, d);",
-      'b/b.ts': "import { own } from '../own.ts'; export const b: string = `b${own}`;",
+      'b/b.ts': "import { own } from '../own.ts'; export const b: string = 'b' + own;",
       'own.ts': 'export const own: number = 1;',
       'c.mjs': "export default 'c';",
       'node_modules/d/package.json': '{ "name": "d", "type": "module", "exports": "./d.js" }',
