@@ -92,8 +92,9 @@ const SILENT: ReadonlySet<string> = new Set([
 
 /** Bindings under way at once: more would only wait in the API server. */
 const BINDINGS_MAX = 256;
-/** How long cycles run without letting others run. */
+/** How long cycles run without letting others run, and how many: in virtual time none of them lasts. */
 const SLICE_MS = 8;
+const SLICE_CYCLES = 16;
 
 /**
  * Starts the scheduler of a cluster: follows what decisions rest on, decides pod after pod, binds beside that.
@@ -254,6 +255,7 @@ class ClusterScheduler implements RunningScheduler {
     const { clock } = this.#environment;
     await this.#breathe();
     let sliceMs = clock.monotonic();
+    let cycles = 0;
     while (!this.#stopped.signal.aborted) {
       if (this.#bindings.size >= BINDINGS_MAX) {
         await new Promise<void>((resolve) => {
@@ -264,9 +266,10 @@ class ClusterScheduler implements RunningScheduler {
       const queued = this.#queue.pop();
       if (!queued) return;
       this.#cycle(queued);
-      if (clock.monotonic() - sliceMs < SLICE_MS) continue;
+      if (++cycles < SLICE_CYCLES && clock.monotonic() - sliceMs < SLICE_MS) continue;
       await this.#breathe();
       sliceMs = clock.monotonic();
+      cycles = 0;
     }
   }
 

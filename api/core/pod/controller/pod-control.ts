@@ -34,6 +34,9 @@ export function podFromTemplate<O extends ApiObject>(
   };
 }
 
+/** Of a batch, so many are under way beside each other: more would only wait in the API server, and in memory. */
+const AT_ONCE = 16;
+
 /**
  * Creates pods in batches that double as long as all goes well, so that what is refused is refused once and not a
  * thousand times. Records an event for each. Throws the first failure, after the batch that it came in.
@@ -46,10 +49,14 @@ export async function createPods<O extends ApiObject>(
 ): Promise<void> {
   let batch = 1;
   for (let start = 0; start < wanted.length; start += batch, batch *= 2) {
-    const results = await Promise.allSettled(
-      wanted.slice(start, start + batch).map((pod) => createPod(env, owner, pod, written)),
-    );
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const ready = wanted.slice(start, start + batch);
+    const failures: unknown[] = [];
+    for (let at = 0; at < ready.length; at += AT_ONCE) {
+      const some = ready.slice(at, at + AT_ONCE).map((pod) => createPod(env, owner, pod, written));
+      for (const result of await Promise.allSettled(some))
+        if (result.status === 'rejected') failures.push(result.reason);
+    }
+    if (failures.length > 0) throw failures[0];
   }
 }
 
