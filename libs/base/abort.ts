@@ -8,20 +8,21 @@ const followers = new WeakMap<AbortSignal, Set<() => void>>();
  * has fired already calls nobody.
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
-  let following = followers.get(signal);
-  if (!following) {
-    const all = new Set<() => void>();
-    const tell = () => {
-      for (const one of all) one();
-      all.clear();
-    };
-    signal.addEventListener('abort', tell, { once: true });
-    followers.set(signal, all);
-    following = all;
-  }
-  const all = following;
+  const all = followers.get(signal) ?? newFollowers(signal);
   all.add(run);
   return () => void all.delete(run);
+}
+
+/** By itself, so that the listener, which lives as long as the signal, sees nothing of the first who follows. */
+function newFollowers(signal: AbortSignal): Set<() => void> {
+  const all = new Set<() => void>();
+  const tell = () => {
+    for (const one of all) one();
+    all.clear();
+  };
+  signal.addEventListener('abort', tell, { once: true });
+  followers.set(signal, all);
+  return all;
 }
 
 /** Waits for work, or until the signal says that nobody waits any more: then it rejects with the signal's reason. */
