@@ -1,5 +1,4 @@
-// Clusters inside a process: how soon one is there, what it weighs, how fast it goes on from a snapshot, how long a large
-// Deployment takes on simulated nodes, events and managed fields included, and how long a month of CronJobs.
+// Clusters inside a process: how soon one is there, what it weighs, how fast it goes on from a snapshot.
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -8,16 +7,11 @@ import { pathToFileURL } from 'node:url';
 import { type Cluster, createCluster } from '../testing/index.ts';
 import type { Report } from '../tools/bench/figure.ts';
 import { bundleLibrary } from '../tools/build/bundle.ts';
+import { deployment } from './deployment.ts';
 
 const root = join(import.meta.dirname, '..');
 const ROUNDS = 9;
 const MANY = 50;
-const PODS = 10_000;
-const NODES = 1_000;
-const CRON_JOBS = 20;
-const DAYS = 30;
-/** What takes longer than this is not waited for. */
-const PATIENCE_MS = 120_000;
 
 const median = (all: readonly number[]): number => [...all].sort((a, b) => a - b)[all.length >> 1] ?? Number.NaN;
 
@@ -40,62 +34,6 @@ function coldMs(): number {
     console.log(performance.now() - t);
     await cluster[Symbol.asyncDispose]();`;
   return Number(execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }));
-}
-
-function deployment(replicas: number) {
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web' },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: 'web' } },
-      template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'shop/web:1' }] } },
-    },
-  };
-}
-
-async function large(report: Report): Promise<void> {
-  await using cluster = await createCluster({ nodes: NODES, seed: 1 });
-  const { length } = cluster.history().entries;
-  const begun = performance.now();
-  await cluster.apply(deployment(PODS));
-  const isThere = (d: { readonly status: { readonly availableReplicas?: number | undefined } }) => {
-    const { availableReplicas } = d.status;
-    if (performance.now() - begun > PATIENCE_MS) throw new Error(`only ${availableReplicas} pods are there`);
-    return availableReplicas === PODS;
-  };
-  await cluster.until('deployment/web', isThere, { within: '10m' });
-  const seconds = (performance.now() - begun) / 1000;
-  const writes = cluster
-    .history()
-    .entries.slice(length)
-    .filter(({ type }) => type !== 'request').length;
-  report({ name: '1,000 nodes, 10,000 pods of one Deployment Running', value: seconds, unit: 's', atMost: 20 });
-  report({ name: 'writes of the store for them', value: writes, unit: 'writes' });
-}
-
-/** Each runs once a day. Without nodes the jobs' pods wait; with one they run for a minute, and the node has its lease. */
-async function month(report: Report, nodes: 0 | 1): Promise<void> {
-  await using cluster = await createCluster({ nodes, seed: 1, images: { 'shop/job:1': { exitAfterMs: 60_000 } } });
-  const jobs = Array.from({ length: CRON_JOBS }, (_, i) => ({
-    apiVersion: 'batch/v1',
-    kind: 'CronJob',
-    metadata: { name: `job-${i}` },
-    spec: {
-      schedule: `${i} ${i % 24} * * *`,
-      jobTemplate: {
-        spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'job', image: 'shop/job:1' }] } } },
-      },
-    },
-  }));
-  await cluster.apply(jobs);
-  const begun = performance.now();
-  let days = 0;
-  for (; days < DAYS && performance.now() - begun < PATIENCE_MS; days++) await cluster.advance('24h');
-  const value = (performance.now() - begun) / 1000;
-  const where = nodes === 0 ? '' : ', with a node';
-  report({ name: `${days} virtual days of ${CRON_JOBS} daily CronJobs${where}`, value, unit: 's', atMost: 5 });
 }
 
 async function weight(report: Report): Promise<void> {
@@ -128,7 +66,4 @@ export async function bench(report: Report): Promise<void> {
   report({ name: 'createCluster from a snapshot with three nodes', value: restored, unit: 'ms', atMost: 5 });
 
   await weight(report);
-  await month(report, 0);
-  await month(report, 1);
-  await large(report);
 }
