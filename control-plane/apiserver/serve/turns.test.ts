@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Clock } from '../../../libs/base/clock.ts';
 import { RealClock } from '../../../libs/base/node/real-clock.ts';
+import { VirtualClock } from '../../../libs/base/virtual-clock.ts';
 import { Turns } from './turns.ts';
 
 /** Numbers of those that have begun, and a way to take more. */
-function taking() {
-  const turns = new Turns(new RealClock());
+function taking(clock: Clock = new RealClock()) {
+  const turns = new Turns(clock);
   const begun: number[] = [];
   let taken = 0;
   const take = (count: number) => {
@@ -16,7 +18,7 @@ function taking() {
   };
   return { begun, take };
 }
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 test('a few requests begin at once', () => {
@@ -59,4 +61,10 @@ test('the next burst waits as the first did', async () => {
   await new Promise((resolve) => setTimeout(resolve, 10));
   take(40);
   assert.equal(begun.length, 144);
+});
+
+test('nobody waits for a clock that stands still', () => {
+  const { begun, take } = taking(new VirtualClock({ turn }));
+  take(100);
+  assert.equal(begun.length, 100);
 });

@@ -29,7 +29,9 @@ export class Turns {
 
   #hasRoom(): boolean {
     if (this.#begun === REQUESTS_A_TURN) {
-      if (this.#clock.monotonic() - this.#sinceMs < TURN_MS) return false;
+      const elapsedMs = this.#clock.monotonic() - this.#sinceMs;
+      // A clock that stands still would give nobody a later turn.
+      if (elapsedMs > 0 && elapsedMs < TURN_MS) return false;
       this.#begun = 0;
     }
     if (this.#begun++ === 0) this.#sinceMs = this.#clock.monotonic();
