@@ -3,8 +3,10 @@ import type { WatchFrame, WatchSink } from '../api.ts';
 import type { WatchOutput } from './exchange.ts';
 
 /** Longest stretch of writing before others get their turn. */
-const STEP_MS = 3;
+const STEP_MS = 4;
 const WATCHES_PER_LOOK = 32;
+/** More than these are written to when others have had their turn: all of them being told has taken its time already. */
+const WATCHES_AT_ONCE = 200;
 
 /**
  * Writes what watches were told in one turn together: an event that a thousand watchers are told is written a thousand
@@ -31,6 +33,7 @@ export class WatchFlusher {
   }
 
   async #flush(): Promise<void> {
+    if (this.#waiting.size > WATCHES_AT_ONCE) await this.#clock.yield();
     let stepEndMs = this.#clock.monotonic() + STEP_MS;
     let count = 0;
     for (const watch of this.#waiting) {
