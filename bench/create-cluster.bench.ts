@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { type Cluster, createCluster } from '../testing/index.ts';
+import { deployment } from '../tests/fixtures/deployment.ts';
 import type { Report } from '../tools/bench/figure.ts';
 import { bundleLibrary } from '../tools/build/bundle.ts';
-import { deployment } from './deployment.ts';
 
 const root = join(import.meta.dirname, '..');
 const ROUNDS = 9;

@@ -1,8 +1,8 @@
 // A large Deployment on a thousand simulated nodes, events and managed fields included.
 
 import { createCluster } from '../testing/index.ts';
+import { deployment } from '../tests/fixtures/deployment.ts';
 import type { Report } from '../tools/bench/figure.ts';
-import { deployment } from './deployment.ts';
 
 const PODS = 10_000;
 const NODES = 1_000;

@@ -9,7 +9,7 @@ import { registerHooks } from 'node:module';
 const root = new URL('../', import.meta.url).href;
 const modules = `${root}node_modules/`;
 
-registerHooks?.({
+registerHooks({
   resolve(specifier, context, next) {
     const { parentURL = '' } = context;
     const ours = parentURL.startsWith(root) && !parentURL.startsWith(modules);

@@ -5,59 +5,53 @@ import { systemError } from './system-error.ts';
 type Entry = FileEntry | FolderEntry | LinkEntry;
 
 /** Classes, not literals: a thousand machines hold hundreds of thousands of these, and so each is one small object. */
-class FileEntry {
-  readonly kind = 'file';
+abstract class Common {
   mode: number;
   uid = 0;
   gid = 0;
   readonly inode: number;
   modifiedMs: number;
+
+  constructor(mode: number, inode: number, nowMs: number) {
+    this.mode = mode;
+    this.inode = inode;
+    this.modifiedMs = nowMs;
+  }
+}
+
+class FileEntry extends Common {
+  readonly kind = 'file';
   /** May be longer than the file: appending does not copy every time. */
   data: Uint8Array<ArrayBuffer>;
   sizeBytes: number;
 
   constructor(mode: number, inode: number, nowMs: number, data: Uint8Array<ArrayBuffer>) {
-    this.mode = mode;
-    this.inode = inode;
-    this.modifiedMs = nowMs;
+    super(mode, inode, nowMs);
     this.data = data;
     this.sizeBytes = data.length;
   }
 }
 
-class FolderEntry {
+class FolderEntry extends Common {
   readonly kind = 'directory';
-  mode: number;
-  uid = 0;
-  gid = 0;
-  readonly inode: number;
-  modifiedMs: number;
   /** Where it is; undefined for the root. */
   parent: FolderEntry | undefined;
   name: string;
   readonly entries = new Map<string, Entry>();
 
   constructor(mode: number, inode: number, nowMs: number, parent: FolderEntry | undefined, name: string) {
-    this.mode = mode;
-    this.inode = inode;
-    this.modifiedMs = nowMs;
+    super(mode, inode, nowMs);
     this.parent = parent;
     this.name = name;
   }
 }
 
-class LinkEntry {
+class LinkEntry extends Common {
   readonly kind = 'symlink';
-  mode = 0o777;
-  uid = 0;
-  gid = 0;
-  readonly inode: number;
-  modifiedMs: number;
   readonly target: string;
 
   constructor(inode: number, nowMs: number, target: string) {
-    this.inode = inode;
-    this.modifiedMs = nowMs;
+    super(0o777, inode, nowMs);
     this.target = target;
   }
 }

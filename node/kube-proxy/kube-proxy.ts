@@ -106,7 +106,7 @@ class NodeProxy implements KubeProxy {
   readonly #startedMs: number;
   readonly #stopped = new AbortController();
   #state = new TableState();
-  #uplinks: Uplink[] = [];
+  readonly #uplinks: Uplink[] = [];
   #handlers: Disposable[] = [];
   #running: Promise<void> | undefined;
   #whole = true;

@@ -27,7 +27,7 @@ export interface Uplink {
 const anyOf = (cidrs: readonly string[]): string => (cidrs.length === 1 ? cidrs[0]! : `{ ${cidrs.join(', ')} }`);
 
 /** Written anew, without any Service: maps, sets, and the chains that look things up in them. */
-export function baseTable({ clusterCidrs, serviceCidrs }: ProxyConfig, uplinks: readonly Uplink[] = []): string {
+export function baseTable({ clusterCidrs, serviceCidrs }: ProxyConfig, uplinks: readonly Uplink[]): string {
   const ofFamily = (cidrs: readonly string[], family: 4 | 6): string[] =>
     cidrs.filter((one) => ipVersion(one.split('/')[0] ?? '') === family);
   const families = ([4, 6] as const).map((family) => {

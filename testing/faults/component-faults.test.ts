@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configMaps } from '../../api/resources.ts';
+import { deployment as web } from '../../tests/fixtures/deployment.ts';
 import {
   type Cluster,
   ClusterUsageError,
@@ -11,16 +12,6 @@ import {
   type SimulatedNode,
 } from '../index.ts';
 
-const web = (replicas: number) => ({
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'web' },
-  spec: {
-    replicas,
-    selector: { matchLabels: { app: 'web' } },
-    template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'shop/web:1' }] } },
-  },
-});
 const podsOf = async (cluster: Cluster) => (await cluster.client.core.v1.pods('default').list()).items;
 
 test('a controller manager that was killed does nothing; started anew it takes up where it was', async () => {

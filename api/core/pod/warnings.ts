@@ -1,4 +1,5 @@
 /** What is accepted and yet not well: told in `Warning` headers. */
+
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { type Path, path, together } from '../../../libs/machinery/field-errors.ts';
 import { dns1123Label } from '../../../libs/machinery/names.ts';
@@ -17,6 +18,7 @@ import type {
 import { deprecatedNodeLabel } from '../node/deprecated-labels.ts';
 import { claimSpecWarnings } from '../persistentvolumeclaim/warnings.ts';
 import { APP_ARMOR_PREFIX } from './prepare.ts';
+import { NONE } from './validation/absent.ts';
 
 type Spec = DeepReadonly<PodSpec>;
 
@@ -85,8 +87,6 @@ function warningsOf(
       NONE,
   );
 }
-
-const NONE: readonly never[] = Object.freeze([]);
 
 function nodeLabelWarnings(spec: Spec, at: Path): string[] {
   const warnings: string[] = [];

@@ -11,7 +11,7 @@ const TURN_MS = 5;
  */
 export class Turns {
   readonly #clock: Clock;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #begun = 0;
   #sinceMs = 0;
   #scheduled = false;
@@ -42,9 +42,7 @@ export class Turns {
     this.#scheduled = true;
     do {
       await this.#clock.yield();
-      const waiting = this.#waiting;
-      this.#waiting = waiting.slice(REQUESTS_A_TURN);
-      for (const begin of waiting.slice(0, REQUESTS_A_TURN)) begin();
+      for (const begin of this.#waiting.splice(0, REQUESTS_A_TURN)) begin();
     } while (this.#waiting.length > 0);
     this.#scheduled = false;
     this.#begun = 0;

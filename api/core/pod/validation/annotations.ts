@@ -1,8 +1,10 @@
 /** Annotations that say something of a pod: what must hold of their values, and how they may change. */
+
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import type { Pod, PodSpec } from '../../../types/core/v1.generated.ts';
 import { APP_ARMOR_PREFIX, profileOf } from '../prepare.ts';
+import { isEmpty } from './absent.ts';
 import { descendingPath } from './paths.ts';
 
 const MIRROR = 'kubernetes.io/config.mirror';
@@ -47,11 +49,6 @@ export function validatePodAnnotations(
     }
   }
   return errors;
-}
-
-function isEmpty(annotations: Annotations): boolean {
-  for (const _ in annotations) return false;
-  return true;
 }
 
 const valueOf = (annotations: Annotations, key: string): string | undefined =>

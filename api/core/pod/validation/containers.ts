@@ -1,4 +1,5 @@
 /** Containers of all kinds: what they have in common, and what init and ephemeral ones may not have. */
+
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { dns1123Label, portName, port as portNumber } from '../../../../libs/machinery/names.ts';
@@ -9,6 +10,7 @@ import type {
   EphemeralContainer,
 } from '../../../types/core/v1.generated.ts';
 import { isSidecar } from '../resources.ts';
+import { NONE } from './absent.ts';
 import { validateEnv, validateEnvFrom } from './environment.ts';
 import { type ProbeKind, validateLifecycle, validateProbe } from './handlers.ts';
 import { validateDevices, validateMounts } from './mounts.ts';
@@ -41,8 +43,6 @@ export function validateImage(image: string, at: field.Path): field.ErrorList {
   if (image === '') return [field.required(at)];
   return isImage(image) ? [] : [field.invalid(at, image, 'must not have leading or trailing whitespace')];
 }
-
-const NONE: readonly never[] = Object.freeze([]);
 
 function validateCommon(container: DeepReadonly<Container>, pod: PodContext, at: field.Path): field.ErrorList {
   const { name = '', image = '' } = container;

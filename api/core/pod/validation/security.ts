@@ -1,4 +1,5 @@
 /** Security contexts of pods and containers. */
+
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import { dns1123Subdomain, userId } from '../../../../libs/machinery/names.ts';
@@ -11,6 +12,7 @@ import type {
   SecurityContext,
   WindowsSecurityContextOptions,
 } from '../../../types/core/v1.generated.ts';
+import { isEmpty } from './absent.ts';
 import { descendingPath } from './paths.ts';
 
 type Int64 = number | bigint;
@@ -59,11 +61,6 @@ export function validatePodSecurity(spec: DeepReadonly<PodSpec>, at: field.Path)
     validateAppArmor(context.appArmorProfile, at.child('appArmorProfile')),
     oneOf(context.supplementalGroupsPolicy, SUPPLEMENTAL_GROUPS_POLICIES, at.child('supplementalGroupsPolicy')),
   );
-}
-
-function isEmpty(context: object): boolean {
-  for (const _ in context) return false;
-  return true;
 }
 
 function validateSysctls(

@@ -1,4 +1,5 @@
 /** A pod's spec, wherever one stands: in a Pod or in a template. Parts in the order in which upstream names errors. */
+
 import type { DeepReadonly } from '../../../../libs/kind/object.ts';
 import * as field from '../../../../libs/machinery/field-errors.ts';
 import {
@@ -11,6 +12,7 @@ import {
 import { validateIp } from '../../../meta/addresses.ts';
 import { validateMatchLabels } from '../../../meta/label-selector.ts';
 import type { PodResourceClaim, PodSpec } from '../../../types/core/v1.generated.ts';
+import { NONE } from './absent.ts';
 import {
   type PodContext,
   validateContainers,
@@ -86,8 +88,6 @@ export function validatePodSpec(spec: DeepReadonly<PodSpec>, at: field.Path, pod
     spec.hostnameOverride === undefined ? NONE : validateHostnameOverride(spec, at.child('hostnameOverride')),
   );
 }
-
-const NONE: readonly never[] = Object.freeze([]);
 
 type Found = readonly field.FieldError[];
 
