@@ -10,7 +10,7 @@ import { httpsAggregation } from '../../control-plane/apiserver/connect/aggregat
 import { Upgrades } from '../../control-plane/apiserver/connect/upgrades.ts';
 import { httpsWebhooks } from '../../control-plane/apiserver/connect/webhook-transport.ts';
 import { type Serving, serve } from '../../control-plane/apiserver/serve/serve.ts';
-import { encodeBase64 } from '../../libs/base/base64.ts';
+import { encodeBase64, encodeBase64Url } from '../../libs/base/base64.ts';
 import type { Sockets } from '../../libs/base/host.ts';
 import type { Issuer } from '../../libs/base/keys.ts';
 import { silentLogger } from '../../libs/base/log.ts';
@@ -171,6 +171,8 @@ describe('webhooks over TLS', { concurrency: 1 }, () => {
 describe('an extension API server over TLS', { concurrency: 1 }, () => {
   const upgrades = new Upgrades();
   const seen: Record<string, unknown>[] = [];
+  /** Who came with each upgraded connection, and with what. */
+  const upgraded: unknown[][] = [];
   let extension: Server;
   let server: TestServer;
   let front: Serving;
@@ -214,7 +216,10 @@ describe('an extension API server over TLS', { concurrency: 1 }, () => {
       response.end(JSON.stringify(value));
     });
     const sessions = new WebSocketServer({ server: extension });
-    sessions.on('connection', (session) => session.on('message', (data) => session.send(`heard ${data}`)));
+    sessions.on('connection', (session, { headers }) => {
+      upgraded.push([headers['x-remote-user'], headers.authorization, headers['sec-websocket-protocol']]);
+      session.on('message', (data) => session.send(`heard ${data}`));
+    });
     server = await startTestServer({
       clientAuthorityPem: ca.certificatePem,
       serviceRouting: 'endpoint',
@@ -299,6 +304,32 @@ describe('an extension API server over TLS', { concurrency: 1 }, () => {
     });
     assert.equal(heard, 'heard hello');
     socket.terminate();
+  });
+
+  it('sees neither of a token that a browser names among the subprotocols', async () => {
+    const account = '/api/v1/namespaces/default/serviceaccounts/browser';
+    await server.send('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'browser' } });
+    const { body } = await server.send('POST', `${account}/token`, { spec: {} });
+    const open = (token: string) =>
+      new Promise<string>((resolve, reject) => {
+        const names = [`base64url.bearer.authorization.k8s.io.${encodeBase64Url(token)}`, 'console.example.com'];
+        const url = `wss://localhost:${front.port}/apis/ext.example.com/v1/namespaces/a/things/x/console`;
+        const socket = new WebSocket(url, names, { ca: ca.certificatePem });
+        socket.once('open', () => (resolve(socket.protocol), socket.terminate()));
+        socket.once('error', reject);
+      });
+    upgraded.length = 0;
+    await assert.rejects(open('nobody'), /401/);
+    await assert.rejects(open(body.status.token), /403/);
+    assert.deepEqual(upgraded, []);
+    const user = 'system:serviceaccount:default:browser';
+    await server.send('POST', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      metadata: { name: 'browser' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'things' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+    });
+    assert.equal(await open(body.status.token), 'console.example.com');
+    assert.deepEqual(upgraded, [[user, undefined, 'console.example.com']]);
   });
 
   it('tells of itself in OpenAPI v3', async () => {

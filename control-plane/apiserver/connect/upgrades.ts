@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type DialTarget, dialUpgrade, UpgradeError } from '../../../libs/streaming/node/http.ts';
 import { joinDuplex } from '../../../libs/streaming/portforward.ts';
 import type { ApiRequest, ApiResponse } from '../api.ts';
+import { moveWebSocketToken } from '../authn/web-socket-token.ts';
 import { isLongRunning } from '../serve/limits.ts';
 import type { UpgradeHook } from '../serve/serve.ts';
 import { answerInMessages } from './web-socket-answers.ts';
@@ -40,6 +41,7 @@ export class Upgrades {
         return /^websocket$/i.test(kind) && method === 'GET' && isLongRunning(path, query);
       },
       handle: (request, socket, head) => {
+        moveWebSocketToken(request.headers as Record<string, string | readonly string[] | undefined>);
         const taken: Taken = { socket, head, tunnelled: false };
         const leadsOn = wanted(request.path);
         if (leadsOn) this.#taken.set(request, taken);
