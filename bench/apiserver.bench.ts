@@ -9,6 +9,7 @@ import * as http2 from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Report } from '../tools/bench/figure.ts';
 import { bundleProgram } from '../tools/build/bundle.ts';
@@ -20,6 +21,8 @@ const OBJECTS = 18_600;
 const WATCHERS = 1000;
 const SECONDS = 4;
 const STARTS = 5;
+/** After so long a server that has nothing to do has given back what it does not need. */
+const REST_MS = 45_000;
 /** So many come first: until then both sides still compile what is hot, and the slowest writes are those. */
 const WARM_WRITES = 60;
 
@@ -159,7 +162,7 @@ async function fanOut(server: Server, warmUps: number, writes: number): Promise<
     await wire.ask(Wire.request('POST', path, configMap(`watched-${n}`)));
     await all;
     began = 0;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await setTimeout(50);
   }
   wire.close();
   for (const session of sessions) session.destroy();
@@ -228,6 +231,9 @@ async function measure(folder: string, report: Report): Promise<void> {
     upstream: '86',
   });
   report({ name: 'event-loop delay p99 while they are told', value: toldDelayMs, unit: 'ms', atMost: 10 });
+  await setTimeout(REST_MS);
+  const { rssBytes: restingBytes } = await figuresOf(server);
+  report({ name: 'memory after all this, at rest', value: restingBytes / 2 ** 20, unit: 'MB', atMost: 300 });
   await stop(server);
 
   await bundleProgram(root, { server: 'bench/apiserver/server.ts' }, BUNDLE);
