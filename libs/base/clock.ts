@@ -53,9 +53,10 @@ export interface TimerOptions {
  *   instant at which it would have been due before something happens.
  * - `check`: a look at whether there is something to do, by who remembers no time of its last look; it comes next after
  *   something has happened.
+ * - `overdue`: a look at whether beats have stayed away, set for when they would be late; it is passed over as they are.
  * - `aside`: a deadline that is kept, but nothing that other upkeep has to do with, as the end of old records.
  */
-export type Upkeep = 'beat' | 'check' | 'aside';
+export type Upkeep = 'beat' | 'check' | 'overdue' | 'aside';
 
 export interface Timer {
   /** Idempotent; a timer that has run is cancelled already. */

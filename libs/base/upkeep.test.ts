@@ -33,21 +33,23 @@ const cases: readonly {
 }[] = [
   { name: 'a beat runs once, and at the last instant before the end', upkeep: 'beat', ran: [10, 100] },
   { name: 'a check runs once', upkeep: 'check', ran: [10] },
+  { name: 'a beat runs before what happens', upkeep: 'beat', ordinarySeconds: [55], ran: [10, 50, 100] },
+  { name: 'a beat runs first at its instant', upkeep: 'beat', ordinarySeconds: [70], ran: [10, 70, 100] },
   {
-    name: 'a beat runs before what happens and once after it',
-    upkeep: 'beat',
+    name: 'who waits for beats has nothing to do with what happens',
+    upkeep: 'overdue',
     ordinarySeconds: [55],
-    ran: [10, 50, 60, 100],
+    ran: [10],
   },
-  { name: 'at the same instant it runs first', upkeep: 'beat', ordinarySeconds: [70], ran: [10, 70, 80, 100] },
   {
     name: 'a check stays in step and runs once after each',
     upkeep: 'check',
     ordinarySeconds: [55, 83],
     ran: [10, 60, 90],
   },
+  { name: 'a check comes after what happens at its instant', upkeep: 'check', ordinarySeconds: [70], ran: [10, 80] },
   {
-    name: 'where something happens all the time nothing is passed over',
+    name: 'where something happens all the time no check is passed over',
     upkeep: 'check',
     ordinarySeconds: [5, 15, 25, 35, 45, 55, 65, 75, 85, 95],
     ran: [10, 20, 30, 40, 50, 60, 70, 80, 90, 100],
@@ -99,7 +101,7 @@ test('upkeep: what stirs wakes all of it', async () => {
   await clock.advance(HOUR);
   assert.deepEqual(checks, [60, 120]);
   // The check at 60 s woke them; the one at 120 s found nothing.
-  assert.deepEqual(beats, [10, 60, 70, 3600]);
+  assert.deepEqual(beats, [10, 60, 3600]);
 });
 
 test('upkeep: beats that a check was let run before are there when something happens right after it', async () => {
@@ -157,7 +159,7 @@ test('upkeep: what is due beside a check that must run is passed over all the sa
   assert.deepEqual(slow, [60, 1000]);
   assert.deepEqual(checks, [10, 1010]);
   // What happens beside a check is still told of a fresh sign of life.
-  assert.deepEqual(beats, [20, 1000, 1020, 3600]);
+  assert.deepEqual(beats, [20, 1000, 3600]);
   assert.deepEqual(before, [1000]);
 });
 
@@ -176,11 +178,29 @@ test('upkeep: what was passed over can be cancelled as ever', async () => {
   assert.equal(clock.pending, 0);
 });
 
-test('upkeep: each advance is something that happens', async () => {
+test('upkeep: each advance is something that happens to all of it', async () => {
+  for (const upkeep of ['check', 'overdue', 'beat'] as const) {
+    const clock = new VirtualClock({ turn, isWell: () => true });
+    const ran = repeat(clock, 10_000, upkeep);
+    for (let i = 0; i < 3; i++) await clock.advance(HOUR);
+    assert.deepEqual(ran, upkeep === 'beat' ? [10, 3600, 3610, 7200, 7210, 10_800] : [10, 3610, 7210], upkeep);
+  }
+});
+
+test('upkeep: who waits for beats misses none that were passed over', async () => {
   const clock = new VirtualClock({ turn, isWell: () => true });
-  const checks = repeat(clock, 10_000, 'check');
+  let beatMs = 0;
+  repeat(clock, 10_000, 'beat', () => {
+    beatMs = clock.monotonic();
+  });
+  let lateMs = 0;
+  repeat(clock, 45_000, 'overdue', () => {
+    lateMs = Math.max(lateMs, clock.monotonic() - beatMs);
+  });
+  repeat(clock, 7_000, 'check');
+  for (let seconds = 100; seconds < 3000; seconds += 333) clock.setTimer(() => {}, seconds * 1000);
   for (let i = 0; i < 3; i++) await clock.advance(HOUR);
-  assert.deepEqual(checks, [10, 3610, 7210]);
+  assert.ok(lateMs <= 10_000, `${lateMs} ms`);
 });
 
 test('upkeep: many beats run in their order within their last periods', async () => {

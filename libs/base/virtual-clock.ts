@@ -50,7 +50,7 @@ interface Entry extends Timer {
   readonly upkeep: Upkeep | undefined;
   /** It runs at its instant, as it was passed over before. */
   due: boolean;
-  /** When it was set: how often something had happened until then. */
+  /** When it was set: how often something had happened until then, that it has to do with. */
   readonly happened: number;
   run: (() => void) | undefined;
 }
@@ -69,10 +69,10 @@ const FIRST = -1;
  * a timer's function rejects `advance`; time then stands at that timer's instant, and its successors still wait.
  *
  * **Upkeep** is passed over while all `isWell` and nothing happens. Something happens when an `advance` begins, when an
- * ordinary timer runs that was set for a later instant, and when `stir` says so. Whatever happens, each piece of upkeep
- * then runs at its own instant at least once; what ran since may be passed over. Before the next thing that happens, and
- * before the end of `advance`, beats run at the last instants at which they would have been due; checks stay in step and
- * come after it. Should a piece of upkeep `stir`, the beats that were passed over run before time moves on.
+ * ordinary timer runs that was set for a later instant, and when `stir` says so. Whatever happens, each check then runs at
+ * its own instant at least once; when an `advance` begins, all upkeep does. What ran since may be passed over. Before
+ * the next thing that happens, and before the end of `advance`, beats run at the last instants at which they would have
+ * been due; checks stay in step and come after it, also those that are due at the same instant. Should a piece of upkeep `stir`, the beats that were passed over run before time moves on.
  *
  *     clock.setTimer(again, 10_000, { upkeep: 'beat' });   // sets itself anew each time
  *     await clock.advance(86_400_000);                     // runs twice: after 10 s, and at the day's last 10 s
@@ -96,6 +96,8 @@ export class VirtualClock implements Clock {
   readonly #isWell: (() => boolean) | undefined;
   /** How many instants there were at which something happened. */
   #happened = 0;
+  /** How often time has begun to pass: until then anybody may have done anything. */
+  #begun = 0;
   /** Beats that were passed over, and wait for what happens next. */
   readonly #overslept = new Set<Entry>();
   #stirred = false;
@@ -128,14 +130,15 @@ export class VirtualClock implements Clock {
 
   setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
     assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
+    const upkeep = delayMs > 0 ? options?.upkeep : undefined;
     const entry: Entry = {
       at: this.#nowMs + Math.max(0, delayMs),
       rank: this.#shuffle && delayMs > 0 ? this.#shuffle.next() : 0.5,
       order: this.#nextOrder++,
       delayMs,
-      upkeep: delayMs > 0 ? options?.upkeep : undefined,
+      upkeep,
       due: false,
-      happened: this.#happened,
+      happened: this.#happenedTo(upkeep),
       run,
       cancel: () => {
         if (entry.run === undefined) return;
@@ -204,6 +207,7 @@ export class VirtualClock implements Clock {
     try {
       const end = this.#nowMs + byMs;
       this.#stirred = true;
+      this.#begun++;
       this.#isWell?.();
       await this.settle();
       for (;;) {
@@ -222,7 +226,7 @@ export class VirtualClock implements Clock {
           const entry = this.#next();
           if (entry === undefined || entry.at > this.#nowMs || entry.order >= batchEnd) break;
           this.#pop();
-          if (entry.upkeep === 'check' && !this.#stirred && this.#mayPass(entry) && this.#isWell?.() === true) {
+          if (entry.upkeep !== 'beat' && this.#mayPass(entry) && this.#isWell?.() === true) {
             entry.at += entry.delayMs;
             this.#push(entry);
             continue;
@@ -288,8 +292,8 @@ export class VirtualClock implements Clock {
   /** Moves upkeep that has nothing to do towards the next timer that may not be passed over. False where none was moved. */
   #passUpkeep(end: number): boolean {
     const passed: Entry[] = [];
-    // Upkeep that must run at the instant where passing ends, and checks that are due beside it: they may be passed over
-    // when it is their turn, where what ran before them was nothing.
+    // Upkeep that must run at the instant where passing ends, and checks that are due beside it: they are passed over when
+    // it is their turn.
     const kept: Entry[] = [];
     let next = this.#next();
     let isWell = true;
@@ -326,7 +330,12 @@ export class VirtualClock implements Clock {
   }
 
   #mayPass({ upkeep, due, happened }: Entry): boolean {
-    return upkeep !== undefined && upkeep !== 'aside' && !due && happened === this.#happened;
+    return upkeep !== undefined && upkeep !== 'aside' && !due && happened === this.#happenedTo(upkeep);
+  }
+
+  /** Beats look at nothing, and who waits for them looks at them: what a check may find is none of theirs. */
+  #happenedTo(upkeep: Upkeep | undefined): number {
+    return upkeep === 'beat' || upkeep === 'overdue' ? this.#begun : this.#happened;
   }
 
   /** Deadlines are set and cancelled far more often than they fall due: what is cancelled must not pile up. */

@@ -139,8 +139,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
         const again = await this.#reconcile(key);
         this.#counts.reconciled++;
         this.#queue.forget(key);
-        if (again?.againAfterMs !== undefined)
-          this.#queue.addAfter(key, again.againAfterMs, again.againIsUpkeep ? 'check' : undefined);
+        if (again?.againAfterMs !== undefined) this.#queue.addAfter(key, again.againAfterMs, again.againIs);
       } catch (error) {
         if (!this.#stopped.signal.aborted) this.#failed(key, error);
       } finally {

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Upkeep } from '../base/clock.ts';
 import type { Keys } from '../base/keys.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
@@ -71,8 +71,8 @@ export interface Plan<Action extends PlannedAction> {
   readonly actions: readonly Action[];
   /** Look again after this long, though nothing has changed. */
   readonly againAfterMs?: number;
-  /** Looking again only makes sure: while all is well it finds nothing to do. */
-  readonly againIsUpkeep?: boolean;
+  /** Looking again only makes sure: while all is well it finds nothing to do. Default: it may. */
+  readonly againIs?: Upkeep;
 }
 
 export interface Watching {

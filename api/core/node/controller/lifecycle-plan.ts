@@ -64,7 +64,7 @@ export function plan({ node, heardMs, graceMs: ofReady }: Observed, nowMs: numbe
   // Signs of life are told by watches: time alone can only make it late.
   const lateInMs = heardMs + graceMs + 1 - nowMs;
   const isWell = actions.length === 0 && lateInMs > 0;
-  return { actions, againAfterMs: lateInMs > 0 ? lateInMs : MONITOR_MS, ...(isWell && { againIsUpkeep: true }) };
+  return { actions, againAfterMs: lateInMs > 0 ? lateInMs : MONITOR_MS, ...(isWell && { againIs: 'overdue' }) };
 }
 
 function lost(conditions: readonly NodeCondition[], createdTime: string, now: string): NodeCondition[] {

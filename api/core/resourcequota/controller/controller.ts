@@ -97,7 +97,7 @@ export class ResourceQuotaController implements RunningController {
       plan: (observed, nowMs) => {
         const { actions, againAfterMs } = plan(observed, nowMs);
         const upkeepMs = actions.length > 0 ? SECOND_LOOK_MS : RESYNC_MS;
-        if (againAfterMs === undefined) return { actions, againAfterMs: upkeepMs, againIsUpkeep: true };
+        if (againAfterMs === undefined) return { actions, againAfterMs: upkeepMs, againIs: 'check' };
         return { actions, againAfterMs: Math.min(againAfterMs, upkeepMs) };
       },
       async apply({ client }, { status }, { quota }) {
