@@ -208,7 +208,8 @@ export class PodWorker {
   poke(): void {
     if (this.#stopped) return;
     if (this.#round) {
-      this.#again = true;
+      // One that waits for its turn will see what is told now.
+      if (!this.#begin) this.#again = true;
       return;
     }
     this.#timer?.cancel();
@@ -248,6 +249,7 @@ export class PodWorker {
 
   async #run(): Promise<void> {
     const { clock, log } = this.#env;
+    this.#begin = undefined;
     // Stopped while it waited for its turn.
     if (this.#stopped) return;
     try {
