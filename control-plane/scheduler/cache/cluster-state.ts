@@ -1,7 +1,7 @@
 import type { Labels } from '../../../libs/machinery/labels.ts';
 import type { Node } from './cluster-objects.ts';
 import { Column, TopologyColumn } from './columns.ts';
-import { type PodCounter, PodCounters } from './pod-counters.ts';
+import { type PodCounter, PodCounters, TERM_KINDS } from './pod-counters.ts';
 import type { PodInfo } from './pod-info.ts';
 import { amountsOf } from './resources.ts';
 import type { Taint } from './tolerations.ts';
@@ -173,6 +173,11 @@ export class ClusterState {
 
   /** Places a pod on a node, known or not yet known; a pod of the same uid that is placed already is replaced. */
   addPod(pod: PodInfo, nodeName: string): void {
+    const placed = this.#placed.get(pod.uid);
+    if (placed !== undefined && this.names[placed] === nodeName) {
+      const pods = this.pods[placed] as Map<string, PodInfo>;
+      if (countsAlike(pod, pods.get(pod.uid) as PodInfo)) return void pods.set(pod.uid, pod);
+    }
     this.removePod(pod.uid);
     const slot = this.#slot(nodeName);
     (this.pods[slot] as Map<string, PodInfo>).set(pod.uid, pod);
@@ -190,6 +195,12 @@ export class ClusterState {
     this.#count(slot, pod, -1);
     this.#release(slot);
     return pod;
+  }
+
+  /** What is known of a pod that is placed. */
+  placed(uid: string): PodInfo | undefined {
+    const slot = this.#placed.get(uid);
+    return slot === undefined ? undefined : (this.pods[slot] as Map<string, PodInfo>).get(uid);
   }
 
   /** The slot on which the pod is placed. */
@@ -269,4 +280,16 @@ function imagesOf(node: Node): ReadonlyMap<string, number> {
     for (const name of names ?? []) images.set(name, Number(sizeBytes ?? 0));
   }
   return images;
+}
+
+/** Whether two states of a pod count the same on its node; parts that did not change are the same parts. */
+function countsAlike(now: PodInfo, before: PodInfo): boolean {
+  return (
+    now.template === before.template &&
+    now.labels === before.labels &&
+    now.terminating === before.terminating &&
+    TERM_KINDS.every((kind) => now[kind] === before[kind]) &&
+    now.pod.spec?.volumes === before.pod.spec?.volumes &&
+    now.pod.status?.resourceClaimStatuses === before.pod.status?.resourceClaimStatuses
+  );
 }

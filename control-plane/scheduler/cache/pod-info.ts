@@ -83,7 +83,8 @@ const TEMPLATES_MAX = 2000;
 export class PodReader {
   readonly #templates = new Map<string, PodTemplate>();
 
-  read(pod: Pod): PodInfo {
+  /** `known`: what was read of an earlier state of the pod. */
+  read(pod: Pod, known?: PodInfo): PodInfo {
     const { name = '', namespace = '', uid, labels = NO_LABELS, deletionTimestamp } = pod.metadata ?? {};
     const { affinity } = pod.spec ?? {};
     const affine = affinity?.podAffinity;
@@ -106,7 +107,7 @@ export class PodReader {
       labels,
       priority: pod.spec?.priority ?? 0,
       schedulerName: pod.spec?.schedulerName ?? 'default-scheduler',
-      template: this.#template(pod),
+      template: known && hasTemplateOf(pod, known.pod) ? known.template : this.#template(pod),
       terminating: deletionTimestamp !== undefined,
       requiredAffinity: terms(affine?.requiredDuringSchedulingIgnoredDuringExecution),
       requiredAntiAffinity: terms(apart?.requiredDuringSchedulingIgnoredDuringExecution),
@@ -131,9 +132,40 @@ export class PodReader {
   }
 }
 
+const statusesOf = ({ status }: Pod) => [
+  ...(status?.initContainerStatuses ?? []),
+  ...(status?.containerStatuses ?? []),
+];
+
+const isResized = ({ resources, allocatedResources }: ReturnType<typeof statusesOf>[number]): boolean =>
+  Boolean(resources || allocatedResources);
+
+/** Most changes of a pod leave its spec as it is: then no key has to be made to see that its template is the same. */
+const hasTemplateOf = (pod: Pod, before: Pod): boolean =>
+  pod.spec !== undefined &&
+  before.spec !== undefined &&
+  TEMPLATE_PARTS.every((part) => pod.spec?.[part] === before.spec?.[part]) &&
+  !statusesOf(pod).some(isResized) &&
+  !statusesOf(before).some(isResized);
+
+/** What `templateKey` reads of a spec. */
+const TEMPLATE_PARTS = [
+  'schedulerName',
+  'nodeSelector',
+  'affinity',
+  'tolerations',
+  'overhead',
+  'resources',
+  'hostNetwork',
+  'containers',
+  'initContainers',
+  'volumes',
+  'resourceClaims',
+] as const;
+
 function templateKey(pod: Pod): string {
   const { spec, status } = pod;
-  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  const statuses = statusesOf(pod);
   const container = (c: NonNullable<Pod['spec']>['containers'][number]) => [
     c.name,
     c.image,
@@ -142,7 +174,7 @@ function templateKey(pod: Pod): string {
     c.restartPolicyRules?.map(({ action }) => action),
     c.ports?.map(({ hostPort, containerPort, hostIP, protocol }) => [hostPort, containerPort, hostIP, protocol]),
   ];
-  const resized = statuses.some(({ resources, allocatedResources }) => resources || allocatedResources);
+  const resized = statuses.some(isResized);
   return JSON.stringify([
     spec?.schedulerName,
     spec?.nodeSelector,

@@ -80,7 +80,7 @@ export class Scheduler {
   }
 
   read(pod: Pod): PodInfo {
-    return this.#reader.read(pod);
+    return this.#reader.read(pod, this.state.placed(pod.metadata?.uid ?? ''));
   }
 
   // ── what is there ────────────────────────────────────────────────────────────────────────────────────────────────
