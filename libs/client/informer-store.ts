@@ -4,7 +4,7 @@ import { keyOf } from '../kind/object.ts';
 type IndexValues = (object: Live<ApiObject>) => readonly string[];
 type Stored = Live<ApiObject>;
 
-/** Stands at one place of a list for as long as there is an object of its key. */
+/** Stands at one place of each list that it is in, for as long as there is an object of its key. */
 interface Item {
   readonly key: string;
   object: Stored;
@@ -46,7 +46,7 @@ export class InformerStore {
     const known = this.#indexes.get(name);
     if (known) return;
     const index = new FieldIndex(values);
-    for (const { key, object } of this.#ordered) index.change(key, undefined, object);
+    for (const item of this.#ordered) index.change(item, undefined, item.object);
     this.#indexes.set(name, index);
   }
 
@@ -56,33 +56,32 @@ export class InformerStore {
     return index.get(value);
   }
 
-  /** Puts an object in place of the one with its key, and gives that. */
-  set(object: Stored): Stored | undefined {
-    const key = keyOf(object);
+  /** Puts an object in place of the one with its key, and gives that. `key`: the object's. */
+  set(object: Stored, key = keyOf(object)): Stored | undefined {
     const known = this.#byKey.get(key);
     const previous = known?.object;
+    const item = known ?? { key, object };
     if (known) known.object = object;
     else {
-      const item = { key, object };
       this.#byKey.set(key, item);
       this.#ordered.splice(indexOf(this.#ordered, key), 0, item);
     }
-    this.#changed(key, previous, object);
+    this.#changed(item, previous, object);
     return previous;
   }
 
   delete(key: string): Stored | undefined {
-    const previous = this.#byKey.get(key)?.object;
-    if (!previous) return undefined;
+    const item = this.#byKey.get(key);
+    if (!item) return undefined;
     this.#byKey.delete(key);
     this.#ordered.splice(indexOf(this.#ordered, key), 1);
-    this.#changed(key, previous, undefined);
-    return previous;
+    this.#changed(item, item.object, undefined);
+    return item.object;
   }
 
-  #changed(key: string, previous: Stored | undefined, object: Stored | undefined): void {
+  #changed(item: Item, previous: Stored | undefined, object: Stored | undefined): void {
     if (this.#lists.size > 0) this.#lists.clear();
-    for (const index of this.#indexes.values()) index.change(key, previous, object);
+    for (const index of this.#indexes.values()) index.change(item, previous, object);
   }
 
   #part(namespace: string): readonly Item[] {
@@ -125,22 +124,27 @@ class FieldIndex {
     return found.list;
   }
 
-  change(key: string, previous: Stored | undefined, object: Stored | undefined): void {
+  /** `item`: the store's own, which has the new object already. So where a value stays, its place does too. */
+  change(item: Item, previous: Stored | undefined, object: Stored | undefined): void {
     const before = previous ? this.#values(previous) : NO_VALUES;
     const after = object ? this.#values(object) : NO_VALUES;
-    for (const value of before) if (!after.includes(value)) this.#remove(value, key);
-    for (const value of after) this.#set(value, key, object as Stored);
+    for (const value of before) if (!after.includes(value)) this.#remove(value, item.key);
+    for (const value of after) {
+      const found = before.includes(value) ? this.#byValue.get(value) : undefined;
+      if (found) found.list = undefined;
+      else this.#add(value, item);
+    }
   }
 
-  #set(value: string, key: string, object: Stored): void {
+  #add(value: string, item: Item): void {
     const found = this.#byValue.get(value);
-    if (!found) return void this.#byValue.set(value, { items: [{ key, object }], list: undefined });
+    if (!found) return void this.#byValue.set(value, { items: [item], list: undefined });
     const { items } = found;
+    const at = indexOf(items, item.key);
+    // A value that was given twice.
+    if (items[at] === item) return;
+    items.splice(at, 0, item);
     found.list = undefined;
-    const at = indexOf(items, key);
-    const known = items[at];
-    if (known?.key === key) known.object = object;
-    else items.splice(at, 0, { key, object });
   }
 
   #remove(value: string, key: string): void {

@@ -212,12 +212,13 @@ class ResourceInformer implements Informer<ApiObject> {
   }
 
   #put(object: Live<ApiObject>): void {
-    const known = this.#store.get(keyOf(object));
+    const key = keyOf(object);
+    const known = this.#store.get(key);
     // Told again, by a list that shows what a watch has told already.
     if (known && known.metadata.resourceVersion === object.metadata.resourceVersion) return;
     // Another object under a name that was free in between: the old one has gone, though nobody said so.
-    if (known && known.metadata.uid !== object.metadata.uid) this.#delete(keyOf(object));
-    const previous = this.#store.set(object);
+    if (known && known.metadata.uid !== object.metadata.uid) this.#delete(key);
+    const previous = this.#store.set(object, key);
     for (const handler of this.#handlers) handler(object, previous);
   }
 

@@ -10,15 +10,16 @@ export class SortedMap<V> {
   #root: Node<V>;
   /** Nodes with this mark belong to this map alone and may be changed in place. */
   #owner: object = {};
-  #compare: (a: string, b: string) => number;
+  /** Some key sorts by code point otherwise than by UTF-16 unit. */
+  #high: boolean;
 
-  private constructor(root: Node<V>, compare: (a: string, b: string) => number) {
+  private constructor(root: Node<V>, high: boolean) {
     this.#root = root;
-    this.#compare = compare;
+    this.#high = high;
   }
 
   static empty<V>(): SortedMap<V> {
-    return new SortedMap<V>({ owner: undefined, keys: [], values: [], children: undefined, size: 0 }, compareUnits);
+    return new SortedMap<V>({ owner: undefined, keys: [], values: [], children: undefined, size: 0 }, false);
   }
 
   get size(): number {
@@ -27,7 +28,7 @@ export class SortedMap<V> {
 
   fork(): SortedMap<V> {
     this.#owner = {};
-    return new SortedMap(this.#root, this.#compare);
+    return new SortedMap(this.#root, this.#high);
   }
 
   get(key: string): V | undefined {
@@ -39,7 +40,7 @@ export class SortedMap<V> {
 
   set(key: string, value: V): void {
     // Until the first key for which the two differ, comparing UTF-16 units does, and is much faster.
-    if (this.#compare === compareUnits && isHighKey(key)) this.#compare = compareKeys;
+    this.#high ||= isHighKey(key);
     this.#root = this.#own(this.#root);
     this.#insert(this.#root, key, value);
     if (this.#root.keys.length > WIDTH) {
@@ -94,28 +95,30 @@ export class SortedMap<V> {
     for (let i = first; i < node.keys.length; i++) yield [node.keys[i] as string, node.values[i] as V];
   }
 
-  #insert(node: Node<V>, key: string, value: V): void {
+  /** Whether the key is new. */
+  #insert(node: Node<V>, key: string, value: V): boolean {
     if (!node.children) {
       const at = this.#lowerBound(node.keys, key);
       if (node.keys[at] === key) {
         node.values[at] = value;
-        return;
+        return false;
       }
       node.keys.splice(at, 0, key);
       node.values.splice(at, 0, value);
       node.size++;
-      return;
+      return true;
     }
     const at = this.#childOf(node, key);
     const child = this.#ownChild(node, at);
-    this.#insert(child, key, value);
+    if (!this.#insert(child, key, value)) return false;
+    node.size++;
     node.keys[at] = child.keys[0] as string;
     if (child.keys.length > WIDTH) {
       const right = this.#split(child);
       node.keys.splice(at + 1, 0, right.keys[0] as string);
       node.children.splice(at + 1, 0, right);
     }
-    node.size = sizeOf(node.children);
+    return true;
   }
 
   #remove(node: Node<V>, key: string): void {
@@ -136,7 +139,7 @@ export class SortedMap<V> {
       node.keys[at] = child.keys[0] as string;
       if (child.keys.length < WIDTH / 4) this.#merge(node, at);
     }
-    node.size = sizeOf(node.children);
+    node.size--;
   }
 
   /** Joins the thin child at `at` with a neighbour if both fit into one node. */
@@ -195,15 +198,18 @@ export class SortedMap<V> {
   }
 
   #lowerBound(keys: readonly string[], key: string): number {
-    const compare = this.#compare;
     let low = 0;
     let high = keys.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (compare(keys[middle] as string, key) < 0) low = middle + 1;
+      if (this.#isBefore(keys[middle] as string, key)) low = middle + 1;
       else high = middle;
     }
     return low;
+  }
+
+  #isBefore(a: string, b: string): boolean {
+    return this.#high ? compareKeys(a, b) < 0 : a < b;
   }
 }
 
@@ -218,7 +224,6 @@ interface Node<V> {
 
 const WIDTH = 64;
 const NONE: readonly unknown[] = Object.freeze([]);
-const compareUnits = (a: string, b: string) => (a < b ? -1 : a === b ? 0 : 1);
 
 function sizeOf(children: readonly { readonly size: number }[]): number {
   let size = 0;
