@@ -37,12 +37,53 @@ class FolderEntry extends Common {
   /** Where it is; undefined for the root. */
   parent: FolderEntry | undefined;
   name: string;
-  readonly entries = new Map<string, Entry>();
+  /** Most folders hold one entry or none: only the second makes a map. */
+  #onlyName = '';
+  #only: Entry | undefined;
+  #entries: Map<string, Entry> | undefined;
 
   constructor(mode: number, inode: number, nowMs: number, parent: FolderEntry | undefined, name: string) {
     super(mode, inode, nowMs);
     this.parent = parent;
     this.name = name;
+  }
+
+  get isEmpty(): boolean {
+    return this.#only === undefined && !this.#entries?.size;
+  }
+
+  get(name: string): Entry | undefined {
+    if (this.#entries) return this.#entries.get(name);
+    return name === this.#onlyName ? this.#only : undefined;
+  }
+
+  set(name: string, entry: Entry): void {
+    if (this.#entries) this.#entries.set(name, entry);
+    else if (this.#only === undefined || name === this.#onlyName) {
+      this.#onlyName = name;
+      this.#only = entry;
+    } else {
+      this.#entries = new Map([
+        [this.#onlyName, this.#only],
+        [name, entry],
+      ]);
+      this.#only = undefined;
+    }
+  }
+
+  delete(name: string): void {
+    if (this.#entries) this.#entries.delete(name);
+    else if (name === this.#onlyName) this.#only = undefined;
+  }
+
+  names(): string[] {
+    if (this.#entries) return [...this.#entries.keys()];
+    return this.#only === undefined ? [] : [this.#onlyName];
+  }
+
+  inside(): Iterable<Entry> {
+    if (this.#entries) return this.#entries.values();
+    return this.#only === undefined ? [] : [this.#only];
   }
 }
 
@@ -141,14 +182,14 @@ export class MemoryFiles implements Files {
     const { mode = 0o600, atomic = true, uid, gid } = options;
     const bytes = typeof data === 'string' ? encoder.encode(data) : new Uint8Array(data);
     const { parent, name } = atomic ? this.#place(path, 'open') : this.#followed(path);
-    const old = parent.entries.get(name);
+    const old = parent.get(name);
     if (old?.kind === 'directory') throw systemError('EISDIR', atomic ? 'rename' : 'open', path);
     const oldBytes = old?.kind === 'file' ? old.sizeBytes : 0;
     // An atomic write holds both contents for a moment.
     this.#take(bytes.length, atomic ? 0 : oldBytes, path);
     if (atomic || old?.kind !== 'file') {
       const made = this.#newFile(mode, bytes);
-      parent.entries.set(name, made);
+      parent.set(name, made);
       this.#own(made, uid, gid);
     } else {
       old.data = bytes;
@@ -164,12 +205,12 @@ export class MemoryFiles implements Files {
     this.#check('append', path);
     const bytes = typeof data === 'string' ? encoder.encode(data) : data;
     const { parent, name } = this.#followed(path);
-    let file = parent.entries.get(name);
+    let file = parent.get(name);
     if (file !== undefined && file.kind !== 'file') throw systemError('EISDIR', 'open', path);
     this.#take(bytes.length, 0, path);
     if (file === undefined) {
       file = this.#newFile(0o600, NOTHING);
-      parent.entries.set(name, file);
+      parent.set(name, file);
     }
     const sizeBytes = file.sizeBytes + bytes.length;
     if (sizeBytes > file.data.length) {
@@ -192,7 +233,7 @@ export class MemoryFiles implements Files {
         folder = folder.parent ?? folder;
         continue;
       }
-      const entry = folder.entries.get(name);
+      const entry = folder.get(name);
       const there = entry?.kind === 'symlink' ? this.#find(this.#pathOf(folder, entry.target)) : entry;
       if (there !== undefined && there.kind !== 'directory') throw systemError('ENOTDIR', 'mkdir', path);
       if (there !== undefined) {
@@ -200,7 +241,7 @@ export class MemoryFiles implements Files {
         continue;
       }
       const made = this.#folder(folder, name, mode);
-      folder.entries.set(name, made);
+      folder.set(name, made);
       this.#changed(folder, name);
       folder = made;
     }
@@ -210,7 +251,7 @@ export class MemoryFiles implements Files {
     this.#check('list', path);
     const entry = this.#existing(path, 'scandir');
     if (entry.kind !== 'directory') throw systemError('ENOTDIR', 'scandir', path);
-    return [...entry.entries.keys()].sort();
+    return entry.names().sort();
   }
 
   async stat(path: string): Promise<FileStat> {
@@ -232,8 +273,8 @@ export class MemoryFiles implements Files {
     for (const point of this.mountPoints) {
       if (point === real || point.startsWith(`${real}/`)) throw systemError('EBUSY', 'rm', point);
     }
-    this.#free(parent.entries.get(name));
-    parent.entries.delete(name);
+    this.#free(parent.get(name));
+    parent.delete(name);
     this.#changed(parent, name);
   }
 
@@ -242,7 +283,7 @@ export class MemoryFiles implements Files {
     const entry = this.#find(path, false);
     if (entry === undefined) return;
     if (entry.kind !== 'directory') throw systemError('ENOTDIR', 'rmdir', path);
-    if (entry.entries.size > 0) throw systemError('ENOTEMPTY', 'rmdir', path);
+    if (!entry.isEmpty) throw systemError('ENOTEMPTY', 'rmdir', path);
     await this.remove(path);
   }
 
@@ -250,18 +291,18 @@ export class MemoryFiles implements Files {
     this.#check('rename', from);
     const source = this.#place(from, 'rename');
     const target = this.#place(to, 'rename');
-    const entry = source.parent.entries.get(source.name);
+    const entry = source.parent.get(source.name);
     if (entry === undefined) throw systemError('ENOENT', 'rename', from);
-    const there = target.parent.entries.get(target.name);
+    const there = target.parent.get(target.name);
     if (there === entry) return;
     if (there?.kind === 'directory') {
       if (entry.kind !== 'directory') throw systemError('EISDIR', 'rename', to);
-      if (there.entries.size > 0) throw systemError('ENOTEMPTY', 'rename', to);
+      if (!there.isEmpty) throw systemError('ENOTEMPTY', 'rename', to);
     } else if (there !== undefined && entry.kind === 'directory') throw systemError('ENOTDIR', 'rename', to);
     if (entry.kind === 'directory' && isWithin(target.parent, entry)) throw systemError('EINVAL', 'rename', to);
     this.#free(there);
-    source.parent.entries.delete(source.name);
-    target.parent.entries.set(target.name, entry);
+    source.parent.delete(source.name);
+    target.parent.set(target.name, entry);
     if (entry.kind === 'directory') {
       entry.parent = target.parent;
       entry.name = target.name;
@@ -273,8 +314,8 @@ export class MemoryFiles implements Files {
   async symlink(target: string, path: string): Promise<void> {
     this.#check('symlink', path);
     const { parent, name } = this.#place(path, 'symlink');
-    if (parent.entries.has(name)) throw systemError('EEXIST', 'symlink', path);
-    parent.entries.set(name, new LinkEntry(this.#inodes++, this.#clock.now(), target));
+    if (parent.get(name) !== undefined) throw systemError('EEXIST', 'symlink', path);
+    parent.set(name, new LinkEntry(this.#inodes++, this.#clock.now(), target));
     this.#changed(parent, name);
   }
 
@@ -351,7 +392,7 @@ export class MemoryFiles implements Files {
 
   #free(entry: Entry | undefined): void {
     if (entry?.kind === 'file') this.#usedBytes -= entry.sizeBytes;
-    else if (entry?.kind === 'directory') for (const inside of entry.entries.values()) this.#free(inside);
+    else if (entry?.kind === 'directory') for (const inside of entry.inside()) this.#free(inside);
   }
 
   #changed(folder: FolderEntry, name: string): void {
@@ -407,7 +448,7 @@ export class MemoryFiles implements Files {
   #followed(path: string): { parent: FolderEntry; name: string } {
     let place = this.#place(path, 'open');
     for (let links = 0; links < 40; links++) {
-      const entry = place.parent.entries.get(place.name);
+      const entry = place.parent.get(place.name);
       if (entry?.kind !== 'symlink') return place;
       place = this.#place(this.#pathOf(place.parent, entry.target), 'open');
     }
@@ -426,7 +467,7 @@ export class MemoryFiles implements Files {
       from = to + 1;
       if (name === '' || name === '.') continue;
       if (found.kind !== 'directory') return undefined;
-      const entry: Entry | undefined = name === '..' ? (found.parent ?? found) : found.entries.get(name);
+      const entry: Entry | undefined = name === '..' ? (found.parent ?? found) : found.get(name);
       if (entry?.kind === 'symlink' && (follow || hasParts(left, from))) {
         if (++links > 40) throw systemError('ELOOP', 'open', path);
         left = from < left.length ? `${entry.target}/${left.slice(from)}` : entry.target;

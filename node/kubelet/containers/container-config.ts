@@ -32,14 +32,14 @@ export function containerConfig(
 ): Input<ContainerConfig> {
   const { env, restartCount, userNamespace: users } = options;
   const expand = (text: string) => expandVariables(text, (name) => env.get(name));
-  const encoder = new TextEncoder();
+  const values = encodeTexts([...env.values()]);
   return {
     metadata: { name: container.name, attempt: restartCount },
     image: { image: options.imageRef, userSpecifiedImage: container.image ?? '' },
     command: (container.command ?? []).map(expand),
     args: (container.args ?? []).map(expand),
     workingDir: container.workingDir ?? '',
-    envs: Array.from(env, ([key, value]) => ({ key, value: encoder.encode(value) })),
+    envs: Array.from(env.keys(), (key, at) => ({ key, value: values[at] as Uint8Array })),
     mounts: options.mounts.map((mount) => ({
       ...mount,
       // What root of the pod owns there is the host's root's on the disk.
@@ -61,4 +61,19 @@ export function containerConfig(
       }),
     },
   };
+}
+
+/** Each text as bytes. They lie one behind the other in one buffer: most are a few letters, and a buffer is dear. */
+function encodeTexts(texts: readonly string[]): Uint8Array[] {
+  const encoder = new TextEncoder();
+  // The separator keeps halves of a character apart.
+  const joined = texts.join('\0');
+  const bytes = encoder.encode(joined);
+  const isAscii = bytes.length === joined.length;
+  let from = 0;
+  return texts.map((text) => {
+    const value = bytes.subarray(from, from + (isAscii ? text.length : encoder.encode(text).length));
+    from += value.length + 1;
+    return value;
+  });
 }
