@@ -1,12 +1,11 @@
 import { formatMicroTime, type Timer } from '../base/clock.ts';
-import { BoundedQueue } from '../base/queue.ts';
 import type { ApiObject, Live, ResourceRef } from '../kind/object.ts';
 import { ApiError } from '../machinery/errors.ts';
 import {
   EventNames,
+  EventQueue,
   type EventRecorderOptions,
   type ObjectReference,
-  QUEUED_EVENTS_MAX,
   referenceTo,
   type StoppableEventRecorder,
   sendEvent,
@@ -41,6 +40,7 @@ interface Recorded {
 interface Series {
   readonly name: string;
   readonly namespace: string;
+  readonly reason: string;
   /** 1: no series yet. */
   count: number;
   lastMs: number;
@@ -51,15 +51,16 @@ interface Series {
 export class EventSeriesRecorder implements StoppableEventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #names: EventNames;
-  readonly #queue = new BoundedQueue<Recorded | Series>('events', QUEUED_EVENTS_MAX);
+  readonly #queue: EventQueue<Recorded | Series>;
   readonly #series = new Map<string, Series>();
-  readonly #stopped = new AbortController();
-  #working: Promise<void> | undefined;
   #timer: Timer | undefined;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#names = new EventNames(options.clock, options.component);
+    this.#queue = new EventQueue(options.log, (next, signal) =>
+      'about' in next ? this.#write(next, signal) : this.#writeSeries(next, signal),
+    );
   }
 
   event(
@@ -70,45 +71,21 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
     action = '',
     fieldPath?: string,
   ): void {
-    if (this.#stopped.signal.aborted) return;
-    const { clock, log } = this.#options;
-    const recorded = {
-      about: referenceTo(about, fieldPath),
-      type,
-      reason,
-      note: cut(message),
-      action,
-      nowMs: clock.now(),
-    };
-    if (!this.#queue.offer(recorded)) log.warn('too many events: one was dropped', { reason, message });
-    this.#working ??= this.#work();
+    if (this.#queue.isStopped) return;
+    const nowMs = this.#options.clock.now();
+    this.#queue.offer({ about: referenceTo(about, fieldPath), type, reason, note: cut(message), action, nowMs });
   }
 
-  async flushed(): Promise<void> {
-    await this.#working;
+  flushed(): Promise<void> {
+    return this.#queue.flushed();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the recorder has stopped'));
+  stop(): Promise<void> {
     this.#timer?.cancel();
-    this.#queue.close();
-    this.#queue.drain();
-    await this.#working;
+    return this.#queue.stop();
   }
 
-  async #work(): Promise<void> {
-    for (let [next] = this.#queue.drain(1); next; [next] = this.#queue.drain(1)) {
-      try {
-        await ('about' in next ? this.#write(next) : this.#writeSeries(next));
-      } catch (error) {
-        if (this.#stopped.signal.aborted) break;
-        this.#options.log.debug('an event was refused', { error });
-      }
-    }
-    this.#working = undefined;
-  }
-
-  async #write(recorded: Recorded): Promise<void> {
+  async #write(recorded: Recorded, signal: AbortSignal): Promise<void> {
     const { about, type, reason, action, nowMs } = recorded;
     const { apiVersion, kind, namespace = 'default', uid = '', fieldPath = '' } = about;
     const id = `${apiVersion} ${kind} ${namespace}/${about.name} ${uid} ${fieldPath} ${type} ${reason} ${action}`;
@@ -120,7 +97,7 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
       // Nobody is told of these one by one, but once in a while.
       if (known.count > 2) return this.#sweepLater();
       try {
-        return await this.#writeSeries(known);
+        return await this.#writeSeries(known, signal);
       } catch (error) {
         if (!(error instanceof ApiError) || error.code !== 404) throw error;
         this.#series.delete(id);
@@ -128,7 +105,6 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
     }
     const name = this.#names.next(about.name);
     const { client, component, host } = this.#options;
-    const { signal } = this.#stopped;
     const event = {
       metadata: { name, namespace },
       eventTime: formatMicroTime(nowMs),
@@ -148,13 +124,12 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
           .create(event as ApiObject, { signal }),
       )
     ) {
-      this.#remember(id, { name, namespace, count: 1, lastMs: nowMs, writtenMs: nowMs });
+      this.#remember(id, { name, namespace, reason, count: 1, lastMs: nowMs, writtenMs: nowMs });
     }
   }
 
-  async #writeSeries(series: Series): Promise<void> {
+  async #writeSeries(series: Series, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#options;
-    const { signal } = this.#stopped;
     series.writtenMs = clock.now();
     const patch = { series: { count: series.count, lastObservedTime: formatMicroTime(series.lastMs) } };
     const resource = client.resource(events).namespace(series.namespace);
@@ -185,7 +160,6 @@ export class EventSeriesRecorder implements StoppableEventRecorder {
       else if (nowMs - series.writtenMs >= REFRESH_MS) this.#queue.offer(series);
       else waiting = true;
     }
-    if (this.#queue.length > 0) this.#working ??= this.#work();
     if (waiting) this.#sweepLater();
   }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
+import { BoundedQueue } from '../base/queue.ts';
 import { type Client, TransportError } from '../kind/client.ts';
 import type { ApiObject, Live } from '../kind/object.ts';
 import type { EventRecorder } from '../kind/reconciler.ts';
@@ -23,10 +24,58 @@ export interface StoppableEventRecorder extends EventRecorder {
 }
 
 /** Events that wait to be written; more are dropped. */
-export const QUEUED_EVENTS_MAX = 1000;
+const QUEUED_EVENTS_MAX = 1000;
 /** How often an event is sent while the server cannot be reached, and how long it waits in between. */
 const TRIES_MAX = 12;
 const RETRY_MS = 10_000;
+
+/** What waits to be written: one after the other, in the background, so that events about one object keep their order. */
+export class EventQueue<T extends { readonly reason: string }> {
+  readonly #log: Logger;
+  readonly #write: (next: T, signal: AbortSignal) => Promise<void>;
+  readonly #queue = new BoundedQueue<T>('events', QUEUED_EVENTS_MAX);
+  readonly #stopped = new AbortController();
+  #working: Promise<void> | undefined;
+
+  constructor(log: Logger, write: (next: T, signal: AbortSignal) => Promise<void>) {
+    this.#log = log;
+    this.#write = write;
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  offer(next: T): void {
+    if (!this.#queue.offer(next)) this.#log.warn('too many events: one was dropped', { reason: next.reason });
+    this.#working ??= this.#work();
+  }
+
+  async flushed(): Promise<void> {
+    await this.#working;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('the recorder has stopped'));
+    this.#queue.close();
+    this.#queue.drain();
+    await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    const { signal } = this.#stopped;
+    for (let [next] = this.#queue.drain(1); next; [next] = this.#queue.drain(1)) {
+      try {
+        await this.#write(next, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        // The object's namespace goes away, or events are not allowed here: trying again would not help.
+        this.#log.debug('an event was refused', { reason: next.reason, error });
+      }
+    }
+    this.#working = undefined;
+  }
+}
 
 /** What an event is about, as events refer to it. */
 export interface ObjectReference {

@@ -1,14 +1,13 @@
 import { formatTime } from '../base/clock.ts';
-import { BoundedQueue } from '../base/queue.ts';
 import type { ApiObject, Live, ResourceRef } from '../kind/object.ts';
 import { ApiError } from '../machinery/errors.ts';
 import { EventCorrelator } from './event-correlator.ts';
 import { EventSeriesRecorder } from './event-series.ts';
 import {
   EventNames,
+  EventQueue,
   type EventRecorderOptions,
   type ObjectReference,
-  QUEUED_EVENTS_MAX,
   referenceTo,
   type StoppableEventRecorder,
   sendEvent,
@@ -52,14 +51,13 @@ class CoreEventRecorder implements StoppableEventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #correlator: EventCorrelator;
   readonly #names: EventNames;
-  readonly #queue = new BoundedQueue<Recorded>('events', QUEUED_EVENTS_MAX);
-  readonly #stopped = new AbortController();
-  #working: Promise<void> | undefined;
+  readonly #queue: EventQueue<Recorded>;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#correlator = new EventCorrelator(options.clock);
     this.#names = new EventNames(options.clock, options.component);
+    this.#queue = new EventQueue(options.log, (recorded, signal) => this.#write(recorded, signal));
   }
 
   event(
@@ -70,45 +68,20 @@ class CoreEventRecorder implements StoppableEventRecorder {
     _action?: string,
     fieldPath?: string,
   ): void {
-    if (this.#stopped.signal.aborted) return;
-    const { clock, log } = this.#options;
-    const recorded = {
-      about: referenceTo(about, fieldPath),
-      type,
-      reason,
-      message,
-      timestamp: formatTime(clock.now()),
-    };
-    if (!this.#queue.offer(recorded)) log.warn('too many events: one was dropped', { reason, message });
-    this.#working ??= this.#work();
+    if (this.#queue.isStopped) return;
+    const timestamp = formatTime(this.#options.clock.now());
+    this.#queue.offer({ about: referenceTo(about, fieldPath), type, reason, message, timestamp });
   }
 
-  async flushed(): Promise<void> {
-    await this.#working;
+  flushed(): Promise<void> {
+    return this.#queue.flushed();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the recorder has stopped'));
-    this.#queue.close();
-    this.#queue.drain();
-    await this.#working;
+  stop(): Promise<void> {
+    return this.#queue.stop();
   }
 
-  /** Writes what waits, one after the other: events about one object stay in their order. */
-  async #work(): Promise<void> {
-    for (let [recorded] = this.#queue.drain(1); recorded; [recorded] = this.#queue.drain(1)) {
-      try {
-        await this.#write(recorded);
-      } catch (error) {
-        if (this.#stopped.signal.aborted) break;
-        // The object's namespace goes away, or events are not allowed here: trying again would not help.
-        this.#options.log.debug('an event was refused', { reason: recorded.reason, error });
-      }
-    }
-    this.#working = undefined;
-  }
-
-  async #write(recorded: Recorded): Promise<void> {
+  async #write(recorded: Recorded, signal: AbortSignal): Promise<void> {
     const { about, type, reason, timestamp } = recorded;
     const { kind, namespace = '', name, uid = '', apiVersion, fieldPath = '' } = about;
     const decided = this.#correlator.decide({
@@ -120,7 +93,6 @@ class CoreEventRecorder implements StoppableEventRecorder {
     });
     if (decided.write === 'nothing') return;
     const events = this.#options.client.resource(coreEvents).namespace(namespace || 'default');
-    const { signal } = this.#stopped;
     const { message, count } = decided;
     if (decided.write === 'count') {
       const patch = { count, lastTimestamp: timestamp, message };
