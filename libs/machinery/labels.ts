@@ -325,13 +325,31 @@ const expressionOperators: Readonly<Record<string, LabelOperator>> = Object.free
   DoesNotExist: '!',
 });
 
+/** What was made of objects that never change: controllers look with the same selector at each turn. */
+const ofSpecs = new WeakMap<LabelSelectorSpec, LabelSelector>();
+const ofLabels = new WeakMap<Labels, LabelSelector>();
+
+function compiledOnce<T extends object>(
+  of: T,
+  compiled: WeakMap<T, LabelSelector>,
+  compile: (of: T) => LabelSelector,
+): LabelSelector {
+  if (!Object.isFrozen(of)) return compile(of);
+  let selector = compiled.get(of);
+  if (!selector) compiled.set(of, (selector = compile(of)));
+  return selector;
+}
+
 /**
  * Compiles a `LabelSelector` object: absent matches nothing, an empty one everything.
  *
  * @throws LabelSelectorError
  */
 export function labelSelectorOf(spec: LabelSelectorSpec | null | undefined): LabelSelector {
-  if (spec === null || spec === undefined) return nothing;
+  return spec === null || spec === undefined ? nothing : compiledOnce(spec, ofSpecs, compileSpec);
+}
+
+function compileSpec(spec: LabelSelectorSpec): LabelSelector {
   const requirements = Object.entries(spec.matchLabels ?? {}).map(([key, value]) => requirement(key, '=', [value]));
   for (const { key = '', operator = '', values = [] } of spec.matchExpressions ?? []) {
     const known = Object.hasOwn(expressionOperators, operator) ? expressionOperators[operator] : undefined;
@@ -345,7 +363,11 @@ export function labelSelectorOf(spec: LabelSelectorSpec | null | undefined): Lab
 
 /** All of the labels given must be there; without any it matches everything (`Service.spec.selector` and the like). */
 export function selectorOfLabels(labels: Labels | undefined): LabelSelector {
-  const requirements = Object.entries(labels ?? {}).map(
+  return labels ? compiledOnce(labels, ofLabels, compileLabels) : everything;
+}
+
+function compileLabels(labels: Labels): LabelSelector {
+  const requirements = Object.entries(labels).map(
     ([key, value]): LabelRequirement => ({ key, operator: '=', values: [value] }),
   );
   return requirements.length === 0 ? everything : new LabelSelector(requirements);

@@ -382,11 +382,10 @@ class Turn {
 const availableOf = ({ replicas, status }: Set): number => Math.min(replicas, status.available);
 
 function order(a: Live<ReplicaSet>, b: Live<ReplicaSet>): number {
-  const [x, y] = [
-    `${a.metadata.creationTimestamp} ${a.metadata.name}`,
-    `${b.metadata.creationTimestamp} ${b.metadata.name}`,
-  ];
-  return x < y ? -1 : x > y ? 1 : 0;
+  const [x, y] = [a.metadata, b.metadata];
+  const [early, late] =
+    x.creationTimestamp === y.creationTimestamp ? [x.name, y.name] : [x.creationTimestamp, y.creationTimestamp];
+  return String(early) < String(late) ? -1 : 1;
 }
 
 /** Whether two statuses differ in numbers of pods alone. */
@@ -399,9 +398,17 @@ function saysTheSame(a: DeepReadonly<DeploymentStatus>, b: DeepReadonly<Deployme
   return sameValue(told(a), told(b));
 }
 
+/** With which template of a Deployment one of a ReplicaSet was compared last, and how: at each turn it is the same. */
+const compared = new WeakMap<object, { readonly template: unknown; readonly isSame: boolean }>();
+
 /** Whether a ReplicaSet's pods are those that the template describes. */
 export function sameTemplate(set: DeepReadonly<ReplicaSet>, template: unknown): boolean {
-  return sameValue(withoutHash(set.spec?.template ?? {}), withoutHash(template as Template));
+  const own: Template = set.spec?.template ?? {};
+  const known = compared.get(own);
+  if (known?.template === template) return known?.isSame ?? false;
+  const isSame = sameValue(withoutHash(own), withoutHash(template as Template));
+  if (Object.isFrozen(own) && Object.isFrozen(template)) compared.set(own, { template, isSame });
+  return isSame;
 }
 
 type Template = { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } };

@@ -40,16 +40,16 @@ export function countsOf(
   const wanted = total(all, (set) => set.replicas);
   const available = total(all, (set) => set.status.available);
   const enough = available >= (deployment.spec?.replicas ?? 1) - maxUnavailable;
-  const counts = {
-    replicas: total(all, (set) => set.status.replicas),
-    updatedReplicas: newSet?.status.replicas ?? 0,
-    readyReplicas: total(all, (set) => set.status.ready),
-    availableReplicas: available,
-    unavailableReplicas: Math.max(0, wanted - available),
-  };
+  const replicas = total(all, (set) => set.status.replicas);
+  const updatedReplicas = newSet?.status.replicas ?? 0;
+  const readyReplicas = total(all, (set) => set.status.ready);
   return {
     observedGeneration: deployment.metadata.generation as never,
-    ...Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
+    ...(replicas > 0 && { replicas }),
+    ...(updatedReplicas > 0 && { updatedReplicas }),
+    ...(readyReplicas > 0 && { readyReplicas }),
+    ...(available > 0 && { availableReplicas: available }),
+    ...(wanted > available && { unavailableReplicas: wanted - available }),
     terminatingReplicas: total(all, (set) => set.status.terminating),
     conditions: enough
       ? withCondition(

@@ -137,7 +137,7 @@ describe('what a ReplicaSet does', () => {
           template: { metadata: { labels: { app: 'x' } }, spec: { containers: [] } },
           status: { replicas: -1 },
           pods: { owned: pods, adopt: [], release: [] },
-          related: pods.filter(({ metadata }) => !metadata.deletionTimestamp),
+          related: () => pods.filter(({ metadata }) => !metadata.deletionTimestamp),
           countsTerminating: true,
         },
         NOW,

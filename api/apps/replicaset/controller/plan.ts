@@ -25,8 +25,8 @@ export interface Observed {
   readonly template: DeepReadonly<PodTemplateSpec>;
   readonly status: DeepReadonly<ReplicaSetStatus>;
   readonly pods: Claim<Pod>;
-  /** Pods of the same Deployment, for spreading what is deleted over nodes. */
-  readonly related: readonly Live<Pod>[];
+  /** Pods of the same Deployment, for spreading what is deleted over nodes: looked for only where some are. */
+  related(): readonly Live<Pod>[];
   /** ReplicationControllers do not say how many pods are on their way out. */
   readonly countsTerminating: boolean;
 }
@@ -49,7 +49,7 @@ export function plan(observed: Observed, nowMs: number): Plan<Action> {
   if (made > 0) actions.push({ type: 'create', count: made, reason: 'scale up' });
   const surplus = Math.min(Math.max(0, -missing), BURST);
   const choose = surplus > 0 && surplus < active.length;
-  const deleted = (choose ? inOrderOfDeletion(active, observed.related, nowMs) : active).slice(0, surplus);
+  const deleted = (choose ? inOrderOfDeletion(active, observed.related(), nowMs) : active).slice(0, surplus);
   if (deleted.length > 0) actions.push({ type: 'delete', pods: deleted, reason: 'scale down' });
   const status = statusOf(observed, active, { made, deleted }, nowMs);
   if (!sameValue(status, observed.status)) actions.push({ type: 'status', status, reason: 'status' });
@@ -67,28 +67,33 @@ function statusOf(
   { made, deleted }: { readonly made: number; readonly deleted: readonly Live<Pod>[] },
   nowMs: number,
 ): ReplicaSetStatus {
-  const kept = active.filter((pod) => !deleted.includes(pod));
+  const kept = deleted.length === 0 ? active : active.filter((pod) => !deleted.includes(pod));
   // One without a node is gone at once.
-  const leaving = deleted.filter(({ spec }) => spec?.nodeName).length;
+  const leaving = countOf(deleted, ({ spec }) => Boolean(spec?.nodeName));
   const wanted = Object.entries(observed.template.metadata?.labels ?? {});
   const conditions = (observed.status.conditions ?? []).filter(({ type }) => type !== 'ReplicaFailure');
   const labelled = (pod: Live<Pod>) => wanted.every(([key, value]) => pod.metadata.labels?.[key] === value);
-  const count = (test: (pod: Live<Pod>) => boolean) => kept.filter(test).length;
-  const counts = {
-    fullyLabeledReplicas: count(labelled) + made,
-    readyReplicas: count(isReady),
-    availableReplicas: count((pod) => isAvailable(pod, observed.minReadySeconds, nowMs)),
-  };
+  const fullyLabeledReplicas = countOf(kept, labelled) + made;
+  const readyReplicas = countOf(kept, isReady);
+  const availableReplicas = countOf(kept, (pod) => isAvailable(pod, observed.minReadySeconds, nowMs));
   return {
     replicas: kept.length + made,
     // Counts of none are left out, as they are on the wire.
-    ...Object.fromEntries(Object.entries(counts).filter(([, number]) => number > 0)),
+    ...(fullyLabeledReplicas > 0 && { fullyLabeledReplicas }),
+    ...(readyReplicas > 0 && { readyReplicas }),
+    ...(availableReplicas > 0 && { availableReplicas }),
     ...(observed.countsTerminating && {
-      terminatingReplicas: observed.pods.owned.filter(isTerminating).length + leaving,
+      terminatingReplicas: countOf(observed.pods.owned, isTerminating) + leaving,
     }),
-    ...(observed.generation === undefined ? {} : { observedGeneration: observed.generation }),
-    ...(conditions.length > 0 ? { conditions } : {}),
+    ...(observed.generation !== undefined && { observedGeneration: observed.generation }),
+    ...(conditions.length > 0 && { conditions }),
   } as ReplicaSetStatus;
+}
+
+function countOf(pods: readonly Live<Pod>[], test: (pod: Live<Pod>) => boolean): number {
+  let count = 0;
+  for (const pod of pods) if (test(pod)) count++;
+  return count;
 }
 
 /** The status with the condition that tells why pods could not be made or deleted. */

@@ -55,7 +55,7 @@ export function replicaKeeper<T extends ApiObject>(keeper: ReplicaKeeper<T>): Re
         deleting: Boolean(object.metadata.deletionTimestamp),
         countsTerminating: keeper.countsTerminating,
         pods: claimed,
-        related: keeper.related(object, claimed.owned, env),
+        related: () => keeper.related(object, claimed.owned, env),
         ...keeper.want(object),
       };
     },

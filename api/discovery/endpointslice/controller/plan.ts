@@ -71,10 +71,11 @@ function fill(slices: readonly Live<EndpointSlice>[], group: EndpointGroup) {
   for (const slice of slices) {
     const here: Endpoint[] = [];
     for (const endpoint of slice.endpoints ?? []) {
-      const wanted = left.get(idOf(endpoint));
+      const id = idOf(endpoint);
+      const wanted = left.get(id);
       if (!wanted) continue;
       here.push(wanted);
-      left.delete(idOf(endpoint));
+      left.delete(id);
     }
     kept.set(slice, here);
   }

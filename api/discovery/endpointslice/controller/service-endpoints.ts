@@ -49,14 +49,21 @@ export function groupsOf(
   const groups: EndpointGroup[] = [];
   for (const family of service.spec?.ipFamilies ?? ['IPv4']) {
     const byPorts = new Map<string, { ports: EndpointPort[]; endpoints: Endpoint[] }>();
+    // Ports that are numbers are those of every pod.
+    const isNamed = (service.spec?.ports ?? []).some(({ targetPort }) => typeof targetPort === 'string');
+    let known: { readonly ports: EndpointPort[]; readonly id: string } | undefined;
     for (const pod of pods) {
       if (isFinished(pod)) continue;
-      const address = pod.status?.podIPs?.map(({ ip }) => ip).find((ip) => ip?.includes(':') === (family === 'IPv6'));
+      const address = pod.status?.podIPs?.find(({ ip }) => ip?.includes(':') === (family === 'IPv6'))?.ip;
       if (!address) continue;
-      const ports = portsOf(service, pod);
+      if (isNamed || !known) {
+        const ports = portsOf(service, pod);
+        known = { ports, id: JSON.stringify(ports) };
+      }
+      const { ports, id } = known;
       if (ports.length === 0 && (service.spec?.ports ?? []).length > 0) continue;
-      const group = byPorts.get(JSON.stringify(ports)) ?? { ports, endpoints: [] };
-      byPorts.set(JSON.stringify(ports), group);
+      let group = byPorts.get(id);
+      if (!group) byPorts.set(id, (group = { ports, endpoints: [] }));
       group.endpoints.push(endpointOf(service, pod, address, nodeOf));
     }
     if (byPorts.size === 0) byPorts.set('', { ports: [], endpoints: [] });
