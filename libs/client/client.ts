@@ -33,6 +33,8 @@ export interface ClientOptions {
 /** How often a request is sent again before the answer is thrown. */
 const RETRIES_MAX = 10;
 
+const JSON_BODY = 'application/json';
+
 const PATCH_TYPES: Readonly<Record<PatchType | 'apply', string>> = Object.freeze({
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
@@ -82,18 +84,16 @@ class GenericClient implements Client {
 class Requester {
   readonly transport: Transport;
   readonly #options: ClientOptions;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #cause: Cause | undefined;
+  /** Made with the first request: there is a client for every step of a controller, and most send one thing. */
+  #headers: Readonly<Record<string, string>> | undefined;
   /** The same for a body of JSON, which most have. */
-  readonly #withJson: Readonly<Record<string, string>>;
+  #withJson: Readonly<Record<string, string>> | undefined;
 
   constructor(transport: Transport, options: ClientOptions, cause: Cause | undefined) {
     this.transport = transport;
     this.#options = options;
-    this.#headers = {
-      ...(options.userAgent ? { 'user-agent': options.userAgent } : {}),
-      ...(cause ? { baggage: formatCause(cause) } : {}),
-    };
-    this.#withJson = { ...this.#headers, 'content-type': 'application/json' };
+    this.#cause = cause;
   }
 
   because(cause: Cause): Requester {
@@ -102,8 +102,16 @@ class Requester {
 
   /** `headers`: what the request has beside those of all requests of this client. */
   headers(headers: Readonly<Record<string, string>> | undefined, hasBody: boolean): Readonly<Record<string, string>> {
-    const known = hasBody ? this.#withJson : this.#headers;
+    const known = hasBody ? (this.#withJson ??= this.#common(JSON_BODY)) : (this.#headers ??= this.#common(undefined));
     return headers ? { ...known, ...headers } : known;
+  }
+
+  #common(contentType: string | undefined): Readonly<Record<string, string>> {
+    const headers: Record<string, string> = {};
+    if (this.#options.userAgent) headers['user-agent'] = this.#options.userAgent;
+    if (this.#cause) headers['baggage'] = formatCause(this.#cause);
+    if (contentType) headers['content-type'] = contentType;
+    return headers;
   }
 
   async send(request: TransportRequest): Promise<TransportResponse> {

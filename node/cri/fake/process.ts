@@ -40,17 +40,21 @@ export class SimulatedProcess {
   readonly #record: ContainerRecord;
   readonly #image: SimulatedImage;
   readonly #host: ProcessHost;
-  readonly #stopping = new AbortController();
-  readonly #ended = new AbortController();
+  /** Signals are dear, and only functions and commands follow them: they are made when one is asked for. */
+  #stopping: AbortController | undefined;
+  #ended: AbortController | undefined;
   readonly #exit = Promise.withResolvers<void>();
   readonly #listening: Disposable[] = [];
   readonly #stdin: Pipe<Uint8Array> | undefined;
   readonly #writers = { stdout: new LogWriter('stdout'), stderr: new LogWriter('stderr') };
   readonly #attached = new Set<RemoteCommandSession>();
   #timer: Timer | undefined;
+  /** They end it where it does not end by itself. */
+  #killers: readonly Timer[] = [];
   #exec: ExecHandler | undefined;
   #stop: (() => number | void | Promise<number | void>) | undefined;
   #isStopping = false;
+  #isEnded = false;
 
   constructor(record: ContainerRecord, image: SimulatedImage, host: ProcessHost) {
     this.#record = record;
@@ -81,16 +85,13 @@ export class SimulatedProcess {
   /** SIGTERM, and SIGKILL after `graceMs`; resolves when the process has ended. */
   async stop(graceMs: number): Promise<void> {
     if (graceMs <= 0) this.kill();
-    else if (!this.#isStopping) {
-      this.#isStopping = true;
-      const { clock } = this.#host;
-      const killer = clock.setTimer(() => this.kill(), graceMs);
-      this.#ended.signal.addEventListener('abort', () => killer.cancel());
-      this.#stopping.abort(new Error('the container was asked to end'));
-      void this.#terminate();
-    } else {
-      const killer = this.#host.clock.setTimer(() => this.kill(), graceMs);
-      this.#ended.signal.addEventListener('abort', () => killer.cancel());
+    else if (!this.#isEnded) {
+      this.#killers = [...this.#killers, this.#host.clock.setTimer(() => this.kill(), graceMs)];
+      if (!this.#isStopping) {
+        this.#isStopping = true;
+        this.#stopping?.abort(askedToEnd());
+        void this.#terminate();
+      }
     }
     await this.exited;
   }
@@ -101,7 +102,9 @@ export class SimulatedProcess {
 
   /** Ends the process with a code. Idempotent. */
   end(code: number, reason = code === 0 ? 'Completed' : 'Error'): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const timer of this.#killers) timer.cancel();
     this.#timer?.cancel();
     for (const listening of this.#listening) listening[Symbol.dispose]();
     const at = this.#host.nowNanos();
@@ -110,7 +113,7 @@ export class SimulatedProcess {
       if (rest.length > 0) this.#host.appendLog(rest);
     }
     this.#host.exited(code, reason);
-    this.#ended.abort(new Error('the container has ended'));
+    this.#ended?.abort(hasEnded());
     for (const session of this.#attached) void session.finish(exitStatus(0));
     this.#attached.clear();
     this.#stdin?.cancel();
@@ -121,11 +124,12 @@ export class SimulatedProcess {
   async exec(session: RemoteCommandSession, command: readonly string[], tty: boolean): Promise<void> {
     const gone = new AbortController();
     void session.closed.then(() => gone.abort(new Error('the caller has gone')));
+    const ended = this.#whenEnded();
     const killed = () => {
-      gone.abort(this.#ended.signal.reason);
+      gone.abort(ended.reason);
       void session.finish(exitStatus(KILLED));
     };
-    this.#ended.signal.addEventListener('abort', killed);
+    ended.addEventListener('abort', killed);
     const write = async (text: string) => session.stdout?.write(new TextEncoder().encode(text));
     const writeError = async (text: string) =>
       (session.stderr ?? session.stdout)?.write(new TextEncoder().encode(text));
@@ -137,7 +141,7 @@ export class SimulatedProcess {
       code = 1;
       await writeError(`${asError(error).message}\n`).catch(() => {});
     }
-    this.#ended.signal.removeEventListener('abort', killed);
+    ended.removeEventListener('abort', killed);
     await session.finish(exitStatus(code));
   }
 
@@ -165,7 +169,7 @@ export class SimulatedProcess {
         this.#listening.length > 0 || this.#exec !== undefined || this.#stop !== undefined || this.#timer !== undefined;
       code = typeof result === 'number' ? result : goesOn ? undefined : 0;
     } catch (error) {
-      if (this.#ended.signal.aborted) return;
+      if (this.#isEnded) return;
       this.#write('stderr', `${asError(error).message}\n`);
       this.#host.failed(asError(error));
       code = 1;
@@ -190,7 +194,7 @@ export class SimulatedProcess {
   }
 
   #write(stream: 'stdout' | 'stderr', text: string): void {
-    if (this.#ended.signal.aborted) return;
+    if (this.#isEnded) return;
     const bytes = new TextEncoder().encode(text);
     const lines = this.#writers[stream].write(bytes, this.#host.nowNanos());
     if (lines.length > 0) this.#host.appendLog(lines);
@@ -209,13 +213,29 @@ export class SimulatedProcess {
     if (limit > 0 && (usage.memoryBytes ?? 0) > limit) this.kill('OOMKilled');
   }
 
+  #whenStopping(): AbortSignal {
+    if (!this.#stopping) {
+      this.#stopping = new AbortController();
+      if (this.#isStopping) this.#stopping.abort(askedToEnd());
+    }
+    return this.#stopping.signal;
+  }
+
+  #whenEnded(): AbortSignal {
+    if (!this.#ended) {
+      this.#ended = new AbortController();
+      if (this.#isEnded) this.#ended.abort(hasEnded());
+    }
+    return this.#ended.signal;
+  }
+
   #container(): SimulatedContainer {
     const { config, sandbox } = this.#record;
     const host = this.#host;
     const { metadata } = sandbox.config;
     const decoder = new TextDecoder();
     const alive = () => {
-      if (this.#ended.signal.aborted) throw this.#ended.signal.reason;
+      if (this.#isEnded) throw hasEnded();
     };
     return {
       id: this.#record.id,
@@ -237,8 +257,8 @@ export class SimulatedProcess {
       },
       clock: host.clock,
       random: host.random,
-      stopping: this.#stopping.signal,
-      ended: this.#ended.signal,
+      stopping: this.#whenStopping(),
+      ended: this.#whenEnded(),
       restored: host.restored,
       stdin: this.#stdin ?? NO_INPUT,
       log: (line) => this.#write('stdout', `${line}\n`),
@@ -257,13 +277,16 @@ export class SimulatedProcess {
       onStop: (handler) => {
         this.#stop = handler;
       },
-      sleep: (delayMs) => host.clock.sleep(delayMs, this.#ended.signal),
+      sleep: (delayMs) => host.clock.sleep(delayMs, this.#whenEnded()),
       exit: (code) => this.end(code),
       use: (usage) => this.#use(usage),
       fetch: (url, request) => host.network.request(url, { ...request, from: host.ip }),
     };
   }
 }
+
+const askedToEnd = () => new Error('the container was asked to end');
+const hasEnded = () => new Error('the container has ended');
 
 /** The input of a container or command that has none. */
 const NO_INPUT: ByteSource = Object.freeze({
