@@ -2,7 +2,7 @@ import { backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
-import { type Client, groupResourceName, type WatchEvent } from '../kind/client.ts';
+import { type Client, type FollowedWatch, groupResourceName, type WatchEvent } from '../kind/client.ts';
 import { type ApiObject, keyOf, type Live, type ResourceRef } from '../kind/object.ts';
 import { ApiError } from '../machinery/errors.ts';
 
@@ -56,8 +56,8 @@ export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #signal: AbortSignal;
   #failures = 0;
-  /** Ends the watch under way. */
-  #endWatch: (() => void) | undefined;
+  /** Under way, or the last. */
+  #following: FollowedWatch | undefined;
   #isStopped = false;
   /** The server refused to begin a watch with its state: it is listed instead. */
   #listsOnly = false;
@@ -78,7 +78,7 @@ export class Reflector {
   /** Resolves when nothing is told any more: soon when the signal fires too, else when what is asked has been answered. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#endWatch?.();
+    this.#following?.close();
     await this.#running;
   }
 
@@ -195,9 +195,8 @@ export class Reflector {
       timeoutSeconds: Math.round(watchSeconds * (1 + random.next())),
       signal: this.#signal,
     };
-    const watch = client.resource(this.#ref).follow(options, tell);
-    this.#endWatch = () => watch.close();
-    return watch.over;
+    this.#following = client.resource(this.#ref).follow(options, tell);
+    return this.#following.over;
   }
 
   #selection(): { readonly fieldSelector?: string } {

@@ -196,11 +196,13 @@ class ChangeWaiter implements Disposable {
     }
     await new Promise<void>((resolve) => {
       const timer = this.#clock.setTimer(() => this.#wake?.(), LOOK_AGAIN_MS);
-      this.#wake = () => {
+      // By its name: a function that is written right into a property is made old at once, and keeps all that it sees.
+      const wake = () => {
         timer.cancel();
         this.#wake = undefined;
         resolve();
       };
+      this.#wake = wake;
     });
     this.#changed = false;
   }

@@ -178,7 +178,10 @@ function inOrder<T>(group: string, versions: ReadonlyMap<string, T>): [string, T
   return GROUP_ORDER.includes(group) ? all : all.sort(([a], [b]) => compareVersions(a, b));
 }
 
-/** Those of built-in kinds are the same for all servers of a process, and every cluster is asked for them when it starts. */
+/**
+ * Those of built-in kinds are the same for all servers of a process, and every cluster is asked for them when it starts. They
+ * hold nothing of the server that has made them: what a map of the process holds outlives many collections of young objects.
+ */
 const descriptions = new WeakMap<Kind, Map<ServedVersion, Described>>();
 
 function described(resource: ServedResource, sha256: (text: string) => Uint8Array): Described {
@@ -200,8 +203,7 @@ class Described implements OpenApiResource {
   readonly categories: readonly string[];
   readonly deleteAnswersObject: boolean;
   readonly subresources: readonly OpenApiSubresource[];
-  readonly #kind: Kind;
-  readonly #sha256: (text: string) => Uint8Array;
+  readonly storageVersionHash: string | undefined;
 
   constructor({ kind, schema, served }: ServedResource, sha256: (text: string) => Uint8Array) {
     const custom = schema.get(served.type).custom === true;
@@ -217,17 +219,13 @@ class Described implements OpenApiResource {
     this.categories = kind.categories;
     this.deleteAnswersObject = kind.strategy.deleteReturnsObject ?? false;
     this.subresources = custom ? subresources : subresources.sort((a, b) => (a.name < b.name ? -1 : 1));
-    this.#kind = kind;
-    this.#sha256 = sha256;
+    this.storageVersionHash = kind.virtual ? undefined : hashOf(kind, sha256);
   }
+}
 
-  /** Made when somebody looks: the aggregated form, which is asked for most, does not have it. */
-  get storageVersionHash(): string | undefined {
-    const { virtual, storageVersion, hashedVersion, group, kind } = this.#kind;
-    if (virtual) return undefined;
-    const hashed = `${storageVersion.group ?? group}/${hashedVersion ?? storageVersion.version}/${kind}`;
-    return btoa(String.fromCharCode(...this.#sha256(hashed).subarray(0, 8)));
-  }
+function hashOf({ storageVersion, hashedVersion, group, kind }: Kind, sha256: (text: string) => Uint8Array): string {
+  const hashed = `${storageVersion.group ?? group}/${hashedVersion ?? storageVersion.version}/${kind}`;
+  return btoa(String.fromCharCode(...sha256(hashed).subarray(0, 8)));
 }
 
 function describeSubresource(kind: Kind, name: string, subresource: Subresource): OpenApiSubresource {

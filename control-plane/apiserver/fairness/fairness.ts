@@ -147,12 +147,14 @@ export class Fairness {
         late.cancel();
         signal.removeEventListener('abort', cancelled);
       };
-      ticket.start = () => {
+      // By its name: a function that is written right into a property is made old at once, and keeps all that it sees.
+      const start = () => {
         done();
         level.leave(ticket);
         this.#waiting--;
         resolve(this.#begin(ticket, schema, clock.monotonic() - sinceMs));
       };
+      ticket.start = start;
       signal.addEventListener('abort', cancelled, { once: true });
       if (signal.aborted) cancelled();
     });

@@ -421,12 +421,14 @@ class ApiListener implements Serving {
       handle?.close();
     });
     this.#watches.add(watch);
-    ends.closed = () => {
+    // By its name: a function that is written right into a property is made old at once, and keeps all that it sees.
+    const closed = () => {
       if (ending) stalled.met(ending);
       this.#watches.delete(watch);
       watch.gone();
       handle?.close();
     };
+    ends.closed = closed;
     handle = body.open(watch);
     if (this.#closing) watch.end();
   }
