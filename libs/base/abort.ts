@@ -1,24 +1,37 @@
+import { Linked, Ring } from './ring.ts';
+
+class Follower extends Linked {
+  readonly run: () => void;
+
+  constructor(run: () => void) {
+    super();
+    this.run = run;
+  }
+}
+
 /** Who follows a signal; kept with the signal and gone with it. */
-const followers = new WeakMap<AbortSignal, Set<() => void>>();
+const followers = new WeakMap<AbortSignal, Ring<Follower>>();
 
 /**
  * Calls `run` when the signal fires, unless the result is called before. As an `abort` listener that is removed again, for
  * signals that live long and are followed shortly, again and again: listeners of the platform cost several microseconds
- * each, and finding one among thousands more. `run` must not throw and must be another function each time; a signal that
- * has fired already calls nobody.
+ * each, and finding one among thousands more. `run` must not throw; a signal that has fired already calls nobody.
  */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
   const all = followers.get(signal) ?? newFollowers(signal);
-  all.add(run);
-  return () => void all.delete(run);
+  const follower = new Follower(run);
+  all.add(follower);
+  return () => all.remove(follower);
 }
 
 /** By itself, so that the listener, which lives as long as the signal, sees nothing of the first who follows. */
-function newFollowers(signal: AbortSignal): Set<() => void> {
-  const all = new Set<() => void>();
+function newFollowers(signal: AbortSignal): Ring<Follower> {
+  const all = new Ring<Follower>();
   const tell = () => {
-    for (const one of all) one();
-    all.clear();
+    for (let first = all.first; first; first = all.first) {
+      all.remove(first);
+      first.run();
+    }
   };
   signal.addEventListener('abort', tell, { once: true });
   followers.set(signal, all);

@@ -20,7 +20,8 @@ export type Stored = Pick<Entry, 'key' | 'value' | 'revision' | 'createRevision'
  * What is parsed or made from the bytes is kept in two ways. While an object is news (`relax` has not been called: its
  * event is still in the ring), the parsed object is held, because the watchers of this process are about to ask for it.
  * Later it is held weakly: whoever uses it keeps it, and a cluster full of objects that nobody looks at costs their
- * bytes alone.
+ * bytes alone. One that nobody has asked for at all is let go of sooner (`settle`): where every client is another
+ * process, parsed objects would only grow old.
  */
 export class CachedObject implements Encoded {
   readonly key: string;
@@ -35,6 +36,8 @@ export class CachedObject implements Encoded {
   readonly #raw: Uint8Array | undefined;
   #object: DeepReadonly<ApiObject> | undefined;
   #weakObject: WeakRef<DeepReadonly<ApiObject>> | undefined;
+  /** Somebody has the object. */
+  #isUsed = false;
   #uid: string | undefined;
   #labels: Readonly<Record<string, string>> | undefined;
   #fields: Map<string, string> | undefined;
@@ -59,6 +62,7 @@ export class CachedObject implements Encoded {
   }
 
   object(): DeepReadonly<ApiObject> {
+    this.#isUsed = true;
     const known = this.#known();
     if (known) return known;
     const object = this.#writer.parse(this.#stored);
@@ -163,11 +167,17 @@ export class CachedObject implements Encoded {
     return { key, revision, createRevision, value: this.#raw ?? this.#stored };
   }
 
+  /** Lets go of the object unless somebody has it. */
+  settle(): void {
+    if (!this.#isUsed) this.#object = undefined;
+  }
+
   /** The object is no longer news: lets go of what can be made again. */
   relax(): void {
     this.#frames = undefined;
     if (!this.#object) return;
-    this.#weakObject = new WeakRef(this.#object);
+    // A weak reference is dear, and good for nothing to nobody.
+    if (this.#isUsed) this.#weakObject = new WeakRef(this.#object);
     this.#object = undefined;
   }
 

@@ -11,7 +11,7 @@ export class CacheEvent {
   /** Before it; undefined when the object was made. */
   readonly previous: CachedObject | undefined;
   #gone: CachedObject | undefined;
-  #frames: ObjectFrame[] = [];
+  #frames: ObjectFrame[] | undefined;
 
   constructor(revision: Revision, object: CachedObject | undefined, previous: CachedObject | undefined) {
     this.revision = revision;
@@ -26,6 +26,8 @@ export class CacheEvent {
   }
 
   frame(form: Form, type: ChangeType): ObjectFrame {
+    // Most events are told to few, and many to nobody.
+    this.#frames ??= [];
     for (const frame of this.#frames) if (frame.form === form && frame.type === type) return frame;
     const frame = new ObjectFrame(
       type === 'DELETED' ? this.#deleted() : (this.object as CachedObject),
@@ -42,9 +44,14 @@ export class CacheEvent {
     return (this.object?.storedBytes ?? 0) + (this.previous?.storedBytes ?? 0);
   }
 
+  /** Whoever is told at once has been. */
+  settle(): void {
+    this.object?.settle();
+  }
+
   /** The event has left the ring. */
   relax(): void {
-    this.#frames = [];
+    this.#frames = undefined;
     this.#gone = undefined;
     this.object?.relax();
     this.previous?.relax();
@@ -61,6 +68,9 @@ export interface RingLimits {
   readonly events: number;
   readonly bytes: number;
 }
+
+/** For so many events the object of one is held as it was written, for those who may ask for it soon. */
+const NEWS_EVENTS = 256;
 
 /** The latest events of one resource, oldest first, within a bound of number and bytes. */
 export class EventRing {
@@ -88,6 +98,7 @@ export class EventRing {
   add(event: CacheEvent): void {
     this.#events.push(event);
     this.#bytes += event.bytes;
+    if (this.length > NEWS_EVENTS) this.#events[this.#events.length - 1 - NEWS_EVENTS]?.settle();
     while (this.length > this.#limits.events || (this.#bytes > this.#limits.bytes && this.length > 1)) this.#drop();
   }
 

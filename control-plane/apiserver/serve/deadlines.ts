@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
-import { Linked, Ring } from './ring.ts';
+import { Linked, Ring } from '../../../libs/base/ring.ts';
 
 /** Something that is waited for. */
 export class Awaited extends Linked {

@@ -6,6 +6,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Random } from '../../../libs/base/random.ts';
+import { Linked, Ring } from '../../../libs/base/ring.ts';
 import { type ApiError, requestEntityTooLarge, tooManyRequests, unclassified } from '../../../libs/machinery/errors.ts';
 import {
   type ApiRequest,
@@ -21,7 +22,6 @@ import { BodyIncompleteError, BodyTooLargeError, readBody } from './body.ts';
 import { type Awaited, Deadlines } from './deadlines.ts';
 import { type Exchange, Http1Exchange, Http2Exchange } from './exchange.ts';
 import { DEFAULT_LIMITS, InFlight, isLongRunning, type ServeLimits } from './limits.ts';
-import { Linked, Ring } from './ring.ts';
 import { ServedWatch, WatchFlusher } from './served-watch.ts';
 import { Turns } from './turns.ts';
 

@@ -41,10 +41,10 @@ export interface EmbeddedOptions {
  * The part of the store's contract that does not depend on where the bytes are: preconditions against the pending head,
  * group commit, answers in order, watches, expiry, close. `Engine` has the bytes.
  *
- * The pending head is the engine's state with `#pending` laid over it: for each key that an unfinished commit touches,
- * what the last accepted write made of it. Groups are committed one after the other; the first in `#groups` is in
- * flight while `#committing`. When a commit fails, everything that was laid over the engine's state goes, together with
- * every write that waits, because it may have been decided upon state that never came to be.
+ * The pending head is the engine's state with the heads of `#groups` laid over it, the latest on top: for each key that
+ * an unfinished commit touches, what the last accepted write made of it. Groups are committed one after the other; the
+ * first in `#groups` is in flight while `#committing`. When a commit fails, everything that was laid over the engine's
+ * state goes, together with every write that waits, because it may have been decided upon state that never came to be.
  */
 export class EmbeddedStore implements Store {
   readonly #engine: Engine;
@@ -53,7 +53,6 @@ export class EmbeddedStore implements Store {
   readonly #expirer: Expirer;
   readonly #gate: CommitGate | undefined;
   readonly #limits: Required<Omit<EmbeddedOptions, 'gate'>>;
-  readonly #pending = new Map<string, Pending>();
   #groups: Group[] = [];
   #waitingWrites = 0;
   #waitingBytes = 0;
@@ -142,8 +141,8 @@ export class EmbeddedStore implements Store {
     this.#mustBeOpen();
     const { key, expect, value } = write;
     this.#checkKey(key);
-    const pending = this.#pending.get(key);
-    const head = pending ? pending.entry : this.#engine.get(key);
+    const pending = this.#pendingOf(key);
+    const head = pending ? pending.heads.get(key) : this.#engine.get(key);
     const met = expect === 'any' || (expect === 'absent' ? head === undefined : head?.revision === expect);
     if (!met) return this.#whenDurable(pending, () => ({ ok: false, actual: head }));
     if (value === undefined && head === undefined) {
@@ -178,7 +177,7 @@ export class EmbeddedStore implements Store {
     const entry = value && this.#makeEntry(write, value, revision, previous);
     const change: Change = { type: entry ? 'put' : 'delete', key, revision, entry, previous };
     const group = this.#gather(entry?.value.length ?? 0);
-    this.#pending.set(key, { entry, group });
+    group.heads.set(key, entry);
     this.#waitingWrites++;
     this.#waitingBytes += entry?.value.length ?? 0;
     group.changes.push(change);
@@ -187,6 +186,15 @@ export class EmbeddedStore implements Store {
     });
     this.#committing ??= this.#commitAll();
     return answer;
+  }
+
+  /** The last of the unfinished groups that changes this key. */
+  #pendingOf(key: string): Group | undefined {
+    for (let i = this.#groups.length - 1; i >= 0; i--) {
+      const group = this.#groups[i] as Group;
+      if (group.heads.has(key)) return group;
+    }
+    return undefined;
   }
 
   #makeEntry(write: Write, draft: Draft, revision: Revision, previous: StoredEntry | undefined): StoredEntry {
@@ -209,7 +217,7 @@ export class EmbeddedStore implements Store {
       last.bytes += bytes;
       return last;
     }
-    const group: Group = { changes: [], answers: [], bytes, inFlight: false };
+    const group: Group = { changes: [], heads: new Map(), answers: [], bytes, inFlight: false };
     this.#groups.push(group);
     return group;
   }
@@ -241,9 +249,6 @@ export class EmbeddedStore implements Store {
     this.#waitingWrites -= changes.length;
     this.#waitingBytes -= group.bytes;
     this.#engine.show(changes);
-    for (const change of changes) {
-      if (this.#pending.get(change.key)?.group === group) this.#pending.delete(change.key);
-    }
     this.#hub.tell(changes, this.#engine.revision);
     for (const answer of answers) answer.resolve(answer.result());
     this.#dropCompanions(changes);
@@ -268,7 +273,6 @@ export class EmbeddedStore implements Store {
   #fail(error: unknown): void {
     const failed = this.#groups;
     this.#groups = [];
-    this.#pending.clear();
     this.#waitingWrites = 0;
     this.#waitingBytes = 0;
     const reason =
@@ -282,9 +286,9 @@ export class EmbeddedStore implements Store {
   }
 
   /** Answers now, or after the commit that made what was met; fails when that fails. */
-  #whenDurable(met: Pending | undefined, result: () => WriteResult): Promise<WriteResult> {
+  #whenDurable(met: Group | undefined, result: () => WriteResult): Promise<WriteResult> {
     if (met === undefined) return Promise.resolve(result());
-    return new Promise((resolve, reject) => met.group.answers.push({ resolve, reject, result }));
+    return new Promise((resolve, reject) => met.answers.push({ resolve, reject, result }));
   }
 
   #checkKey(key: string): void {
@@ -324,13 +328,13 @@ function drop(entry: { companion?: unknown }): void {
   if (entry.companion !== undefined) entry.companion = undefined;
 }
 
-interface Pending {
-  readonly entry: StoredEntry | undefined;
-  readonly group: Group;
-}
-
 interface Group {
   readonly changes: Change[];
+  /**
+   * What its last write of each key makes of it. A map of its own, which goes with the group: one that lives long, while
+   * what is in it comes and goes, keeps in each table that it has outgrown what was in that.
+   */
+  readonly heads: Map<string, StoredEntry | undefined>;
   /** Of the writes in the group, and of those that wait to be told what they met in it. */
   readonly answers: Answer[];
   bytes: number;

@@ -6,7 +6,8 @@ export class Linked {
 
 /**
  * Things in the order in which they came, of which each goes again soon: as a `Set`, which however makes its table anew
- * each time that as many have gone as it has places.
+ * each time that as many have gone as it has places. What was in an old table lives on with that, and the tables of a set
+ * that has lived for long hold one another until all of memory is searched: so nothing dies young that was ever in one.
  */
 export class Ring<T extends Linked> {
   readonly #head = new Linked();
