@@ -176,12 +176,7 @@ function placement({ pod, others, node }: AdmissionInput): Rejection | undefined
   if (node && pod.spec && !selectsNode(pod.spec, node)) {
     return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   }
-  const taken = new Set(others.flatMap(hostPortsOf).map(({ key }) => key));
-  const all = others.flatMap(hostPortsOf);
-  const clashes = hostPortsOf(pod).some(({ key, ip, port }) =>
-    ip === '0.0.0.0' ? all.some((one) => one.port === port) : taken.has(key) || taken.has(`0.0.0.0 ${port}`),
-  );
-  if (clashes) return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
+  if (portsClash(pod, others)) return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
   if (node && !isStatic(pod)) {
     const bad = (node.spec?.taints ?? []).some(
       (taint) => taint.effect === 'NoExecute' && !pod.spec?.tolerations?.some((one) => tolerates(one, taint)),
@@ -189,6 +184,16 @@ function placement({ pod, others, node }: AdmissionInput): Rejection | undefined
     if (bad) return failed('TaintToleration', "node(s) had taints that the pod didn't tolerate");
   }
   return undefined;
+}
+
+function portsClash(pod: NodePod, others: readonly NodePod[]): boolean {
+  const wanted = hostPortsOf(pod);
+  if (wanted.length === 0) return false;
+  const all = others.flatMap(hostPortsOf);
+  const taken = new Set(all.map(({ key }) => key));
+  return wanted.some(({ key, ip, port }) =>
+    ip === '0.0.0.0' ? all.some((one) => one.port === port) : taken.has(key) || taken.has(`0.0.0.0 ${port}`),
+  );
 }
 
 interface HostPort {

@@ -25,11 +25,13 @@ export const describePod = (pod: NodePod): string => `${nameOf(pod)}_${namespace
 /** All containers of a pod, in the order in which they start. */
 export function containersOf({ spec }: NodePod): SpecContainer[] {
   const all: SpecContainer[] = [];
-  for (const container of spec?.initContainers ?? [])
-    all.push({ kind: 'init', container, sidecar: isSidecar(container) });
-  for (const container of spec?.containers ?? []) all.push({ kind: 'main', container, sidecar: false });
-  for (const container of (spec?.ephemeralContainers ?? []) as readonly DeepReadonly<EphemeralContainer>[])
-    all.push({ kind: 'ephemeral', container, sidecar: false });
+  const { initContainers, containers, ephemeralContainers } = spec ?? {};
+  if (initContainers)
+    for (const container of initContainers) all.push({ kind: 'init', container, sidecar: isSidecar(container) });
+  if (containers) for (const container of containers) all.push({ kind: 'main', container, sidecar: false });
+  if (ephemeralContainers)
+    for (const container of ephemeralContainers as readonly DeepReadonly<EphemeralContainer>[])
+      all.push({ kind: 'ephemeral', container, sidecar: false });
   return all;
 }
 

@@ -55,6 +55,11 @@ export class PodObserver {
     this.#changed.set(id, { sandboxId });
   }
 
+  /** Whether the next look will ask for this sandbox or container by its id. */
+  asksFor(id: string): boolean {
+    return this.#changed.has(id);
+  }
+
   /** Rejects with a `CriError`; the next call asks for everything then. */
   async observe(): Promise<ObservedPod> {
     const [all, changed] = [this.#all, this.#changed];

@@ -27,7 +27,8 @@ const resizable = ({ kind, sidecar }: SpecContainer): boolean => kind === 'main'
 
 /** Whether both say the same of CPU and memory. */
 export function sameResources(a: Resources | undefined, b: Resources | undefined): boolean {
-  return changedResources(a, b).length === 0;
+  // Mostly they are the very parts of one spec.
+  return (a?.requests === b?.requests && a?.limits === b?.limits) || changedResources(a, b).length === 0;
 }
 
 function changedResources(a: Resources | undefined, b: Resources | undefined): string[] {

@@ -197,11 +197,7 @@ function resizeMessage(
 const sorted = (quantities: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(quantities).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-const sameSpec = (pod: NodePod, allocation: Allocation): boolean =>
-  Array.from(allocationOf(pod)).every(([name, resources]) => {
-    const given = allocation.get(name);
-    return given === undefined || sameResources(given, resources);
-  });
+const sameSpec = (pod: NodePod, allocation: Allocation): boolean => withAllocation(pod, allocation) === pod;
 
 function madeWith({ annotations }: ObservedContainer): Resources | undefined {
   const text = annotations[ANNOTATION.resources];

@@ -174,7 +174,7 @@ export class PodWorker {
 
   #knows({ object, change, id }: RuntimeChange): boolean {
     // What is being made is looked at when it is done.
-    if (this.#job && (change === 'created' || change === 'started')) return true;
+    if ((this.#job || this.#observer.asksFor(id)) && (change === 'created' || change === 'started')) return true;
     if (object === 'sandbox') {
       const known = this.#observed.sandboxes.find((one) => one.id === id);
       return change === 'removed' ? !known : known !== undefined && known.ready === (change !== 'stopped');
