@@ -194,6 +194,12 @@ export class GarbageCollector implements RunningController {
     return node !== undefined && !isWaiting(node.object);
   }
 
+  /** Nothing is to be done about it as long as nobody tells otherwise. */
+  #livesOn(object: Live<ApiObject>): boolean {
+    if (isWaiting(object) || isOrphaning(object)) return false;
+    return (object.metadata.ownerReferences ?? []).every((owner) => this.#isSolid(object, owner));
+  }
+
   #gone(object: Live<ApiObject>): void {
     const { uid } = object.metadata;
     this.#graph.delete(uid);
@@ -232,7 +238,8 @@ export class GarbageCollector implements RunningController {
     const node = this.#graph.get(uid);
     if (!node) return this.#askFor(uid);
     this.#unobserved.delete(uid);
-    await this.#judge(uid, node);
+    // After a start objects are often seen before their owners: by now these are known.
+    if (!this.#livesOn(node.object)) await this.#judge(uid, node);
     return 'done';
   }
 
