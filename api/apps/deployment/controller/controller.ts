@@ -11,6 +11,7 @@ import {
   keysOfController,
   settleClaim,
 } from '../../../core/pod/controller/ownership.ts';
+import { isFinished } from '../../../core/pod/controller/pod-state.ts';
 import { deployments, pods, replicaSets } from '../../../resources.ts';
 import type { Deployment, DeploymentStatus, ReplicaSet } from '../../../types/apps/v1.generated.ts';
 import { type Action, type Observed, plan, sameTemplate } from './plan.ts';
@@ -27,15 +28,20 @@ export const deploymentController: Reconciler<Observed, Action> = {
     watching(deployments, (deployment) => [keyOf(deployment)]),
     watching(replicaSets, (set, env) => keysOfController(set as Live<ApiObject>, deployments, env, selectorOf)),
     // A pod's end matters to Recreate alone, which waits for it.
-    watching(pods, (pod, { informers }) => {
-      const owner = controllerOf(pod as ApiObject);
-      if (owner?.kind !== 'ReplicaSet') return [];
-      const set = informers.informer(replicaSets).get(`${pod.metadata.namespace}/${owner.name}`);
-      const above = set && controllerOf(set as ApiObject);
-      if (above?.kind !== 'Deployment') return [];
-      const key = `${pod.metadata.namespace}/${above.name}`;
-      return informers.informer(deployments).get(key)?.spec?.strategy?.type === 'Recreate' ? [key] : [];
-    }),
+    watching(
+      pods,
+      (pod, { informers }) => {
+        const owner = controllerOf(pod as ApiObject);
+        if (owner?.kind !== 'ReplicaSet') return [];
+        const set = informers.informer(replicaSets).get(`${pod.metadata.namespace}/${owner.name}`);
+        const above = set && controllerOf(set as ApiObject);
+        if (above?.kind !== 'Deployment') return [];
+        const key = `${pod.metadata.namespace}/${above.name}`;
+        return informers.informer(deployments).get(key)?.spec?.strategy?.type === 'Recreate' ? [key] : [];
+      },
+      0,
+      (pod, previous) => isFinished(pod) !== isFinished(previous),
+    ),
   ],
   observe({ informers }, key) {
     const deployment = informers.informer(deployments).get(key);
