@@ -1,8 +1,20 @@
+import * as builtIn from '../api/resources.ts';
 import { type ServedResource, servedResources } from '../libs/client/served-resources.ts';
 import type { Client } from '../libs/kind/client.ts';
 import type { ResourceRef } from '../libs/kind/object.ts';
 import type { GroupVersion } from '../libs/machinery/gvk.ts';
 import { ClusterUsageError } from './errors.ts';
+
+/** Where built-in kinds are, by plural and by kind; those of a name that several have are not among them. */
+const BUILT_IN: ReadonlyMap<string, GroupVersion | undefined> = placesOf(Object.values(builtIn));
+
+function placesOf(refs: readonly ResourceRef[]): Map<string, GroupVersion | undefined> {
+  const places = new Map<string, GroupVersion | undefined>();
+  for (const { group, version, resource, kind } of refs)
+    for (const word of new Set([resource, kind.toLowerCase()]))
+      places.set(word, places.has(word) ? undefined : { group, version });
+  return places;
+}
 
 /** Finds resources by what people call them, in what the server says that it has: built-in kinds and custom ones alike. */
 export class ResourceFinder {
@@ -24,18 +36,27 @@ export class ResourceFinder {
   async byName(name: string): Promise<ResourceRef> {
     const [word = '', ...rest] = name.toLowerCase().split('.');
     const wantedGroup = rest.join('.');
+    // Built-in kinds come before all others, so that it is enough to ask where one of that name would be.
+    const place = rest.length === 0 ? BUILT_IN.get(word) : undefined;
+    const first = place && (await this.#called(word, place));
+    if (first) return first;
     for (const at of await this.#groupVersions()) {
       if (wantedGroup !== '' && at.group !== wantedGroup) continue;
-      const found = (await this.#resources(at)).find(
-        (one) =>
-          one.name === word ||
-          one.singularName === word ||
-          one.kind.toLowerCase() === word ||
-          one.shortNames?.includes(word),
-      );
-      if (found) return referenceTo(at, found);
+      const found = await this.#called(word, at);
+      if (found) return found;
     }
     throw new ClusterUsageError(`the cluster has no resource called "${name}"`);
+  }
+
+  async #called(word: string, at: GroupVersion): Promise<ResourceRef | undefined> {
+    const found = (await this.#resources(at)).find(
+      (one) =>
+        one.name === word ||
+        one.singularName === word ||
+        one.kind.toLowerCase() === word ||
+        one.shortNames?.includes(word),
+    );
+    return found && referenceTo(at, found);
   }
 
   /** The core group first, then each group's preferred version. */

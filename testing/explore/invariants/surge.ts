@@ -20,11 +20,15 @@ export function surgeKept(): Invariant {
     check(view, { resource, type, object, previous }) {
       const { nowMs } = view;
       if (resource === 'deployments.apps') {
-        if (previous) allowed.was(previous.metadata.uid, allowedBy(previous as Deployment), nowMs);
+        const before = previous as Deployment | undefined;
+        // Most writes are of the status alone.
+        if (before && before.spec !== (object as Deployment).spec)
+          allowed.was(before.metadata?.uid, allowedBy(before), nowMs);
         return;
       }
       if (resource === 'replicasets.apps' && type !== 'deleted') {
         const before = previous as ReplicaSet | undefined;
+        if (before?.spec === (object as ReplicaSet).spec) return;
         if (before) wanted.was(before.metadata?.uid, replicasOf(before), nowMs);
         return replicasOf(object as ReplicaSet) > (before ? replicasOf(before) : 0)
           ? tooManyAsked(view, object as ReplicaSet)
