@@ -23,8 +23,12 @@ export class OwnerGraph {
   put(ref: ResourceRef, object: Live<ApiObject>): void {
     const { uid } = object.metadata;
     const node = this.#nodes.get(uid);
-    if (node) this.#untie(uid, node.object);
-    this.#nodes.set(uid, { ref, object });
+    if (node) {
+      const isTied = sameOwners(node.object, object);
+      if (!isTied) this.#untie(uid, node.object);
+      node.object = object;
+      if (isTied) return;
+    } else this.#nodes.set(uid, { ref, object });
     for (const owner of object.metadata.ownerReferences ?? []) {
       const dependents = this.#dependents.get(owner.uid);
       if (dependents) dependents.add(uid);
@@ -63,4 +67,11 @@ export class OwnerGraph {
       if (dependents?.size === 0) this.#dependents.delete(owner.uid);
     }
   }
+}
+
+function sameOwners({ metadata: a }: Live<ApiObject>, { metadata: b }: Live<ApiObject>): boolean {
+  const [owners, others] = [a.ownerReferences, b.ownerReferences];
+  if (owners?.length !== others?.length) return false;
+  for (let at = 0; owners && at < owners.length; at++) if (owners[at]?.uid !== others?.[at]?.uid) return false;
+  return true;
 }

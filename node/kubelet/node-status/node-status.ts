@@ -47,6 +47,8 @@ export class NodeStatusReporter {
   #machine: MachineFacts | undefined;
   #runtime = '';
   #capacity: ResourceList = {};
+  /** With what others say that the node has: what `#allocatable` is of. */
+  #given: ResourceList = {};
   #allocatable: ResourceList = {};
   #node: Live<Node> | undefined;
   #reportedMs = Number.NEGATIVE_INFINITY;
@@ -95,6 +97,7 @@ export class NodeStatusReporter {
     this.#runtime = `${runtimeName}://${runtimeVersion}`;
     this.#capacity = await capacityOf(host, config);
     this.#allocatable = allocatableOf(this.#capacity, config);
+    this.#given = this.#capacity;
     this.#startedMs = this.#env.clock.monotonic();
     return runtimeName;
   }
@@ -250,7 +253,8 @@ export class NodeStatusReporter {
     this.#ready = health.notReady.length === 0;
     // What others say that the node has (API concept "Advertise Extended Resources for a Node") it gives out, too.
     const capacity = { ...this.#node?.status?.capacity, ...this.#capacity };
-    this.#allocatable = allocatableOf(capacity, config);
+    if (!jsonEqual(capacity, this.#given)) this.#allocatable = allocatableOf(capacity, config);
+    this.#given = capacity;
     return {
       addresses: nodeAddresses(hostIps(), nodeName),
       capacity,

@@ -25,7 +25,8 @@ export async function writePayload(
   options: { readonly nowMs: number; readonly owner?: Owner },
 ): Promise<boolean> {
   await files.makeDirectory(folder, { mode: 0o777 });
-  const current = await readLinkIfExists(files, `${folder}/${DATA}`);
+  const there = await files.list(folder);
+  const current = there.includes(DATA) ? await readLinkIfExists(files, `${folder}/${DATA}`) : undefined;
   if (current !== undefined && (await holds(files, `${folder}/${current}`, payload))) return false;
 
   const stamp = new Date(options.nowMs).toISOString().slice(0, 19).replaceAll(/[-T:]/g, '_');
@@ -33,7 +34,7 @@ export async function writePayload(
   let fresh = '';
   for (let n = 0; fresh === ''; n++) {
     const name = `..${stamp}.${n}`;
-    if (name !== current && !(await files.statIfExists(`${folder}/${name}`))) fresh = name;
+    if (name !== current && !there.includes(name)) fresh = name;
   }
   const inside = `${folder}/${fresh}`;
   await files.makeDirectory(inside, { mode: 0o755 });
@@ -48,15 +49,14 @@ export async function writePayload(
     }
     await writeFile(files, `${inside}/${path}`, file, owner);
   }
-  await files.remove(`${folder}/${NEW_DATA}`);
+  if (there.includes(NEW_DATA)) await files.remove(`${folder}/${NEW_DATA}`);
   await files.symlink(fresh, `${folder}/${NEW_DATA}`);
   await files.rename(`${folder}/${NEW_DATA}`, `${folder}/${DATA}`);
 
   const wanted = new Set([...payload.keys()].map((path) => path.split('/')[0] as string));
-  const there = await files.list(folder);
   for (const name of wanted) if (!there.includes(name)) await files.symlink(`${DATA}/${name}`, `${folder}/${name}`);
   for (const name of there) {
-    const stale = name.startsWith('..') ? name !== DATA && name !== fresh : !wanted.has(name);
+    const stale = name.startsWith('..') ? name !== DATA && name !== NEW_DATA : !wanted.has(name);
     if (stale) await files.remove(`${folder}/${name}`);
   }
   return true;
