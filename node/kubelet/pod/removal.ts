@@ -11,6 +11,7 @@ export class PodRemoval {
   readonly #env: KubeletEnvironment;
   /** What the runtime has of it: sandboxes that have been ended do not change any more. */
   #sandboxes: 'there' | 'stopped' | 'removed' = 'there';
+  #isEnding = false;
 
   constructor(env: KubeletEnvironment) {
     this.#env = env;
@@ -19,6 +20,11 @@ export class PodRemoval {
   /** The runtime need not be asked about the pod any more: nothing changes. */
   get sandboxesEnded(): boolean {
     return this.#sandboxes !== 'there';
+  }
+
+  /** They are being ended, or have been: what the runtime tells of that is no news. */
+  get endsSandboxes(): boolean {
+    return this.#isEnding || this.sandboxesEnded;
   }
 
   /**
@@ -30,13 +36,19 @@ export class PodRemoval {
     if (this.#sandboxes === 'removed' || (this.#sandboxes === 'stopped' && !deleted)) return false;
     await hostPorts?.set(uidOf(pod), []);
     const ids = observed.sandboxes.map(({ id }) => id);
-    // Stopping takes a pod's network down, and so does removing: of runtimes that stop what they remove, once is enough.
-    if (this.#sandboxes === 'there' && !(deleted && STOPPING_REMOVAL.has(runtimeName()))) {
-      if (!deleted) stopping();
-      await Promise.all(ids.map((podSandboxId) => cri.stopPodSandbox({ podSandboxId })));
+    const isStopped = this.#sandboxes === 'stopped';
+    this.#isEnding = true;
+    try {
+      // Stopping takes a pod's network down, and so does removing: of runtimes that stop what they remove, once is enough.
+      if (!isStopped && !(deleted && STOPPING_REMOVAL.has(runtimeName()))) {
+        if (!deleted) stopping();
+        await Promise.all(ids.map((podSandboxId) => cri.stopPodSandbox({ podSandboxId })));
+      }
+      if (deleted) await Promise.all(ids.map((podSandboxId) => cri.removePodSandbox({ podSandboxId })));
+      this.#sandboxes = deleted ? 'removed' : 'stopped';
+    } finally {
+      this.#isEnding = false;
     }
-    if (deleted) await Promise.all(ids.map((podSandboxId) => cri.removePodSandbox({ podSandboxId })));
-    this.#sandboxes = deleted ? 'removed' : 'stopped';
     return true;
   }
 

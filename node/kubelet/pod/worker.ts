@@ -84,7 +84,7 @@ export class PodWorker {
   #job: { readonly container: string; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #round: Promise<void> | undefined;
   #again = false;
-  /** Begins the round that waits for its turn. */
+  /** Begins the round that waits for its turn; undefined: none waits. */
   #begin: (() => void) | undefined;
   #timer: Timer | undefined;
   /** `monotonic` at which the timer rings. */
@@ -158,6 +158,8 @@ export class PodWorker {
       });
       return;
     }
+    // It has ended, and is wanted as it is: nothing is to be done before its object is to go.
+    if (this.#settled && !this.#isDeleted()) return;
     this.poke();
   }
 
@@ -173,8 +175,9 @@ export class PodWorker {
   }
 
   #knows({ object, change, id }: RuntimeChange): boolean {
-    // What is being made is looked at when it is done.
-    if ((this.#job || this.#observer.asksFor(id)) && (change === 'created' || change === 'started')) return true;
+    // What is being made is looked at when it is done, and what is being taken away not at all.
+    const isNew = change === 'created' || change === 'started';
+    if (isNew ? this.#job !== undefined || this.#observer.asksFor(id) : this.#removal.endsSandboxes) return true;
     if (object === 'sandbox') {
       const known = this.#observed.sandboxes.find((one) => one.id === id);
       return change === 'removed' ? !known : known !== undefined && known.ready === (change !== 'stopped');
@@ -244,7 +247,11 @@ export class PodWorker {
   }
 
   #isEnding(): boolean {
-    return this.#unwanted || this.#pod.metadata?.deletionTimestamp !== undefined || this.#memory.decision !== undefined;
+    return this.#isDeleted() || this.#memory.decision !== undefined;
+  }
+
+  #isDeleted(): boolean {
+    return this.#unwanted || this.#pod.metadata?.deletionTimestamp !== undefined;
   }
 
   async #run(): Promise<void> {
@@ -474,7 +481,7 @@ export class PodWorker {
       for (const container of groups[0]) this.#kill(container, leftMs, `Stopping container ${container.name}`);
       return;
     }
-    const deleted = this.#unwanted || this.#pod.metadata?.deletionTimestamp !== undefined;
+    const deleted = this.#isDeleted();
     if (await this.#removal.endSandboxes(this.#pod, this.#observed, deleted, () => this.#showStatus())) {
       const sandboxes = this.#observed.sandboxes.map((one) => ({ ...one, ready: false }));
       this.#observed = { ...this.#observed, sandboxes };
