@@ -217,25 +217,47 @@ export interface TypedClient extends Omit<Client, 'resource' | 'because'>, Omit<
 
 /** The same client, with a name for every built-in resource. Costs nothing until a group is used. */
 export function typedClient(client: Client): TypedClient {
-  const resource = (of: NamedResource<ApiObject>) => client.resource(referenceOf(of));
-  const typed: Record<string, unknown> = {
-    raw: (...args: Parameters<Client['raw']>) => client.raw(...args),
-    because: (cause: Cause) => typedClient(client.because(cause)),
-  };
-  for (const [group, versions] of Object.entries(GROUPS)) {
-    if (group === 'resource') {
-      // One word, two meanings: the method of every client, and a group of the API.
-      for (const version of Object.keys(versions))
-        Object.defineProperty(resource, version, { get: () => groupOf(client, versions as GroupTable)[version] });
-      typed['resource'] = resource;
-      continue;
+  return new GroupedClient(client) as unknown as TypedClient;
+}
+
+/** The getters of the groups are made once: getters of each client would be made old, and keep it (docs/decisions). */
+class GroupedClient {
+  readonly #client: Client;
+  #resource: unknown;
+
+  static {
+    for (const [group, versions] of Object.entries(GROUPS)) {
+      if (group === 'resource') continue;
+      Object.defineProperty(GroupedClient.prototype, group, {
+        enumerable: true,
+        get(this: GroupedClient) {
+          return groupOf(this.#client, versions);
+        },
+      });
     }
-    Object.defineProperty(typed, group, {
-      enumerable: true,
-      get: () => groupOf(client, versions as GroupTable),
-    });
   }
-  return typed as unknown as TypedClient;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  raw(...args: Parameters<Client['raw']>): Promise<unknown> {
+    return this.#client.raw(...args);
+  }
+
+  because(cause: Cause): TypedClient {
+    return typedClient(this.#client.because(cause));
+  }
+
+  /** One word, two meanings: the method of every client, and a group of the API. */
+  get resource(): unknown {
+    const client = this.#client;
+    this.#resource ??= Object.assign(
+      (of: NamedResource<ApiObject>) => client.resource(referenceOf(of)),
+      groupOf(client, GROUPS.resource),
+    );
+    return this.#resource;
+  }
 }
 
 type GroupTable = Readonly<Record<string, Readonly<Record<string, ResourceRef>>>>;

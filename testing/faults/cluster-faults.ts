@@ -99,6 +99,18 @@ export function clusterFaults(options: ClusterFaultsOptions): ClusterFaults {
     },
     link: (component) => components.known(component).link,
   };
-  // A getter in the literal would keep the whole cluster until the next major collection (docs/decisions).
-  return Object.defineProperty(faults, 'counts', { enumerable: true, get: () => requests.counts }) as ClusterFaults;
+  return Object.assign(new CountedFaults(requests), faults);
+}
+
+/** A class, as a getter of each cluster's own would keep it whole until the next major collection (docs/decisions). */
+class CountedFaults {
+  readonly #requests: ApiFaults;
+
+  constructor(requests: ApiFaults) {
+    this.#requests = requests;
+  }
+
+  get counts(): FaultCounts {
+    return this.#requests.counts;
+  }
 }
