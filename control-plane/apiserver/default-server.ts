@@ -389,11 +389,10 @@ function nodeGraph(caches: Caches): NodeGraph {
       .get(objectKey(kind, namespace, name))
       ?.object() as DeepReadonly<T> | undefined;
   return {
-    podsOn: (node) =>
-      caches
-        .resource(pod as unknown as Kind)
-        .byField('spec.nodeName', node)
-        .map((encoded) => encoded.object() as unknown as DeepReadonly<Pod>),
+    *podsOn(node) {
+      for (const encoded of caches.resource(pod as unknown as Kind).byField('spec.nodeName', node))
+        yield encoded.object() as unknown as DeepReadonly<Pod>;
+    },
     pod: (namespace, name) => find<Pod>(pod, namespace, name),
     volumeOf: (namespace, claim) =>
       find<PersistentVolumeClaim>(persistentVolumeClaim, namespace, claim)?.spec?.volumeName,

@@ -9,7 +9,8 @@ import { covers, type Rule } from './rbac.ts';
 
 /** What the authorizer looks at: the pods of a node, and which volume a claim is bound to. */
 export interface NodeGraph {
-  podsOn(node: string): readonly DeepReadonly<Pod>[];
+  /** In no order; who has found one asks for no more. */
+  podsOn(node: string): Iterable<DeepReadonly<Pod>>;
   pod(namespace: string, name: string): DeepReadonly<Pod> | undefined;
   /** `spec.volumeName` of a claim. */
   volumeOf(namespace: string, claim: string): string | undefined;
@@ -100,14 +101,17 @@ export class NodeAuthorizer implements Authorizer {
 
   #needs(node: string, { resource, namespace, name }: RequestAttributes): boolean {
     if (resource === 'volumeattachments') return this.#graph.attachmentNode(name) === node;
-    const pods = this.#graph.podsOn(node);
+    const some = (needs: (pod: DeepReadonly<Pod>) => boolean) => {
+      for (const pod of this.#graph.podsOn(node)) if (needs(pod)) return true;
+      return false;
+    };
     if (resource === 'persistentvolumes') {
-      return pods.some((pod) =>
+      return some((pod) =>
         claimsOf(pod).some((claim) => this.#graph.volumeOf(pod.metadata?.namespace ?? '', claim) === name),
       );
     }
-    if (pods.some((pod) => pod.metadata?.namespace === namespace && namesOf(pod, resource).includes(name))) return true;
-    return resource === 'secrets' && pods.some((pod) => this.#volumesNeed(pod, namespace, name));
+    if (some((pod) => pod.metadata?.namespace === namespace && namesOf(pod, resource).includes(name))) return true;
+    return resource === 'secrets' && some((pod) => this.#volumesNeed(pod, namespace, name));
   }
 
   /** Whether a volume that a pod's claims are bound to is reached with the secret. */

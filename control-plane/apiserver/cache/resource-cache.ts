@@ -237,10 +237,10 @@ export class ResourceCache implements WatchSource {
     return objectsOf(this.#objects.slices(this.prefix));
   }
 
-  /** The objects whose selectable field `label` has `value`, found through an index. */
-  byField(label: string, value: string): readonly CachedObject[] {
-    const keys = this.#indexes.keys(label, value, this.#objects.values());
-    return [...keys].sort().map((key) => this.#objects.get(key) as CachedObject);
+  /** The objects whose selectable field `label` has `value`, found through an index: one after the other, in no order. */
+  *byField(label: string, value: string): IterableIterator<CachedObject> {
+    for (const key of this.#indexes.keys(label, value, this.#objects.values()))
+      yield this.#objects.get(key) as CachedObject;
   }
 
   /** Some objects as a list; `of`: what page they are, default a whole list of the present. */
