@@ -1,6 +1,7 @@
 import { persistentVolumeClaims, persistentVolumes, pods, resourceClaims } from '../../api/resources.ts';
 import type { Binding } from '../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../libs/base/clock.ts';
+import { inOnePiece } from '../../libs/base/text.ts';
 import type { ApiObject, ResourceRef } from '../../libs/kind/object.ts';
 import { ApiError } from '../../libs/machinery/errors.ts';
 import type { Pod } from './cache/cluster-objects.ts';
@@ -86,7 +87,7 @@ export class ApiBinder implements BindApi {
       named(pod),
       'Normal',
       'Scheduled',
-      `Successfully assigned ${key} to ${node}`,
+      inOnePiece('Successfully assigned ', key, ' to ', node),
       'Binding',
     );
   }

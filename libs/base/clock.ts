@@ -1,4 +1,5 @@
 import { onAbort } from './abort.ts';
+import { inOnePiece } from './text.ts';
 
 /**
  * Time as an argument. Every component takes a `Clock`; none reads the time or sets a timer by itself.
@@ -111,7 +112,8 @@ const ones = (n: number): number => ZERO + (n % 10);
 export function formatMicroTime(nowMs: number): string {
   const micros = Math.round(nowMs * 1000);
   const seconds = Math.floor(micros / 1_000_000);
-  return `${formatTime(seconds * 1000).slice(0, -1)}.${String(micros - seconds * 1_000_000).padStart(6, '0')}Z`;
+  const fraction = String(micros - seconds * 1_000_000).padStart(6, '0');
+  return inOnePiece(formatTime(seconds * 1000).slice(0, -1), '.', fraction, 'Z');
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { BoundedQueue } from '../base/queue.ts';
+import { inOnePiece } from '../base/text.ts';
 import { type Client, TransportError } from '../kind/client.ts';
 import type { ApiObject, Live } from '../kind/object.ts';
 import type { EventRecorder } from '../kind/reconciler.ts';
@@ -123,7 +124,7 @@ export class EventNames {
     if (nanos <= this.#last) nanos = this.#last + 1000n;
     this.#last = nanos;
     const stamp = nanos.toString(16);
-    return `${about.slice(0, NAME_LENGTH_MAX - stamp.length - 1)}.${stamp}`;
+    return inOnePiece(about.slice(0, NAME_LENGTH_MAX - stamp.length - 1), '.', stamp);
   }
 }
 

@@ -5,6 +5,7 @@
  * Checks of objects' names take `prefix`: true for a `generateName`, to which letters will be added.
  */
 import type { Random } from '../base/random.ts';
+import { inOnePiece } from '../base/text.ts';
 
 type Messages = string[];
 
@@ -291,7 +292,7 @@ const generatedLengthMax = 63;
 
 /** A name for `generateName`: the base, cut to 58, and five letters. */
 export function generateName(base: string, random: Random): string {
-  return base.slice(0, generatedLengthMax - suffixLength) + random.text(suffixLength, suffixLetters);
+  return inOnePiece(base.slice(0, generatedLengthMax - suffixLength), random.text(suffixLength, suffixLetters));
 }
 
 /** As many letters as wanted, of the kind that `generateName` adds. */

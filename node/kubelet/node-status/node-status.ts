@@ -1,6 +1,7 @@
 import { nodes } from '../../../api/resources.ts';
 import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
+import { inOnePiece } from '../../../libs/base/text.ts';
 import type { DeepReadonly, Live } from '../../../libs/kind/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../libs/machinery/errors.ts';
 import { jsonEqual } from '../../../libs/machinery/json-equal.ts';
@@ -94,7 +95,7 @@ export class NodeStatusReporter {
     await host.files.makeDirectory(config.rootDirectory, { mode: 0o750 });
     this.#machine = await readMachineFacts(host);
     const { runtimeName, runtimeVersion } = await cri.version({});
-    this.#runtime = `${runtimeName}://${runtimeVersion}`;
+    this.#runtime = inOnePiece(runtimeName, '://', runtimeVersion);
     this.#capacity = await capacityOf(host, config);
     this.#allocatable = allocatableOf(this.#capacity, config);
     this.#given = this.#capacity;

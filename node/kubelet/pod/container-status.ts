@@ -4,6 +4,7 @@ import type {
   ContainerStatus,
 } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
+import { inOnePiece } from '../../../libs/base/text.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import type { NodePod, SpecContainer } from './objects.ts';
 import { backOffMessage } from './plan.ts';
@@ -63,7 +64,7 @@ function statusWithoutMounts(input: ContainerStatusInput, one: SpecContainer): C
     restartCount,
   };
   const isSource = memory.resets.get(container.name)?.source ?? false;
-  const idOf = (observedContainer: ObservedContainer) => `${input.runtimeName}://${observedContainer.id}`;
+  const idOf = ({ id }: ObservedContainer) => inOnePiece(input.runtimeName, '://', id);
   const lastTerminated = (from: number): ContainerState => {
     const previous = all.slice(from).find(({ state }) => state === 'exited');
     if (previous) return { terminated: terminated(previous, idOf(previous)) };

@@ -1,5 +1,6 @@
 import { isSidecar } from '../../../api/core/pod/resources.ts';
 import type { Container, EphemeralContainer, Pod } from '../../../api/types/core/v1.generated.ts';
+import { inOnePiece } from '../../../libs/base/text.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 
 /** A pod of this node, from the API or from a manifest. It has a name, a namespace and a uid. */
@@ -51,7 +52,7 @@ const CONTAINER_LIST = { init: 'initContainers', main: 'containers', ephemeral: 
 /** How events name one container of a pod: `spec.containers{web}`; empty where the pod has none of that name. */
 export function containerFieldPath(pod: NodePod, name: string): string {
   const kind = findContainer(pod, name)?.kind;
-  return kind === undefined ? '' : `spec.${CONTAINER_LIST[kind]}{${name}}`;
+  return kind === undefined ? '' : inOnePiece('spec.', CONTAINER_LIST[kind], '{', name, '}');
 }
 
 /** The port that a probe or hook names: a number, or the name of one of the container's ports; undefined: no such port. */

@@ -2,6 +2,7 @@ import { qosClassOf } from '../../../api/core/pod/resources.ts';
 import { couldRestartAllContainers } from '../../../api/core/pod/restart-rules.ts';
 import type { ContainerStatus, PodCondition, PodStatus } from '../../../api/types/core/v1.generated.ts';
 import { formatTime } from '../../../libs/base/clock.ts';
+import { inOnePiece } from '../../../libs/base/text.ts';
 import { copyValue } from '../../../libs/machinery/copy.ts';
 import { containerStatus } from './container-status.ts';
 import { containersOf, type NodePod, type SpecContainer } from './objects.ts';
@@ -207,7 +208,7 @@ function conditions(
     const sidecars = inits.filter(({ name }) => containersOf(pod).some((c) => c.sidecar && c.container.name === name));
     const unready = [...sidecars, ...mains].filter(({ ready }) => !ready).map(({ name }) => name);
     if (unready.length === 0) return { status: true };
-    const message = `containers with unready status: [${unready.join(' ')}]`;
+    const message = inOnePiece('containers with unready status: [', unready.join(' '), ']');
     return { status: false, reason: 'ContainersNotReady', message };
   };
   const containers = containersReady();
@@ -231,7 +232,7 @@ function conditions(
     const incomplete = inits
       .filter(({ state, ready: done }) => !(state?.terminated?.exitCode === 0) && !done)
       .map(({ name }) => name);
-    const message = `containers with incomplete status: [${incomplete.join(' ')}]`;
+    const message = inOnePiece('containers with incomplete status: [', incomplete.join(' '), ']');
     return { status: false, reason: 'ContainersNotInitialized', message };
   };
   const network = sandbox?.ready === true && (sandbox.ips.length > 0 || pod.spec?.hostNetwork === true);

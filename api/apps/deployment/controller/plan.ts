@@ -1,3 +1,4 @@
+import { inOnePiece } from '../../../../libs/base/text.ts';
 import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import { copyValue } from '../../../../libs/machinery/copy.ts';
@@ -187,7 +188,7 @@ class Turn {
   #create(revision: bigint): void {
     const { metadata, status } = this.#deployment;
     const hash = templateHash(this.#spec.template, status?.collisionCount ?? 0);
-    const name = `${metadata.name}-${hash}`;
+    const name = inOnePiece(metadata.name, '-', hash);
     const rolling = this.#spec.strategy?.type !== 'Recreate';
     const replicas = newSetReplicas(this.#replicas, rolling, this.#bounds, this.#old, 0);
     const annotations = { ...this.#handedDown({}, revision), ...this.#sizes() };

@@ -1,4 +1,5 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
+import { inOnePiece } from '../../../../libs/base/text.ts';
 import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
 import type { Plan } from '../../../../libs/kind/reconciler.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
@@ -50,7 +51,7 @@ export function endOf({ status }: DeepReadonly<Job>): 'Complete' | 'Failed' | un
 
 /** A job's name says the minute that it was due. */
 export const jobName = ({ metadata }: Live<CronJob>, scheduledMs: number): string =>
-  `${metadata.name}-${Math.floor(scheduledMs / MINUTE_MS)}`;
+  inOnePiece(metadata.name, '-', String(Math.floor(scheduledMs / MINUTE_MS)));
 
 /**
  * Starts a job for the last time that was due and has not been served, as far as deadline and concurrency allow it; first

@@ -1,3 +1,4 @@
+import { inOnePiece } from '../../../../libs/base/text.ts';
 import {
   type ApiObject,
   apiVersionOf,
@@ -21,7 +22,7 @@ export function podFromTemplate<O extends ApiObject>(
   const { labels = {}, annotations, finalizers } = template.metadata ?? {};
   return {
     metadata: {
-      generateName: `${owner.metadata.name}-`,
+      generateName: inOnePiece(owner.metadata.name, '-'),
       namespace: owner.metadata.namespace ?? '',
       labels: { ...labels },
       ...(annotations ? { annotations: { ...annotations } } : {}),
