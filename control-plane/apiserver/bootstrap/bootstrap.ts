@@ -29,6 +29,8 @@ import { ensure, type Wanted, wanted } from './wanted.ts';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
 const AUTO_UPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
+/** How many objects are made at once; a commit of the store takes as many. */
+const AT_ONCE = 32;
 const SYSTEM_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
 export interface ClusterFacts {
@@ -47,9 +49,8 @@ export interface ClusterFacts {
  * `rbac.authorization.kubernetes.io/autoupdate: "false"`.
  */
 export async function bootstrapCluster(engine: Engine, ctx: RequestContext, facts: ClusterFacts): Promise<void> {
-  const inNamespaces = (all: readonly Wanted[]) => Promise.all(all.map((one) => ensure(engine, ctx, one)));
   await ensureSystemNamespaces(engine, ctx);
-  await inNamespaces([
+  await ensureAll(engine, ctx, [
     ...(facts.upstreamOnly ? [] : ownObjects(facts)),
     ...clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
     ...roles.map((role) => wantedRole(roleRef, role)),
@@ -71,18 +72,30 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
     ),
   ]);
   const producer = { ...ctx, fieldManager: PRODUCER };
-  await Promise.all(
-    [
-      ...priorityLevels.map((level) => wanted(priorityLevelConfigurations, level)),
-      ...flowSchemas.map((schema) => wanted(flowSchemaRef, schema)),
-    ].map((one) => ensure(engine, producer, one)),
-  );
+  await ensureAll(engine, producer, [
+    ...priorityLevels.map((level) => wanted(priorityLevelConfigurations, level)),
+    ...flowSchemas.map((schema) => wanted(flowSchemaRef, schema)),
+  ]);
   await bootstrapNetwork(engine, ctx, facts.network);
 }
 
 /** Makes the namespaces that every cluster has. */
 export async function ensureSystemNamespaces(engine: Engine, ctx: RequestContext): Promise<void> {
-  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(engine, ctx, wanted(namespaces, { metadata: { name } }))));
+  await ensureAll(
+    engine,
+    ctx,
+    SYSTEM_NAMESPACES.map((name) => wanted(namespaces, { metadata: { name } })),
+  );
+}
+
+/**
+ * Some at a time. These are the first writes of the process: were all of them under way together, whatever a write makes
+ * would seem to live long, and be made as what lives long is ever after (`docs/decisions/closures-that-live-long.md`).
+ */
+async function ensureAll(engine: Engine, ctx: RequestContext, all: readonly Wanted[]): Promise<void> {
+  for (let from = 0; from < all.length; from += AT_ONCE) {
+    await Promise.all(all.slice(from, from + AT_ONCE).map((one) => ensure(engine, ctx, one)));
+  }
 }
 
 function ownObjects({ network: { advertiseAddress, port }, clientAuthorityPem }: ClusterFacts): Wanted[] {
