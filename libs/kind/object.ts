@@ -1,3 +1,5 @@
+import { inOnePiece } from '../base/text.ts';
+
 /**
  * Objects as every part of Tutti holds them: plain JSON-shaped data, in the form that `libs/machinery/schema/ir.ts`
  * states. The generated types under `api/types` are structurally these.
@@ -92,7 +94,7 @@ export interface ResourceRef<T extends ApiObject = ApiObject> extends GroupResou
 
 /** `v1` for the core group, `group/version` for others. */
 export function apiVersionOf(ref: { readonly group: string; readonly version: string }): string {
-  return ref.group === '' ? ref.version : `${ref.group}/${ref.version}`;
+  return ref.group === '' ? ref.version : inOnePiece(ref.group, '/', ref.version);
 }
 
 /** `namespace/name`, or `name` where there is no namespace: the key of informers and work queues. */

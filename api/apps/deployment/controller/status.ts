@@ -1,4 +1,5 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
+import { inOnePiece } from '../../../../libs/base/text.ts';
 import type { DeepReadonly, Live } from '../../../../libs/kind/object.ts';
 import { epochMs } from '../../../../libs/machinery/time.ts';
 import type { Deployment, DeploymentCondition, DeploymentStatus } from '../../../types/apps/v1.generated.ts';
@@ -112,9 +113,10 @@ export function rolloutStatus(
   const current = conditionOf(conditions, 'Progressing');
   const done = (counts.replicas ?? 0) === (counts.updatedReplicas ?? 0) && current?.reason === 'NewReplicaSetAvailable';
   if (hasDeadline(deployment) && !done) {
-    const who = newSet ? `ReplicaSet "${newSet.name}"` : `Deployment "${deployment.metadata.name}"`;
+    const [kind, name] = newSet ? ['ReplicaSet', newSet.name] : ['Deployment', deployment.metadata.name];
     const say = (status: 'True' | 'False', reason: string, what: string, refresh = false) => {
-      conditions = withCondition(conditions, 'Progressing', status, reason, `${who} ${what}.`, nowMs, refresh);
+      const message = inOnePiece(kind, ' "', name, '" ', what, '.');
+      conditions = withCondition(conditions, 'Progressing', status, reason, message, nowMs, refresh);
     };
     if (isComplete(deployment, counts)) say('True', 'NewReplicaSetAvailable', 'has successfully progressed');
     else if (hasProgressed(deployment.status ?? {}, counts)) say('True', 'ReplicaSetUpdated', 'is progressing', true);
