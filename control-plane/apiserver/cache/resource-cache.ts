@@ -261,7 +261,8 @@ export class ResourceCache implements WatchSource {
     if (this.#watchers.count > 0) this.#watchers.fail(new CompactedError(this.#changed, revision));
     const objects = entries.map((entry) => this.encode(entry));
     this.#objects.load(objects);
-    for (const object of objects) object.relax();
+    // What the store holds anyhow costs nothing here.
+    for (const [at, object] of objects.entries()) if (entries[at]?.companion === undefined) object.relax();
     this.#indexes.clear();
     this.ring.reset(revision);
     this.#changed = revision;
