@@ -232,12 +232,17 @@ export class Caches {
     for (let after: string | undefined; ; ) {
       const { entries, ...chunk } = await this.#store.list(REGISTRY_PREFIX, { after, limit: LIST_CHUNK, revision });
       revision ??= chunk.revision;
+      // In the order of keys, so those of one resource stand together.
+      let prefix: string | undefined;
+      let group: Entry[] = [];
       for (const entry of entries) {
-        const prefix = resourcePrefixOf(entry.key);
-        if (prefix === undefined) continue;
-        const group = byPrefix.get(prefix);
-        if (group) group.push(entry);
-        else byPrefix.set(prefix, [entry]);
+        if (prefix === undefined || !entry.key.startsWith(prefix)) {
+          prefix = resourcePrefixOf(entry.key);
+          if (prefix === undefined) continue;
+          group = byPrefix.get(prefix) ?? [];
+          byPrefix.set(prefix, group);
+        }
+        group.push(entry);
       }
       after = entries.at(-1)?.key;
       if (!chunk.more || after === undefined) break;
