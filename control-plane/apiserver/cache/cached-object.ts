@@ -176,8 +176,7 @@ export class CachedObject implements Encoded {
   relax(): void {
     this.#frames = undefined;
     if (!this.#object) return;
-    // A weak reference is dear, and good for nothing to nobody.
-    if (this.#isUsed) this.#weakObject = new WeakRef(this.#object);
+    this.#weakObject = new WeakRef(this.#object);
     this.#object = undefined;
   }
 
