@@ -225,9 +225,6 @@ export class FieldManager {
   ): Managers {
     const changed = changes(comparison);
     const seen = { comparison, changed };
-    const { managers } = this.#transfer(before, after, seen, this.#reconciled(before, given), undefined);
-    const taken = difference(changed, neverOwned);
-    if (isEmpty(taken)) return managers;
     const entry: Omit<ManagerEntry, 'fields'> = {
       manager: manager === '' ? 'unknown' : manager,
       operation: 'Update',
@@ -236,8 +233,13 @@ export class FieldManager {
       time: formatTime(nowMs),
     };
     const identity = identityOf(entry);
+    const { managers } = this.#transfer(before, after, seen, this.#reconciled(before, given), { writer: identity });
+    const taken = difference(changed, neverOwned);
+    if (isEmpty(taken)) return managers;
     const previous = managers.get(identity)?.fields ?? emptySet;
-    managers.set(identity, { ...entry, fields: this.#shared(identity, union(previous, taken)) });
+    const all = union(previous, taken);
+    // One who writes what it wrote before keeps the set that it has.
+    managers.set(identity, { ...entry, fields: all === previous ? previous : this.#shared(identity, all) });
     return managers;
   }
 
@@ -258,7 +260,8 @@ export class FieldManager {
   }
 
   /**
-   * Takes changed and removed fields from the owners, each judged in the version that it spoke.
+   * Takes changed and removed fields from the owners, each judged in the version that it spoke. An `applier` is passed
+   * over; a `writer` loses only what is removed, for what it changes is its own afterwards.
    *
    * @returns the owners that are left, and those that lost something the change sets
    */
@@ -267,14 +270,14 @@ export class FieldManager {
     after: ObjectValue,
     own: Seen,
     given: Managers,
-    except: string | undefined,
+    { applier, writer }: { readonly applier?: string; readonly writer?: string },
   ): { managers: Map<string, ManagerEntry>; conflicts: Conflict[] } {
     const managers = new Map(given);
     const conflicts: Conflict[] = [];
     if (given.size === 0) return { managers, conflicts };
     let others: Map<string, Seen | undefined> | undefined;
     for (const [identity, entry] of given) {
-      if (identity === except) continue;
+      if (identity === applier) continue;
       const { apiVersion } = entry;
       let seen: Seen | undefined = own;
       if (apiVersion !== this.#options.apiVersion) {
@@ -286,7 +289,7 @@ export class FieldManager {
         managers.delete(identity);
         continue;
       }
-      const conflict = conflictOf(entry, seen.changed);
+      const conflict = identity === writer ? undefined : conflictOf(entry, seen.changed);
       if (conflict !== undefined) conflicts.push(conflict);
       const left = difference(difference(entry.fields, conflict?.fields ?? emptySet), seen.comparison.removed);
       if (left !== entry.fields) managers.set(identity, { ...entry, fields: left });
@@ -465,7 +468,7 @@ export class FieldManager {
     const object = this.#pruned(mergeTyped(this.#node, current, config), withOwn, last);
     const comparison = this.#compare(current, object);
     const seen = { comparison, changed: changes(comparison) };
-    const { managers, conflicts } = this.#transfer(current, object, seen, withOwn, identity);
+    const { managers, conflicts } = this.#transfer(current, object, seen, withOwn, { applier: identity });
     if (!options.force && conflicts.length > 0) throw new ConflictsError(conflicts);
     const changed = !sameOnWire(this.#node, current, object);
     const mine = managers.get(identity);
