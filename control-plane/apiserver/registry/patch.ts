@@ -170,14 +170,21 @@ function decodePatched(
         ? decodeJson<ApiObject>(schema, type, stringify(changed), { strict: true })
         : decodeValue<ApiObject>(schema, type, changed, { strict: true });
     const shared = storedParts({ ...decoded.object, ...kept }, current, fixed);
-    for (const [name, part] of Object.entries(kept))
-      (decoded.object as Record<string, unknown>)[name] = shared.includes(name) ? part : copyValue(part);
+    for (const [name, part] of Object.entries(kept) as [string, object][])
+      (decoded.object as Record<string, unknown>)[name] = shared.includes(name) ? part : ownPart(name, part);
     return decoded;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     const type = media === 'strategic' ? /of type (\S+)$/.exec(error.message)?.[1] : undefined;
     throw invalidPatch(shown(), type === undefined ? error.message : `unrecognized type: ${type}`);
   }
+}
+
+/** A part to be changed freely; but for who owns what, which is never changed in place, and most of what metadata holds. */
+function ownPart(name: string, part: object): object {
+  if (name !== 'metadata') return copyValue(part);
+  const { managedFields, ...rest } = part as NonNullable<ApiObject['metadata']>;
+  return managedFields ? { ...copyValue(rest), managedFields } : copyValue(rest);
 }
 
 /**
