@@ -25,12 +25,10 @@ export class FaultyStore implements Store {
     return this.#inner.clusterId;
   }
 
-  write: Store['write'] = async (write) => {
-    if (this.full) {
-      this.#refused();
-      throw new StoreError('no space', 'no space left on device', { outcome: 'no' });
-    }
-    return this.#inner.write(write);
+  write: Store['write'] = (write) => {
+    if (!this.full) return this.#inner.write(write);
+    this.#refused();
+    return Promise.reject(new StoreError('no space', 'no space left on device', { outcome: 'no' }));
   };
 
   currentRevision: Store['currentRevision'] = () => this.#inner.currentRevision();
