@@ -2,6 +2,7 @@ import { onAbort } from './abort.ts';
 import { assert } from './assert.ts';
 import type { Clock, Timer, TimerOptions, Upkeep } from './clock.ts';
 import type { Random } from './random.ts';
+import { TimerEntry, TimerHeap } from './timer-heap.ts';
 
 /** Runs after everything that is ready now (microtasks included). The real one is a macrotask of the platform. */
 export type Turn = () => Promise<void>;
@@ -41,20 +42,6 @@ export class EndlessInstantError extends Error {
 /** How many of an endless instant's last timers the error tells of. */
 const TOLD_TIMERS = 8;
 
-interface Entry extends Timer {
-  at: number;
-  /** Before the order of their setting; 0.5 unless it is drawn. */
-  rank: number;
-  readonly order: number;
-  readonly delayMs: number;
-  readonly upkeep: Upkeep | undefined;
-  /** It runs at its instant, as it was passed over before. */
-  due: boolean;
-  /** When it was set: how often something had happened until then, that it has to do with. */
-  readonly happened: number;
-  run: (() => void) | undefined;
-}
-
 /** A beat that was passed over comes before all others of its instant. */
 const FIRST = -1;
 
@@ -87,9 +74,8 @@ export class VirtualClock implements Clock {
   #nowMs: number;
   #skewMs = 0;
   readonly #startMs: number;
-  #heap: Entry[] = [];
+  readonly #timers = new TimerHeap();
   #nextOrder = 0;
-  #live = 0;
   #advancing = false;
   #ranAtInstant = 0;
   #setBy: string[] = [];
@@ -99,7 +85,7 @@ export class VirtualClock implements Clock {
   /** How often time has begun to pass: until then anybody may have done anything. */
   #begun = 0;
   /** Beats that were passed over, and wait for what happens next. */
-  readonly #overslept = new Set<Entry>();
+  readonly #overslept = new Set<TimerEntry>();
   #stirred = false;
 
   constructor(options: VirtualClockOptions) {
@@ -131,24 +117,19 @@ export class VirtualClock implements Clock {
   setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
     assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
     const upkeep = delayMs > 0 ? options?.upkeep : undefined;
-    const entry: Entry = {
-      at: this.#nowMs + Math.max(0, delayMs),
-      rank: this.#shuffle && delayMs > 0 ? this.#shuffle.next() : 0.5,
-      order: this.#nextOrder++,
+    const rank = this.#shuffle && delayMs > 0 ? this.#shuffle.next() : 0.5;
+    const at = this.#nowMs + Math.max(0, delayMs);
+    const entry = new TimerEntry(
+      this.#timers,
+      run,
+      at,
+      rank,
+      this.#nextOrder++,
       delayMs,
       upkeep,
-      due: false,
-      happened: this.#happenedTo(upkeep),
-      run,
-      cancel: () => {
-        if (entry.run === undefined) return;
-        entry.run = undefined;
-        this.#live--;
-        if (this.#heap.length > 64 && this.#heap.length > 2 * this.#live) this.#sweep();
-      },
-    };
-    this.#live++;
-    this.#push(entry);
+      this.#happenedTo(upkeep),
+    );
+    this.#timers.add(entry);
     // Stacks are dear: they are looked at only when the instant is about to be called endless.
     if (this.#ranAtInstant > this.#timersPerInstantMax - TOLD_TIMERS) {
       this.#setBy = [...this.#setBy.slice(1 - TOLD_TIMERS), caller(this.setTimer)];
@@ -179,7 +160,7 @@ export class VirtualClock implements Clock {
 
   /** How many timers wait. */
   get pending(): number {
-    return this.#live;
+    return this.#timers.live;
   }
 
   /** What real operations time is waiting for, for messages about deadlocks. */
@@ -189,7 +170,7 @@ export class VirtualClock implements Clock {
 
   /** The instant of the next timer in milliseconds of `monotonic`, or undefined when none waits. */
   next(): number | undefined {
-    const first = this.#next();
+    const first = this.#timers.first();
     return first === undefined ? undefined : first.at - this.#startMs;
   }
 
@@ -212,7 +193,7 @@ export class VirtualClock implements Clock {
       await this.settle();
       for (;;) {
         if (until?.()) return false;
-        const next = this.#next();
+        const next = this.#timers.first();
         if (next === undefined || next.at > this.#nowMs) {
           if (this.#stirred && this.#wakeOverslept(this.#nowMs)) continue;
           this.#leaveInstant();
@@ -223,20 +204,17 @@ export class VirtualClock implements Clock {
         // Everything due at this instant runs before others get a look, except what it sets anew.
         const batchEnd = this.#nextOrder;
         for (;;) {
-          const entry = this.#next();
+          const entry = this.#timers.first();
           if (entry === undefined || entry.at > this.#nowMs || entry.order >= batchEnd) break;
-          this.#pop();
+          this.#timers.pop();
           if (entry.upkeep !== 'beat' && this.#mayPass(entry) && this.#isWell?.() === true) {
             entry.at += entry.delayMs;
-            this.#push(entry);
+            this.#timers.push(entry);
             continue;
           }
           if (!entry.upkeep && entry.delayMs > 0) this.#stirred = true;
-          const run = entry.run;
-          entry.run = undefined;
-          this.#live--;
           this.#ranAtInstant++;
-          run?.();
+          entry.take()?.();
           // As `settle`, without a promise of its own: there are very many timers.
           await this.#turn();
           if (this.#holds.size > 0) await this.#released();
@@ -285,17 +263,17 @@ export class VirtualClock implements Clock {
       entry.rank = FIRST;
       entry.due = true;
     }
-    if (late.length > 0) this.#sweep();
+    if (late.length > 0) this.#timers.sweep();
     return late.length > 0;
   }
 
   /** Moves upkeep that has nothing to do towards the next timer that may not be passed over. False where none was moved. */
   #passUpkeep(end: number): boolean {
-    const passed: Entry[] = [];
+    const passed: TimerEntry[] = [];
     // Upkeep that must run at the instant where passing ends, and checks that are due beside it: they are passed over when
     // it is their turn.
-    const kept: Entry[] = [];
-    let next = this.#next();
+    const kept: TimerEntry[] = [];
+    let next = this.#timers.first();
     let isWell = true;
     while (next && next.at <= (kept[0]?.at ?? end)) {
       if (!this.#mayPass(next)) {
@@ -307,11 +285,11 @@ export class VirtualClock implements Clock {
         if (!isWell) break;
         passed.push(next);
       }
-      this.#pop();
-      next = this.#next();
+      this.#timers.pop();
+      next = this.#timers.first();
     }
     const stop = kept[0]?.at ?? (next && next.at <= end ? next.at : end);
-    for (const entry of kept) this.#push(entry);
+    for (const entry of kept) this.#timers.push(entry);
     const happens = kept.length === 0 || (next !== undefined && next.at <= stop);
     for (const entry of passed) {
       const periods = Math.floor((stop - entry.at) / entry.delayMs);
@@ -323,13 +301,13 @@ export class VirtualClock implements Clock {
         entry.at += (periods + 1) * entry.delayMs;
         if (entry.upkeep === 'beat') this.#overslept.add(entry);
       }
-      this.#push(entry);
+      this.#timers.push(entry);
     }
     const woken = happens && this.#wakeOverslept(stop);
     return woken || passed.length > 0;
   }
 
-  #mayPass({ upkeep, due, happened }: Entry): boolean {
+  #mayPass({ upkeep, due, happened }: TimerEntry): boolean {
     return upkeep !== undefined && upkeep !== 'aside' && !due && happened === this.#happenedTo(upkeep);
   }
 
@@ -337,52 +315,7 @@ export class VirtualClock implements Clock {
   #happenedTo(upkeep: Upkeep | undefined): number {
     return upkeep === 'beat' || upkeep === 'overdue' ? this.#begun : this.#happened;
   }
-
-  /** Deadlines are set and cancelled far more often than they fall due: what is cancelled must not pile up. */
-  #sweep(): void {
-    const live = this.#heap.filter((entry) => entry.run !== undefined);
-    // A sorted array is a heap.
-    this.#heap = live.sort((a, b) => a.at - b.at || a.rank - b.rank || a.order - b.order);
-  }
-
-  /** The first that was not cancelled. */
-  #next(): Entry | undefined {
-    while (this.#heap.length > 0 && this.#heap[0]?.run === undefined) this.#pop();
-    return this.#heap[0];
-  }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!before(entry, heap[parent] as Entry)) break;
-      heap[at] = heap[parent] as Entry;
-      at = parent;
-    }
-    heap[at] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = at * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child++;
-      if (!before(heap[child] as Entry, last)) break;
-      heap[at] = heap[child] as Entry;
-      at = child;
-    }
-    heap[at] = last;
-  }
 }
-
-const before = (a: Entry, b: Entry) =>
-  a.at < b.at || (a.at === b.at && (a.rank < b.rank || (a.rank === b.rank && a.order < b.order)));
 
 /** The two frames above `below` on the stack, as `name (file:line)`. */
 function caller(below: (...args: never[]) => unknown): string {
