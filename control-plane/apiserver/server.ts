@@ -344,7 +344,7 @@ export class ApiServer {
       const watches = observed.longRunning(attributes);
       watches.add(1);
       const counted = new CountedSink(sink, observed.watchEvents(attributes), isWatchList ? listed : undefined);
-      return ended(body.open(counted), () => watches.add(-1));
+      return new EndedWatch(body.open(counted), () => watches.add(-1));
     };
     return { ...response, body: { ...body, open } };
   }
@@ -405,7 +405,7 @@ export class ApiServer {
       tell('ResponseStarted', { code, response });
       return {
         ...response,
-        body: { ...body, open: (sink) => ended(body.open(sink), () => tell('ResponseComplete', { code })) },
+        body: { ...body, open: (sink) => new EndedWatch(body.open(sink), () => tell('ResponseComplete', { code })) },
       };
     } catch (error) {
       const failure = statusOf(error);
@@ -566,16 +566,25 @@ class CountedSink implements WatchSink {
   }
 }
 
-/** A watch that tells once when it is over. */
-function ended(handle: WatchHandle, over: () => void): WatchHandle {
-  let told = false;
-  return {
-    close() {
-      handle.close();
-      if (!told) over();
-      told = true;
-    },
-  };
+/**
+ * A watch that tells once when it is over. A class, as a cluster opens a hundred watches when it starts: of literals V8 would
+ * make all later ones old, and each holds the server (`docs/decisions/closures-that-live-long.md`).
+ */
+class EndedWatch implements WatchHandle {
+  readonly #handle: WatchHandle;
+  readonly #over: () => void;
+  #told = false;
+
+  constructor(handle: WatchHandle, over: () => void) {
+    this.#handle = handle;
+    this.#over = over;
+  }
+
+  close(): void {
+    this.#handle.close();
+    if (!this.#told) this.#over();
+    this.#told = true;
+  }
 }
 
 /** By which schema and at which level a request ran. */

@@ -38,14 +38,7 @@ export class KindSet {
     for (const served of kind.versions) {
       const group = served.group ?? kind.group;
       if (!this.#runtimeConfig(group, served.version, served.servedByDefault ?? true)) continue;
-      const resource = {
-        kind,
-        served,
-        group,
-        version: served.version,
-        schema,
-        apiVersion: apiVersionOf({ group, version: served.version }),
-      };
+      const resource = new Resource(kind, served, group, schema);
       this.#byPath.set(`${group}/${served.version}/${kind.resource}`, resource);
       const versions = this.#groups.get(group) ?? new Set();
       this.#groups.set(group, versions.add(served.version));
@@ -117,6 +110,25 @@ export class KindSet {
   onChange(listener: KindSetListener): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+}
+
+/** A class: a place that makes hundreds of literals at once makes all later ones old, and each holds what its kind sees. */
+class Resource implements ServedResource {
+  readonly kind: Kind;
+  readonly served: ServedVersion;
+  readonly group: string;
+  readonly version: string;
+  readonly apiVersion: string;
+  readonly schema: SchemaSet;
+
+  constructor(kind: Kind, served: ServedVersion, group: string, schema: SchemaSet) {
+    this.kind = kind;
+    this.served = served;
+    this.group = group;
+    this.version = served.version;
+    this.apiVersion = apiVersionOf({ group, version: served.version });
+    this.schema = schema;
   }
 }
 
