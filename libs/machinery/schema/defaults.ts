@@ -1,3 +1,4 @@
+import { copyValue } from '../copy.ts';
 import type { Field, SchemaSet, StructType, TypeName, TypeRef } from './ir.ts';
 
 type Fill = (value: Record<string, unknown>) => void;
@@ -41,7 +42,7 @@ function stepOf(set: SchemaSet, field: Field): Fill | undefined {
   if (value === undefined && !below) return undefined;
   return (object) => {
     if (value !== undefined && (!Object.hasOwn(object, name) || (object[name] === null && !field.nullable))) {
-      if (!Object.isFrozen(object)) object[name] = structuredClone(value);
+      if (!Object.isFrozen(object)) object[name] = copyValue(value);
     }
     if (below && Object.hasOwn(object, name)) below(object[name]);
   };
