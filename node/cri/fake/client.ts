@@ -195,7 +195,7 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
       return {
         status: toPodSandboxStatus(record),
         info: {},
-        containersStatuses: isModern ? runtime.containersOf(record).map(toContainerStatus) : [],
+        containersStatuses: isModern ? record.containers.map(toContainerStatus) : [],
         timestamp: runtime.nowNanos(),
       };
     },
@@ -288,12 +288,12 @@ function simulatedMethods(runtime: SimulatedRuntime): Partial<Methods> {
     }),
     podSandboxStats: ({ podSandboxId }) => {
       const record = sandbox('podSandboxStats', podSandboxId);
-      return { stats: toPodSandboxStats(record, runtime.containersOf(record), ...now()) };
+      return { stats: toPodSandboxStats(record, record.containers, ...now()) };
     },
     listPodSandboxStats: ({ filter }) => ({
       stats: [...runtime.sandboxes.values()]
         .filter((s) => (!filter?.id || s.id === filter.id) && matchesLabels(s.config.labels, filter?.labelSelector))
-        .map((s) => toPodSandboxStats(s, runtime.containersOf(s), ...now())),
+        .map((s) => toPodSandboxStats(s, s.containers, ...now())),
     }),
 
     pullImage: async ({ image }) => ({ imageRef: await runtime.pullImage(image?.image ?? '') }),

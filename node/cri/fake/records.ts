@@ -22,6 +22,8 @@ export interface SandboxRecord {
   /** Empty for the host's network, and after the sandbox was stopped. */
   ip: string;
   ready: boolean;
+  /** What is in it, in the order in which it was made. */
+  containers: readonly ContainerRecord[];
   /** As lists told of it last. */
   told?: PodSandbox;
 }

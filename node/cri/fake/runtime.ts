@@ -153,6 +153,7 @@ export class SimulatedRuntime {
       createdNanos: this.nowNanos(),
       ip,
       ready: true,
+      containers: [],
     };
     this.sandboxes.set(record.id, record);
     this.#tell(record.id, 'CONTAINER_CREATED_EVENT', record);
@@ -161,7 +162,7 @@ export class SimulatedRuntime {
   }
 
   async stopSandbox(sandbox: SandboxRecord): Promise<void> {
-    const ended = this.containersOf(sandbox).map((record) => this.stopContainer(record, 0));
+    const ended = sandbox.containers.map((record) => this.stopContainer(record, 0));
     await Promise.all(ended);
     if (!sandbox.ready) return;
     sandbox.ready = false;
@@ -172,15 +173,9 @@ export class SimulatedRuntime {
 
   async removeSandbox(sandbox: SandboxRecord): Promise<void> {
     await this.stopSandbox(sandbox);
-    for (const record of this.containersOf(sandbox)) await this.removeContainer(record);
+    for (const record of sandbox.containers) await this.removeContainer(record);
     if (!this.sandboxes.delete(sandbox.id)) return;
     this.#tell(sandbox.id, 'CONTAINER_DELETED_EVENT', sandbox);
-  }
-
-  containersOf(sandbox: SandboxRecord): ContainerRecord[] {
-    const own: ContainerRecord[] = [];
-    for (const record of this.containers.values()) if (record.sandbox === sandbox) own.push(record);
-    return own;
   }
 
   // ── Containers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -192,7 +187,7 @@ export class SimulatedRuntime {
     if (!sandbox.ready) throw fail('UNKNOWN', `sandbox container "${sandbox.id}" is not running`);
     const { name, attempt = 0 } = config.metadata ?? {};
     if (!name) throw fail('INVALID_ARGUMENT', 'the container needs a name');
-    for (const other of this.containersOf(sandbox)) {
+    for (const other of sandbox.containers) {
       const { metadata } = other.config;
       if (metadata?.name !== name || (metadata.attempt ?? 0) !== attempt) continue;
       throw fail(
@@ -219,7 +214,7 @@ export class SimulatedRuntime {
       usageSinceMs: 0,
       exitAtMs: undefined,
     };
-    this.containers.set(record.id, record);
+    this.#keep(record);
     this.#tell(record.id, 'CONTAINER_CREATED_EVENT', sandbox);
     return record;
   }
@@ -267,7 +262,9 @@ export class SimulatedRuntime {
   async removeContainer(record: ContainerRecord): Promise<void> {
     await this.stopContainer(record, 0);
     if (!this.containers.delete(record.id)) return;
-    this.#tell(record.id, 'CONTAINER_DELETED_EVENT', record.sandbox);
+    const { sandbox } = record;
+    sandbox.containers = sandbox.containers.filter((other) => other !== record);
+    this.#tell(record.id, 'CONTAINER_DELETED_EVENT', sandbox);
   }
 
   /** The process of a running container. Throws as a runtime does for one that does not run. */
@@ -384,7 +381,7 @@ export class SimulatedRuntime {
       containerEventType,
       createdAt: this.nowNanos(),
       podSandboxStatus: toPodSandboxStatus(sandbox),
-      containersStatuses: this.containersOf(sandbox).map(toContainerStatus),
+      containersStatuses: sandbox.containers.map(toContainerStatus),
     };
     for (const queue of [...this.#watchers]) if (!queue.offer(event)) this.unwatch(queue);
   }
@@ -398,9 +395,16 @@ export class SimulatedRuntime {
       if (sandbox.ip !== '') this.network.claim(sandbox.ip);
     }
     for (const record of containers) {
-      this.containers.set(record.id, record);
+      this.#keep(record);
       if (record.state === 'CONTAINER_RUNNING') this.#run(record, this.imageOf(record), true);
     }
+  }
+
+  #keep(record: ContainerRecord): void {
+    const { sandbox } = record;
+    this.containers.set(record.id, record);
+    // Another list, as somebody may be going through the one before.
+    sandbox.containers = [...sandbox.containers, record];
   }
 
   #run(record: ContainerRecord, image: SimulatedImage, restored: boolean): void {

@@ -113,6 +113,7 @@ export function restoreSnapshot(snapshot: RuntimeSnapshot, options: SimulatedRun
       ...rest,
       config: owned(SCHEMA.decode('PodSandboxConfig', bytesOf(config)) as PodSandboxConfig),
       createdNanos: BigInt(createdNanos),
+      containers: [],
     });
   }
   const now = options.clock.monotonic();
