@@ -69,8 +69,9 @@ export class Housekeeping {
     const { files } = env.host;
     const { podLogsDirectory, containerLogsDirectory } = env.config;
     for (const name of await this.#list(podLogsDirectory)) {
-      const pod = parsePodLogDirectory(name);
-      if (pod && !isKnown(pod.uid) && !this.#stopped) await files.remove(`${podLogsDirectory}/${name}`);
+      // Nearly all of them are of pods that are here: what it is called is looked at only where it is of none.
+      if (isKnown(name.slice(name.lastIndexOf('_') + 1))) continue;
+      if (parsePodLogDirectory(name) && !this.#stopped) await files.remove(`${podLogsDirectory}/${name}`);
     }
     if (containerLogsDirectory === '') return;
     for (const name of await this.#list(containerLogsDirectory)) {
