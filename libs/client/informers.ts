@@ -4,7 +4,7 @@ import { groupResourceName, type Informer, type Informers } from '../kind/client
 import type { ApiObject, Live, ResourceRef } from '../kind/object.ts';
 import { keyOf } from '../kind/object.ts';
 import { InformerStore } from './informer-store.ts';
-import { Reflector, type ReflectorOptions } from './reflector.ts';
+import { Reflector, type ReflectorOptions, type ReflectorTarget } from './reflector.ts';
 
 type Handler = (object: Live<ApiObject> | undefined, previous: Live<ApiObject> | undefined) => void;
 
@@ -94,13 +94,19 @@ class SharedInformers implements StoppableInformers {
 
 const nameOf = (ref: ResourceRef): string => `${groupResourceName(ref)}/${ref.version}`;
 
-interface Waiting {
+/** A class, as `Hearing` is: all informers of a process are waited for at once. */
+class Waiting {
   /** undefined: for the first state. */
   readonly revision: bigint | undefined;
   readonly done: () => void;
+
+  constructor(revision: bigint | undefined, done: () => void) {
+    this.revision = revision;
+    this.done = done;
+  }
 }
 
-class ResourceInformer implements Informer<ApiObject> {
+class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   readonly ref: ResourceRef;
   /** Has stopped, while the others go on. */
   forgotten = false;
@@ -115,17 +121,7 @@ class ResourceInformer implements Informer<ApiObject> {
   constructor(ref: ResourceRef, options: ReflectorOptions, signal: AbortSignal) {
     this.ref = ref;
     const random = options.random.fork(`informer ${groupResourceName(ref)}`);
-    this.#reflector = new Reflector(
-      ref,
-      {
-        replace: (objects, resourceVersion) => this.#replace(objects, resourceVersion),
-        put: (object) => this.#put(object),
-        delete: (object) => this.#delete(keyOf(object)),
-        progress: (resourceVersion) => this.#progress(resourceVersion),
-      },
-      { ...options, random },
-      signal,
-    );
+    this.#reflector = new Reflector(ref, this, { ...options, random }, signal);
   }
 
   start(): void {
@@ -167,7 +163,7 @@ class ResourceInformer implements Informer<ApiObject> {
   on(handler: Handler): Disposable {
     this.#handlers.add(handler);
     for (const object of this.#store.list()) handler(object, undefined);
-    return { [Symbol.dispose]: () => void this.#handlers.delete(handler) };
+    return new Hearing(this.#handlers, handler);
   }
 
   /** Resolves with the first state; waits for ever where that never comes. */
@@ -192,42 +188,43 @@ class ResourceInformer implements Informer<ApiObject> {
         this.#waiting.delete(waiting);
         reject(signal?.reason);
       };
-      const waiting: Waiting = {
-        revision,
-        done: () => {
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        },
-      };
+      const waiting = new Waiting(revision, () => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      });
       signal?.addEventListener('abort', abort, { once: true });
       this.#waiting.add(waiting);
     });
   }
 
-  #replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void {
-    for (const key of [...this.#store.keys()]) if (!objects.has(key)) this.#delete(key);
-    for (const object of objects.values()) this.#put(object);
+  replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void {
+    for (const key of [...this.#store.keys()]) if (!objects.has(key)) this.#gone(key);
+    for (const object of objects.values()) this.put(object);
     this.#synced = true;
-    this.#progress(resourceVersion);
+    this.progress(resourceVersion);
   }
 
-  #put(object: Live<ApiObject>): void {
+  put(object: Live<ApiObject>): void {
     const key = keyOf(object);
     const known = this.#store.get(key);
     // Told again, by a list that shows what a watch has told already.
     if (known && known.metadata.resourceVersion === object.metadata.resourceVersion) return;
     // Another object under a name that was free in between: the old one has gone, though nobody said so.
-    if (known && known.metadata.uid !== object.metadata.uid) this.#delete(key);
+    if (known && known.metadata.uid !== object.metadata.uid) this.#gone(key);
     const previous = this.#store.set(object, key);
     for (const handler of this.#handlers) handler(object, previous);
   }
 
-  #delete(key: string): void {
+  delete(object: Live<ApiObject>): void {
+    this.#gone(keyOf(object));
+  }
+
+  #gone(key: string): void {
     const previous = this.#store.delete(key);
     if (previous) for (const handler of this.#handlers) handler(undefined, previous);
   }
 
-  #progress(resourceVersion: string): void {
+  progress(resourceVersion: string): void {
     this.#resourceVersion = resourceVersion;
     if (this.#waiting.size === 0) return;
     for (const waiting of this.#waiting) {
@@ -235,5 +232,20 @@ class ResourceInformer implements Informer<ApiObject> {
       this.#waiting.delete(waiting);
       waiting.done();
     }
+  }
+}
+
+/** A class, as hundreds begin at once: of literals V8 would make all later ones old, and each holds the informer. */
+class Hearing implements Disposable {
+  readonly #handlers: Set<Handler>;
+  readonly #handler: Handler;
+
+  constructor(handlers: Set<Handler>, handler: Handler) {
+    this.#handlers = handlers;
+    this.#handler = handler;
+  }
+
+  [Symbol.dispose](): void {
+    this.#handlers.delete(this.#handler);
   }
 }
