@@ -134,6 +134,22 @@ function retryAfterMs({ code, headers }: TransportResponse): number | undefined 
   return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
 }
 
+/** A class, as a process opens a hundred watches at once: of literals V8 would make all later ones old, with their signals. */
+class WatchRequest implements TransportRequest {
+  readonly method = 'GET';
+  readonly path: string;
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+
+  constructor(path: string, query: string, headers: Readonly<Record<string, string>>, signal: AbortSignal | undefined) {
+    this.path = path;
+    this.query = query;
+    this.headers = headers;
+    this.signal = signal;
+  }
+}
+
 class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   readonly ref: ResourceRef<T>;
   readonly #requester: Requester;
@@ -199,7 +215,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     });
     const { signal } = options;
     const headers = this.#requester.headers(undefined, false);
-    return { method: 'GET', path: this.#collection(), query, headers, signal };
+    return new WatchRequest(this.#collection(), query, headers, signal);
   }
 
   async create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
