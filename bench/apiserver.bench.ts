@@ -22,7 +22,7 @@ const WATCHERS = 1000;
 const SECONDS = 4;
 const STARTS = 5;
 /** After so long a server that has nothing to do has given back what it does not need. */
-const REST_MS = 45_000;
+const REST_MS = 150_000;
 /** So many come first: until then both sides still compile what is hot, and the slowest writes are those. */
 const WARM_WRITES = 60;
 

@@ -59,7 +59,8 @@ const FIRST = -1;
  * ordinary timer runs that was set for a later instant, and when `stir` says so. Whatever happens, each check then runs at
  * its own instant at least once; when an `advance` begins, all upkeep does. What ran since may be passed over. Before
  * the next thing that happens, and before the end of `advance`, beats run at the last instants at which they would have
- * been due; checks stay in step and come after it, also those that are due at the same instant. Should a piece of upkeep `stir`, the beats that were passed over run before time moves on.
+ * been due; checks stay in step and come after it, also those that are due at the same instant. Should a piece of upkeep
+ * `stir`, the beats that were passed over run before time moves on.
  *
  *     clock.setTimer(again, 10_000, { upkeep: 'beat' });   // sets itself anew each time
  *     await clock.advance(86_400_000);                     // runs twice: after 10 s, and at the day's last 10 s

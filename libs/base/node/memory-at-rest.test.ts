@@ -36,14 +36,27 @@ test('what a burst has taken is given back at rest, as long as there is somethin
   await clock.advance(60_000);
   assert.equal(collections(), 0, 'it works');
   state.busy = 0.01;
-  await clock.advance(300_000);
-  assert.equal(collections(), 2);
-  state.mb = 64;
-  await clock.advance(60_000);
-  assert.equal(collections(), 2, 'a little more is not worth it');
-  state.mb = 66;
-  await clock.advance(10_000);
+  await clock.advance(80_000);
   assert.equal(collections(), 3);
+  state.mb = 99;
+  await clock.advance(60_000);
+  assert.equal(collections(), 3, 'it has not doubled since');
+  state.mb = 100;
+  await clock.advance(60_000);
+  assert.equal(collections(), 4);
+});
+
+test('a small heap is left alone', async () => {
+  const clock = new VirtualClock({ turn, startMs: 0 });
+  const state = { mb: 30, usedMb: 20, busy: 0 };
+  const { heap, collections } = heapOf([], state);
+  using _ = giveMemoryBackAtRest(clock, heap);
+  state.mb = 95;
+  await clock.advance(60_000);
+  assert.equal(collections(), 0);
+  state.mb = 96;
+  await clock.advance(60_000);
+  assert.equal(collections(), 1);
 });
 
 test('a heap that would take long is left alone, and nothing is looked at after the end', async () => {
@@ -51,7 +64,7 @@ test('a heap that would take long is left alone, and nothing is looked at after 
   const state = { mb: 60, usedMb: 300, busy: 0 };
   const { heap, collections } = heapOf([], state);
   const rest = giveMemoryBackAtRest(clock, heap);
-  await clock.advance(10_000);
+  await clock.advance(60_000);
   state.mb = 900;
   await clock.advance(60_000);
   assert.equal(collections(), 0);

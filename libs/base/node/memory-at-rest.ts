@@ -14,10 +14,14 @@ export interface Heap {
   busy(): number;
 }
 
-const LOOK_MS = 10_000;
+const LOOK_MS = 60_000;
+/** What has given something back is looked at again so soon. */
+const AGAIN_MS = 10_000;
 /** Busier than that is work. */
 const BUSY_AT_REST = 0.05;
-/** Less is not worth a collection. */
+/** A smaller heap is left alone: to collect takes more from a small machine than it gives. */
+const SIZE_BYTES_MIN = 96 * 1024 * 1024;
+/** A collection that gives back less is the last. */
 const WORTH_BYTES = 16 * 1024 * 1024;
 /** To collect takes about a millisecond for each of these megabytes: more of them would be felt. */
 const USED_BYTES_MAX = 256 * 1024 * 1024;
@@ -25,22 +29,25 @@ const USED_BYTES_MAX = 256 * 1024 * 1024;
 /**
  * Gives back the memory that a burst of work has taken once the process rests. The engine collects when something is
  * allocated: a server that has nothing to do keeps what it grew to, for good, though two thirds of it may be empty.
- * To be called once the program runs: what it has taken by then is left alone. Looks every ten seconds until disposed of.
+ * To be called once the program runs: what it has taken by then is left alone, until it has doubled. Looks once
+ * a minute until disposed of.
  */
 export function giveMemoryBackAtRest(clock: Clock, heap: Heap): Disposable {
-  // What the program takes to begin with is no burst.
   let settledBytes = heap.sizeBytes;
+  let gives = false;
   let over = false;
   const look = async () => {
     const rests = heap.busy() < BUSY_AT_REST;
     const before = heap.sizeBytes;
-    if (rests && before >= settledBytes + WORTH_BYTES && heap.usedBytes <= USED_BYTES_MAX) {
+    const hasGrown = before >= Math.max(2 * settledBytes, SIZE_BYTES_MIN);
+    if (rests && (gives || hasGrown) && heap.usedBytes <= USED_BYTES_MAX) {
       await heap.collect();
       const after = heap.sizeBytes;
       // One collection finds what is empty and the next clears it: they go on as long as they give something back.
-      settledBytes = before - after < WORTH_BYTES ? after : Math.min(settledBytes, after);
+      gives = before - after >= WORTH_BYTES;
+      if (!gives) settledBytes = after;
     }
-    if (!over) timer = clock.setTimer(() => void look(), LOOK_MS);
+    if (!over) timer = clock.setTimer(() => void look(), gives ? AGAIN_MS : LOOK_MS);
   };
   let timer = clock.setTimer(() => void look(), LOOK_MS);
   return {
