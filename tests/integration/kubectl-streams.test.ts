@@ -144,7 +144,8 @@ for (const transport of ['websocket', 'spdy'] as const) {
 
     test('exec without input', async () => {
       const result = await kubectl(['exec', 'web', '--', 'copy']);
-      assert.deepEqual([result.stdout, result.code], ['', 3]);
+      assert.equal(result.code, 3, result.stderr);
+      assert.equal(result.stdout, '');
       assert.match(result.stderr, /^0 bytes\n/);
     });
 
