@@ -21,8 +21,6 @@ const OBJECTS = 18_600;
 const WATCHERS = 1000;
 const SECONDS = 4;
 const STARTS = 5;
-/** After so long a server that has nothing to do has given back what it does not need. */
-const REST_MS = 150_000;
 /** So many come first: until then both sides still compile what is hot, and the slowest writes are those. */
 const WARM_WRITES = 60;
 
@@ -231,9 +229,6 @@ async function measure(folder: string, report: Report): Promise<void> {
     upstream: '86',
   });
   report({ name: 'event-loop delay p99 while they are told', value: toldDelayMs, unit: 'ms', atMost: 10 });
-  await setTimeout(REST_MS);
-  const { rssBytes: restingBytes } = await figuresOf(server);
-  report({ name: 'memory after all this, at rest', value: restingBytes / 2 ** 20, unit: 'MB', atMost: 300 });
   await stop(server);
 
   await bundleProgram(root, { server: 'bench/apiserver/server.ts' }, BUNDLE);

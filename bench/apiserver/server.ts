@@ -10,7 +10,6 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import { startApiServer } from '../../bin/compose/apiserver.ts';
 import { silentLogger } from '../../libs/base/log.ts';
-import { giveMemoryBackAtRest, ownHeap } from '../../libs/base/node/memory-at-rest.ts';
 import { createNodeHost } from '../../libs/base/node/node-host.ts';
 import { NodeKeys } from '../../libs/base/node/node-keys.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
@@ -67,7 +66,6 @@ async function startApi(): Promise<Listening> {
     const { startSchedulerComponent } = await import('../../bin/compose/components.ts');
     await startSchedulerComponent({ machine, server, pki, heldTokens });
   }
-  giveMemoryBackAtRest(machine.clock, ownHeap());
   return {
     port: serving.port,
     caPem: pki.ca.certificatePem,

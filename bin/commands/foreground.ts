@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { createLogger, formatRecord, type LogLevel } from '../../libs/base/log.ts';
-import { giveMemoryBackAtRest, ownHeap } from '../../libs/base/node/memory-at-rest.ts';
 import { createNodeHost } from '../../libs/base/node/node-host.ts';
 import { NodeKeys } from '../../libs/base/node/node-keys.ts';
 import { RealClock } from '../../libs/base/node/real-clock.ts';
@@ -45,7 +44,6 @@ export async function runUntilSignal(
       stopped.then(() => ({ hints: '' })),
     ]);
     say(begun.hints);
-    using _ = giveMemoryBackAtRest(machine.clock, ownHeap());
     process.stdout.write(`\n${await stopped}: stopping\n`);
   } catch (error) {
     throw running.explain(error);
