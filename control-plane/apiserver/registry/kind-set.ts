@@ -2,8 +2,11 @@ import type { Kind, ServedVersion, Subresource } from '../../../libs/kind/kind.t
 import { apiVersionOf } from '../../../libs/kind/object.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 
-/** One resource of one served group and version: what a path leads to. */
-export interface ServedResource {
+/**
+ * One resource of one served group and version: what a path leads to. A class: a place that makes hundreds of literals at
+ * once makes all later ones old, and each holds what its kind sees.
+ */
+export class ServedResource {
   readonly kind: Kind;
   readonly served: ServedVersion;
   readonly group: string;
@@ -12,6 +15,15 @@ export interface ServedResource {
   readonly apiVersion: string;
   /** Where the resource's types are: the built-in schema, or a CRD's own. */
   readonly schema: SchemaSet;
+
+  constructor(kind: Kind, served: ServedVersion, group: string, schema: SchemaSet) {
+    this.kind = kind;
+    this.served = served;
+    this.group = group;
+    this.version = served.version;
+    this.apiVersion = apiVersionOf({ group, version: served.version });
+    this.schema = schema;
+  }
 }
 
 /** Tells when the set changes: kinds come and go with CRDs. */
@@ -38,7 +50,7 @@ export class KindSet {
     for (const served of kind.versions) {
       const group = served.group ?? kind.group;
       if (!this.#runtimeConfig(group, served.version, served.servedByDefault ?? true)) continue;
-      const resource = new Resource(kind, served, group, schema);
+      const resource = new ServedResource(kind, served, group, schema);
       this.#byPath.set(`${group}/${served.version}/${kind.resource}`, resource);
       const versions = this.#groups.get(group) ?? new Set();
       this.#groups.set(group, versions.add(served.version));
@@ -110,25 +122,6 @@ export class KindSet {
   onChange(listener: KindSetListener): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
-  }
-}
-
-/** A class: a place that makes hundreds of literals at once makes all later ones old, and each holds what its kind sees. */
-class Resource implements ServedResource {
-  readonly kind: Kind;
-  readonly served: ServedVersion;
-  readonly group: string;
-  readonly version: string;
-  readonly apiVersion: string;
-  readonly schema: SchemaSet;
-
-  constructor(kind: Kind, served: ServedVersion, group: string, schema: SchemaSet) {
-    this.kind = kind;
-    this.served = served;
-    this.group = group;
-    this.version = served.version;
-    this.apiVersion = apiVersionOf({ group, version: served.version });
-    this.schema = schema;
   }
 }
 
