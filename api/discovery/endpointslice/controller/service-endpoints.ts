@@ -47,10 +47,10 @@ export function groupsOf(
   nodeOf: (name: string) => Live<Node> | undefined,
 ): EndpointGroup[] {
   const groups: EndpointGroup[] = [];
+  // Ports that are numbers are those of every pod.
+  const isNamed = (service.spec?.ports ?? []).some(({ targetPort }) => typeof targetPort === 'string');
   for (const family of service.spec?.ipFamilies ?? ['IPv4']) {
     const byPorts = new Map<string, { ports: EndpointPort[]; endpoints: Endpoint[] }>();
-    // Ports that are numbers are those of every pod.
-    const isNamed = (service.spec?.ports ?? []).some(({ targetPort }) => typeof targetPort === 'string');
     let known: { readonly ports: EndpointPort[]; readonly id: string } | undefined;
     for (const pod of pods) {
       if (isFinished(pod)) continue;
