@@ -1,7 +1,7 @@
 import { decodeBase64Url } from '../../../libs/base/base64.ts';
+import { SUBPROTOCOL_HEADER, subprotocolsOf } from '../../../libs/streaming/subprotocols.ts';
 
 const TOKEN_PREFIX = 'base64url.bearer.authorization.k8s.io.';
-const SUBPROTOCOLS = 'sec-websocket-protocol';
 
 /**
  * Browsers cannot send `Authorization` with a WebSocket: they name the bearer token among the subprotocols, as
@@ -10,13 +10,13 @@ const SUBPROTOCOLS = 'sec-websocket-protocol';
  * to sees neither of the two names. A token that is written wrongly becomes one that nobody believes.
  */
 export function moveWebSocketToken(headers: Record<string, string | readonly string[] | undefined>): void {
-  const offered = headers[SUBPROTOCOLS];
+  const offered = headers[SUBPROTOCOL_HEADER];
   if (typeof offered !== 'string' || !offered.includes(TOKEN_PREFIX)) return;
-  const names = offered.split(',').map((name) => name.trim());
+  const names = subprotocolsOf(offered);
   const tokens = names.filter((name) => name.startsWith(TOKEN_PREFIX));
-  const spoken = names.filter((name) => name !== '' && !name.startsWith(TOKEN_PREFIX));
-  if (spoken.length > 0) headers[SUBPROTOCOLS] = spoken.join(', ');
-  else delete headers[SUBPROTOCOLS];
+  const spoken = names.filter((name) => !name.startsWith(TOKEN_PREFIX));
+  if (spoken.length > 0) headers[SUBPROTOCOL_HEADER] = spoken.join(', ');
+  else delete headers[SUBPROTOCOL_HEADER];
   const token = tokens.length === 1 && spoken.length > 0 ? decoded(tokens[0] as string) : undefined;
   headers['authorization'] ??= `Bearer ${token || TOKEN_PREFIX}`;
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import { BoundedQueue } from '../../base/queue.ts';
 import { StreamClosedError } from '../channel.ts';
+import { SUBPROTOCOL_HEADER, subprotocolsOf } from '../subprotocols.ts';
 import type { Message, MessageSocket } from '../websocket-channels.ts';
 import { type DialTarget, UpgradeError } from './http.ts';
 
@@ -85,19 +86,11 @@ export function messageSocketOf(ws: WebSocket, protocol: string): MessageSocket 
   };
 }
 
-// Subprotocols are agreed on here and hidden from `ws`, which refuses the `/` in `SPDY/3.1+portforward.k8s.io`: it is no
-// letter of an RFC 6455 name, but it is what kubectl sends.
-const SUBPROTOCOL_HEADER = 'sec-websocket-protocol';
-
 /** As much of a request as its handshake takes. */
 export type HandshakeRequest = Pick<IncomingMessage, 'method' | 'headers'>;
 
-export function offeredSubprotocols(request: HandshakeRequest): string[] {
-  return (request.headers[SUBPROTOCOL_HEADER] ?? '')
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
-}
+export const offeredSubprotocols = ({ headers }: HandshakeRequest): string[] =>
+  subprotocolsOf(headers[SUBPROTOCOL_HEADER]);
 
 /**
  * Answers a WebSocket handshake, with `subprotocol` where there is one. Rejects with `UpgradeError` when the handshake is
@@ -113,6 +106,8 @@ export function acceptWebSocket(
     perMessageDeflate: false,
     maxPayload: MESSAGE_BYTES_MAX,
   });
+  // Subprotocols are agreed on here and hidden from `ws`, which refuses the `/` in `SPDY/3.1+portforward.k8s.io`: it is no
+  // letter of an RFC 6455 name, but it is what kubectl sends.
   delete upgrade.request.headers[SUBPROTOCOL_HEADER];
   if (subprotocol !== undefined) server.on('headers', (lines) => lines.push(`Sec-WebSocket-Protocol: ${subprotocol}`));
   return new Promise((resolve, reject) => {
