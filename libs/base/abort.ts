@@ -1,5 +1,35 @@
 import { Linked, Ring } from './ring.ts';
 
+/** An abort signal that is made when somebody asks for it: signals are dear, and most are followed by nobody. */
+export class LazyAbort {
+  readonly #reason: () => Error;
+  #controller: AbortController | undefined;
+  #aborted = false;
+
+  /** `reason` is what the signal fires with. */
+  constructor(reason: () => Error) {
+    this.#reason = reason;
+  }
+
+  get aborted(): boolean {
+    return this.#aborted;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#reason());
+    }
+    return this.#controller.signal;
+  }
+
+  /** Idempotent. */
+  abort(): void {
+    this.#aborted = true;
+    this.#controller?.abort(this.#reason());
+  }
+}
+
 class Follower extends Linked {
   readonly run: () => void;
 

@@ -3,6 +3,7 @@ import * as http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { LazyAbort } from '../../../libs/base/abort.ts';
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
 import type { Random } from '../../../libs/base/random.ts';
@@ -454,6 +455,7 @@ interface SessionLoad {
 
 /** Made once: an error with its stack for each client that goes is dear. */
 const GONE = Object.freeze(new Error('the client has gone'));
+const hasGone = () => GONE;
 
 class ServedRequest implements ApiRequest {
   readonly method: string;
@@ -462,8 +464,7 @@ class ServedRequest implements ApiRequest {
   readonly headers: ApiRequest['headers'];
   readonly body: ApiRequestBody | undefined;
   readonly peer: Peer;
-  #aborted = false;
-  #controller: AbortController | undefined;
+  readonly #gone = new LazyAbort(hasGone);
 
   constructor(exchange: Exchange, auditId: string, body: ApiRequestBody | undefined) {
     this.method = exchange.method;
@@ -475,16 +476,12 @@ class ServedRequest implements ApiRequest {
     this.peer = exchange.peer;
   }
 
-  /** Made when somebody asks: most requests are answered before anybody could give up. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#aborted) this.#controller.abort(GONE);
-    return this.#controller.signal;
+    return this.#gone.signal;
   }
 
   abort(): void {
-    this.#aborted = true;
-    this.#controller?.abort(GONE);
+    this.#gone.abort();
   }
 }
 

@@ -1,3 +1,4 @@
+import { LazyAbort } from '../../../libs/base/abort.ts';
 import type { Clock, Timer } from '../../../libs/base/clock.ts';
 import type { Random } from '../../../libs/base/random.ts';
 import {
@@ -40,9 +41,10 @@ export class SimulatedProcess {
   readonly #record: ContainerRecord;
   readonly #image: SimulatedImage;
   readonly #host: ProcessHost;
-  /** Signals are dear, and only functions and commands follow them: they are made when one is asked for. */
-  #stopping: AbortController | undefined;
-  #ended: AbortController | undefined;
+  readonly #stopping = new LazyAbort(askedToEnd);
+  /** Fires once the runtime knows that it has ended. */
+  readonly #ended = new LazyAbort(hasEnded);
+  #isEnded = false;
   readonly #exit = Promise.withResolvers<void>();
   readonly #listening: Disposable[] = [];
   readonly #stdin: Pipe<Uint8Array> | undefined;
@@ -53,8 +55,6 @@ export class SimulatedProcess {
   #killers: readonly Timer[] = [];
   #exec: ExecHandler | undefined;
   #stop: (() => number | void | Promise<number | void>) | undefined;
-  #isStopping = false;
-  #isEnded = false;
 
   constructor(record: ContainerRecord, image: SimulatedImage, host: ProcessHost) {
     this.#record = record;
@@ -87,9 +87,8 @@ export class SimulatedProcess {
     if (graceMs <= 0) this.kill();
     else if (!this.#isEnded) {
       this.#killers = [...this.#killers, this.#host.clock.setTimer(() => this.kill(), graceMs)];
-      if (!this.#isStopping) {
-        this.#isStopping = true;
-        this.#stopping?.abort(askedToEnd());
+      if (!this.#stopping.aborted) {
+        this.#stopping.abort();
         void this.#terminate();
       }
     }
@@ -113,7 +112,7 @@ export class SimulatedProcess {
       if (rest.length > 0) this.#host.appendLog(rest);
     }
     this.#host.exited(code, reason);
-    this.#ended?.abort(hasEnded());
+    this.#ended.abort();
     for (const session of this.#attached) void session.finish(exitStatus(0));
     this.#attached.clear();
     this.#stdin?.cancel();
@@ -124,7 +123,7 @@ export class SimulatedProcess {
   async exec(session: RemoteCommandSession, command: readonly string[], tty: boolean): Promise<void> {
     const gone = new AbortController();
     void session.closed.then(() => gone.abort(new Error('the caller has gone')));
-    const ended = this.#whenEnded();
+    const ended = this.#ended.signal;
     const killed = () => {
       gone.abort(ended.reason);
       void session.finish(exitStatus(KILLED));
@@ -213,22 +212,6 @@ export class SimulatedProcess {
     if (limit > 0 && (usage.memoryBytes ?? 0) > limit) this.kill('OOMKilled');
   }
 
-  #whenStopping(): AbortSignal {
-    if (!this.#stopping) {
-      this.#stopping = new AbortController();
-      if (this.#isStopping) this.#stopping.abort(askedToEnd());
-    }
-    return this.#stopping.signal;
-  }
-
-  #whenEnded(): AbortSignal {
-    if (!this.#ended) {
-      this.#ended = new AbortController();
-      if (this.#isEnded) this.#ended.abort(hasEnded());
-    }
-    return this.#ended.signal;
-  }
-
   #container(): SimulatedContainer {
     const { config, sandbox } = this.#record;
     const host = this.#host;
@@ -257,8 +240,8 @@ export class SimulatedProcess {
       },
       clock: host.clock,
       random: host.random,
-      stopping: this.#whenStopping(),
-      ended: this.#whenEnded(),
+      stopping: this.#stopping.signal,
+      ended: this.#ended.signal,
       restored: host.restored,
       stdin: this.#stdin ?? NO_INPUT,
       log: (line) => this.#write('stdout', `${line}\n`),
@@ -277,7 +260,7 @@ export class SimulatedProcess {
       onStop: (handler) => {
         this.#stop = handler;
       },
-      sleep: (delayMs) => host.clock.sleep(delayMs, this.#whenEnded()),
+      sleep: (delayMs) => host.clock.sleep(delayMs, this.#ended.signal),
       exit: (code) => this.end(code),
       use: (usage) => this.#use(usage),
       fetch: (url, request) => host.network.request(url, { ...request, from: host.ip }),
