@@ -15,16 +15,20 @@ export type Group = {
 };
 
 const MINUTE_MS = 60_000;
+/** Each has clusters of a few hundred megabytes, and bounds of time that a crowd would break. */
+const WHOLE_MAX = 2;
 
 /**
  * Splits test files into groups that run one after another, except that groups of one `round` run side by side.
- * Tests beside the code share processes, as many as there are cores; those under `tests/` get one each, and the ones
- * that use real containers and networks run alone.
+ * Tests beside the code share processes, as many as there are cores; those under `tests/` get one each. Those that run whole
+ * clusters with real containers wait more than they compute: two at once. Those of the package build it, each anew, in one
+ * folder: one after the other.
  */
 export function groupFiles(files: readonly string[], cores: number): Group[][] {
   const beside = files.filter((file) => !file.startsWith('tests/'));
-  const alone = files.filter((file) => /^tests\/(?:e2e|package)\//.test(file));
-  const apart = files.filter((file) => file.startsWith('tests/') && !alone.includes(file));
+  const whole = files.filter((file) => file.startsWith('tests/e2e/'));
+  const packed = files.filter((file) => file.startsWith('tests/package/'));
+  const apart = files.filter((file) => file.startsWith('tests/') && !whole.includes(file) && !packed.includes(file));
   const shares = Math.min(Math.max(1, Math.min(cores, 8)), beside.length);
   const unit = Array.from(
     { length: shares },
@@ -51,8 +55,18 @@ export function groupFiles(files: readonly string[], cores: number): Group[][] {
     ],
     [
       {
-        name: 'tests/ one at a time',
-        files: alone,
+        name: 'tests/ of whole clusters',
+        files: whole,
+        isolation: 'process',
+        concurrency: Math.max(1, Math.min(cores, WHOLE_MAX)),
+        testMsMax: 15 * MINUTE_MS,
+        idleMsMax: 10 * MINUTE_MS,
+      },
+    ],
+    [
+      {
+        name: 'tests/ of the package',
+        files: packed,
         isolation: 'process',
         concurrency: 1,
         testMsMax: 15 * MINUTE_MS,
