@@ -375,28 +375,29 @@ function rbacObjects(caches: Caches): RbacObjects {
   const [roles, roleBindings] = [of<Role>(role), of<RoleBinding>(roleBinding)];
   return {
     version: () => clusterRoles.version() + clusterRoleBindings.version() + roles.version() + roleBindings.version(),
-    clusterRoles: clusterRoles.all,
+    clusterRole: (name) => stored<ClusterRole>(caches, clusterRole, '', name),
+    role: (namespace, name) => stored<Role>(caches, role, namespace, name),
     clusterRoleBindings: clusterRoleBindings.all,
-    roles: roles.all,
     roleBindings: roleBindings.all,
   };
 }
 
+/** One object of a built-in kind, as the watch cache has it. */
+function stored<T extends ApiObject>(caches: Caches, kind: Kind<T>, namespace: string, name: string) {
+  const cache = caches.resource(kind as unknown as Kind);
+  return cache.get(objectKey(kind, namespace, name))?.object() as DeepReadonly<T> | undefined;
+}
+
 function nodeGraph(caches: Caches): NodeGraph {
-  const find = <T extends ApiObject>(kind: Kind<T>, namespace: string, name: string) =>
-    caches
-      .resource(kind as unknown as Kind)
-      .get(objectKey(kind, namespace, name))
-      ?.object() as DeepReadonly<T> | undefined;
   return {
     *podsOn(node) {
       for (const encoded of caches.resource(pod as unknown as Kind).byField('spec.nodeName', node))
         yield encoded.object() as unknown as DeepReadonly<Pod>;
     },
-    pod: (namespace, name) => find<Pod>(pod, namespace, name),
+    pod: (namespace, name) => stored<Pod>(caches, pod, namespace, name),
     volumeOf: (namespace, claim) =>
-      find<PersistentVolumeClaim>(persistentVolumeClaim, namespace, claim)?.spec?.volumeName,
-    volume: (name) => find<PersistentVolume>(persistentVolume, '', name),
-    attachmentNode: (name) => find<VolumeAttachment>(volumeAttachment, '', name)?.spec?.nodeName,
+      stored<PersistentVolumeClaim>(caches, persistentVolumeClaim, namespace, claim)?.spec?.volumeName,
+    volume: (name) => stored<PersistentVolume>(caches, persistentVolume, '', name),
+    attachmentNode: (name) => stored<VolumeAttachment>(caches, volumeAttachment, '', name)?.spec?.nodeName,
   };
 }

@@ -20,7 +20,7 @@ const EVERYTHING: readonly Rule[] = [
 ];
 
 export interface EscalationOptions {
-  readonly objects: () => Pick<RbacObjects, 'clusterRoles' | 'roles'>;
+  readonly objects: () => Pick<RbacObjects, 'clusterRole' | 'role'>;
   authorize(user: UserInfo, attributes: RequestAttributes): Promise<Verdict> | Verdict;
   /** Everything that RBAC lets a user do in a namespace; '' is the whole cluster. */
   rulesOf(user: UserInfo, namespace: string): readonly Rule[];
@@ -75,11 +75,8 @@ async function checkBinding(
   const { roleRef } = object as AnyBinding;
   const resource = roleRef.kind === 'Role' ? 'roles' : 'clusterroles';
   if (await may(options, ctx, 'bind', resource, namespace, roleRef.name)) return;
-  const { clusterRoles, roles } = options.objects();
-  const role =
-    resource === 'roles'
-      ? roles().find(({ metadata }) => metadata?.name === roleRef.name && metadata.namespace === namespace)
-      : clusterRoles().find(({ metadata }) => metadata?.name === roleRef.name);
+  const objects = options.objects();
+  const role = resource === 'roles' ? objects.role(namespace, roleRef.name) : objects.clusterRole(roleRef.name);
   if (!role) throw notFound({ group: GROUP, resource }, roleRef.name);
   const missing = uncovered(role.rules ?? [], options.rulesOf(ctx.user, namespace));
   if (missing.length > 0) throw forbidden(kind, name, refusal(ctx.user, missing));

@@ -3,11 +3,17 @@ import { test } from 'node:test';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { RbacAuthorizer, type RbacObjects } from './rbac.ts';
 
-const objects = (changes: Partial<Record<keyof RbacObjects, unknown[]>> = {}, version = () => 1): RbacObjects => ({
+type Kinds = 'clusterRoles' | 'clusterRoleBindings' | 'roles' | 'roleBindings';
+interface Named {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+const objects = (changes: Partial<Record<Kinds, Named[]>> = {}, version = () => 1): RbacObjects => ({
   version,
-  clusterRoles: () => (changes.clusterRoles ?? []) as never,
+  clusterRole: (name) => changes.clusterRoles?.find(({ metadata }) => metadata.name === name) as never,
   clusterRoleBindings: () => (changes.clusterRoleBindings ?? []) as never,
-  roles: () => (changes.roles ?? []) as never,
+  role: (namespace, name) =>
+    changes.roles?.find(({ metadata }) => metadata.name === name && metadata.namespace === namespace) as never,
   roleBindings: () => (changes.roleBindings ?? []) as never,
 });
 
@@ -98,7 +104,7 @@ test('RBAC: a role that is not there is told of', () => {
 
 test('RBAC: a change counts at the next request', () => {
   let version = 1;
-  const bindings: unknown[] = [];
+  const bindings: Named[] = [];
   const rbac = new RbacAuthorizer(objects({ clusterRoles: [reader], clusterRoleBindings: bindings }, () => version));
   assert.equal(rbac.authorize(jane, asks('get pods default/x')).decision, 'none');
   bindings.push(bind('reader', user('jane')));

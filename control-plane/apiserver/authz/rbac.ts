@@ -13,25 +13,64 @@ import type { Authorizer, Verdict } from './authorizer.ts';
 /** What RBAC decides by: the present roles and bindings, and a number that changes with every change of one of them. */
 export interface RbacObjects {
   version(): number;
-  clusterRoles(): readonly DeepReadonly<ClusterRole>[];
+  clusterRole(name: string): DeepReadonly<ClusterRole> | undefined;
+  role(namespace: string, name: string): DeepReadonly<Role> | undefined;
   clusterRoleBindings(): readonly DeepReadonly<ClusterRoleBinding>[];
-  roles(): readonly DeepReadonly<Role>[];
   roleBindings(): readonly DeepReadonly<RoleBinding>[];
 }
 
 export type Rule = DeepReadonly<PolicyRule>;
+type Binding = DeepReadonly<RoleBinding | ClusterRoleBinding>;
 
-/** Rules that somebody has, and where they come from. `namespace` '' is the whole cluster. */
-export interface Grant {
+/**
+ * Rules that somebody has, and where they come from; the verdict on whoever they cover. `namespace` '' is the whole
+ * cluster. A cluster starts with many, and most are never asked: what is said of one is put together when it is.
+ */
+class Grant implements Verdict {
+  readonly decision = 'allow';
   readonly namespace: string;
-  readonly rules: readonly Rule[];
-  /** `ClusterRoleBinding "cluster-admin" of ClusterRole "cluster-admin" to Group "system:masters"`. */
-  readonly by: string;
-  /** The role that the binding names does not exist. */
-  readonly missingRole?: string;
+  readonly #objects: RbacObjects;
+  readonly #binding: Binding;
+  readonly #subject: DeepReadonly<Subject>;
+  #rules: readonly Rule[] | undefined;
+  #isMissing = false;
+
+  constructor(objects: RbacObjects, namespace: string, binding: Binding, subject: DeepReadonly<Subject>) {
+    this.#objects = objects;
+    this.namespace = namespace;
+    this.#binding = binding;
+    this.#subject = subject;
+  }
+
+  get rules(): readonly Rule[] {
+    if (this.#rules === undefined) {
+      const { kind, name } = this.#binding.roleRef;
+      const role = kind === 'Role' ? this.#objects.role(this.namespace, name) : this.#objects.clusterRole(name);
+      this.#isMissing = role === undefined;
+      this.#rules = role?.rules ?? [];
+    }
+    return this.#rules;
+  }
+
+  /** The role that the binding names and that does not exist. */
+  get missingRole(): string | undefined {
+    if (this.rules.length > 0 || !this.#isMissing) return undefined;
+    const { kind, name } = this.#binding.roleRef;
+    return `${kind === 'Role' ? 'role' : 'clusterrole'}.rbac.authorization.k8s.io "${name}" not found`;
+  }
+
+  /** `RBAC: allowed by ClusterRoleBinding "cluster-admin" of ClusterRole "cluster-admin" to Group "system:masters"`. */
+  get reason(): string {
+    const { kind, name } = this.#binding.roleRef;
+    const binding = nameOf(this.#binding);
+    const by = this.namespace === '' ? `ClusterRoleBinding "${binding}"` : `RoleBinding "${binding}/${this.namespace}"`;
+    const { kind: whose, name: who, namespace } = this.#subject;
+    return `RBAC: allowed by ${by} of ${kind} "${name}" to ${whose} "${namespace ? `${who}/${namespace}` : who}"`;
+  }
 }
 
 const MASTERS = 'system:masters';
+const ALLOWED: Verdict = { decision: 'allow' };
 
 /**
  * Role-based access control (API concept "Using RBAC Authorization"): a request is allowed when a rule of a role that is
@@ -50,13 +89,13 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   authorize(user: UserInfo, attributes: RequestAttributes): Verdict {
-    if (user.groups.includes(MASTERS)) return { decision: 'allow' };
+    if (user.groups.includes(MASTERS)) return ALLOWED;
     this.#refresh();
     const { users, groups } = this.#grants;
     let grant = firstCovering(users.get(user.name), attributes);
     for (let at = 0; !grant && at < user.groups.length; at++)
       grant = firstCovering(groups.get(user.groups[at] as string), attributes);
-    if (grant) return { decision: 'allow', reason: `RBAC: allowed by ${grant.by}` };
+    if (grant) return grant;
     const missing = new Set<string>();
     for (const { missingRole } of this.grants(user, attributes.namespace)) if (missingRole) missing.add(missingRole);
     if (missing.size === 0) return { decision: 'none' };
@@ -90,40 +129,32 @@ const appliesIn = (grant: Grant, namespace: string): boolean => grant.namespace 
 
 /** Asked for every request, so it makes nothing while it looks. */
 function firstCovering(grants: readonly Grant[] | undefined, attributes: RequestAttributes): Grant | undefined {
-  for (const grant of grants ?? []) {
+  if (grants === undefined) return undefined;
+  for (let i = 0; i < grants.length; i++) {
+    const grant = grants[i] as Grant;
     if (!appliesIn(grant, attributes.namespace)) continue;
-    for (const rule of grant.rules) if (covers(rule, attributes)) return grant;
+    const { rules } = grant;
+    for (let j = 0; j < rules.length; j++) if (covers(rules[j] as Rule, attributes)) return grant;
   }
   return undefined;
 }
 
 function index(objects: RbacObjects): Grants {
-  const clusterRoles = new Map(objects.clusterRoles().map((role) => [nameOf(role), role]));
-  const roles = new Map(objects.roles().map((role) => [`${role.metadata?.namespace}/${nameOf(role)}`, role]));
   const users = new Map<string, Grant[]>();
   const groups = new Map<string, Grant[]>();
-  const add = (binding: DeepReadonly<RoleBinding | ClusterRoleBinding>, kind: string, namespace: string) => {
-    const { kind: roleKind, name } = binding.roleRef;
-    const role = roleKind === 'Role' ? roles.get(`${namespace}/${name}`) : clusterRoles.get(name);
+  const add = (binding: Binding, namespace: string) => {
     for (const subject of binding.subjects ?? []) {
       const bound = subject.kind === 'Group' ? groups : users;
       const key = subjectName(subject, namespace);
       if (key === undefined) continue;
-      const where = namespace === '' ? `"${nameOf(binding)}"` : `"${nameOf(binding)}/${namespace}"`;
-      const by = `${kind} ${where} of ${roleKind} "${name}" to ${subject.kind} "${subject.namespace ? `${subject.name}/${subject.namespace}` : subject.name}"`;
-      const missing = role
-        ? {}
-        : {
-            missingRole: `${roleKind === 'Role' ? 'role' : 'clusterrole'}.rbac.authorization.k8s.io "${name}" not found`,
-          };
-      const grant = { namespace, rules: role?.rules ?? [], by, ...missing };
+      const grant = new Grant(objects, namespace, binding, subject);
       const grants = bound.get(key);
       if (grants) grants.push(grant);
       else bound.set(key, [grant]);
     }
   };
-  for (const binding of objects.clusterRoleBindings()) add(binding, 'ClusterRoleBinding', '');
-  for (const binding of objects.roleBindings()) add(binding, 'RoleBinding', binding.metadata?.namespace ?? '');
+  for (const binding of objects.clusterRoleBindings()) add(binding, '');
+  for (const binding of objects.roleBindings()) add(binding, binding.metadata?.namespace ?? '');
   return { users, groups };
 }
 
