@@ -43,8 +43,10 @@ export async function saveHistory(path: string, { seed, unrepeatable, entries, p
 export function wasLines(base: SortedMap<Entry>): string {
   const decoder = new TextDecoder();
   const lines: string[] = [];
-  for (const [key, { createRevision, revision, value }] of base.from(''))
+  base.walk('', ({ createRevision, revision, value }, key) => {
     lines.push(line({ type: 'was', key, createRevision, revision, value: decoder.decode(value) } satisfies Was));
+    return true;
+  });
   return lines.join('');
 }
 

@@ -70,7 +70,8 @@ export function entriesAt(past: Past, revision: Revision): SortedMap<Entry> {
 
 /** The same, as a memory store begins from it. */
 export function storeAt(past: Past, revision: Revision): StoreSnapshot {
-  const entries = [...entriesAt(past, revision).from('')].map(([, entry]) => entry);
+  const entries: Entry[] = [];
+  entriesAt(past, revision).walk('', (entry) => entries.push(entry) > 0);
   return storeOf(past.clusterId, revision, entries);
 }
 

@@ -141,7 +141,7 @@ export class Caches {
       this.#byPrefix.set(prefix, cache);
       const entries = this.#unclaimed.get(prefix);
       this.#unclaimed.delete(prefix);
-      cache.load(inOrder(entries), this.#revision);
+      if (entries) cache.load(inOrder(entries), this.#revision);
     }
     this.#byKind.set(kind, cache);
     return cache;
@@ -235,7 +235,8 @@ export class Caches {
       // In the order of keys, so those of one resource stand together.
       let prefix: string | undefined;
       let group: Entry[] = [];
-      for (const entry of entries) {
+      for (let at = 0; at < entries.length; at++) {
+        const entry = entries[at] as Entry;
         if (prefix === undefined || !entry.key.startsWith(prefix)) {
           prefix = resourcePrefixOf(entry.key);
           if (prefix === undefined) continue;
@@ -249,7 +250,7 @@ export class Caches {
       await this.#clock.yield();
     }
     this.#revision = revision;
-    for (const cache of this.#byPrefix.values()) cache.load(byPrefix.get(cache.prefix) ?? [], revision);
+    for (const cache of this.#byPrefix.values()) cache.load(byPrefix.get(cache.prefix) ?? NO_ENTRIES, revision);
     this.#loaded = true;
     this.#unclaimed.clear();
     for (const [prefix, entries] of byPrefix) if (!this.#byPrefix.has(prefix)) this.#setAside(prefix, entries);
@@ -330,7 +331,8 @@ interface Waiting {
 }
 
 const DONE = Promise.resolve();
+const NO_ENTRIES: readonly Entry[] = Object.freeze([]);
 
-function inOrder(entries: ReadonlyMap<string, Entry> | undefined): Entry[] {
-  return entries ? [...entries.values()].sort((a, b) => compareKeys(a.key, b.key)) : [];
+function inOrder(entries: ReadonlyMap<string, Entry>): Entry[] {
+  return [...entries.values()].sort((a, b) => compareKeys(a.key, b.key));
 }

@@ -259,10 +259,15 @@ export class ResourceCache implements WatchSource {
   /** Replaces everything by the entries of a list, which are in order. Nobody can be told what was in between. */
   load(entries: readonly Entry[], revision: Revision): void {
     if (this.#watchers.count > 0) this.#watchers.fail(new CompactedError(this.#changed, revision));
-    const objects = entries.map((entry) => this.encode(entry));
+    const objects: CachedObject[] = [];
+    for (let at = 0; at < entries.length; at++) {
+      const entry = entries[at] as Entry;
+      const object = this.encode(entry);
+      // What the store holds anyhow costs nothing here.
+      if (entry.companion === undefined) object.relax();
+      objects.push(object);
+    }
     this.#objects.load(objects);
-    // What the store holds anyhow costs nothing here.
-    for (const [at, object] of objects.entries()) if (entries[at]?.companion === undefined) object.relax();
     this.#indexes.clear();
     this.ring.reset(revision);
     this.#changed = revision;

@@ -129,11 +129,12 @@ export class OrderedObjects {
 
   /** Replaces everything by `objects`, which are in order. */
   load(objects: readonly CachedObject[]): void {
-    this.clear();
+    if (this.#segments.length > 0) this.clear();
     for (let at = 0; at < objects.length; at += SEGMENT_FILL) {
       this.#segments.push(new Segment(objects.slice(at, at + SEGMENT_FILL), this.#budget));
     }
-    for (const object of objects) {
+    for (let at = 0; at < objects.length; at++) {
+      const object = objects[at] as CachedObject;
       this.#byKey.set(object.key, object);
       this.#high ||= isHighKey(object.key);
     }

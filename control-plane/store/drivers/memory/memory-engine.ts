@@ -79,16 +79,21 @@ export class MemoryEngine implements Engine {
   }
 
   nextExpiryMs(): number | undefined {
-    for (const [, entry] of this.#expiries.from('')) return entry.expiresAtMs;
-    return undefined;
+    let nextMs: number | undefined;
+    this.#expiries.walk('', ({ expiresAtMs }) => {
+      nextMs = expiresAtMs;
+      return false;
+    });
+    return nextMs;
   }
 
   expired(nowMs: number, limit: number): StoredEntry[] {
     const out: StoredEntry[] = [];
-    for (const [, entry] of this.#expiries.from('')) {
-      if (entry.expiresAtMs > nowMs || out.length >= limit) break;
+    this.#expiries.walk('', (entry) => {
+      if (entry.expiresAtMs > nowMs || out.length >= limit) return false;
       out.push(entry);
-    }
+      return true;
+    });
     return out;
   }
 
@@ -147,14 +152,15 @@ function listFrom(map: SortedMap<StoredEntry>, prefix: string, options: ListOpti
   const from = after !== undefined && compareKeys(after, prefix) >= 0 ? after : prefix;
   const entries: StoredEntry[] = [];
   let skipped = 0;
-  for (const [key, entry] of map.from(from)) {
+  map.walk(from, (entry, key) => {
     if (key === after) {
       skipped = 1;
-      continue;
+      return true;
     }
-    if (!key.startsWith(prefix) || (limit > 0 && entries.length >= limit)) break;
+    if (!key.startsWith(prefix) || (limit > 0 && entries.length >= limit)) return false;
     entries.push(entry);
-  }
+    return true;
+  });
   const remaining = Math.max(0, last - map.rank(from) - skipped - entries.length);
   return { entries, revision, more: remaining > 0, remaining };
 }

@@ -4,7 +4,11 @@ import { SeededRandom } from '../../../../libs/base/random.ts';
 import { compareKeys, prefixEnd } from '../../keys.ts';
 import { SortedMap } from './sorted-map.ts';
 
-const all = <V>(map: SortedMap<V>, from = '') => [...map.from(from)];
+const all = <V>(map: SortedMap<V>, from = '') => {
+  const found: [string, V][] = [];
+  map.walk(from, (value, key) => found.push([key, value]) > 0);
+  return found;
+};
 
 describe('sorted map', () => {
   for (const letters of ['ab', 'abcdefgh/', 'é中\ufb01\u{1f600}~']) {

@@ -78,21 +78,24 @@ export class SortedMap<V> {
     return before + this.#lowerBound(node.keys, key);
   }
 
-  /** Keys from `from` on, in order. The map must not be written to meanwhile; a fork of it may. */
-  *from(from: string): Generator<readonly [string, V]> {
-    yield* this.#walk(this.#root, from);
+  /** Shows keys from `from` on, in order, as long as `goesOn`. It must not write to the map; to a fork of it it may. */
+  walk(from: string, goesOn: (value: V, key: string) => boolean): void {
+    this.#walk(this.#root, from, goesOn);
   }
 
-  *#walk(node: Node<V>, from: string | undefined): Generator<readonly [string, V]> {
+  #walk(node: Node<V>, from: string | undefined, goesOn: (value: V, key: string) => boolean): boolean {
     if (node.children) {
       const first = from === undefined ? 0 : this.#childOf(node, from);
       for (let i = first; i < node.children.length; i++) {
-        yield* this.#walk(node.children[i] as Node<V>, i === first ? from : undefined);
+        if (!this.#walk(node.children[i] as Node<V>, i === first ? from : undefined, goesOn)) return false;
       }
-      return;
+      return true;
     }
     const first = from === undefined ? 0 : this.#lowerBound(node.keys, from);
-    for (let i = first; i < node.keys.length; i++) yield [node.keys[i] as string, node.values[i] as V];
+    for (let i = first; i < node.keys.length; i++) {
+      if (!goesOn(node.values[i] as V, node.keys[i] as string)) return false;
+    }
+    return true;
   }
 
   /** Whether the key is new. */
