@@ -245,26 +245,40 @@ export class Gauge extends Values {
 }
 
 class Distribution {
-  /** No typed array, which the platform keeps outside its heap: there are thousands of distributions. */
-  readonly counts: number[];
   count = 0;
   sum = 0;
   readonly #buckets: readonly number[];
+  /**
+   * How many fell into each bucket. Made for the second bucket: there are thousands of distributions, and most know one
+   * size. No typed array, which the platform keeps outside its heap.
+   */
+  #counts: number[] | undefined;
+  /** The bucket of all as long as there are no counts: its place, one more than the last for what is larger than all. */
+  #only = -1;
 
   constructor(buckets: readonly number[]) {
     this.#buckets = buckets;
-    this.counts = new Array<number>(buckets.length).fill(0);
   }
 
   observe(value: number): void {
+    const buckets = this.#buckets;
+    let at = 0;
+    while (at < buckets.length && value > (buckets[at] as number)) at++;
+    if (this.#counts === undefined && at !== this.#only) {
+      if (this.count === 0) this.#only = at;
+      else this.#counts = this.counts();
+    }
+    if (this.#counts !== undefined && at < buckets.length) this.#counts[at] = (this.#counts[at] as number) + 1;
     this.count++;
     this.sum += value;
-    const buckets = this.#buckets;
-    for (let i = 0; i < buckets.length; i++) {
-      if (value > (buckets[i] as number)) continue;
-      this.counts[i] = (this.counts[i] as number) + 1;
-      return;
-    }
+  }
+
+  /** By bucket, those below it not counted. */
+  counts(): number[] {
+    if (this.#counts !== undefined) return this.#counts;
+    const counts = new Array<number>(this.#buckets.length).fill(0);
+    if (this.#only >= 0 && this.#only < counts.length) counts[this.#only] = this.count;
+    return counts;
   }
 }
 
@@ -291,8 +305,9 @@ export class Histogram extends Rows<Distribution> {
   protected lines(row: Distribution, labels: (more?: string) => string): string {
     let out = '';
     let below = 0;
+    const counts = row.counts();
     this.buckets.forEach((bound, i) => {
-      below += row.counts[i] as number;
+      below += counts[i] as number;
       out += `${this.name}_bucket${labels(`le="${boundText(bound)}"`)} ${below}\n`;
     });
     out += `${this.name}_bucket${labels('le="+Inf"')} ${row.count}\n`;
