@@ -87,6 +87,12 @@ class FolderEntry extends Common {
   }
 }
 
+/** A part of a disk as data, folders with what is in them, in the order of names. Never changed: disks share the data. */
+export type DiskEntry =
+  | { readonly kind: 'directory'; readonly name: string; readonly mode: number; readonly inside: readonly DiskEntry[] }
+  | { readonly kind: 'file'; readonly name: string; readonly mode: number; readonly data: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'symlink'; readonly name: string; readonly target: string };
+
 class LinkEntry extends Common {
   readonly kind = 'symlink';
   readonly target: string;
@@ -137,6 +143,37 @@ export class MemoryFiles implements Files {
   /** What its files hold. */
   get usedBytes(): number {
     return this.#usedBytes;
+  }
+
+  /** All that is on it now, beside what is computed. */
+  content(): readonly DiskEntry[] {
+    return contentOf(this.#root);
+  }
+
+  /** Puts what another disk had beside what is there, or in its place, as of now. Nobody who watches is told. */
+  restore(content: readonly DiskEntry[]): void {
+    this.#restore(this.#root, content);
+  }
+
+  #restore(folder: FolderEntry, content: readonly DiskEntry[]): void {
+    for (let i = 0; i < content.length; i++) {
+      const entry = content[i] as DiskEntry;
+      const { name } = entry;
+      const there = folder.get(name);
+      if (entry.kind === 'directory') {
+        const inner = there?.kind === 'directory' ? there : this.#folder(folder, name, entry.mode);
+        if (inner !== there) this.#put(folder, name, inner);
+        this.#restore(inner, entry.inside);
+      } else if (entry.kind === 'file') {
+        this.#put(folder, name, this.#newFile(entry.mode, entry.data));
+        this.#usedBytes += entry.data.length;
+      } else this.#put(folder, name, new LinkEntry(this.#inodes++, this.#clock.now(), entry.target));
+    }
+  }
+
+  #put(folder: FolderEntry, name: string, entry: Entry): void {
+    this.#free(folder.get(name));
+    folder.set(name, entry);
   }
 
   async read(path: string): Promise<Uint8Array> {
@@ -486,6 +523,20 @@ export class MemoryFiles implements Files {
     for (let at = folder; at.parent !== undefined; at = at.parent) names.unshift(at.name);
     return ['', ...names, target].join('/');
   }
+}
+
+function contentOf(folder: FolderEntry): DiskEntry[] {
+  return folder
+    .names()
+    .sort()
+    .map((name): DiskEntry => {
+      const entry = folder.get(name) as Entry;
+      const { mode } = entry;
+      if (entry.kind === 'directory') return { kind: 'directory', name, mode, inside: contentOf(entry) };
+      if (entry.kind === 'symlink') return { kind: 'symlink', name, target: entry.target };
+      // As long as the file, so that who appends to it makes an array of its own.
+      return { kind: 'file', name, mode, data: entry.data.slice(0, entry.sizeBytes) };
+    });
 }
 
 function slice({ data, sizeBytes }: FileEntry, position: number, length: number): Uint8Array {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { formatRecord } from '../base/log.ts';
 import { testFiles } from './conformance/files.ts';
 import { echo, testSockets } from './conformance/sockets.ts';
+import { MemoryFiles } from './memory-files.ts';
 import { MemoryHost } from './memory-host.ts';
 import { MemoryNetwork } from './memory-sockets.ts';
 import { virtualTest } from './virtual-test.ts';
@@ -126,4 +127,34 @@ test('virtualTest: repeatable from its seed', async () => {
   await one.clock.advance(1500);
   one.log.debug('seen', { a: 1 });
   assert.deepEqual(one.records.map(formatRecord), ['00:00:01.500 DEBUG test       seen a=1']);
+});
+
+test('a disk that goes on from what another one held is one of its own', async () => {
+  const { clock } = virtualTest();
+  const first = new MemoryFiles(clock);
+  await first.makeDirectory('/a/b', { mode: 0o711 });
+  await first.write('/a/b/log', 'one', { mode: 0o640 });
+  await first.append('/a/b/log', ' two');
+  await first.symlink('b/log', '/a/latest');
+  const content = first.content();
+
+  const second = new MemoryFiles(clock);
+  await second.write('/kept', 'x');
+  await clock.advance(5);
+  second.restore(content);
+  assert.deepEqual(
+    second.content().map(({ name }) => name),
+    ['a', 'kept'],
+  );
+  assert.equal(await second.readText('/a/latest'), 'one two');
+  assert.equal(second.usedBytes, 8);
+  assert.equal((await second.stat('/a/b')).mode, 0o711);
+  const { mode, modifiedMs } = await second.stat('/a/b/log');
+  assert.deepEqual([mode, modifiedMs], [0o640, clock.now()]);
+  await second.append('/a/b/log', ' three');
+  await first.append('/a/b/log', ' 3');
+  assert.equal(await second.readText('/a/b/log'), 'one two three');
+  second.restore(content);
+  assert.equal(await second.readText('/a/b/log'), 'one two', 'in place of what was there');
+  assert.equal(second.usedBytes, 8);
 });

@@ -5,6 +5,7 @@ import type { Random } from '../../libs/base/random.ts';
 import { createClient } from '../../libs/client/client.ts';
 import type { Transport } from '../../libs/client/transport.ts';
 import { mustParseQuantity, toCeil } from '../../libs/machinery/quantity.ts';
+import type { DiskEntry } from '../../libs/testing/memory-files.ts';
 import { MemoryHost } from '../../libs/testing/memory-host.ts';
 import type { CriClient } from '../../node/cri/cri.ts';
 import { simulatedCriClient } from '../../node/cri/fake/client.ts';
@@ -16,7 +17,6 @@ import type { KubeletConfig } from '../../node/kubelet/config.ts';
 import { type Kubelet, startKubelet } from '../../node/kubelet/kubelet.ts';
 import { simulatedConnections } from '../../node/kubelet/simulated-connections.ts';
 import { ClusterUsageError } from '../errors.ts';
-import { type DiskSnapshot, readDisk, writeDisk } from './disk.ts';
 import type { ExecOptions } from './exec.ts';
 import { MachineLogs, writeMachineFacts } from './host.ts';
 import { Link } from './link.ts';
@@ -68,7 +68,7 @@ export interface NodeSurroundings {
 export interface NodeSnapshot {
   readonly spec: NodeSpec;
   readonly runtime: RuntimeSnapshot;
-  readonly disk: DiskSnapshot;
+  readonly disk: readonly DiskEntry[];
   readonly crashed: boolean;
   readonly partitioned: boolean;
   /** What the test has made it run short of. */
@@ -200,7 +200,7 @@ export class SimulatedNode {
   async start(): Promise<void> {
     if (!this.#crashed) return;
     const resumed = this.#restored?.crashed === false;
-    await this.#restore();
+    this.restore();
     this.#crashed = false;
     if (this.#boots++ > 0 || !this.#wasRestored) await writeMachineFacts(this.#host.files, this.#random);
     await this.#startKubelet(resumed);
@@ -231,16 +231,12 @@ export class SimulatedNode {
   }
 
   /** Puts back what a snapshot held. Idempotent; for a node that stays down as well. */
-  async restore(): Promise<void> {
-    await this.#restore();
-  }
-
-  async #restore(): Promise<void> {
+  restore(): void {
     const from = this.#restored;
     this.#restored = undefined;
     if (!from) return;
     this.#wasRestored = true;
-    await writeDisk(this.#host.files, from.disk);
+    this.#host.files.restore(from.disk);
   }
 
   async snapshot(): Promise<NodeSnapshot> {
@@ -249,7 +245,7 @@ export class SimulatedNode {
     return {
       spec: { ...this.#spec, name: this.name },
       runtime,
-      disk: await readDisk(this.#host.files),
+      disk: this.#host.files.content(),
       crashed: this.#crashed,
       partitioned: this.#partitioned,
       ballast: this.#resources.ballast,

@@ -184,7 +184,10 @@ export function logPathOf({ sandbox, config }: ContainerRecord): string {
 }
 
 /** CPU time used until `nowMs` of the monotonic clock. One millicore is 1,000 ns in each millisecond. */
-export function cpuNanosAt(record: ContainerRecord, nowMs: number): number {
+export function cpuNanosAt(
+  record: Pick<ContainerRecord, 'state' | 'cpuNanos' | 'usage' | 'usageSinceMs'>,
+  nowMs: number,
+): number {
   if (record.state !== 'CONTAINER_RUNNING') return record.cpuNanos;
   return record.cpuNanos + (nowMs - record.usageSinceMs) * (record.usage.cpuMillicores ?? 0) * 1000;
 }

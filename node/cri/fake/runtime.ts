@@ -63,7 +63,7 @@ export class SimulatedRuntime {
   readonly nodeIp: string;
   readonly sandboxes = new Map<string, SandboxRecord>();
   readonly containers = new Map<string, ContainerRecord>();
-  /** Image id → what the node has of it. */
+  /** Image id → what the node has of it; frozen. */
   readonly local = new Map<string, Image>();
   readonly #processes = new Map<string, SimulatedProcess>();
   readonly #pulls = new Map<string, Promise<string>>();
@@ -343,7 +343,7 @@ export class SimulatedRuntime {
       ? image.pullError
       : `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`;
     if (error !== undefined) throw new CriError('pullImage', image ? 'UNKNOWN' : 'NOT_FOUND', error);
-    this.local.set(id, {
+    const local: Image = {
       id,
       repoTags: name.includes('@') ? [] : [name],
       repoDigests: [name.includes('@') ? name : `${name.slice(0, name.lastIndexOf(':'))}@${id}`],
@@ -351,7 +351,8 @@ export class SimulatedRuntime {
       username: typeof image?.user === 'string' ? image.user : '',
       ...(typeof image?.user === 'number' && { uid: { value: image.user } }),
       pinned: false,
-    });
+    };
+    this.local.set(id, owned(local));
     return id;
   }
 
