@@ -139,15 +139,8 @@ it('what a request waits for its turn and for webhooks is not the time that the 
   observed.webhook('d', 'validating', 'CREATE', 300, false, request);
   assert.equal(observed.webhooksMs(request), 700, 'one after the other, then at once');
   assert.equal(observed.webhooksMs({}), 0);
-  observed.answered({
-    attributes: nonResourceAttributes('get', '/x'),
-    code: 200,
-    durationMs: 1000,
-    elsewhereMs: observed.webhooksMs(request) + 50,
-    dryRun: false,
-    systemClient: '',
-    known: false,
-  });
+  const figures = observed.requests.of(nonResourceAttributes('get', '/x'), false, false);
+  figures.answered(200, '', 1000, observed.webhooksMs(request) + 50);
   const sum = (name: string) => new RegExp(`^${name}_sum\\{.*\\} (.*)$`, 'm').exec(observed.metrics.text())?.[1];
   assert.equal(sum('apiserver_request_duration_seconds'), '1');
   assert.equal(sum('apiserver_request_sli_duration_seconds'), '0.25');

@@ -16,25 +16,10 @@ import type { CelObserver } from './cel-observer.ts';
 import type { Fairness, RejectReason } from './fairness/fairness.ts';
 import type { FlowFigures } from './fairness/priority-level.ts';
 import type { KindSet } from './registry/kind-set.ts';
+import { RequestTable } from './request-figures.ts';
 import type { WebhookType } from './webhook/review.ts';
 
-/** One request that has been answered; a watch when it begins. */
-export interface ObservedRequest {
-  readonly attributes: RequestAttributes;
-  readonly code: number;
-  readonly durationMs: number;
-  readonly dryRun: boolean;
-  /** The component of Kubernetes that asked; '' for all others. */
-  readonly systemClient: string;
-  /** Of `durationMs`, what the request waited for its turn and for webhooks: not what the server needs itself. */
-  readonly elsewhereMs: number;
-  /** Whether the path leads to a resource that is served; else its names are not told. */
-  readonly known: boolean;
-}
-
-const SECONDS = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 const WAIT_SECONDS = [0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30];
-const WATCH_LIST_SECONDS = [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 15, 20, 30, 45, 60];
 /** The bounds that Prometheus' clients take where nobody names any. */
 const CEL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const HOUR = 3600;
@@ -44,23 +29,16 @@ const CERTIFICATE_SECONDS = [0, HOUR / 2, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, D
 );
 const CHECK_SECONDS = [5e-7, 0.001, 0.01, 0.1, 1];
 const ADMISSION_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
-const BYTES = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
-const VERBS: ReadonlySet<string> = new Set(
-  'get list watch create update patch delete deletecollection proxy head options post put connect'.split(' '),
-);
 
 /** What the API server counts of its requests, under upstream's names. */
 export class Observed {
   readonly metrics = new MetricSet();
-  readonly #requests: Counter;
-  readonly #durations: Histogram;
-  readonly #ownDurations: Histogram;
+  /** What was asked for, and how it was answered. */
+  readonly requests = new RequestTable();
   /** By request: what its webhooks took. */
   readonly #webhookMs = new WeakMap<object, { admit: number; validating: number }>();
   readonly #mutating: Cell;
   readonly #reading: Cell;
-  readonly #longRunning: Gauge;
-  readonly #watchEvents: Counter;
   readonly #attempts: Readonly<Record<'success' | 'failure' | 'error', Cell>>;
   readonly #refreshing: (() => Promise<void>)[] = [];
   readonly #rejected: Counter;
@@ -69,9 +47,7 @@ export class Observed {
   readonly #plugins: Histogram;
   readonly #steps: Histogram;
   readonly #webhooks: Histogram;
-  readonly #sizes: Histogram;
   readonly #deprecated: Gauge;
-  readonly #watchLists: Histogram;
   readonly #policyChecks: Counter;
   readonly #policySeconds: Histogram;
   readonly #lostApiServices: Counter;
@@ -79,30 +55,12 @@ export class Observed {
   readonly #celCompiled: Distribution;
   readonly #celEvaluated: Distribution;
   /** Rows that have been counted in, by what tells them apart. */
-  readonly #answers = new Map<string, AnswerRows>();
   readonly #asked = new Map<string, AskedRows>();
   readonly #flows = new Map<string, FlowRows>();
 
   constructor() {
     const { metrics } = this;
-    const of = ['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
-    this.#requests = metrics.counter(
-      'apiserver_request_total',
-      'Requests that were answered, by what they asked for.',
-      [...of, 'code', 'system_client'],
-    );
-    this.#durations = metrics.histogram(
-      'apiserver_request_duration_seconds',
-      'How long answers took, by what was asked for.',
-      of,
-      SECONDS,
-    );
-    this.#ownDurations = metrics.histogram(
-      'apiserver_request_sli_duration_seconds',
-      'How long answers took, less what the requests waited for their turn and for webhooks.',
-      of.filter((label) => label !== 'dry_run'),
-      SECONDS,
-    );
+    this.requests.tell(metrics);
     const inFlight = metrics.gauge(
       'apiserver_current_inflight_requests',
       'Requests under way, those that last as long as their clients want aside.',
@@ -110,17 +68,10 @@ export class Observed {
     );
     this.#mutating = inFlight.at('mutating');
     this.#reading = inFlight.at('readOnly');
-    const long = of.filter((label) => label !== 'dry_run');
-    this.#longRunning = metrics.gauge('apiserver_longrunning_requests', 'Watches and streams that are open.', long);
     const attempts = metrics.counter('authentication_attempts', 'Requests, by whether it is known who sent them.', [
       'result',
     ]);
     this.#attempts = { success: attempts.at('success'), failure: attempts.at('failure'), error: attempts.at('error') };
-    this.#watchEvents = metrics.counter('apiserver_watch_events_total', 'Events that were sent to watchers.', [
-      'group',
-      'version',
-      'resource',
-    ]);
     this.#rejected = metrics.counter(
       'apiserver_flowcontrol_rejected_requests_total',
       'Requests that priority and fairness turned away.',
@@ -166,12 +117,6 @@ export class Observed {
         CERTIFICATE_SECONDS,
       )
       .at();
-    this.#watchLists = metrics.histogram(
-      'apiserver_watch_list_duration_seconds',
-      'How long it took until watchers that asked for the first state had all of it.',
-      ['group', 'version', 'resource', 'scope'],
-      WATCH_LIST_SECONDS,
-    );
     const cel = (what: string, help: string) =>
       metrics.histogram(`apiserver_cel_${what}_duration_seconds`, help, [], CEL_SECONDS).at();
     this.#celCompiled = cel('compilation', 'How long it took to compile the rules of a custom resource.');
@@ -184,12 +129,6 @@ export class Observed {
     ];
     this.#policyChecks = metrics.counter(`${policy}_total`, checks, check);
     this.#policySeconds = metrics.histogram(`${policy}_duration_seconds`, seconds, check, CHECK_SECONDS);
-    this.#sizes = metrics.histogram(
-      'apiserver_response_sizes',
-      'Bytes of answers that are there as a whole, by what was asked for.',
-      long,
-      BYTES,
-    );
   }
 
   apiServiceLost(name: string, reason: string): void {
@@ -220,12 +159,6 @@ export class Observed {
         this.#policySeconds.observe(ms / 1000, policy, binding, error, action);
       },
     };
-  }
-
-  /** A watcher that asked for the first state has all of it. */
-  watchListed(attributes: RequestAttributes, ms: number): void {
-    const { group, version, resource } = attributes;
-    this.#watchLists.observe(ms / 1000, group, version, resource, scopeOf(attributes));
   }
 
   /** A plugin of admission was asked; without a name: all of them were. */
@@ -261,38 +194,9 @@ export class Observed {
     return took ? took.admit + took.validating : 0;
   }
 
-  /** Counts one in; the result counts it out. */
-  begin(attributes: RequestAttributes): () => void {
-    const kind = READING.has(attributes.verb) ? this.#reading : this.#mutating;
-    kind.add(1);
-    return () => kind.add(-1);
-  }
-
-  answered(request: ObservedRequest): void {
-    const { durations, ownDurations, requests } = this.#rowsOf(request);
-    durations.observe(request.durationMs / 1000);
-    ownDurations.observe((request.durationMs - request.elsewhereMs) / 1000);
-    requests.add(1);
-  }
-
-  #rowsOf(request: ObservedRequest): AnswerRows {
-    const { attributes: a, code, dryRun, known, systemClient } = request;
-    const key = known
-      ? `${a.verb} ${code} ${dryRun} ${systemClient} ${a.group}/${a.version}/${a.resource}/${a.subresource}/${scopeOf(a)}`
-      : `${a.verb} ${code} ${dryRun} ${systemClient}`;
-    let rows = this.#answers.get(key);
-    if (!rows) {
-      const { verb, group, version, resource, subresource, scope } = labelsOf(request);
-      const labels = [verb, dryRun ? 'All' : '', group, version, resource, subresource, scope, COMPONENT];
-      rows = {
-        durations: this.#durations.at(...labels),
-        ownDurations: this.#ownDurations.at(verb, group, version, resource, subresource, scope, COMPONENT),
-        requests: this.#requests.at(...labels, String(code), systemClient),
-      };
-      // Subresources and methods may have any name.
-      if (this.#answers.size < ROWS_MAX) this.#answers.set(key, rows);
-    }
-    return rows;
+  /** What counts the requests of a verb that are under way. */
+  inFlight(verb: string): Cell {
+    return READING.has(verb) ? this.#reading : this.#mutating;
   }
 
   deprecated({ group, version, resource, subresource }: RequestAttributes): void {
@@ -304,25 +208,9 @@ export class Observed {
     tellComponent(this.metrics, facts);
   }
 
-  sized(request: Pick<ObservedRequest, 'attributes' | 'known'>, bytes: number): void {
-    const { verb, group, version, resource, subresource, scope } = labelsOf(request);
-    this.#sizes.observe(bytes, verb, group, version, resource, subresource, scope, COMPONENT);
-  }
-
   /** `failure`: whoever it was could not prove it; `error`: that could not be found out. */
   authentication(result: 'success' | 'failure' | 'error'): void {
     this.#attempts[result].add(1);
-  }
-
-  /** What counts the events of a watch that are sent. */
-  watchEvents({ group, version, resource }: RequestAttributes): Cell {
-    return this.#watchEvents.at(group, version, resource);
-  }
-
-  /** What counts the watches or streams of a kind that are open. */
-  longRunning(attributes: RequestAttributes): Cell {
-    const { verb, group, version, resource, subresource, scope } = labelsOf({ attributes, known: true });
-    return this.#longRunning.at(verb, group, version, resource, subresource, scope, COMPONENT);
   }
 
   dispatched(level: string, schema: string, waitedMs: number): void {
@@ -393,12 +281,6 @@ export class Observed {
 /** Rows that are found without joining their labels, at most: what tells them apart comes from requests. */
 const ROWS_MAX = 5000;
 
-interface AnswerRows {
-  readonly durations: Distribution;
-  readonly ownDurations: Distribution;
-  readonly requests: Cell;
-}
-
 /** Of one operation, by plugin: admitted, validated, and the same refused. */
 type AskedRows = readonly Map<string | undefined, Distribution>[];
 
@@ -425,17 +307,4 @@ export function systemClientOf(userAgent: string | undefined): string {
   return SYSTEM_CLIENTS.has(name) ? name : '';
 }
 
-const COMPONENT = 'apiserver';
 const READING: ReadonlySet<string> = new Set(['get', 'list', 'watch', 'head', 'options']);
-
-function labelsOf({ attributes, known }: Pick<ObservedRequest, 'attributes' | 'known'>) {
-  const verb = VERBS.has(attributes.verb) ? attributes.verb.toUpperCase() : 'other';
-  // Names that were made up must not become rows.
-  if (!known) return { verb, group: '', version: '', resource: '', subresource: '', scope: '' };
-  const { group, version, resource, subresource } = attributes;
-  return { verb, group, version, resource, subresource, scope: scopeOf(attributes) };
-}
-
-function scopeOf({ name, namespace, resource }: RequestAttributes): string {
-  return name !== '' ? 'resource' : namespace !== '' ? 'namespace' : resource !== '' ? 'cluster' : '';
-}

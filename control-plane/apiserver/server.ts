@@ -18,8 +18,9 @@ import type { SchemaSet } from '../../libs/machinery/schema/ir.ts';
 import type { Cell, MetricSet } from '../../libs/metrics/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
-import type { ApiRequest, ApiResponse, WatchBody, WatchFrame, WatchHandle, WatchSink } from './api.ts';
+import type { ApiRequest, ApiResponse } from './api.ts';
 import { attemptedCredentials } from './audit/attempted.ts';
+import { AuditTrail } from './audit/trail.ts';
 import { ANONYMOUS, type Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, authorizeInTurn, type Verdict } from './authz/authorizer.ts';
 import { forbiddenTo } from './authz/forbidden.ts';
@@ -30,10 +31,12 @@ import { listWidth } from './fairness/list-width.ts';
 import { header, managerOf } from './headers.ts';
 import { negotiate, type Representation } from './negotiation.ts';
 import { type Observed, systemClientOf } from './observed.ts';
+import { OpenedWatch } from './opened-watch.ts';
 import { RegistryAccess } from './registry/access.ts';
 import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
 import { handleResource } from './registry/verbs.ts';
+import type { RequestFigures } from './request-figures.ts';
 import { errorResponse, PLAIN_JSON, textResponse } from './responses.ts';
 import { isWellEscaped, type Route, route, UnreadablePath } from './router.ts';
 import { systemContext } from './system-context.ts';
@@ -107,15 +110,41 @@ export interface AuditRecord {
   readonly failure?: Pick<Status, 'kind' | 'message'> & Partial<Status>;
 }
 
-/** What is known of a request when it has been answered. */
-interface Asked {
+/** What is known of one request while it is answered. */
+class Asked {
   readonly request: ApiRequest;
   readonly query: URLSearchParams;
+  readonly pretty: boolean;
   readonly beganMs: number;
   /** Its own, which tell it from all others. */
-  readonly warnings: RequestContext['warnings'];
-  /** For its turn. */
-  readonly waitedMs: number;
+  readonly warnings = newWarnings();
+  /** Once it is known who asks for what. */
+  ctx: RequestContext | undefined;
+  trail: AuditTrail | undefined;
+  /** Counts it among what is under way. */
+  inFlight: Cell | undefined;
+  deadline: Deadline | undefined;
+  /** Once it may run. */
+  turn: Admitted | undefined;
+
+  constructor(request: ApiRequest, beganMs: number) {
+    this.request = request;
+    this.query = request.query === '' ? NO_QUERY : new URLSearchParams(request.query);
+    this.pretty = isPretty(request, this.query);
+    this.beganMs = beganMs;
+  }
+
+  /** How an answer is written that is no resource's. */
+  get form(): Representation {
+    const options = { allowAs: false, allowYaml: true, pretty: this.pretty };
+    return negotiate(header(this.request, 'accept'), options) ?? PLAIN_JSON;
+  }
+
+  end(): void {
+    this.turn?.end();
+    this.inFlight?.add(-1);
+    this.deadline?.[Symbol.dispose]();
+  }
 }
 
 /** Something served under a path that is no resource. undefined: not mine. */
@@ -211,26 +240,11 @@ export class ApiServer {
    */
   async handle(request: ApiRequest): Promise<ApiResponse> {
     if (!isWellEscaped(request.path)) return textResponse(400, '400 Bad Request');
-    const query = request.query === '' ? NO_QUERY : new URLSearchParams(request.query);
-    const form =
-      negotiate(header(request, 'accept'), { allowAs: false, allowYaml: true, pretty: isPretty(request, query) }) ??
-      PLAIN_JSON;
-    const warnings = newWarnings();
-    const beganMs = this.engine.clock.monotonic();
-    let attributes: RequestAttributes | undefined;
-    let headers: Readonly<Record<string, string>> | undefined;
+    const asked = new Asked(request, this.engine.clock.monotonic());
     try {
-      const routed = route(request.method, request.path, query);
-      let authenticated: UserInfo;
-      try {
-        const known = this.authenticate(request);
-        authenticated = known instanceof Promise ? await known : known;
-        this.#options.observed?.authentication('success');
-      } catch (error) {
-        this.#options.observed?.authentication(statusOf(error).code === 401 ? 'failure' : 'error');
-        this.#auditUnauthenticated(error, request, routed, warnings);
-        throw error;
-      }
+      const routed = route(request.method, request.path, asked.query);
+      const known = this.#identify(asked, routed);
+      const authenticated = known instanceof Promise ? await known : known;
       let refusal: unknown;
       let user = authenticated;
       try {
@@ -240,53 +254,54 @@ export class ApiServer {
         // Told of like any other refusal.
         refusal = error;
       }
-      const deadlineMs = REQUEST_TIMEOUT_MS;
-      const longRunning = isLongRunning(routed);
-      const deadline = longRunning ? undefined : new Deadline(this.engine.clock, deadlineMs, request);
-      attributes = routed.attributes;
-      const finished = longRunning ? undefined : this.#options.observed?.begin(routed.attributes);
-      let admitted: Admitted | undefined;
-      try {
-        const ctx = this.#context(
-          request,
-          routed,
-          user,
-          warnings,
-          deadline ?? request,
-          longRunning ? Number.POSITIVE_INFINITY : deadlineMs,
-        );
-        const run = (turn: Admitted | undefined) => {
-          admitted = turn;
-          if (admitted) headers = flowHeaders(admitted);
-          const dispatch = () => this.#dispatch(ctx, request, routed, query, form);
-          const authorized = this.#authorize(ctx);
-          return authorized ? authorized.then(dispatch) : dispatch();
-        };
-        const answer = this.#audited(ctx, request, authenticated, () => {
-          if (refusal !== undefined) throw refusal;
-          const turn = this.#admit(ctx, routed, query, longRunning);
-          return turn instanceof Promise ? turn.then(run) : run(turn);
-        });
-        const response = answer instanceof Promise ? await answer : answer;
-        const asked: Asked = { request, query, beganMs, warnings, waitedMs: admitted?.waitedMs ?? 0 };
-        return this.#followed(this.#told(withHeaders(response, headers), routed.attributes, asked), routed, asked);
-      } finally {
-        admitted?.end();
-        finished?.();
-        deadline?.[Symbol.dispose]();
-      }
+      const ctx = this.#begin(asked, routed, user, authenticated);
+      if (refusal !== undefined) throw refusal;
+      const turn = this.#admit(ctx, asked);
+      asked.turn = turn instanceof Promise ? await turn : turn;
+      const allowed = this.#authorize(ctx);
+      if (allowed) await allowed;
+      const answer = this.#dispatch(ctx, asked, routed);
+      const response = answer instanceof Promise ? await answer : answer;
+      asked.trail?.answered(response);
+      return this.#told(response, asked, ctx);
     } catch (error) {
-      if (error instanceof UnreadablePath) {
-        const why = `failed to create RequestInfo: ${error.message}`;
-        return textResponse(500, `Internal Server Error: ${JSON.stringify(request.path)}: ${why}\n`);
-      }
-      if (!isExpected(error))
-        this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
-      const response = withHeaders(errorResponse(error, form, this.schema, warnings.all), headers);
-      return attributes
-        ? this.#told(response, attributes, { request, query, beganMs, warnings, waitedMs: 0 })
-        : response;
+      return this.#failed(asked, error);
+    } finally {
+      asked.end();
     }
+  }
+
+  /** From here on the request is one that is told of, and that is under way. */
+  #begin(asked: Asked, routed: Route, user: UserInfo, authenticated: UserInfo): RequestContext {
+    const { audit, observed } = this.#options;
+    const { request } = asked;
+    const longRunning = isLongRunning(routed.attributes);
+    if (!longRunning) {
+      asked.deadline = new Deadline(this.engine.clock, REQUEST_TIMEOUT_MS, request);
+      asked.inFlight = observed?.inFlight(routed.attributes.verb);
+      asked.inFlight?.add(1);
+    }
+    const timeoutMs = longRunning ? Number.POSITIVE_INFINITY : REQUEST_TIMEOUT_MS;
+    const ctx = this.#context(asked, routed, user, asked.deadline ?? request, timeoutMs);
+    asked.ctx = ctx;
+    if (audit) {
+      asked.trail = new AuditTrail(audit, this.engine, ctx, request, authenticated);
+      asked.trail.received();
+    }
+    return ctx;
+  }
+
+  #failed(asked: Asked, error: unknown): ApiResponse {
+    const { request, ctx } = asked;
+    asked.trail?.failed(error);
+    if (error instanceof UnreadablePath) {
+      const why = `failed to create RequestInfo: ${error.message}`;
+      return textResponse(500, `Internal Server Error: ${JSON.stringify(request.path)}: ${why}\n`);
+    }
+    if (!isExpected(error))
+      this.#options.log.error('a request failed', { method: request.method, path: request.path, error });
+    const response = errorResponse(error, asked.form, this.schema, asked.warnings.all);
+    return ctx ? this.#told(response, asked, ctx) : response;
   }
 
   /** Whether others serve what is at this path. */
@@ -316,127 +331,75 @@ export class ApiServer {
       peer: { address: '' },
       signal: ctx.ends.signal,
     };
-    return this.#dispatch(ctx, request, routed, query, PLAIN_JSON);
+    return this.#dispatch(ctx, new Asked(request, this.engine.clock.monotonic()), routed);
   }
 
   /** Waits for the request's turn. A watch has one only until it stands. */
-  #admit(
-    ctx: RequestContext,
-    { attributes }: Route,
-    query: URLSearchParams,
-    longRunning: boolean,
-  ): Promise<Admitted> | Admitted | undefined {
+  #admit(ctx: RequestContext, { query }: Asked): Promise<Admitted> | Admitted | undefined {
     const { fairness } = this.#options;
-    if (!fairness || (longRunning && attributes.verb !== 'watch')) return undefined;
+    const { attributes } = ctx;
+    if (!fairness || (isLongRunning(attributes) && attributes.verb !== 'watch')) return undefined;
     const { caches, kinds } = this.engine;
     const width = attributes.verb === 'list' ? listWidth(kinds, caches, attributes, query.get('limit')) : 1;
     return fairness.admit(ctx, width);
   }
 
-  /** A watch counts among what is open as long as it is, and its events as they are sent. */
-  #followed(response: ApiResponse, { attributes }: Route, { query, beganMs }: Asked): ApiResponse {
+  /** Counts an answer, and says with it what the server has to say of it. */
+  #told(response: ApiResponse, asked: Asked, { attributes }: RequestContext): ApiResponse {
     const { observed } = this.#options;
-    const { body } = response;
-    if (!observed || body.form !== 'watch') return response;
-    const isWatchList = query.get('sendInitialEvents') === 'true' && query.get('allowWatchBookmarks') === 'true';
-    const listed = () => observed.watchListed(attributes, this.engine.clock.monotonic() - beganMs);
-    const open: WatchBody['open'] = (sink) => {
-      const watches = observed.longRunning(attributes);
-      watches.add(1);
-      const counted = new CountedSink(sink, observed.watchEvents(attributes), isWatchList ? listed : undefined);
-      return new EndedWatch(body.open(counted), () => watches.add(-1));
-    };
-    return { ...response, body: { ...body, open } };
-  }
-
-  #told(
-    response: ApiResponse,
-    attributes: RequestAttributes,
-    { request, query, beganMs, warnings, waitedMs }: Asked,
-  ): ApiResponse {
-    const { observed } = this.#options;
-    if (!observed) return response;
+    const { query, turn } = asked;
+    const { code, cookies, warnings } = response;
+    const headers = turn ? allHeaders(response.headers, turn.headers) : response.headers;
+    if (!observed) return { ...response, headers, body: this.#followed(response, asked, undefined) };
     const found = attributes.isResourceRequest
       ? this.engine.kinds.find(attributes.group, attributes.version, attributes.resource)
       : undefined;
-    const known = found !== undefined;
     if (found?.served.deprecationWarning) observed.deprecated(attributes);
-    observed.answered({
-      attributes,
-      code: response.code,
-      durationMs: this.engine.clock.monotonic() - beganMs,
-      dryRun: query.has('dryRun'),
-      systemClient: systemClientOf(header(request, 'user-agent')),
-      elsewhereMs: waitedMs + observed.webhooksMs(warnings),
-      known,
-    });
-    if (attributes.verb !== 'get' && attributes.verb !== 'list') return response;
-    return { ...response, sized: (bytes) => observed.sized({ attributes, known }, bytes) };
+    const figures = observed.requests.of(attributes, found !== undefined, query.has('dryRun'));
+    const tookMs = this.engine.clock.monotonic() - asked.beganMs;
+    const elsewhereMs = (turn?.waitedMs ?? 0) + observed.webhooksMs(asked.warnings);
+    figures.answered(code, systemClientOf(header(asked.request, 'user-agent')), tookMs, elsewhereMs);
+    const body = this.#followed(response, asked, figures);
+    const sized =
+      attributes.verb === 'get' || attributes.verb === 'list' ? (bytes: number) => figures.sized(bytes) : undefined;
+    return { code, headers, cookies, warnings, body, sized };
   }
 
-  #audited(
-    ctx: RequestContext,
-    request: ApiRequest,
-    authenticated: UserInfo,
-    answer: () => Promise<ApiResponse> | ApiResponse,
-  ): Promise<ApiResponse> | ApiResponse {
-    const { audit } = this.#options;
-    return audit ? this.#tellOf(audit, ctx, request, authenticated, answer) : answer();
+  /** Follows a watch: it counts among what is open as long as it is, its events as they are sent, and its end is told. */
+  #followed({ code, body }: ApiResponse, asked: Asked, figures: RequestFigures | undefined): ApiResponse['body'] {
+    if (body.form !== 'watch') return body;
+    const { clock } = this.engine;
+    const { query, trail, beganMs } = asked;
+    const isWatchList = query.get('sendInitialEvents') === 'true' && query.get('allowWatchBookmarks') === 'true';
+    const listed = figures && isWatchList ? () => figures.watchListed(clock.monotonic() - beganMs) : undefined;
+    const over = trail && (() => trail.ended(code));
+    const { form, contentType } = body;
+    return { form, contentType, open: (sink) => new OpenedWatch(sink, { figures, listed, over }).begin(body.open) };
   }
 
-  async #tellOf(
-    audit: (record: AuditRecord) => void,
-    ctx: RequestContext,
-    request: ApiRequest,
-    authenticated: UserInfo,
-    answer: () => Promise<ApiResponse> | ApiResponse,
-  ): Promise<ApiResponse> {
-    const id = this.#auditIdOf(ctx);
-    const tell = (stage: AuditRecord['stage'], more?: Partial<AuditRecord>) =>
-      audit({ timeMs: this.engine.clock.now(), ctx, id, authenticated, request, stage, ...more });
-    tell('RequestReceived');
-    try {
-      const response = await answer();
-      const { code, body } = response;
-      if (body.form !== 'watch') {
-        tell('ResponseComplete', { code, response });
-        return response;
+  /** Who sent a request; where that is not known, it is told of once, without a user. */
+  #identify(asked: Asked, routed: Route): Promise<UserInfo> | UserInfo {
+    const unknown = (error: unknown): never => {
+      const { code = 500 } = statusOf(error);
+      this.#options.observed?.authentication(code === 401 ? 'failure' : 'error');
+      const { audit } = this.#options;
+      if (audit && code === 401) {
+        const ctx = this.#context(asked, routed, NOBODY, asked.request, REQUEST_TIMEOUT_MS);
+        const trail = new AuditTrail(audit, this.engine, ctx, asked.request, NOBODY);
+        trail.refused(code, { kind: 'Status', message: attemptedCredentials(asked.request) });
       }
-      tell('ResponseStarted', { code, response });
-      return {
-        ...response,
-        body: { ...body, open: (sink) => new EndedWatch(body.open(sink), () => tell('ResponseComplete', { code })) },
-      };
-    } catch (error) {
-      const failure = statusOf(error);
-      tell('ResponseComplete', { code: failure.code ?? 500, failure });
       throw error;
-    }
-  }
-
-  /** Who asked is not known: told once, without a user. */
-  #auditUnauthenticated(
-    error: unknown,
-    request: ApiRequest,
-    routed: Route,
-    warnings: RequestContext['warnings'],
-  ): void {
-    const { audit } = this.#options;
-    const { code = 500 } = statusOf(error);
-    if (!audit || code !== 401) return;
-    const ctx = this.#context(request, routed, NOBODY, warnings, request, REQUEST_TIMEOUT_MS);
-    const failure = { kind: 'Status', message: attemptedCredentials(request) } as const;
-    const timeMs = this.engine.clock.now();
-    const id = this.#auditIdOf(ctx);
-    audit({ timeMs, ctx, id, authenticated: NOBODY, request, stage: 'ResponseStarted', code, failure });
-  }
-
-  #auditIdOf({ trace }: RequestContext): () => string {
-    let id = trace;
-    return () => {
-      id ??= this.engine.random.uuid().replaceAll('-', '');
-      return id;
     };
+    const identified = (user: UserInfo): UserInfo => {
+      this.#options.observed?.authentication('success');
+      return user;
+    };
+    try {
+      const known = this.authenticate(asked.request);
+      return known instanceof Promise ? known.then(identified, unknown) : identified(known);
+    } catch (error) {
+      return unknown(error);
+    }
   }
 
   /**
@@ -462,10 +425,9 @@ export class ApiServer {
   }
 
   #context(
-    request: ApiRequest,
+    { request, warnings }: Asked,
     routed: Route,
     user: UserInfo,
-    warnings: RequestContext['warnings'],
     ends: { readonly signal: AbortSignal },
     timeoutMs: number,
   ): RequestContext {
@@ -497,20 +459,17 @@ export class ApiServer {
     return undefined;
   }
 
-  #dispatch(
-    ctx: RequestContext,
-    request: ApiRequest,
-    routed: Route,
-    query: URLSearchParams,
-    form: Representation,
-  ): Promise<ApiResponse> | ApiResponse {
+  #dispatch(ctx: RequestContext, asked: Asked, routed: Route): Promise<ApiResponse> | ApiResponse {
     const { aggregator } = this.#options;
-    const ours = () =>
-      routed.attributes.isResourceRequest
-        ? handleResource(this.engine, ctx, request, routed, query, form.pretty)
-        : this.#askEndpoints(ctx, request, form);
-    if (!aggregator || aggregator.empty) return ours();
-    return aggregator.answer(ctx, request).then((answer) => answer ?? ours());
+    if (!aggregator || aggregator.empty) return this.#answer(ctx, asked, routed);
+    return aggregator.answer(ctx, asked.request).then((answer) => answer ?? this.#answer(ctx, asked, routed));
+  }
+
+  #answer(ctx: RequestContext, asked: Asked, routed: Route): Promise<ApiResponse> | ApiResponse {
+    const { request, query, pretty } = asked;
+    return routed.attributes.isResourceRequest
+      ? handleResource(this.engine, ctx, request, routed, query, pretty)
+      : this.#askEndpoints(ctx, request, asked.form);
   }
 
   async #askEndpoints(ctx: RequestContext, request: ApiRequest, form: Representation): Promise<ApiResponse> {
@@ -532,69 +491,11 @@ const NO_QUERY = new URLSearchParams();
 
 const NOBODY: UserInfo = Object.freeze({ name: '', groups: Object.freeze([]), extra: Object.freeze({}) });
 
-/**
- * Counts the events that a sink takes, and tells once when the first state has been sent: a bookmark closes it, the first
- * there is.
- */
-class CountedSink implements WatchSink {
-  readonly #sink: WatchSink;
-  readonly #sent: Cell;
-  #listed: (() => void) | undefined;
-
-  constructor(sink: WatchSink, sent: Cell, listed: (() => void) | undefined) {
-    this.#sink = sink;
-    this.#sent = sent;
-    this.#listed = listed;
-  }
-
-  event(frame: WatchFrame): boolean {
-    this.#sent.add(1);
-    const taken = this.#sink.event(frame);
-    if (this.#listed && frame.type === 'BOOKMARK') {
-      this.#listed();
-      this.#listed = undefined;
-    }
-    return taken;
-  }
-
-  room(): Promise<void> | undefined {
-    return this.#sink.room?.();
-  }
-
-  end(): void {
-    this.#sink.end();
-  }
+/** Most answers have none of their own. */
+function allHeaders(own: ApiResponse['headers'], more: ApiResponse['headers']): ApiResponse['headers'] {
+  for (const _ in own) return { ...own, ...more };
+  return more;
 }
-
-/**
- * A watch that tells once when it is over. A class, as a cluster opens a hundred watches when it starts: of literals V8 would
- * make all later ones old, and each holds the server (`docs/decisions/closures-that-live-long.md`).
- */
-class EndedWatch implements WatchHandle {
-  readonly #handle: WatchHandle;
-  readonly #over: () => void;
-  #told = false;
-
-  constructor(handle: WatchHandle, over: () => void) {
-    this.#handle = handle;
-    this.#over = over;
-  }
-
-  close(): void {
-    this.#handle.close();
-    if (!this.#told) this.#over();
-    this.#told = true;
-  }
-}
-
-/** By which schema and at which level a request ran. */
-const flowHeaders = ({ schemaUid, levelUid }: Admitted): Record<string, string> => ({
-  'x-kubernetes-pf-flowschema-uid': schemaUid,
-  'x-kubernetes-pf-prioritylevel-uid': levelUid,
-});
-
-const withHeaders = (response: ApiResponse, headers: Readonly<Record<string, string>> | undefined): ApiResponse =>
-  headers ? { ...response, headers: { ...response.headers, ...headers } } : response;
 
 /** `pretty` as the API reads it: asked for, or a person at a terminal or browser. */
 function isPretty(request: ApiRequest, query: URLSearchParams): boolean {
@@ -603,10 +504,11 @@ function isPretty(request: ApiRequest, query: URLSearchParams): boolean {
   return /^(curl|Wget|Mozilla\/5\.0)/.test(header(request, 'user-agent') ?? '');
 }
 
-function isLongRunning({ attributes }: Route): boolean {
-  if (!attributes.isResourceRequest) return false;
-  if (attributes.verb === 'watch' || attributes.verb === 'proxy') return true;
-  return ['proxy', 'exec', 'attach', 'portforward', 'log'].includes(attributes.subresource);
+const STREAMS: readonly string[] = ['proxy', 'exec', 'attach', 'portforward', 'log'];
+
+function isLongRunning({ isResourceRequest, verb, subresource }: RequestAttributes): boolean {
+  if (!isResourceRequest) return false;
+  return verb === 'watch' || verb === 'proxy' || (subresource !== '' && STREAMS.includes(subresource));
 }
 
 const isExpected = (error: unknown) => error instanceof ApiError;

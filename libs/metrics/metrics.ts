@@ -34,9 +34,15 @@ export class MetricSet {
     return this.#add(name, new Gauge(name, help, labels, read));
   }
 
-  /** Counts what is observed by size. `buckets`: upper bounds, rising. */
-  histogram(name: string, help: string, labels: readonly string[], buckets: readonly number[]): Histogram {
-    return this.#add(name, new Histogram(name, help, labels, buckets));
+  /** Counts what is observed by size. `buckets`: upper bounds, rising. `read`: as of counters. */
+  histogram(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    buckets: readonly number[],
+    read?: DistributionReader,
+  ): Histogram {
+    return this.#add(name, new Histogram(name, help, labels, buckets, read));
   }
 
   /** A set that is told with this one too, until it is removed. Of one name in both, this one's is told. */
@@ -80,7 +86,9 @@ export class MetricSet {
   }
 }
 
+/** What is told of the same labels twice is added up. */
 export type ValueReader = (set: (value: number, ...labels: string[]) => void) => void;
+export type DistributionReader = (tell: (row: Distribution, ...labels: string[]) => void) => void;
 
 /** What a metric is, without its values. */
 export interface MetricFamily {
@@ -211,7 +219,7 @@ abstract class Values extends Rows<Cell> {
   override text(): string {
     if (this.#read) {
       this.rows.clear();
-      this.#read((value, ...labels) => this.row(labels)?.set(value));
+      this.#read((value, ...labels) => this.row(labels)?.add(value));
     }
     return super.text();
   }
@@ -244,7 +252,8 @@ export class Gauge extends Values {
   }
 }
 
-class Distribution {
+/** By itself for who keeps it at hand, and tells of it with `read`: its buckets are then those of the histogram. */
+export class Distribution {
   count = 0;
   sum = 0;
   readonly #buckets: readonly number[];
@@ -273,6 +282,15 @@ class Distribution {
     this.sum += value;
   }
 
+  /** Takes in what another of the same buckets has counted. */
+  add(other: Distribution): void {
+    const counts = this.counts();
+    for (const [at, count] of other.counts().entries()) counts[at] = (counts[at] as number) + count;
+    this.#counts = counts;
+    this.count += other.count;
+    this.sum += other.sum;
+  }
+
   /** By bucket, those below it not counted. */
   counts(): number[] {
     if (this.#counts !== undefined) return this.#counts;
@@ -282,16 +300,30 @@ class Distribution {
   }
 }
 
-export type { Distribution };
-
 export class Histogram extends Rows<Distribution> {
   readonly type = 'histogram';
   readonly buckets: readonly number[];
+  readonly #read: DistributionReader | undefined;
 
-  constructor(name: string, help: string, labels: readonly string[], buckets: readonly number[]) {
+  constructor(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    buckets: readonly number[],
+    read?: DistributionReader,
+  ) {
     super(name, help, labels);
     this.buckets = buckets;
-    if (labels.length === 0) this.at();
+    this.#read = read;
+    if (labels.length === 0 && !read) this.at();
+  }
+
+  override text(): string {
+    if (this.#read) {
+      this.rows.clear();
+      this.#read((row, ...labels) => this.row(labels)?.add(row));
+    }
+    return super.text();
   }
 
   observe(value: number, ...labels: string[]): void {

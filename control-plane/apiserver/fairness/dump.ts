@@ -59,11 +59,11 @@ function requests(levels: readonly PriorityLevel[], details: boolean): Row[] {
     'PriorityLevelName FlowSchemaName QueueIndex RequestIndexInQueue FlowDistingsher ArriveTime InitialSeats';
   const more = 'UserName Verb APIPath Namespace Name APIVersion Resource SubResource';
   const row = (level: PriorityLevel, queue: number, index: number, ticket: Ticket): Row => {
-    const { schema, flow, user, attributes: of, arrivedMs, width } = ticket;
-    const first = [level.name, schema, queue, index, flow, formatTime(arrivedMs), width];
+    const { schemaName, distinguisher, user, attributes: of, arrivedMs, width } = ticket;
+    const first = [level.name, schemaName, queue, index, distinguisher, formatTime(arrivedMs), width];
     if (!details) return first;
     const version = of.group === '' ? of.version : `${of.group}/${of.version}`;
-    return [...first, user, of.verb, of.path, of.namespace, of.name, version, of.resource, of.subresource];
+    return [...first, user.name, of.verb, of.path, of.namespace, of.name, version, of.resource, of.subresource];
   };
   return [
     `${head}${details ? ` ${more}` : ''}`.split(' '),

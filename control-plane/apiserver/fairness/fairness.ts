@@ -3,8 +3,8 @@ import type { Clock } from '../../../libs/base/clock.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
 import { tooManyRequests } from '../../../libs/machinery/errors.ts';
-import { flowOf, SchemaMatcher, sortSchemas } from './matching.ts';
-import { type FlowFigures, PriorityLevel, type Share, type Ticket } from './priority-level.ts';
+import { SchemaMatcher, sortSchemas } from './matching.ts';
+import { type Flow, type FlowFigures, PriorityLevel, type Share, Ticket } from './priority-level.ts';
 
 /** The configuration, as it is stored now. `version` changes with it. */
 export interface FairnessObjects {
@@ -33,6 +33,8 @@ export interface Admitted {
   readonly levelUid: string;
   /** How long it has waited for its turn. */
   readonly waitedMs: number;
+  /** Tells of both who is answered. */
+  readonly headers: Readonly<Record<string, string>>;
   end(): void;
 }
 
@@ -74,9 +76,17 @@ export class Fairness {
   readonly #options: FairnessOptions;
   readonly #seats: number;
   readonly #levels = new Map<string, PriorityLevel>();
+  /** The levels that have no more seats than they are given. */
+  #limited: readonly PriorityLevel[] = [];
   #schemas = new SchemaMatcher([]);
+  /** Of schemas that requests have come by, as they are configured now. */
+  readonly #flows = new Map<DeepReadonly<FlowSchema>, Flow>();
   #version = -1;
   #waiting = 0;
+  readonly #end = (ticket: Ticket): void => {
+    ticket.level.end(ticket, ticket.queue ? this.#options.clock.monotonic() : 0);
+    if (this.#waiting > 0) this.#startNext();
+  };
 
   constructor(options: FairnessOptions) {
     this.#options = options;
@@ -105,32 +115,34 @@ export class Fairness {
   /** `wanted`: the seats that it takes, 1 or more. Throws (or rejects with) `ApiError` 429. undefined: no schema fits, so nothing is limited. */
   admit(asking: Asking, wanted = 1): Admitted | Promise<Admitted> | undefined {
     this.#refresh();
-    const { user, attributes } = asking;
-    const schema = this.#schemas.match(user, attributes);
-    const level = schema && this.#levels.get(schema.spec.priorityLevelConfiguration.name);
-    if (!schema || !level) return undefined;
-    const schemaName = schema.metadata.name ?? '';
-    const ticket: Ticket = {
-      width: this.#widthOf(wanted, level),
-      level,
-      figures: level.figuresOf(schemaName),
-      start() {},
-      queue: undefined,
-      startedMs: 0,
-      schema: schemaName,
-      flow: flowOf(schema, user, attributes),
-      user: user.name,
-      attributes,
-      arrivedMs: this.#options.clock.now(),
-    };
-    if (level.exempt || (level.waiting === 0 && this.#hasRoom(ticket))) return this.#begin(ticket, schema, 0);
-    if (level.rejects) throw this.#refuse(level, schemaName, 'concurrency-limit');
-    if (!level.enqueue(ticket, ticket.flow)) throw this.#refuse(level, schemaName, 'queue-full');
+    const schema = this.#schemas.match(asking.user, asking.attributes);
+    const flow = schema && (this.#flows.get(schema) ?? this.#newFlow(schema));
+    if (!flow) return undefined;
+    const { level } = flow;
+    const ticket = new Ticket(flow, this.#widthOf(wanted, level), asking, this.#end);
+    if (level.exempt || (level.waiting === 0 && this.#hasRoom(ticket))) return this.#begin(ticket);
+    if (level.rejects) throw this.#refuse(ticket, 'concurrency-limit');
+    ticket.arrivedMs = this.#options.clock.now();
+    if (!level.enqueue(ticket)) throw this.#refuse(ticket, 'queue-full');
     this.#waiting++;
-    return this.#wait(ticket, asking.ends.signal, schema);
+    return this.#wait(ticket, asking.ends.signal);
   }
 
-  #wait(ticket: Ticket, signal: AbortSignal, schema: DeepReadonly<FlowSchema>): Promise<Admitted> {
+  /** undefined: its level is not there. */
+  #newFlow(schema: DeepReadonly<FlowSchema>): Flow | undefined {
+    const level = this.#levels.get(schema.spec.priorityLevelConfiguration.name);
+    if (!level) return undefined;
+    const { name = '', uid = '' } = schema.metadata;
+    const headers = Object.freeze({
+      'x-kubernetes-pf-flowschema-uid': uid,
+      'x-kubernetes-pf-prioritylevel-uid': level.uid,
+    });
+    const flow = { schema, level, figures: level.figuresOf(name), headers };
+    this.#flows.set(schema, flow);
+    return flow;
+  }
+
+  #wait(ticket: Ticket, signal: AbortSignal): Promise<Admitted> {
     const { level } = ticket;
     const { clock } = this.#options;
     const sinceMs = clock.monotonic();
@@ -139,7 +151,7 @@ export class Fairness {
         done();
         level.leave(ticket);
         this.#waiting--;
-        reject(this.#refuse(level, schema.metadata.name ?? '', reason));
+        reject(this.#refuse(ticket, reason));
       };
       const cancelled = () => giveUp('cancelled');
       const late = clock.setTimer(() => giveUp('time-out'), WAIT_MS_MAX);
@@ -152,7 +164,8 @@ export class Fairness {
         done();
         level.leave(ticket);
         this.#waiting--;
-        resolve(this.#begin(ticket, schema, clock.monotonic() - sinceMs));
+        ticket.waitedMs = clock.monotonic() - sinceMs;
+        resolve(this.#begin(ticket));
       };
       ticket.start = start;
       signal.addEventListener('abort', cancelled, { once: true });
@@ -160,23 +173,13 @@ export class Fairness {
     });
   }
 
-  #begin(ticket: Ticket, { metadata }: DeepReadonly<FlowSchema>, waitedMs: number): Admitted {
+  #begin(ticket: Ticket): Admitted {
     const { level } = ticket;
-    this.#options.dispatched?.(level.name, metadata.name ?? '', waitedMs);
+    this.#options.dispatched?.(level.name, ticket.schemaName, ticket.waitedMs);
     level.told.dispatched++;
-    level.begin(ticket, this.#options.clock.monotonic());
-    let over = false;
-    return {
-      schemaUid: metadata.uid ?? '',
-      levelUid: level.uid,
-      waitedMs,
-      end: () => {
-        if (over) return;
-        over = true;
-        level.end(ticket, this.#options.clock.monotonic());
-        if (this.#waiting > 0) this.#startNext();
-      },
-    };
+    // When it began counts for who comes next of its queue.
+    level.begin(ticket, ticket.queue ? this.#options.clock.monotonic() : 0);
+    return ticket;
   }
 
   /** Lets those run for whom there is room now, level by level. */
@@ -185,7 +188,7 @@ export class Fairness {
       while (level.waiting > 0) {
         const ticket = level.next();
         if (!ticket || !this.#hasRoom(ticket)) break;
-        ticket.start();
+        ticket.start?.();
       }
     }
   }
@@ -200,15 +203,15 @@ export class Fairness {
     if (wanted > level.share.nominal + level.share.borrowable) return false;
     // Others keep what they use, and what of their own they do not lend.
     let others = 0;
-    for (const one of this.#levels.values()) {
-      if (one === level || one.exempt) continue;
+    for (const one of this.#limited) {
+      if (one === level) continue;
       others += wanted <= level.share.nominal ? one.seats : Math.max(one.seats, one.share.nominal - one.share.lendable);
     }
     return wanted + others <= Math.max(this.#seats, level.share.nominal);
   }
 
-  #refuse(level: PriorityLevel, schema: string, reason: RejectReason) {
-    this.#options.rejected?.(level.name, schema, reason);
+  #refuse({ level, schemaName }: Ticket, reason: RejectReason) {
+    this.#options.rejected?.(level.name, schemaName, reason);
     if (reason === 'time-out') level.told.timedOut++;
     else if (reason === 'cancelled') level.told.cancelled++;
     else level.told.rejected++;
@@ -238,6 +241,8 @@ export class Fairness {
     this.#schemas = new SchemaMatcher(sortSchemas(schemas));
     const known = new Set(schemas.map(({ metadata }) => metadata.name));
     for (const level of this.#levels.values()) level.forget((schema) => !known.has(schema));
+    this.#flows.clear();
+    this.#limited = [...this.#levels.values()].filter((level) => !level.exempt);
     const total = configs.reduce((sum, { spec }) => sum + sharesOf(spec), 0);
     for (const level of this.#levels.values()) level.share = this.#shareOf(level, total);
   }

@@ -44,10 +44,16 @@ export class SchemaMatcher {
   }
 }
 
-const fits = (rule: DeepReadonly<PolicyRulesWithSubjects>, attributes: RequestAttributes): boolean =>
-  attributes.isResourceRequest
-    ? (rule.resourceRules ?? []).some((one) => fitsResource(one, attributes))
-    : (rule.nonResourceRules ?? []).some((one) => fitsPath(one, attributes));
+function fits(rule: DeepReadonly<PolicyRulesWithSubjects>, attributes: RequestAttributes): boolean {
+  if (attributes.isResourceRequest) {
+    for (const one of rule.resourceRules ?? NONE) if (fitsResource(one, attributes)) return true;
+  } else {
+    for (const one of rule.nonResourceRules ?? NONE) if (fitsPath(one, attributes)) return true;
+  }
+  return false;
+}
+
+const NONE: readonly never[] = Object.freeze([]);
 
 /** In the order in which they are asked. */
 export function sortSchemas(schemas: readonly Schema[]): Schema[] {

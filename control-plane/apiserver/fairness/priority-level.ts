@@ -1,6 +1,7 @@
-import type { PriorityLevelConfiguration } from '../../../api/types/flowcontrol/v1.generated.ts';
+import type { FlowSchema, PriorityLevelConfiguration } from '../../../api/types/flowcontrol/v1.generated.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
-import type { RequestAttributes } from '../../../libs/kind/request.ts';
+import type { RequestAttributes, UserInfo } from '../../../libs/kind/request.ts';
+import { flowOf } from './matching.ts';
 import { deal } from './shuffle-shard.ts';
 
 /** How much a level may use, in seats: what a request takes while it runs. */
@@ -13,22 +14,80 @@ export interface Share {
   readonly borrowable: number;
 }
 
-/** One request that waits or runs. */
-export interface Ticket {
-  readonly width: number;
+/** The requests of one flow schema at the level that it names, as they are configured now. */
+export interface Flow {
+  readonly schema: DeepReadonly<FlowSchema>;
   readonly level: PriorityLevel;
   readonly figures: FlowFigures;
-  /** Called once it may run. */
-  start: () => void;
-  queue: Queue | undefined;
-  startedMs: number;
-  /** For people. */
-  readonly schema: string;
-  readonly flow: string;
-  readonly user: string;
+  /** Whoever is answered is told by which schema and at which level the request ran. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** One request that waits or runs. */
+export class Ticket {
+  readonly flow: Flow;
+  readonly width: number;
+  readonly user: UserInfo;
   readonly attributes: RequestAttributes;
-  /** Wall time. */
-  readonly arrivedMs: number;
+  /** Called once it may run, where it waits for that. */
+  start: (() => void) | undefined;
+  queue: Queue | undefined;
+  startedMs = 0;
+  /** Wall time at which it began to wait. */
+  arrivedMs = 0;
+  /** How long it has waited for its turn. */
+  waitedMs = 0;
+  readonly #ended: (ticket: Ticket) => void;
+  #over = false;
+
+  constructor(
+    flow: Flow,
+    width: number,
+    asking: { readonly user: UserInfo; readonly attributes: RequestAttributes },
+    ended: (ticket: Ticket) => void,
+  ) {
+    this.flow = flow;
+    this.width = width;
+    this.user = asking.user;
+    this.attributes = asking.attributes;
+    this.#ended = ended;
+  }
+
+  get level(): PriorityLevel {
+    return this.flow.level;
+  }
+
+  get figures(): FlowFigures {
+    return this.flow.figures;
+  }
+
+  get schemaName(): string {
+    return this.flow.schema.metadata.name ?? '';
+  }
+
+  get schemaUid(): string {
+    return this.flow.schema.metadata.uid ?? '';
+  }
+
+  get levelUid(): string {
+    return this.level.uid;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.flow.headers;
+  }
+
+  /** What tells it apart from other requests of its schema. */
+  get distinguisher(): string {
+    return flowOf(this.flow.schema, this.user, this.attributes);
+  }
+
+  /** Gives its seats back. Idempotent. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#ended(this);
+  }
 }
 
 /** Requests of one schema at one level, now. */
@@ -134,11 +193,11 @@ export class PriorityLevel {
   }
 
   /** Puts a request into the least loaded queue of its flow's hand; false: that one is full. */
-  enqueue(ticket: Ticket, flow: string): boolean {
+  enqueue(ticket: Ticket): boolean {
     const queuing = this.#config.spec.limited?.limitResponse?.queuing;
     const deck = queuing?.queues ?? QUEUES_DEFAULT;
     let best: Queue | undefined;
-    for (const index of deal(flow, deck, queuing?.handSize ?? HAND_DEFAULT)) {
+    for (const index of deal(ticket.distinguisher, deck, queuing?.handSize ?? HAND_DEFAULT)) {
       this.#queues[index] ??= { waiting: [], load: 0, running: 0, virtualMs: 0 };
       const queue = this.#queues[index];
       if (!best || queue.load < best.load) best = queue;

@@ -26,6 +26,8 @@ export class ServedResource {
   }
 }
 
+const NONE: readonly ServedResource[] = Object.freeze([]);
+
 /** Tells when the set changes: kinds come and go with CRDs. */
 export type KindSetListener = () => void;
 
@@ -34,7 +36,10 @@ export type KindSetListener = () => void;
  * looked up on every request is one map look-up.
  */
 export class KindSet {
-  readonly #byPath = new Map<string, ServedResource>();
+  /** In the order in which the kinds were added. */
+  #served: ServedResource[] = [];
+  /** By plural name, which few groups and versions share. */
+  readonly #byResource = new Map<string, ServedResource[]>();
   readonly #groups = new Map<string, Set<string>>();
   readonly #kinds = new Set<Kind>();
   readonly #listeners = new Set<KindSetListener>();
@@ -51,25 +56,47 @@ export class KindSet {
       const group = served.group ?? kind.group;
       if (!this.#runtimeConfig(group, served.version, served.servedByDefault ?? true)) continue;
       const resource = new ServedResource(kind, served, group, schema);
-      this.#byPath.set(`${group}/${served.version}/${kind.resource}`, resource);
+      this.#put(resource);
       const versions = this.#groups.get(group) ?? new Set();
       this.#groups.set(group, versions.add(served.version));
     }
     for (const listener of this.#listeners) listener();
   }
 
+  /** In place of one at the same path. */
+  #put(resource: ServedResource): void {
+    const { group, version, kind } = resource;
+    const known = this.find(group, version, kind.resource);
+    const all = this.#byResource.get(kind.resource);
+    if (known && all) {
+      all[all.indexOf(known)] = resource;
+      this.#served[this.#served.indexOf(known)] = resource;
+      return;
+    }
+    this.#served.push(resource);
+    if (all) all.push(resource);
+    else this.#byResource.set(kind.resource, [resource]);
+  }
+
   remove(kind: Kind): void {
     if (!this.#kinds.delete(kind)) return;
-    for (const [path, served] of this.#byPath) if (served.kind === kind) this.#byPath.delete(path);
+    this.#served = this.#served.filter((one) => one.kind !== kind);
+    for (const [plural, all] of this.#byResource) {
+      const left = all.filter((one) => one.kind !== kind);
+      if (left.length === 0) this.#byResource.delete(plural);
+      else if (left.length < all.length) this.#byResource.set(plural, left);
+    }
     this.#groups.clear();
-    for (const { group, version } of this.#byPath.values()) {
+    for (const { group, version } of this.#served) {
       this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(version));
     }
     for (const listener of this.#listeners) listener();
   }
 
   find(group: string, version: string, resource: string): ServedResource | undefined {
-    return this.#byPath.get(`${group}/${version}/${resource}`);
+    for (const one of this.#byResource.get(resource) ?? NONE)
+      if (one.version === version && one.group === group) return one;
+    return undefined;
   }
 
   /** The kind of a group and resource whatever the version, for references without one. */
@@ -84,7 +111,7 @@ export class KindSet {
   /** The same resource in all its versions and groups; those of a definition are kinds of their own. */
   versionsOf({ kind }: ServedResource): readonly ServedResource[] {
     const found: ServedResource[] = [];
-    for (const one of this.#byPath.values()) {
+    for (const one of this.#served) {
       if (one.kind === kind || (one.kind.group === kind.group && one.kind.resource === kind.resource)) found.push(one);
     }
     return found;
@@ -105,7 +132,7 @@ export class KindSet {
 
   /** Whether all of a group comes from definitions, or nothing of it is there. */
   isForeign(group: string): boolean {
-    for (const one of this.#byPath.values()) if (one.group === group && !KindSet.isCustom(one)) return false;
+    for (const one of this.#served) if (one.group === group && !KindSet.isCustom(one)) return false;
     return true;
   }
 
@@ -115,7 +142,7 @@ export class KindSet {
 
   /** Every served resource, in the order in which the kinds were added. */
   get served(): readonly ServedResource[] {
-    return [...this.#byPath.values()];
+    return [...this.#served];
   }
 
   /** Calls `listener` after each change. */
