@@ -48,6 +48,8 @@ export class GarbageCollector implements RunningController {
   /** Owners that the server has and no informer has told of, as those of a kind that is not followed yet. */
   readonly #unobserved = new Set<string>();
   #refreshing = false;
+  /** The kinds of the start are there: before objects are judged, all of these have their first state. */
+  #begun = false;
   #timer: Timer | undefined;
   #running: Promise<unknown> | undefined;
 
@@ -101,6 +103,7 @@ export class GarbageCollector implements RunningController {
         known = true;
       }
       await this.#refresh();
+      this.#begun = true;
       await informers.synced(signal);
     } catch {
       return;
@@ -160,10 +163,13 @@ export class GarbageCollector implements RunningController {
       else if (previous) this.#gone(previous);
     });
     this.#handlers.set(name, handler);
-    void this.#lookAgainOnce(ref);
+    if (this.#begun) void this.#lookAgainOnce(ref);
   }
 
-  /** With the first state of a kind it shows which of its objects went before anybody looked: nothing will tell of them. */
+  /**
+   * With the first state of a kind that is served later it shows which of its objects went before anybody looked: nothing
+   * will tell of them.
+   */
   async #lookAgainOnce(ref: ResourceRef): Promise<void> {
     try {
       await this.#env.informers.informer(ref).caughtUp('0', this.#stopped.signal);
@@ -174,7 +180,7 @@ export class GarbageCollector implements RunningController {
   }
 
   #seen(ref: ResourceRef, object: Live<ApiObject>, previous: Live<ApiObject> | undefined): void {
-    const { uid, ownerReferences = [] } = object.metadata;
+    const { uid, ownerReferences, deletionTimestamp } = object.metadata;
     this.#graph.put(ref, object);
     if (isWaiting(object) || isOrphaning(object)) {
       this.#queue.add(uid);
@@ -183,10 +189,10 @@ export class GarbageCollector implements RunningController {
     }
     const isChanged = !previous || !sameValue(previous.metadata.ownerReferences, ownerReferences);
     if (isChanged) {
-      if (ownerReferences.some((owner) => !this.#isSolid(object, owner))) this.#queue.add(uid);
-      this.#lookAtOwners(previous);
+      if (ownerReferences?.some((owner) => !this.#isSolid(object, owner))) this.#queue.add(uid);
+      if (previous) this.#lookAtOwners(previous);
     }
-    if (object.metadata.deletionTimestamp && !previous?.metadata.deletionTimestamp) this.#lookAtOwners(object);
+    if (deletionTimestamp && !previous?.metadata.deletionTimestamp) this.#lookAtOwners(object);
   }
 
   #isSolid(object: Live<ApiObject>, owner: Readonly<OwnerReference>): boolean {
@@ -208,8 +214,8 @@ export class GarbageCollector implements RunningController {
   }
 
   /** Owners that wait may have waited for this one. */
-  #lookAtOwners(object: Live<ApiObject> | undefined): void {
-    for (const { uid } of object?.metadata.ownerReferences ?? []) {
+  #lookAtOwners(object: Live<ApiObject>): void {
+    for (const { uid } of object.metadata.ownerReferences ?? []) {
       const node = this.#graph.get(uid);
       if (node && isWaiting(node.object)) this.#queue.add(uid);
     }

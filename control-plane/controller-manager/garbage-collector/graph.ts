@@ -29,7 +29,9 @@ export class OwnerGraph {
       node.object = object;
       if (isTied) return;
     } else this.#nodes.set(uid, { ref, object });
-    for (const owner of object.metadata.ownerReferences ?? []) {
+    const { ownerReferences } = object.metadata;
+    if (ownerReferences === undefined) return;
+    for (const owner of ownerReferences) {
       const dependents = this.#dependents.get(owner.uid);
       if (dependents) dependents.add(uid);
       else this.#dependents.set(owner.uid, new Set([uid]));
