@@ -36,11 +36,11 @@ const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDisco
 export async function discover(client: Client): Promise<Discovered> {
   const resources: Served[] = [];
   const failures: { groupVersion: string; message: string }[] = [];
-  const known = new Set<string>();
   for (const path of ['/api', '/apis']) {
     const { items = [] } = (await client.raw('GET', path, { headers: { accept: AGGREGATED } })) as GroupDiscoveryList;
     for (const { metadata, versions = [] } of items) {
       const group = metadata?.name ?? '';
+      const first = resources.length;
       for (const { version, freshness, resources: all = [] } of versions) {
         const groupVersion = group === '' ? version : `${group}/${version}`;
         // What it told last may be long ago.
@@ -48,9 +48,11 @@ export async function discover(client: Client): Promise<Discovered> {
           failures.push({ groupVersion, message: `stale GroupVersion discovery: ${groupVersion}` });
           continue;
         }
+        const preferred = resources.length;
         for (const { resource, responseKind, scope, verbs } of all) {
-          if (known.has(`${resource}.${group}`)) continue;
-          known.add(`${resource}.${group}`);
+          let at = first;
+          while (at < preferred && resources[at]?.ref.resource !== resource) at++;
+          if (at < preferred) continue;
           const ref = { group, version, resource, kind: responseKind.kind, namespaced: scope === 'Namespaced' };
           resources.push({ ref, verbs });
         }

@@ -154,9 +154,11 @@ export function describeGroups(
 ): GroupDescription[] {
   const byGroup = new Map<string, Map<string, ResourceDescription[]>>();
   for (const resource of served) {
-    const versions = byGroup.get(resource.group) ?? new Map<string, ResourceDescription[]>();
-    byGroup.set(resource.group, versions);
-    versions.set(resource.version, [...(versions.get(resource.version) ?? []), described(resource, sha256)]);
+    let versions = byGroup.get(resource.group);
+    if (!versions) byGroup.set(resource.group, (versions = new Map<string, ResourceDescription[]>()));
+    const resources = versions.get(resource.version);
+    if (resources) resources.push(described(resource, sha256));
+    else versions.set(resource.version, [described(resource, sha256)]);
   }
   const rank = (name: string) => {
     const at = GROUP_ORDER.indexOf(name);

@@ -3,6 +3,8 @@
  * and the aggregated documents of both versions. Pure; the caller caches what it wants to.
  */
 
+import { deepFreeze } from '../freeze.ts';
+
 /** A subresource as discovery tells it. Group and version are given only where they are not the parent's. */
 export interface SubresourceDescription {
   /** Without the parent: `status`. */
@@ -136,7 +138,16 @@ export function aggregatedDiscovery(groups: readonly GroupDescription[], form: '
   };
 }
 
+/** By description: those of built-in kinds stay what they are, and every cluster is asked for them when it starts. */
+const discoveries = new WeakMap<ResourceDescription, object>();
+
 function resourceDiscovery(resource: ResourceDescription): object {
+  let known = discoveries.get(resource);
+  if (!known) discoveries.set(resource, (known = deepFreeze(describedAnew(resource))));
+  return known;
+}
+
+function describedAnew(resource: ResourceDescription): object {
   return {
     resource: resource.name,
     responseKind: responseKind(resource),
