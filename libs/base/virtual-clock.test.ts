@@ -8,6 +8,25 @@ import { EndlessInstantError, VirtualClock } from './virtual-clock.ts';
 const start = Date.UTC(2026, 0, 31, 8);
 const newClock = (timersPerInstantMax?: number) => new VirtualClock({ startMs: start, turn, timersPerInstantMax });
 
+test('yields that are asked for at one time are one timer, after all that was ready', async () => {
+  const clock = new VirtualClock({ turn });
+  const log: string[] = [];
+  const yielding = async (name: string) => {
+    await clock.yield();
+    log.push(name);
+  };
+  void yielding('a');
+  void yielding('b');
+  assert.equal(clock.pending, 1);
+  void Promise.resolve().then(() => log.push('ready'));
+  await clock.advance(0);
+  assert.deepEqual(log, ['ready', 'a', 'b']);
+  void yielding('c');
+  assert.equal(clock.pending, 1);
+  await clock.advance(0);
+  assert.deepEqual(log, ['ready', 'a', 'b', 'c']);
+});
+
 test('timers run by instant, then by the order in which they were set', async () => {
   const clock = newClock();
   const seen: string[] = [];

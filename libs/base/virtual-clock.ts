@@ -88,6 +88,8 @@ export class VirtualClock implements Clock {
   /** Beats that were passed over, and wait for what happens next. */
   readonly #overslept = new Set<TimerEntry>();
   #stirred = false;
+  /** Resolves with the next `yield`. */
+  #yielding: Promise<void> | undefined;
 
   constructor(options: VirtualClockOptions) {
     this.#startMs = this.#nowMs = options.startMs ?? Date.UTC(2026, 0, 1);
@@ -142,8 +144,15 @@ export class VirtualClock implements Clock {
     return sleepOn(this, delayMs, signal);
   }
 
+  /** What is asked for before the first of them has run runs with it: all that was ready has run by then for each. */
   yield(): Promise<void> {
-    return new Promise((done) => this.setTimer(done, 0));
+    this.#yielding ??= new Promise((done) =>
+      this.setTimer(() => {
+        this.#yielding = undefined;
+        done();
+      }, 0),
+    );
+    return this.#yielding;
   }
 
   hold(what: string): Disposable {
