@@ -143,6 +143,37 @@ describe('a controller', () => {
     await controller.stop();
   });
 
+  for (const expected of [false, true]) {
+    it(`looks ${expected ? 'at nothing' : 'again'} when it sees what it ${expected ? 'reckoned with' : 'wrote'}`, async () => {
+      const { clock, client, env, createSet, count } = setUp();
+      const usual = keeper();
+      let looks = 0;
+      const controller = new Controller(
+        keeper({
+          observe(environment, key) {
+            looks++;
+            return usual.observe(environment, key);
+          },
+          async apply(...turn) {
+            return (await usual.apply(...turn))?.map((written) => ({ ...written, expected }));
+          },
+        }),
+        env,
+      );
+      controller.start();
+      await clock.advance(1000);
+      await createSet('web', 3);
+      await clock.advance(1000);
+      assert.equal(looks === 1, expected, `${looks} looks`);
+      // What others do is news, whatever was expected.
+      const inNamespace = client.resource(pods).namespace('a');
+      await inNamespace.delete((await inNamespace.list()).items[0]?.metadata.name as string);
+      await clock.advance(1000);
+      assert.equal(await count(), 3);
+      await controller.stop();
+    });
+  }
+
   it('stops at the first action that fails, and tries again with growing delays', async () => {
     const { clock, api, env, createSet, count } = setUp();
     let failures = 6;

@@ -1,5 +1,6 @@
 import { withTimeout } from '../base/clock.ts';
 import { groupResourceName } from '../kind/client.ts';
+import type { ResourceRef } from '../kind/object.ts';
 import type {
   ControllerEnvironment,
   Plan,
@@ -58,6 +59,8 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   readonly #stopped = new AbortController();
   /** What keys have written and may not see yet. */
   readonly #written = new Map<string, readonly Written[]>();
+  /** What keys heard of in their turn: their own writes are known only once they are answered. */
+  readonly #heard = new Map<string, Written[]>();
   readonly #counts = { reconciled: 0, failed: 0, actions: 0 };
   #handlers: Disposable[] = [];
   #running: Promise<void> | undefined;
@@ -116,7 +119,8 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
         this.#env.informers.informer(ref).on((object, previous) => {
           if (object && previous && watching.matters && !watching.matters(object, previous)) return;
           const now = object ? keys(object, this.#env) : NO_KEYS;
-          for (const key of now) add(key);
+          const revision = delayMs > 0 ? undefined : object?.metadata.resourceVersion;
+          for (const key of now) if (revision === undefined || !this.#isOwn(key, ref, revision)) add(key);
           if (!previous) return;
           // Mostly the same keys. One that a worker waited for is being worked on by now: told twice, it would come twice.
           const told = now.length > KEYS_FEW ? new Set(now) : undefined;
@@ -133,8 +137,24 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     await Promise.all(Array.from({ length: concurrency }, () => this.#work()));
   }
 
+  /** Whether it is what the key wrote, and reckoned with; or will be known to be at the end of the key's turn. */
+  #isOwn(key: string, ref: ResourceRef, resourceVersion: string): boolean {
+    const seen = { ref, resourceVersion };
+    if (this.#expects(key, seen)) return true;
+    const heard = this.#heard.get(key);
+    heard?.push(seen);
+    return heard !== undefined;
+  }
+
+  #expects(key: string, { ref, resourceVersion }: Written): boolean {
+    const isSeen = (one: Written) => one.expected && one.resourceVersion === resourceVersion && one.ref === ref;
+    return this.#written.get(key)?.some(isSeen) ?? false;
+  }
+
   async #work(): Promise<void> {
     for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
+      const heard: Written[] = [];
+      this.#heard.set(key, heard);
       try {
         const again = await this.#reconcile(key);
         this.#counts.reconciled++;
@@ -143,6 +163,8 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
       } catch (error) {
         if (!this.#stopped.signal.aborted) this.#failed(key, error);
       } finally {
+        this.#heard.delete(key);
+        if (heard.some((seen) => !this.#expects(key, seen))) this.#queue.add(key);
         this.#doneAfterTurn(key);
       }
     }

@@ -102,6 +102,8 @@ export function watching<T extends ApiObject>(
 export interface Written {
   readonly ref: ResourceRef;
   readonly resourceVersion: string;
+  /** The plan reckoned with it as it was made: that it is seen brings no look of its own. */
+  readonly expected?: boolean;
 }
 
 /** Told of what becomes of the keys in a work queue; must be quick. */

@@ -119,7 +119,7 @@ export const deploymentController: Reconciler<Observed, Action> = {
       const metadata = { ...deployment.metadata, annotations };
       const changed = { ...deployment, metadata, status } as unknown as Deployment;
       const updated = await env.client.resource(deployments).namespace(namespace).subresource('status').update(changed);
-      return { ref: deployments, resourceVersion: updated.metadata.resourceVersion };
+      return { ref: deployments, resourceVersion: updated.metadata.resourceVersion, expected: true };
     }
 
     async function tellFailure(name: string, error: Error): Promise<void> {

@@ -71,12 +71,14 @@ export function replicaKeeper<T extends ApiObject>(keeper: ReplicaKeeper<T>): Re
         case 'create': {
           const pod = podFromTemplate(observed.template, ref, object);
           const wanted = Array.from({ length: action.count }, () => pod);
-          await telling('FailedCreate', env, ref, observed, () => createPods(env, object, wanted, written));
+          // Their status counts them; whoever changed their labels on the way may have made them another's.
+          const isExpected = (made: Live<Pod>) => sameValue(made.metadata.labels, pod.metadata?.labels);
+          await telling('FailedCreate', env, ref, observed, () => createPods(env, object, wanted, written, isExpected));
           return written;
         }
         case 'delete':
           await telling('FailedDelete', env, ref, observed, async () => {
-            for (const pod of action.pods) await deletePod(env, object, pod, written);
+            for (const pod of action.pods) await deletePod(env, object, pod, written, true);
           });
           return written;
       }
@@ -99,7 +101,7 @@ async function writeStatus<T extends ApiObject>(
   const { namespace = '' } = object.metadata;
   const changed = { ...object, status } as unknown as T;
   const updated = await env.client.resource(ref).namespace(namespace).subresource('status').update(changed);
-  return { ref, resourceVersion: updated.metadata.resourceVersion };
+  return { ref, resourceVersion: updated.metadata.resourceVersion, expected: true };
 }
 
 /** Does it; where it fails, the object's status says so before the failure goes on. */

@@ -40,20 +40,22 @@ const AT_ONCE = 16;
 
 /**
  * Creates pods in batches that double as long as all goes well, so that what is refused is refused once and not a
- * thousand times. Records an event for each. Throws the first failure, after the batch that it came in.
+ * thousand times. Records an event for each. Throws the first failure, after the batch that it came in. `isExpected`: the
+ * plan reckoned with a pod that was made so.
  */
 export async function createPods<O extends ApiObject>(
   env: ControllerEnvironment,
   owner: Live<O>,
   wanted: readonly Pod[],
   written: Written[],
+  isExpected?: (made: Live<Pod>) => boolean,
 ): Promise<void> {
   let batch = 1;
   for (let start = 0; start < wanted.length; start += batch, batch *= 2) {
     const ready = wanted.slice(start, start + batch);
     const failures: unknown[] = [];
     for (let at = 0; at < ready.length; at += AT_ONCE) {
-      const some = ready.slice(at, at + AT_ONCE).map((pod) => createPod(env, owner, pod, written));
+      const some = ready.slice(at, at + AT_ONCE).map((pod) => createPod(env, owner, pod, written, isExpected));
       for (const result of await Promise.allSettled(some))
         if (result.status === 'rejected') failures.push(result.reason);
     }
@@ -66,6 +68,7 @@ export async function createPod<O extends ApiObject>(
   owner: Live<O>,
   pod: Pod,
   written: Written[],
+  isExpected: (made: Live<Pod>) => boolean = () => false,
 ): Promise<Live<Pod>> {
   try {
     const made = await env.client
@@ -73,7 +76,7 @@ export async function createPod<O extends ApiObject>(
       .namespace(owner.metadata.namespace ?? '')
       .create(pod);
     env.events.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata.name}`);
-    written.push({ ref: pods, resourceVersion: made.metadata.resourceVersion });
+    written.push({ ref: pods, resourceVersion: made.metadata.resourceVersion, expected: isExpected(made) });
     return made;
   } catch (error) {
     // In a namespace that goes away nothing is wrong with that, and nobody could read the event.
@@ -84,12 +87,16 @@ export async function createPod<O extends ApiObject>(
   }
 }
 
-/** Deletes a pod, unless another one has its name by now. One that is gone already is no failure. */
+/**
+ * Deletes a pod, unless another one has its name by now. One that is gone already is no failure. `expected`: the plan
+ * reckoned with its being on its way out.
+ */
 export async function deletePod<O extends ApiObject>(
   env: ControllerEnvironment,
   owner: Live<O>,
   pod: Live<Pod>,
   written: Written[],
+  expected = false,
 ): Promise<void> {
   const { namespace = '', name } = pod.metadata;
   try {
@@ -100,7 +107,7 @@ export async function deletePod<O extends ApiObject>(
     })) as Live<Pod>;
     env.events.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
     const resourceVersion = answer.metadata?.resourceVersion;
-    if (resourceVersion) written.push({ ref: pods, resourceVersion });
+    if (resourceVersion) written.push({ ref: pods, resourceVersion, expected });
   } catch (error) {
     if (isNotFound(error)) return;
     env.events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${(error as Error).message}`);

@@ -20,6 +20,16 @@ const pod = (change: { metadata?: object; spec?: object; status?: object }) =>
     status: { ...BASE.status, ...change.status },
   }) as unknown as Live<Pod>;
 
+describe('a change of a pod that is not ready', () => {
+  const UNREADY = { ...READY, status: 'False' };
+  const unready = (conditions: readonly object[], status: object = {}) => pod({ status: { conditions, ...status } });
+  it('counts nowhere, where it is not ready for another reason', () => {
+    const [now, before] = [unready([{ ...UNREADY, lastTransitionTime: '2026-01-01T00:00:07Z' }]), unready([])];
+    assert.equal(countsOtherwise(now, before), false);
+    assert.equal(mattersToServices(now, before), false);
+  });
+});
+
 describe('a change of a pod', () => {
   const cases: readonly [what: string, change: Parameters<typeof pod>[0], counts: boolean, toServices: boolean][] = [
     ['another revision', { metadata: { resourceVersion: '2' } }, false, false],
@@ -30,6 +40,7 @@ describe('a change of a pod', () => {
     ['no longer ready', { status: { conditions: [{ ...READY, status: 'False' }] } }, true, true],
     ['ready anew', { status: { conditions: [{ ...READY, lastTransitionTime: '2026-01-01T00:00:07Z' }] } }, true, true],
     ['never ready', { status: { conditions: [] } }, true, true],
+    ['ready, its time untold', { status: { conditions: [{ type: 'Ready', status: 'True' }] } }, true, true],
     ['its node', { spec: { nodeName: 'node-2' } }, false, true],
     ['its addresses', { status: { podIPs: [{ ip: '10.0.0.1' }, { ip: 'fd00::1' }] } }, false, true],
     ['its labels', { metadata: { labels: { app: 'other' } } }, false, true],

@@ -24,8 +24,13 @@ export const isTerminating = (pod: Live<Pod>): boolean => !isFinished(pod) && Bo
 export function countsOtherwise(pod: Live<Pod>, previous: Live<Pod>): boolean {
   if (pod.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp) return true;
   if (isFinished(pod) !== isFinished(previous)) return true;
-  const [now, before] = [podCondition(pod, 'Ready'), podCondition(previous, 'Ready')];
-  return now?.status !== before?.status || now?.lastTransitionTime !== before?.lastTransitionTime;
+  return readySince(pod) !== readySince(previous);
+}
+
+/** When the pod became ready, as it says; undefined while it is not. */
+function readySince(pod: Live<Pod>): string | undefined {
+  const condition = podCondition(pod, 'Ready');
+  return condition?.status === 'True' ? (condition.lastTransitionTime ?? '') : undefined;
 }
 
 /** When the pod became ready, in milliseconds since 1970; undefined while it is not. */

@@ -9,7 +9,7 @@ import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { selectorOfLabels } from '../../../../libs/machinery/labels.ts';
 import { controllerReference, valueIn } from '../../../../libs/machinery/meta.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
-import { countsOtherwise } from '../../../core/pod/controller/pod-state.ts';
+import { countsOtherwise, isFinished } from '../../../core/pod/controller/pod-state.ts';
 import { endpointSlices, endpoints, nodes, pods, services } from '../../../resources.ts';
 import type { Endpoints, Pod, Service } from '../../../types/core/v1.generated.ts';
 import type { EndpointSlice } from '../../../types/discovery/v1.generated.ts';
@@ -25,8 +25,9 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror';
 const LEADER = 'control-plane.alpha.kubernetes.io/leader';
 
-/** The Services that choose a pod. */
+/** The Services that show a pod, as far as it has an address. */
 export function keysOfServices(pod: Live<Pod>, { informers }: ControllerEnvironment): readonly string[] {
+  if (!pod.status?.podIPs?.length) return [];
   return informers
     .informer(services)
     .list(pod.metadata.namespace)
@@ -72,7 +73,7 @@ export function endpointSliceController(): Reconciler<Observed, Action> {
     name: 'endpointslice',
     watches: [
       watching(services, (service) => [keyOf(service)]),
-      watching(pods, keysOfServices, 0, mattersToServices),
+      watching(pods, (pod, env) => (isFinished(pod) ? [] : keysOfServices(pod, env)), 0, mattersToServices),
       watching(endpointSlices, (slice) => (isManagedBy(slice, MANAGER) ? serviceKey(slice) : [])),
       // Zones come from nodes; that they change is rare, and the next change of a pod brings it in.
       watching(nodes, () => []),
@@ -192,5 +193,5 @@ async function write(
   const written = await (action.type === 'create'
     ? inNamespace.create({ ...action.slice, metadata })
     : inNamespace.update(action.slice));
-  return [{ ref: endpointSlices, resourceVersion: written.metadata.resourceVersion }];
+  return [{ ref: endpointSlices, resourceVersion: written.metadata.resourceVersion, expected: true }];
 }
