@@ -290,7 +290,7 @@ export function createDefaultServer(options: DefaultServerOptions): ApiServer {
   });
   const { caches } = server.engine;
   const rbac = new RbacAuthorizer(rbacObjects(caches));
-  authorizers.push(new NodeAuthorizer(nodeGraph(caches)), rbac);
+  authorizers.push(new NodeAuthorizer(new CachedNodeGraph(caches)), rbac);
   const sha256 = (text: string) => keys.digest('sha256', text);
   observed.watchStorage(kinds, caches, options.store);
   observed.watchFairness(fairness);
@@ -388,16 +388,32 @@ function stored<T extends ApiObject>(caches: Caches, kind: Kind<T>, namespace: s
   return cache.get(objectKey(kind, namespace, name))?.object() as DeepReadonly<T> | undefined;
 }
 
-function nodeGraph(caches: Caches): NodeGraph {
-  return {
-    *podsOn(node) {
-      for (const encoded of caches.resource(pod as unknown as Kind).byField('spec.nodeName', node))
-        yield encoded.object() as unknown as DeepReadonly<Pod>;
-    },
-    pod: (namespace, name) => stored<Pod>(caches, pod, namespace, name),
-    volumeOf: (namespace, claim) =>
-      stored<PersistentVolumeClaim>(caches, persistentVolumeClaim, namespace, claim)?.spec?.volumeName,
-    volume: (name) => stored<PersistentVolume>(caches, persistentVolume, '', name),
-    attachmentNode: (name) => stored<VolumeAttachment>(caches, volumeAttachment, '', name)?.spec?.nodeName,
-  };
+/** A class, as V8 makes a generator within a function old, with all of the cluster that it sees. */
+class CachedNodeGraph implements NodeGraph {
+  readonly #caches: Caches;
+
+  constructor(caches: Caches) {
+    this.#caches = caches;
+  }
+
+  *podsOn(node: string): Iterable<DeepReadonly<Pod>> {
+    for (const encoded of this.#caches.resource(pod as unknown as Kind).byField('spec.nodeName', node))
+      yield encoded.object() as unknown as DeepReadonly<Pod>;
+  }
+
+  pod(namespace: string, name: string) {
+    return stored<Pod>(this.#caches, pod, namespace, name);
+  }
+
+  volumeOf(namespace: string, claim: string) {
+    return stored<PersistentVolumeClaim>(this.#caches, persistentVolumeClaim, namespace, claim)?.spec?.volumeName;
+  }
+
+  volume(name: string) {
+    return stored<PersistentVolume>(this.#caches, persistentVolume, '', name);
+  }
+
+  attachmentNode(name: string) {
+    return stored<VolumeAttachment>(this.#caches, volumeAttachment, '', name)?.spec?.nodeName;
+  }
 }

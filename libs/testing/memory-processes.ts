@@ -1,4 +1,5 @@
 import { PassThrough, Readable, type Writable } from 'node:stream';
+import { LazyAbort } from '../base/abort.ts';
 import type { ChildProcess, Files, Processes, ProcessOptions, RunResult, SpawnOptions } from '../base/host.ts';
 import { systemError } from './system-error.ts';
 
@@ -27,9 +28,178 @@ export interface ProcessCall {
   readonly options: SpawnOptions;
 }
 
-interface Running {
-  readonly end: (code: number | null, signal: string | null) => void;
-  readonly caught: Map<string, () => void>;
+type Output = 'stdout' | 'stderr';
+
+/**
+ * A stream that is made when somebody asks for it: most programs read and say nothing, and V8 makes every stream of Node's
+ * that can be written to old, with all that it sees (docs/decisions/closures-that-live-long.md).
+ */
+class LazyStream {
+  readonly #made: (stream: PassThrough) => void;
+  #stream: PassThrough | undefined;
+  #over = false;
+
+  /** `made` is told of the stream before anybody else has it. */
+  constructor(made: (stream: PassThrough) => void) {
+    this.#made = made;
+  }
+
+  get stream(): PassThrough {
+    if (this.#stream) return this.#stream;
+    const stream = new PassThrough();
+    this.#stream = stream;
+    // What a killed program still writes goes nowhere.
+    stream.on('error', () => undefined);
+    this.#made(stream);
+    if (this.#over) stream.end();
+    return stream;
+  }
+
+  /** Nothing more is written. */
+  end(): void {
+    this.#over = true;
+    this.#stream?.end();
+  }
+
+  destroy(): void {
+    this.#over = true;
+    this.#stream?.destroy();
+  }
+}
+
+/** A process from both of its sides: what its program sees, and what whoever started it does. */
+class Running {
+  readonly context: ProgramContext;
+  readonly caught = new Map<string, () => void>();
+  readonly exited: Promise<{ code: number | null; signal: string | null }>;
+  readonly #stdin: LazyStream;
+  readonly #outputs: Readonly<Record<Output, LazyStream>>;
+  readonly #killed = new LazyAbort(() => new Error(`killed by ${this.#killedBy}`));
+  readonly #exit = Promise.withResolvers<{ code: number | null; signal: string | null }>();
+  #killedBy = '';
+
+  /** `made` is told of each output that is used. */
+  constructor(call: { pid: number } & ProcessCall, made: (stream: PassThrough, output: Output) => void) {
+    const { pid, args, options } = call;
+    const { env = {}, cwd = '/', input } = options;
+    this.exited = this.#exit.promise;
+    this.#stdin = new LazyStream((stream) => {
+      if (input !== undefined) stream.write(input);
+    });
+    if (input !== undefined) this.#stdin.end();
+    this.#outputs = {
+      stdout: new LazyStream((stream) => made(stream, 'stdout')),
+      stderr: new LazyStream((stream) => made(stream, 'stderr')),
+    };
+    this.context = new Context({ pid, args, env, cwd }, this);
+  }
+
+  get stdin(): PassThrough {
+    return this.#stdin.stream;
+  }
+
+  get stdout(): PassThrough {
+    return this.#outputs.stdout.stream;
+  }
+
+  get stderr(): PassThrough {
+    return this.#outputs.stderr.stream;
+  }
+
+  get killed(): AbortSignal {
+    return this.#killed.signal;
+  }
+
+  endInput(): void {
+    this.#stdin.end();
+  }
+
+  end(code: number | null, by: string | null): void {
+    if (by !== null) {
+      this.#killedBy = by;
+      this.#killed.abort();
+    }
+    this.#stdin.destroy();
+    this.#outputs.stdout.end();
+    this.#outputs.stderr.end();
+    this.#exit.resolve({ code, signal: by });
+  }
+}
+
+class Context implements ProgramContext {
+  readonly pid: number;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly #process: Running;
+
+  constructor({ pid, args, env, cwd }: Pick<ProgramContext, 'pid' | 'args' | 'env' | 'cwd'>, process: Running) {
+    this.pid = pid;
+    this.args = args;
+    this.env = env;
+    this.cwd = cwd;
+    this.#process = process;
+  }
+
+  get stdin(): Readable {
+    return this.#process.stdin;
+  }
+
+  get stdout(): Writable {
+    return this.#process.stdout;
+  }
+
+  get stderr(): Writable {
+    return this.#process.stderr;
+  }
+
+  get killed(): AbortSignal {
+    return this.#process.killed;
+  }
+
+  /** A property, so that a program may take it out of its context. */
+  readonly catch = (signal: string, run: () => void): void => {
+    this.#process.caught.set(signal, run);
+  };
+}
+
+/** What whoever started a process has of it. */
+class Child implements ChildProcess {
+  readonly pid: number;
+  readonly exited: ChildProcess['exited'];
+  readonly #process: Running;
+  readonly #options: SpawnOptions;
+  readonly #signal: (signal: string) => unknown;
+
+  constructor(pid: number, process: Running, options: SpawnOptions, signal: (signal: string) => unknown) {
+    this.pid = pid;
+    this.exited = process.exited;
+    this.#process = process;
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  get stdin(): Writable {
+    return this.#process.stdin;
+  }
+
+  get stdout(): Readable {
+    return this.#options.outputFile === undefined ? this.#process.stdout : Readable.from([]);
+  }
+
+  get stderr(): Readable {
+    return this.#options.outputFile === undefined ? this.#process.stderr : Readable.from([]);
+  }
+
+  kill(signal = 'SIGTERM'): void {
+    this.#signal(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#options.detached) return;
+    this.kill();
+    await this.exited;
+  }
 }
 
 /**
@@ -63,62 +233,53 @@ export class MemoryProcesses implements Processes {
 
   async run(program: string, args: readonly string[], options: ProcessOptions = {}): Promise<RunResult> {
     const { signal, outputBytesMax = 16 * 1024 * 1024, input } = options;
-    const child = this.spawn(program, args, options);
-    if (input === undefined) child.stdin.end();
-    const outputs = [child.stdout, child.stderr].map((stream) => collect(stream, outputBytesMax));
-    const { code, signal: by } = await child.exited;
+    const outputs: Partial<Record<Output, Promise<string>>> = {};
+    const { process } = this.#start(program, args, options, (stream, output) => {
+      outputs[output] = collect(stream, outputBytesMax);
+    });
+    if (input === undefined) process.endInput();
+    const { code, signal: by } = await process.exited;
     if (signal?.aborted) throw signal.reason;
-    const [stdout = '', stderr = ''] = await Promise.all(outputs);
+    const [stdout = '', stderr = ''] = [await outputs.stdout, await outputs.stderr];
     if (by === null) return { code: code ?? 0, stdout, stderr };
     return { code: 128 + (SIGNAL_NUMBERS[by] ?? 0), signal: by, stdout, stderr };
   }
 
   spawn(program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    const { input, signal, env = {}, cwd = '/', outputFile } = options;
+    const { outputFile } = options;
+    let last = Promise.resolve();
+    const { pid, process } = this.#start(program, args, options, (stream) => {
+      if (outputFile === undefined) return;
+      // In the order in which it comes; a full disk loses it, as it would a real program's.
+      stream.on('data', (chunk: Uint8Array) => {
+        last = last.then(() => this.#files.append(outputFile, chunk)).catch(() => undefined);
+      });
+    });
+    return new Child(pid, process, options, (signal) => this.signal(pid, signal));
+  }
+
+  #start(
+    program: string,
+    args: readonly string[],
+    options: SpawnOptions,
+    made: (stream: PassThrough, output: Output) => void,
+  ): { readonly pid: number; readonly process: Running } {
+    const { signal } = options;
     signal?.throwIfAborted();
-    this.calls.push({ program, args, options });
+    const call = { program, args, options };
+    this.calls.push(call);
     const main = this.#programs.get(program);
     if (main === undefined) throw systemError('ENOENT', `spawn ${program}`);
     const pid = this.#nextPid++;
-    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    const killed = new AbortController();
-    const caught = new Map<string, () => void>();
-    const kill = (name: string) => this.signal(pid, name);
-    const abort = () => kill('SIGKILL');
-    const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-      const end = (code: number | null, by: string | null) => {
-        if (!this.#running.delete(pid)) return;
-        signal?.removeEventListener('abort', abort);
-        if (by !== null) killed.abort(new Error(`killed by ${by}`));
-        stdin.destroy();
-        stdout.end();
-        stderr.end();
-        resolve({ code, signal: by });
-      };
-      this.#running.set(pid, { end, caught });
-    });
-    signal?.addEventListener('abort', abort, { once: true });
-    // What a killed program still writes goes nowhere.
-    for (const stream of [stdin, stdout, stderr]) stream.on('error', () => undefined);
-    if (input !== undefined) stdin.end(input);
-    const context: ProgramContext = {
-      ...{ pid, args, env, cwd, stdin, stdout, stderr },
-      killed: killed.signal,
-      catch: (name, run) => void caught.set(name, run),
-    };
-    if (outputFile !== undefined) this.#keep([stdout, stderr], outputFile);
-    queueMicrotask(() => void this.#execute(pid, main, context));
-    return {
-      ...{ pid, stdin, exited },
-      stdout: outputFile === undefined ? stdout : Readable.from([]),
-      stderr: outputFile === undefined ? stderr : Readable.from([]),
-      kill: (name = 'SIGTERM') => void kill(name),
-      async [Symbol.asyncDispose]() {
-        if (options.detached) return;
-        kill('SIGTERM');
-        await exited;
-      },
-    };
+    const process = new Running({ pid, ...call }, made);
+    this.#running.set(pid, process);
+    if (signal) {
+      const abort = () => void this.signal(pid, 'SIGKILL');
+      signal.addEventListener('abort', abort, { once: true });
+      void process.exited.then(() => signal.removeEventListener('abort', abort));
+    }
+    queueMicrotask(() => void this.#execute(pid, main, process));
+    return { pid, process };
   }
 
   signal(pid: number, signal: string | 0): boolean {
@@ -128,29 +289,25 @@ export class MemoryProcesses implements Processes {
     if (signal === 0) return true;
     const handler = signal === 'SIGKILL' ? undefined : running.caught.get(signal);
     if (handler) handler();
-    else running.end(null, signal);
+    else this.#end(pid, null, signal);
     return true;
   }
 
-  /** Appends what comes from the streams, in its order; a full disk loses it, as it would a real program's. */
-  #keep(streams: readonly Readable[], outputFile: string): void {
-    let last = Promise.resolve();
-    for (const stream of streams) {
-      stream.on('data', (chunk: Uint8Array) => {
-        last = last.then(() => this.#files.append(outputFile, chunk)).catch(() => undefined);
-      });
-    }
+  #end(pid: number, code: number | null, by: string | null): void {
+    const running = this.#running.get(pid);
+    this.#running.delete(pid);
+    running?.end(code, by);
   }
 
-  async #execute(pid: number, main: Program, context: ProgramContext): Promise<void> {
+  async #execute(pid: number, main: Program, process: Running): Promise<void> {
     let code: number;
     try {
-      code = this.#running.has(pid) ? ((await main(context)) ?? 0) : 0;
+      code = this.#running.has(pid) ? ((await main(process.context)) ?? 0) : 0;
     } catch (error) {
-      if (!context.killed.aborted) context.stderr.write(`${error}\n`);
+      if (this.#running.has(pid)) process.stderr.write(`${error}\n`);
       code = 1;
     }
-    this.#running.get(pid)?.end(code, null);
+    this.#end(pid, code, null);
   }
 }
 
