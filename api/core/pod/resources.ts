@@ -68,9 +68,16 @@ function raise(to: Map<string, Quantity>, by: ReadonlyMap<string, Quantity>): vo
   }
 }
 
-/** Quantities of resources are whole thousandths: what is finer is rounded up. Changes the list. */
+/**
+ * Quantities of resources are whole thousandths: what is finer is rounded up. Changes the list, but not one that is right
+ * already: that may be a stored object's, which is frozen.
+ */
 export function roundResourceList(list: Record<string, string> | undefined): void {
-  for (const [name, text] of Object.entries(list ?? {})) if (list) list[name] = roundUpQuantity(text);
+  for (const name in list) {
+    const text = list[name] as string;
+    const rounded = roundUpQuantity(text);
+    if (rounded !== text) list[name] = rounded;
+  }
 }
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';

@@ -23,7 +23,7 @@ import { parseApiVersion } from '../../../libs/machinery/gvk.ts';
 import type { SchemaSet, TypeName } from '../../../libs/machinery/schema/ir.ts';
 import type { ApiRequestBody } from '../api.ts';
 import { bodyMediaType, CONTENT_TYPES, type MediaType } from '../negotiation.ts';
-import { storedParts } from './unchangeable.ts';
+import { ownParts, type Sharing, shareable } from './unchangeable.ts';
 
 /** What a body must be. */
 export interface ExpectedBody {
@@ -40,15 +40,15 @@ const EMPTY = new Uint8Array();
 /**
  * Decodes a body. The object's apiVersion and kind are set. Throws `ApiError`: 415 for an unknown media type, 400 for
  * what cannot be read, is of another kind or version, or, with strict field validation, has unknown or duplicate
- * fields; without, those become warnings. A body that is a value shares with `stored` the parts of these names that are
- * the stored object's own.
+ * fields; without, those become warnings. A body that is a value shares with `stored` what it may of what is the stored object's
+ * own.
  */
 export function decodeBody(
   ctx: RequestContext,
   body: ApiRequestBody | undefined,
   contentType: string | undefined,
   expected: ExpectedBody,
-  stored?: { readonly object: DeepReadonly<ApiObject>; readonly names: readonly string[] },
+  stored?: { readonly object: DeepReadonly<ApiObject>; readonly sharing: Sharing },
 ): ApiObject {
   const media = bodyMediaType(contentType);
   if (!media) throw unsupportedMediaType(Object.values(CONTENT_TYPES));
@@ -56,16 +56,10 @@ export function decodeBody(
   if (body && 'value' in body && ctx.fieldValidation !== 'Strict') {
     const { value } = body;
     const names = checkKind(typeMetaOf(value), expected);
-    const parts = stored ? storedParts(value, stored.object, stored.names) : [];
-    const shared: Record<string, unknown> = {};
-    const absent: Record<string, unknown> = {};
-    for (const name of parts) {
-      shared[name] = (value as Record<string, unknown>)[name];
-      absent[name] = undefined;
-    }
-    const own = parts.length > 0 ? { ...(value as object), ...absent } : value;
-    const object = refused(names, expected, () => normalize<ApiObject>(expected.schema, expected.type, own));
-    return Object.assign(object, shared, names);
+    const before = stored && shareable(stored.object, stored.sharing);
+    const object = refused(names, expected, () => normalize<ApiObject>(expected.schema, expected.type, value, before));
+    if (stored) ownParts(object, stored.object, stored.sharing);
+    return Object.assign(object, names);
   }
   const bytes = bytesOf(body);
   const decoded = decodeBytes(bytes, media, expected);

@@ -1,7 +1,7 @@
 import { assert } from '../../../libs/base/assert.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
-import { normalize, stringify } from '../../../libs/machinery/codec/json.ts';
+import { settle, stringify } from '../../../libs/machinery/codec/json.ts';
 import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import type { SchemaSet } from '../../../libs/machinery/schema/ir.ts';
 import {
@@ -42,7 +42,7 @@ export function prepareObject(
 ): PreparedObject {
   const room = String(latest).length;
   const metadata = { ...object.metadata, resourceVersion: '0'.repeat(room) };
-  const canonical = normalize<ObjectDraft>(schema, kind.storageVersion.type, { ...object, metadata }, before);
+  const canonical = settle<ObjectDraft>(schema, kind.storageVersion.type, { ...object, metadata }, before);
   const text = textOf(canonical, before);
   // The first occurrence is the object's own: kind, apiVersion and the metadata before it are escaped JSON strings, in
   // which a bare quotation mark cannot stand.

@@ -25,7 +25,7 @@ import { type ExpectedBody, reportStrictness } from './body.ts';
 import { fromStorage } from './engine.ts';
 import { presentObject } from './read.ts';
 import { rulesOf } from './rules.ts';
-import { storedParts, unchangeableParts } from './unchangeable.ts';
+import { ownParts, type Sharing, shareable, sharingOf } from './unchangeable.ts';
 import { changeObject } from './update.ts';
 import { nameMustMatch, type ResourceRequest, writing } from './verbs.ts';
 
@@ -62,7 +62,7 @@ export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
   };
   if (patchMediaType(header(r.request, 'content-type')) === 'apply') return applyConfiguration(r, expected);
   const rules = rulesOf(resource.kind, r.subresource);
-  const patcher = patcherOf(r, expected, unchangeableParts(resource, r.subresource, rules));
+  const patcher = patcherOf(r, expected, sharingOf(resource, r.subresource, rules));
   const changed = await changeObject(r.engine, patcher.ctx, r.target, {
     subresource: r.subresource,
     rules,
@@ -79,9 +79,9 @@ export async function patchObject(r: ResourceRequest): Promise<ApiResponse> {
 
 /**
  * Reads a JSON, merge or strategic merge patch. Throws `ApiError`: 415 for another media type, 400 for a malformed one.
- * Parts that are `fixed` and that the patch leaves as they are the patched object shares with the present one.
+ * What the patch leaves as it is the patched object shares with the present one, as far as `sharing` lets it.
  */
-export function patcherOf(r: ResourceRequest, expected: ExpectedBody, fixed: readonly string[] = []): Patcher {
+export function patcherOf(r: ResourceRequest, expected: ExpectedBody, sharing?: Sharing): Patcher {
   const media = patchMediaType(header(r.request, 'content-type'));
   if (media === undefined || media === 'apply') throw unsupportedPatch();
   if (media === 'strategic' && expected.schema.get(expected.type).custom) throw unsupportedMediaType(CUSTOM_PATCHES);
@@ -97,7 +97,7 @@ export function patcherOf(r: ResourceRequest, expected: ExpectedBody, fixed: rea
       const next = merge(media === 'json' ? (copyValue(current) as ApiObject) : (current as ApiObject));
       // A strategic merge patch is told as it was sent, any other by what came of it.
       const shown = () => (media === 'strategic' ? goText(body) : textOf(next, expected));
-      const decoded = decodePatched(next, current, expected, shown, media, fixed);
+      const decoded = decodePatched(next, current, expected, shown, media, sharing);
       const errors = [...oddities, ...decoded.errors];
       if (ctx.fieldValidation === 'Strict' && errors.length > 0)
         throw invalidPatch(shown(), strictDecodingError(errors));
@@ -159,7 +159,7 @@ function decodePatched(
   expected: ExpectedBody,
   shown: () => string,
   media: PatchMediaType,
-  fixed: readonly string[],
+  sharing: Sharing | undefined,
 ) {
   const [changed, kept] = changedParts(value, current, expected);
   const { schema, type } = expected;
@@ -168,23 +168,15 @@ function decodePatched(
     const decoded =
       media === 'json'
         ? decodeJson<ApiObject>(schema, type, stringify(changed), { strict: true })
-        : decodeValue<ApiObject>(schema, type, changed, { strict: true });
-    const shared = storedParts({ ...decoded.object, ...kept }, current, fixed);
-    for (const [name, part] of Object.entries(kept) as [string, object][])
-      (decoded.object as Record<string, unknown>)[name] = shared.includes(name) ? part : ownPart(name, part);
+        : decodeValue<ApiObject>(schema, type, changed, { strict: true }, sharing && shareable(current, sharing));
+    const object = Object.assign(decoded.object, sharing ? kept : copyValue(kept));
+    if (sharing) ownParts(object, current, sharing);
     return decoded;
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     const type = media === 'strategic' ? /of type (\S+)$/.exec(error.message)?.[1] : undefined;
     throw invalidPatch(shown(), type === undefined ? error.message : `unrecognized type: ${type}`);
   }
-}
-
-/** A part to be changed freely; but for who owns what, which is never changed in place, and most of what metadata holds. */
-function ownPart(name: string, part: object): object {
-  if (name !== 'metadata') return copyValue(part);
-  const { managedFields, ...rest } = part as NonNullable<ApiObject['metadata']>;
-  return managedFields ? { ...copyValue(rest), managedFields } : copyValue(rest);
 }
 
 /**

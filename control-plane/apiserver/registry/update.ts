@@ -38,7 +38,7 @@ import { ownOnUpdate } from './managed-fields.ts';
 import { type Draft, dropRepeatedOwners, fillUpdateMetadata, validateUpdateMetadata } from './metadata.ts';
 import { isUnchanged, prepareObject, pretendedEntry, putObject } from './object-store.ts';
 import { rulesOf } from './rules.ts';
-import { setAside, unchangeableParts } from './unchangeable.ts';
+import { setAside, sharingOf } from './unchangeable.ts';
 
 /** How often a change is made anew because somebody else was faster. Patches only: a PUT says which state it is about. */
 const CONFLICT_TRIES = 5;
@@ -202,7 +202,7 @@ async function tryChange(
     ]);
   }
 
-  const putBack = setAside(draft, before, unchangeableParts(resource, change.subresource, change.rules));
+  const putBack = setAside(draft, before, sharingOf(resource, change.subresource, change.rules));
   applyDefaults(schema, kind.storageVersion.type, draft);
   change.rules.defaults?.(draft);
   putBack();

@@ -37,7 +37,7 @@ import { patchObject } from './patch.ts';
 import { checkMethod, checkNameSegment } from './paths.ts';
 import { includeObjectOf, listOrWatch, presentObject, readObject } from './read.ts';
 import { rulesOf } from './rules.ts';
-import { unchangeableParts } from './unchangeable.ts';
+import { sharingOf } from './unchangeable.ts';
 import { changeObject } from './update.ts';
 import { updateView, viewResponse } from './views.ts';
 
@@ -166,11 +166,17 @@ async function update(r: ResourceRequest): Promise<ApiResponse> {
   const { resource, name } = r.target;
   const { ctx, options } = writing(r, 'UpdateOptions');
   const rules = rulesOf(resource.kind, r.subresource);
-  const fixed = unchangeableParts(resource, r.subresource, rules);
+  const sharing = sharingOf(resource, r.subresource, rules);
   const decode = () => {
-    const stored = fixed.length > 0 ? storedObject(r) : undefined;
+    const stored = sharing && r.request.body && 'value' in r.request.body ? storedObject(r) : undefined;
     const sent = header(r.request, 'content-type');
-    return decodeBody(ctx, r.request.body, sent, expectedBody(resource), stored && { object: stored, names: fixed });
+    return decodeBody(
+      ctx,
+      r.request.body,
+      sent,
+      expectedBody(resource),
+      stored && sharing && { object: stored, sharing },
+    );
   };
   const object = decode();
   nameMustMatch(object, name);

@@ -3,7 +3,8 @@
  *
  * A type is compiled, when first used, to two walks over values that `JSON.parse` (or a caller) made:
  *
- *   adopt   takes the value over and changes it in place; an object that is canonical already costs one look per field
+ *   adopt   takes the value over and changes it in place; an object that is canonical already costs one look per field.
+ *           What is frozen is copied, but for the parts that it shares with a canonical object that it replaces
  *   copy    builds a new one and keeps nothing of the caller's, but for parts that it shares with a canonical object
  *           that it replaces
  *
@@ -35,29 +36,23 @@ export class Run {
   }
 }
 
-/** Answers the canonical value, or undefined where nothing is to be written. */
-type Walk = (value: unknown, run: Run) => unknown;
-
 /**
- * As `Walk`; `before` is what lies at the same place of a canonical object that nobody changes any more. Where a value
- * of more than one part is that very one, it is taken as it is.
+ * Answers the canonical value, or undefined where nothing is to be written. `before` is what lies at the same place of a
+ * canonical object that nobody changes any more: what is the same there is canonical, and taken as it is.
  */
-type Copy = (value: unknown, run: Run, before?: unknown) => unknown;
+type Walk = (value: unknown, run: Run, before?: unknown) => unknown;
 
 export interface Canonical {
   adopt: Walk;
-  copy: Copy;
+  copy: Walk;
   /** A new object with just the zeros that are written when all fields are empty. */
   zero: () => JsonObject;
 }
 
 interface Pair {
   adopt: Walk;
-  copy: Copy;
+  copy: Walk;
 }
-
-const isShared = (value: unknown, before: unknown): boolean =>
-  value === before && typeof value === 'object' && value !== null;
 
 const compiled = new WeakMap<StructType, Canonical>();
 
@@ -231,29 +226,34 @@ function scalarWalk(kind: ScalarName, keep: boolean, zero: unknown): Walk {
 const NONE: readonly unknown[] = Object.freeze([]);
 
 function listWalk(item: Pair, keep: boolean, zero: () => unknown): Pair {
-  return {
-    adopt(value, run) {
-      if (!Array.isArray(value)) return value === null ? zero() : wrong(run);
-      if (value.length === 0) return keep ? value : zero();
-      const walk = item.adopt;
-      for (let i = 0; i < value.length; i++) {
-        const before: unknown = value[i];
-        const after = walk(before, run);
-        if (after !== before) value[i] = after;
-      }
-      return value;
-    },
-    copy(value, run, before) {
-      if (!Array.isArray(value)) return value === null ? zero() : wrong(run);
-      if (value.length === 0) return keep ? [] : zero();
-      const walk = item.copy;
-      const old: readonly unknown[] = Array.isArray(before) ? before : NONE;
-      // Undefined has no place in a list: JSON would make it null, so it is what null is here.
-      return value.map((one: unknown, i) =>
-        isShared(one, old[i]) ? one : walk(one === undefined ? null : one, run, old[i]),
-      );
-    },
+  const copy: Walk = (value, run, before) => {
+    if (!Array.isArray(value)) return value === null ? zero() : wrong(run);
+    if (value.length === 0) return keep ? [] : zero();
+    const walk = item.copy;
+    const old: readonly unknown[] = Array.isArray(before) ? before : NONE;
+    // Undefined has no place in a list: JSON would make it null, so it is what null is here.
+    return value.map((one: unknown, i) =>
+      one === old[i] && one !== undefined ? one : walk(one === undefined ? null : one, run, old[i]),
+    );
   };
+  const adopt: Walk = (value, run, before) => {
+    if (!Array.isArray(value)) return value === null ? zero() : wrong(run);
+    if (value.length === 0) return keep ? value : zero();
+    const walk = item.adopt;
+    const old: readonly unknown[] = Array.isArray(before) ? before : NONE;
+    for (let i = 0; i < value.length; i++) {
+      const one: unknown = value[i];
+      if (one === old[i] && one !== undefined) continue;
+      const after = walk(one === undefined ? null : one, run, old[i]);
+      if (after === one) continue;
+      // What is wrong is left for the words that say it.
+      if (run.bad) return undefined;
+      if (Object.isFrozen(value)) return copy(value, run, before);
+      value[i] = after;
+    }
+    return value;
+  };
+  return { adopt, copy };
 }
 
 function isObject(value: unknown): value is JsonObject {
@@ -261,41 +261,44 @@ function isObject(value: unknown): value is JsonObject {
 }
 
 function mapWalk(item: Pair, zero: () => unknown): Pair {
-  return {
-    adopt(value, run) {
-      if (!isObject(value)) return value === null ? zero() : wrong(run);
-      let previous: string | undefined;
-      let sorted = true;
-      const walk = item.adopt;
-      for (const key in value) {
-        run.keys++;
-        if (previous !== undefined && sorted && compareKeys(previous, key) > 0) sorted = false;
-        previous = key;
-        const before = value[key];
-        const after = walk(before, run);
-        if (after !== before) value[key] = after;
-      }
-      if (previous === undefined) return zero();
-      return sorted ? value : sortMap(value);
-    },
-    copy(value, run) {
-      if (!isObject(value)) return value === null ? zero() : wrong(run);
-      const out: JsonObject = {};
-      let previous: string | undefined;
-      let sorted = true;
-      const walk = item.copy;
-      for (const key in value) {
-        const one = value[key];
-        if (one === undefined) continue;
-        run.keys++;
-        if (previous !== undefined && sorted && compareKeys(previous, key) > 0) sorted = false;
-        previous = key;
-        put(out, key, walk(one, run));
-      }
-      if (previous === undefined) return zero();
-      return sorted ? out : sortMap(out);
-    },
+  const copy: Walk = (value, run) => {
+    if (!isObject(value)) return value === null ? zero() : wrong(run);
+    const out: JsonObject = {};
+    let previous: string | undefined;
+    let sorted = true;
+    const walk = item.copy;
+    for (const key in value) {
+      const one = value[key];
+      if (one === undefined) continue;
+      run.keys++;
+      if (previous !== undefined && sorted && compareKeys(previous, key) > 0) sorted = false;
+      previous = key;
+      put(out, key, walk(one, run));
+    }
+    if (previous === undefined) return zero();
+    return sorted ? out : sortMap(out);
   };
+  const adopt: Walk = (value, run) => {
+    if (!isObject(value)) return value === null ? zero() : wrong(run);
+    let previous: string | undefined;
+    let sorted = true;
+    const walk = item.adopt;
+    for (const key in value) {
+      const one = value[key];
+      if (one === undefined) return copy(value, run);
+      run.keys++;
+      if (previous !== undefined && sorted && compareKeys(previous, key) > 0) sorted = false;
+      previous = key;
+      const after = walk(one, run);
+      if (after === one) continue;
+      if (run.bad) return undefined;
+      if (Object.isFrozen(value)) return copy(value, run);
+      value[key] = after;
+    }
+    if (previous === undefined) return zero();
+    return sorted ? value : sortMap(value);
+  };
+  return { adopt, copy };
 }
 
 function sortMap(map: JsonObject): JsonObject {
@@ -309,10 +312,10 @@ function sortMap(map: JsonObject): JsonObject {
 function structWalk(target: () => Canonical, zero: () => unknown): Pair {
   let canonical: Canonical | undefined;
   return {
-    adopt(value, run) {
+    adopt(value, run, before) {
       if (value === null) return zero();
       canonical ??= target();
-      return canonical.adopt(value, run) ?? zero();
+      return canonical.adopt(value, run, before) ?? zero();
     },
     copy(value, run, before) {
       if (value === null) return zero();
@@ -328,44 +331,45 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
   const filled = slots.filter((slot) => slot.zero);
   const filledAt = filled.map((slot) => slots.indexOf(slot));
 
-  const adopt = (value: unknown, run: Run): unknown => {
+  const adopt: Walk = (value, run, before) => {
     if (!isObject(value)) return wrong(run);
+    const old = isObject(before) ? before : undefined;
     let last = -1;
     let rebuild = false;
     let zeros = 0;
     for (const key in value) {
       run.keys++;
       const at = index.get(key);
-      const before = value[key];
-      if (at === undefined) {
-        if (run.strict) run.bad = true;
-        countKeys(before, run);
+      const one = value[key];
+      if (at === undefined || one === undefined) {
+        if (run.strict && one !== undefined) run.bad = true;
+        countKeys(one, run);
         rebuild = true;
         continue;
       }
       const slot = slots[at] as Slot;
-      const after = slot.adopt(before, run);
+      const was = old?.[key];
+      const after = one === was ? one : slot.adopt(one, run, was);
       if (at < last) rebuild = true;
       last = at;
       if (after === undefined) rebuild = true;
       else if (slot.zero) zeros++;
-      if (after !== before) value[key] = after;
+      if (after === one) continue;
+      if (run.bad) return undefined;
+      if (Object.isFrozen(value)) return copy(value, run, before);
+      value[key] = after;
     }
-    if (!rebuild && zeros === filled.length) return value;
-    const out: JsonObject = {};
-    for (let i = 0; i < slots.length; i++) {
-      const slot = slots[i] as Slot;
-      const one = value[slot.name];
-      if (one !== undefined) out[slot.name] = one;
-      else if (slot.zero) out[slot.name] = slot.zero();
-    }
-    return out;
+    return rebuild || zeros !== filled.length ? inOrder(value, run, value) : value;
   };
 
-  // Goes by what is there: of the many fields of a type an object has a few, and most of them in order.
-  const copy = (value: unknown, run: Run, before?: unknown): unknown => {
-    if (!isObject(value)) return wrong(run);
-    const old = isObject(before) ? before : undefined;
+  const copy: Walk = (value, run, before) =>
+    isObject(value) ? inOrder(value, run, isObject(before) ? before : undefined) : wrong(run);
+
+  /**
+   * A new object of copies; what is `old`'s is taken as it is. Goes by what is there: of the many fields of a
+   * type an object has a few, and most of them in order.
+   */
+  const inOrder = (value: JsonObject, run: Run, old: JsonObject | undefined): JsonObject => {
     const { places, placed: first } = run;
     let end = first;
     let last = -1;
@@ -392,7 +396,7 @@ function compileStruct(set: SchemaSet, type: StructType): Canonical {
       const one = value[slot.name];
       if (one === undefined) continue;
       const was = old?.[slot.name];
-      const after = isShared(one, was) ? one : slot.copy(one, run, was);
+      const after = one === was ? one : slot.copy(one, run, was);
       if (after !== undefined) out[slot.name] = after;
       if (filledAt[fill] === at) fill++;
     }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeBase64 } from '../../base/base64.ts';
+import { deepFreeze } from '../freeze.ts';
 import { type CompactType, expandType } from '../schema/compact.ts';
 import type { StructType } from '../schema/ir.ts';
 import { withTypes } from '../schema/set.ts';
@@ -15,6 +16,7 @@ import {
   normalize,
   prettyJson,
   readTypeMeta,
+  settle,
   stringify,
 } from './json.ts';
 import { parseJson } from './parse.ts';
@@ -190,6 +192,39 @@ describe('canonical objects', () => {
     const moved = normalize<Shown>(set, thing, { parts: [before.parts[1]] }, before);
     assert.notEqual(moved.parts[0], before.parts[1]);
     assert.throws(() => normalize(set, thing, { ...before, ...changed }, before), DecodeError);
+  });
+
+  test('settle makes of a draft what normalize makes of it, and changes it where it may', () => {
+    type Shown = { metadata: { name: string; labels: object }; parts: object[]; raw: object };
+    const before = normalize<Shown>(set, thing, {
+      metadata: { name: 'x', labels: { a: '1' } },
+      parts: [{ name: 'one' }, { name: 'two' }],
+      raw: { deep: [1] },
+    });
+    deepFreeze(before);
+    const drafts: [name: string, draft: () => object][] = [
+      ['nothing', () => ({})],
+      ['out of order, with zeros to come', () => ({ count: 1, raw: [1], parts: [{ name: 'b' }, null], metadata: {} })],
+      ['undefined and unknown members', () => ({ count: undefined, sizes: { b: '1', a: undefined }, stranger: 1 })],
+      ['other spellings', () => ({ sizes: { z: '1000m', a: 1 }, parts: [undefined, { name: '' }] })],
+      ['parts of the one before', () => ({ ...before, metadata: { ...before.metadata, name: 'y' }, count: 7 })],
+      ['parts of it at other places', () => ({ parts: [before.parts[1], before.parts[0]], raw: before.raw })],
+      [
+        'frozen parts that are not canonical',
+        () => deepFreeze({ metadata: { labels: { b: '1', a: '2' } }, sizes: { a: 1 } }),
+      ],
+    ];
+    for (const [name, draft] of drafts) {
+      const settled = settle<Shown>(set, thing, draft(), before);
+      assert.equal(stringify(settled), stringify(normalize(set, thing, draft(), before)), name);
+      deepFreeze(settled);
+    }
+    const parts = [{ name: 'a' }];
+    const draft = { metadata: { name: 'x' }, parts, count: 0 };
+    const settled = settle<Shown>(set, thing, draft, before);
+    assert.equal(settled, draft, 'what is right is not made anew');
+    assert.equal(settled.parts, parts);
+    assert.throws(() => settle(set, thing, { count: '1' }), DecodeError);
   });
 
   test('normalize refuses what does not fit, in the words of decoding', () => {

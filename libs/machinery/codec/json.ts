@@ -85,7 +85,7 @@ export function decodeJson<T = unknown>(
 
 /**
  * `decodeJson` of a value's text, which is only made where something is to be said about it. The result shares nothing with
- * the value but what is frozen and has no schema.
+ * the value but what is frozen and has no schema, and what `before` has at the same place: see `normalize`.
  *
  * @throws DecodeError as `decodeJson`
  */
@@ -94,10 +94,11 @@ export function decodeValue<T = unknown>(
   type: TypeName | StructType,
   value: unknown,
   options: DecodeOptions = {},
+  before?: unknown,
 ): Decoded<T> {
   const struct = resolve(set, type);
   const run = new Run(options.strict === true);
-  const object = shallow(() => canonicalOf(set, struct).copy(value, run));
+  const object = shallow(() => canonicalOf(set, struct).copy(value, run, before));
   return run.bad ? decodeJson<T>(set, struct, stringify(value), options) : { object: object as T, errors: [] };
 }
 
@@ -255,6 +256,19 @@ export function normalize<T = unknown>(
   const run = new Run();
   const copy = canonicalOf(set, struct).copy(object, run, before);
   return (run.bad ? decodeSlowly(set, struct, parseJson(stringifyWithBigints(object)), false).object : copy) as T;
+}
+
+/**
+ * As `normalize`, but the object is taken over, and changed in place where it is not canonical: what was decoded and has been
+ * filled in since. Frozen parts are copied, but for those that `before` has at the same place.
+ *
+ * @throws DecodeError as `normalize`
+ */
+export function settle<T = unknown>(set: SchemaSet, type: TypeName | StructType, object: unknown, before?: unknown): T {
+  const struct = resolve(set, type);
+  const run = new Run();
+  const settled = canonicalOf(set, struct).adopt(object, run, before);
+  return (run.bad ? decodeSlowly(set, struct, parseJson(stringifyWithBigints(object)), false).object : settled) as T;
 }
 
 /** Indents JSON text by two blanks, as `?pretty=true` asks for; literals stay as they are written. */
