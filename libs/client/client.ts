@@ -177,7 +177,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   }
 
   async get(name: string, options: RequestOptions & { resourceVersion?: string } = {}): Promise<Live<T>> {
-    const query = queryOf({ resourceVersion: options.resourceVersion });
+    const query = withParameter('', 'resourceVersion', options.resourceVersion);
     return this.#object(await this.#send('GET', this.#pathTo(name), query, options));
   }
 
@@ -202,20 +202,9 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   }
 
   #watchRequest(options: WatchOptions): TransportRequest {
-    const { sendInitialEvents } = options;
-    const query = queryOf({
-      watch: true,
-      labelSelector: options.labelSelector,
-      fieldSelector: options.fieldSelector,
-      resourceVersion: options.resourceVersion,
-      allowWatchBookmarks: options.allowWatchBookmarks,
-      sendInitialEvents,
-      resourceVersionMatch: sendInitialEvents === undefined ? undefined : 'NotOlderThan',
-      timeoutSeconds: options.timeoutSeconds,
-    });
     const { signal } = options;
     const headers = this.#requester.headers(undefined, false);
-    return new WatchRequest(this.#collection(), query, headers, signal);
+    return new WatchRequest(this.#collection(), watchQuery(options), headers, signal);
   }
 
   async create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
@@ -238,7 +227,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   async apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
     const name = object.metadata?.name;
     assert(name, `an apply of ${this.ref.resource} wants a name`);
-    const query = writeQuery(options, { force: options.force });
+    const query = writeQuery(options, options.force);
     const headers = { 'content-type': PATCH_TYPES.apply };
     return this.#object(
       await this.#send('PATCH', this.#pathTo(name, object), query, options, this.#typed(object), headers),
@@ -294,36 +283,38 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   }
 }
 
-type QueryValues = Readonly<Record<string, string | number | boolean | undefined>>;
+/** A query with one more parameter; without one that is not given. */
+function withParameter(query: string, name: string, value: string | number | boolean | undefined): string {
+  if (value === undefined || value === '') return query;
+  const text = typeof value === 'string' ? encodeURIComponent(value) : value;
+  return query === '' ? `${name}=${text}` : `${query}&${name}=${text}`;
+}
 
-function queryOf(values: QueryValues): string {
-  let query = '';
-  for (const name in values) {
-    const value = values[name];
-    if (value === undefined || value === '') continue;
-    query += `${query === '' ? '' : '&'}${name}=${encodeURIComponent(value)}`;
-  }
-  return query;
+function watchQuery(options: WatchOptions): string {
+  const { sendInitialEvents } = options;
+  let query = withParameter('watch=true', 'labelSelector', options.labelSelector);
+  query = withParameter(query, 'fieldSelector', options.fieldSelector);
+  query = withParameter(query, 'resourceVersion', options.resourceVersion);
+  query = withParameter(query, 'allowWatchBookmarks', options.allowWatchBookmarks);
+  query = withParameter(query, 'sendInitialEvents', sendInitialEvents);
+  if (sendInitialEvents !== undefined) query = withParameter(query, 'resourceVersionMatch', 'NotOlderThan');
+  return withParameter(query, 'timeoutSeconds', options.timeoutSeconds);
 }
 
 function listQuery(options: ListOptions): string {
-  return queryOf({
-    labelSelector: options.labelSelector,
-    fieldSelector: options.fieldSelector,
-    limit: options.limit,
-    continue: options.continue,
-    resourceVersion: options.resourceVersion,
-    resourceVersionMatch: options.resourceVersionMatch,
-  });
+  let query = withParameter('', 'labelSelector', options.labelSelector);
+  query = withParameter(query, 'fieldSelector', options.fieldSelector);
+  query = withParameter(query, 'limit', options.limit);
+  query = withParameter(query, 'continue', options.continue);
+  query = withParameter(query, 'resourceVersion', options.resourceVersion);
+  return withParameter(query, 'resourceVersionMatch', options.resourceVersionMatch);
 }
 
-function writeQuery(options: WriteOptions, more: QueryValues = {}): string {
-  return queryOf({
-    dryRun: options.dryRun ? 'All' : undefined,
-    fieldManager: options.fieldManager,
-    fieldValidation: options.fieldValidation,
-    ...more,
-  });
+function writeQuery(options: WriteOptions, force?: boolean): string {
+  let query = withParameter('', 'dryRun', options.dryRun ? 'All' : undefined);
+  query = withParameter(query, 'fieldManager', options.fieldManager);
+  query = withParameter(query, 'fieldValidation', options.fieldValidation);
+  return withParameter(query, 'force', force);
 }
 
 function deleteBody(options: DeleteOptions): Record<string, unknown> {

@@ -81,7 +81,7 @@ export class InformerStore {
 
   #changed(item: Item, previous: Stored | undefined, object: Stored | undefined): void {
     if (this.#lists.size > 0) this.#lists.clear();
-    for (const index of this.#indexes.values()) index.change(item, previous, object);
+    if (this.#indexes.size > 0) for (const index of this.#indexes.values()) index.change(item, previous, object);
   }
 
   #part(namespace: string): readonly Item[] {

@@ -121,7 +121,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   constructor(ref: ResourceRef, options: ReflectorOptions, signal: AbortSignal) {
     this.ref = ref;
     const random = options.random.fork(`informer ${groupResourceName(ref)}`);
-    this.#reflector = new Reflector(ref, this, { ...options, random }, signal);
+    this.#reflector = new Reflector(ref, this, options, random, signal);
   }
 
   start(): void {

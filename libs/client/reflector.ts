@@ -53,7 +53,8 @@ type Step = { readonly do: 'list' } | { readonly do: 'watch'; readonly after: st
 export class Reflector {
   readonly #ref: ResourceRef;
   readonly #target: ReflectorTarget;
-  readonly #options: ReflectorOptions;
+  readonly #options: Omit<ReflectorOptions, 'random'>;
+  readonly #random: Random;
   readonly #signal: AbortSignal;
   #failures = 0;
   /** Under way, or the last. */
@@ -64,10 +65,17 @@ export class Reflector {
   #running: Promise<void> | undefined;
 
   /** `signal`: of all who follow something together. A signal for each costs more than all else that a start takes. */
-  constructor(ref: ResourceRef, target: ReflectorTarget, options: ReflectorOptions, signal: AbortSignal) {
+  constructor(
+    ref: ResourceRef,
+    target: ReflectorTarget,
+    options: Omit<ReflectorOptions, 'random'>,
+    random: Random,
+    signal: AbortSignal,
+  ) {
     this.#ref = ref;
     this.#target = target;
     this.#options = options;
+    this.#random = random;
     this.#signal = signal;
   }
 
@@ -105,11 +113,11 @@ export class Reflector {
   }
 
   async #pause(failure: unknown): Promise<void> {
-    const { clock, random, log } = this.#options;
+    const { clock, log } = this.#options;
     const { resource } = this.#ref;
     if (isTooOld(failure)) log.debug('listing anew', { resource });
     else if (failure !== undefined) log.warn('cannot follow a resource', { resource, error: failure });
-    const delayMs = backoffMs({ ...BACKOFF, random }, this.#failures++);
+    const delayMs = backoffMs({ ...BACKOFF, random: this.#random }, this.#failures++);
     await clock.sleep(delayMs, this.#signal).catch(() => {});
   }
 
@@ -142,7 +150,7 @@ export class Reflector {
       else objects.set(keyOf(event.object), event.object);
     };
     try {
-      await this.#follow({ sendInitialEvents: true }, tell);
+      await this.#follow(undefined, tell);
     } catch (error) {
       throw told.after === undefined ? error : new WatchFailedError(told.after, error);
     }
@@ -160,8 +168,8 @@ export class Reflector {
       const page = await resource.list({
         limit,
         signal: this.#signal,
-        ...this.#selection(),
-        ...(token ? { continue: token } : {}),
+        fieldSelector: this.#selector,
+        continue: token,
       });
       for (const object of page.items) objects.set(keyOf(object), object);
       resourceVersion = page.metadata.resourceVersion;
@@ -174,7 +182,7 @@ export class Reflector {
 
   async #watch(after: string): Promise<Step> {
     try {
-      await this.#follow({ resourceVersion: after }, (event) => {
+      await this.#follow(after, (event) => {
         after = this.#tell(event);
       });
     } catch (error) {
@@ -183,25 +191,23 @@ export class Reflector {
     return { do: 'watch', after };
   }
 
-  #follow(
-    from: { readonly resourceVersion?: string; readonly sendInitialEvents?: boolean },
-    tell: (event: WatchEvent<ApiObject>) => void,
-  ): Promise<void> {
-    const { client, random, watchSeconds = WATCH_SECONDS } = this.#options;
+  /** `after`: the revision to go on from; undefined: from the state. Resolves when the watch is over. */
+  #follow(after: string | undefined, tell: (event: WatchEvent<ApiObject>) => void): Promise<void> {
+    const { client, watchSeconds = WATCH_SECONDS } = this.#options;
     const options = {
-      ...from,
-      ...this.#selection(),
+      resourceVersion: after,
+      sendInitialEvents: after === undefined ? true : undefined,
+      fieldSelector: this.#selector,
       allowWatchBookmarks: true,
-      timeoutSeconds: Math.round(watchSeconds * (1 + random.next())),
+      timeoutSeconds: Math.round(watchSeconds * (1 + this.#random.next())),
       signal: this.#signal,
     };
     this.#following = client.resource(this.#ref).follow(options, tell);
     return this.#following.over;
   }
 
-  #selection(): { readonly fieldSelector?: string } {
-    const fieldSelector = this.#options.fieldSelectors?.[groupResourceName(this.#ref)];
-    return fieldSelector === undefined ? {} : { fieldSelector };
+  get #selector(): string | undefined {
+    return this.#options.fieldSelectors?.[groupResourceName(this.#ref)];
   }
 
   /** Tells of one event and gives its revision. */

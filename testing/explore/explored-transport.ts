@@ -117,7 +117,7 @@ class ExploredTransport implements Transport {
     if (latencyMs > 0) await this.#clock.sleep(this.#random.int(latencyMs + 1), request.signal);
     const { path, query } = request;
     const facts: WatchFacts = { id: this.#ways.nextWatch(), user: this.#user, path, query };
-    const late = new LateSink(sink, facts, { clock: this.#clock, ways: this.#ways, random: this.#random });
+    const late = new LateSink(sink, facts, this.#clock, this.#ways, this.#random);
     const watch = await this.#inner.watch(request, late);
     told({ type: 'open', watch: facts });
     late.begin(watch);
@@ -129,57 +129,62 @@ class ExploredTransport implements Transport {
   }
 }
 
-interface LateOptions {
-  readonly clock: Clock;
-  readonly ways: ExploredWays;
-  readonly random: Random;
+type Told = Parameters<TransportWatchSink['event']>[1];
+
+/** Something that a watch is told: an event, or, without an object, that it is over. */
+interface Word {
+  readonly event: string;
+  readonly object: Told | undefined;
+  readonly error: Error | undefined;
+  /** When it arrives. */
+  readonly dueMs: number;
 }
 
 /** Hands on what a watch is told, in its order, but late. What is still under way when the connection breaks is lost. */
 class LateSink implements TransportWatchSink, TransportWatch {
   readonly #sink: TransportWatchSink;
   readonly #facts: WatchFacts;
-  readonly #options: LateOptions;
-  /** What is under way, and when it arrives. */
-  readonly #late: { readonly dueMs: number; readonly run: () => void }[] = [];
+  readonly #clock: Clock;
+  readonly #ways: ExploredWays;
+  readonly #random: Random;
+  /** What is under way. */
+  readonly #late: Word[] = [];
   #open = true;
   #watch: TransportWatch | undefined;
   /** What came before the observers knew of the watch. */
-  #early: (() => void)[] | undefined = [];
+  #early: Word[] | undefined = [];
 
-  constructor(sink: TransportWatchSink, facts: WatchFacts, options: LateOptions) {
+  constructor(sink: TransportWatchSink, facts: WatchFacts, clock: Clock, ways: ExploredWays, random: Random) {
     this.#sink = sink;
     this.#facts = facts;
-    this.#options = options;
+    this.#clock = clock;
+    this.#ways = ways;
+    this.#random = random;
   }
 
   begin(watch: TransportWatch): void {
     this.#watch = watch;
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const run of early) run();
+    for (const { event, object, error } of early) {
+      if (object) this.event(event, object);
+      else this.ended(error);
+    }
   }
 
-  event(type: string, object: Parameters<TransportWatchSink['event']>[1]): void {
-    if (this.#early) {
-      this.#early.push(() => this.event(type, object));
-      return;
-    }
-    const { clock } = this.#options;
-    const nowMs = clock.monotonic();
+  event(event: string, object: Told): void {
+    if (this.#early) return void this.#early.push({ event, object, error: undefined, dueMs: 0 });
+    const nowMs = this.#clock.monotonic();
     const dueMs = Math.max(this.#late.at(-1)?.dueMs ?? 0, nowMs + this.#delayMs());
-    if (dueMs <= nowMs && this.#late.length === 0) this.#tell(type, object);
-    else this.#later(dueMs, () => this.#tell(type, object));
+    if (dueMs <= nowMs && this.#late.length === 0) this.#tell(event, object);
+    else this.#later({ event, object, error: undefined, dueMs });
   }
 
   ended(error: Error | undefined): void {
-    if (this.#early) {
-      this.#early.push(() => this.ended(error));
-      return;
-    }
+    if (this.#early) return void this.#early.push({ event: '', object: undefined, error, dueMs: 0 });
     // A server that ends a watch has sent all before; a connection that breaks has not.
     const last = this.#late.at(-1);
-    if (error === undefined && last) this.#later(last.dueMs, () => this.#end(error));
+    if (error === undefined && last) this.#later({ event: '', object: undefined, error, dueMs: last.dueMs });
     else this.#end(error);
   }
 
@@ -192,30 +197,33 @@ class LateSink implements TransportWatchSink, TransportWatch {
     this.#watch?.close();
   }
 
-  #later(dueMs: number, run: () => void): void {
-    this.#late.push({ dueMs, run });
-    if (this.#late.length === 1) this.#wait();
+  #later(word: Word): void {
+    this.#late.push(word);
+    if (this.#late.length === 1) this.#wait(word);
   }
 
-  #wait(): void {
-    const { clock } = this.#options;
-    clock.setTimer(
-      () => {
-        while (this.#open && this.#late[0] && this.#late[0].dueMs <= clock.monotonic()) this.#late.shift()?.run();
-        if (this.#open && this.#late.length > 0) this.#wait();
-      },
-      (this.#late[0]?.dueMs ?? 0) - clock.monotonic(),
-    );
+  #wait({ dueMs }: Word): void {
+    this.#clock.setTimer(() => this.#arrive(), dueMs - this.#clock.monotonic());
+  }
+
+  #arrive(): void {
+    const nowMs = this.#clock.monotonic();
+    for (let first = this.#late[0]; this.#open && first; first = this.#late[0]) {
+      if (first.dueMs > nowMs) return this.#wait(first);
+      this.#late.shift();
+      if (first.object) this.#tell(first.event, first.object);
+      else this.#end(first.error);
+    }
   }
 
   #delayMs(): number {
-    const { ways, random } = this.#options;
-    const { latencyMs } = ways;
-    let delayMs = latencyMs > 0 ? random.int(latencyMs + 1) : 0;
-    for (const { user, resource, byMs } of ways.slow) {
+    const { latencyMs, slow, options } = this.#ways;
+    let delayMs = latencyMs > 0 ? this.#random.int(latencyMs + 1) : 0;
+    if (slow.size === 0) return delayMs;
+    for (const { user, resource, byMs } of slow) {
       if (user !== this.#facts.user || resource !== this.#resource()) continue;
-      ways.options.count('slow-watch');
-      delayMs += random.int(byMs + 1);
+      options.count('slow-watch');
+      delayMs += this.#random.int(byMs + 1);
     }
     return delayMs;
   }
@@ -224,9 +232,8 @@ class LateSink implements TransportWatchSink, TransportWatch {
     return factsOf({ method: 'GET', path: this.#facts.path }, this.#facts.user).resource;
   }
 
-  #tell(event: string, object: Parameters<TransportWatchSink['event']>[1]): void {
-    const { told } = this.#options.ways.options;
-    told({ type: 'event', watch: this.#facts, event, object: object as unknown as StoredObject });
+  #tell(event: string, object: Told): void {
+    this.#ways.options.told({ type: 'event', watch: this.#facts, event, object: object as unknown as StoredObject });
     this.#sink.event(event, object);
   }
 
@@ -238,7 +245,7 @@ class LateSink implements TransportWatchSink, TransportWatch {
 
   #over(): void {
     this.#open = false;
-    this.#options.ways.options.told({ type: 'end', watch: this.#facts });
+    this.#ways.options.told({ type: 'end', watch: this.#facts });
   }
 }
 

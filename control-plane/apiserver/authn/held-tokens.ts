@@ -12,6 +12,7 @@ const TOKEN_BYTES = 32;
  */
 export class HeldTokens {
   readonly #keys: Keys;
+  /** By the header that the bearer sends: it is the same text in each request. */
   readonly #users = new Map<string, UserInfo>();
 
   constructor(keys: Keys) {
@@ -21,7 +22,7 @@ export class HeldTokens {
   /** A token that makes its bearer `user`. */
   issue(user: UserInfo): string {
     const token = `held-${encodeBase64Url(this.#keys.secret(TOKEN_BYTES))}`;
-    this.#users.set(token, user);
+    this.#users.set(headerOf(token), user);
     return token;
   }
 
@@ -29,12 +30,17 @@ export class HeldTokens {
     return {
       name: 'held token',
       authenticate: ({ headers }) => {
-        const token = bearerToken(headers.authorization);
-        return token === undefined ? undefined : this.#users.get(token);
+        const { authorization } = headers;
+        const known = typeof authorization === 'string' ? this.#users.get(authorization) : undefined;
+        if (known) return known;
+        const token = bearerToken(authorization);
+        return token === undefined ? undefined : this.#users.get(headerOf(token));
       },
     };
   }
 }
+
+const headerOf = (token: string): string => `Bearer ${token}`;
 
 /** The user that a service account is. */
 export function serviceAccountUser(namespace: string, name: string): UserInfo {

@@ -80,7 +80,8 @@ export class NodeAuthorizer implements Authorizer {
   }
 
   #byRules(a: RequestAttributes): Verdict {
-    return RULES.some((rule) => covers(rule, a)) ? ALLOW : none();
+    for (const rule of RULES) if (covers(rule, a)) return ALLOW;
+    return none();
   }
 
   #reading(node: string, a: RequestAttributes): Verdict {

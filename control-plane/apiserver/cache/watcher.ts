@@ -151,7 +151,7 @@ export class Watcher implements WatchHandle {
         this.#send(new ObjectFrame(object, this.#form, 'ADDED', undefined));
         if (this.#over) return;
       }
-      stepEndMs = await this.#pause(stepEndMs);
+      if (this.#source.clock.monotonic() >= stepEndMs) stepEndMs = await this.#pause();
     }
     if (this.#options.initialEventsEnd && !this.#over) {
       this.#send(this.#source.bookmark(this.#form, this.#position, true));
@@ -173,7 +173,8 @@ export class Watcher implements WatchHandle {
     let stepEndMs = this.#source.clock.monotonic() + STEP_MS;
     for (;;) {
       // Asked first, so that a watcher goes live only with room, and in the same turn as it has seen that nothing is left.
-      if (!(await this.#room()) || this.#position < this.#source.ring.since) return;
+      if (this.#sink.room?.() && !(await this.#room())) return;
+      if (this.#over || this.#position < this.#source.ring.since) return;
       const events = this.#source.ring.after(this.#position, EVENTS_PER_STEP);
       if (events.length === 0) {
         this.#live = true;
@@ -184,7 +185,7 @@ export class Watcher implements WatchHandle {
         if (this.#over) return;
         if (this.#sink.room?.()) break;
       }
-      stepEndMs = await this.#pause(stepEndMs);
+      if (this.#source.clock.monotonic() >= stepEndMs) stepEndMs = await this.#pause();
     }
   }
 
@@ -219,9 +220,9 @@ export class Watcher implements WatchHandle {
     return !this.#over;
   }
 
-  async #pause(stepEndMs: number): Promise<number> {
+  /** Lets others have their turn; gives when the next step ends. */
+  async #pause(): Promise<number> {
     const { clock } = this.#source;
-    if (clock.monotonic() < stepEndMs) return stepEndMs;
     await clock.yield();
     return clock.monotonic() + STEP_MS;
   }

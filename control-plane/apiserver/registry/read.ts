@@ -142,11 +142,11 @@ export function includeObjectOf(r: ResourceRequest): Form['includeObject'] {
   );
 }
 
-export async function listOrWatch(r: ResourceRequest): Promise<ApiResponse> {
+export function listOrWatch(r: ResourceRequest): Promise<ApiResponse> | ApiResponse {
   const watch = r.route.attributes.verb === 'watch';
   const parameters = parseListParameters(r.query, watch);
   if (watch) return openWatch(r, parameters);
-  return presentList(r, await selectObjects(r, parameters));
+  return selectObjects(r, parameters).then((page) => presentList(r, page));
 }
 
 /** What the selectors say. `converted`: what is left of them to ask a webhook about. */
@@ -290,11 +290,21 @@ function unknownField(kind: Kind, label: string): string {
     : `${JSON.stringify(label)} is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
 
-async function openWatch(r: ResourceRequest, parameters: ListParameters): Promise<ApiResponse> {
-  const { engine } = r;
-  const { selection, converted } = selectionFrom(r, parameters);
+function openWatch(r: ResourceRequest, parameters: ListParameters): Promise<ApiResponse> | ApiResponse {
+  const selected = selectionFrom(r, parameters);
   const revision = resourceVersionOrInternal(parameters.resourceVersion);
-  await waitFor(r, revision);
+  const waiting = waitFor(r, revision);
+  const answer = () => watchResponse(r, parameters, selected, revision);
+  return waiting ? waiting.then(answer) : answer();
+}
+
+function watchResponse(
+  r: ResourceRequest,
+  parameters: ListParameters,
+  { selection, converted }: ReturnType<typeof selectionFrom>,
+  revision: number | undefined,
+): ApiResponse {
+  const { engine } = r;
   const initial = parameters.sendInitialEvents === true;
   const { kind, served } = r.target.resource;
   const { prepare } = served;

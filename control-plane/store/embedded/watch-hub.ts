@@ -85,9 +85,12 @@ interface Watcher {
   live: boolean;
 }
 
-function matching(events: readonly StoreEvent[], watcher: Watcher): readonly StoreEvent[] {
-  const { prefix, position } = watcher;
-  return events.filter((event) => event.revision > position && event.key.startsWith(prefix));
+/** Mostly all of them: who watches, watches everything. */
+function matching(events: readonly StoreEvent[], { prefix, position }: Watcher): readonly StoreEvent[] {
+  for (const { revision, key } of events)
+    if (revision <= position || !key.startsWith(prefix))
+      return events.filter((event) => event.revision > position && event.key.startsWith(prefix));
+  return events;
 }
 
 /** A handler that throws is a bug of its owner: it surfaces as an uncaught error, and the others are told all the same. */
