@@ -23,7 +23,12 @@ it('queues tell what waits, how long it waited and how long it took', async () =
   queue.add('b');
   assert.deepEqual([line('adds_total{'), line('depth{')], ['2', '2']);
   await clock.advance(2000);
-  const key = (await queue.take()) as string;
+  const handed = Promise.withResolvers<string>();
+  void queue.serve(1, (one) => {
+    handed.resolve(one);
+    return new Promise(() => {});
+  });
+  const key = await handed.promise;
   assert.deepEqual([line('depth{'), line('queue_duration_seconds_sum')], ['1', '2']);
   await clock.advance(3000);
   assert.deepEqual([line('unfinished_work_seconds{'), line('longest_running_processor_seconds{')], ['3', '3']);

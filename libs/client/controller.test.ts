@@ -265,13 +265,41 @@ describe('a work queue', () => {
   it('hands out each key once, however often it was added', async () => {
     const queue = new WorkQueue({ clock });
     for (const key of ['a', 'b', 'a']) queue.add(key);
-    assert.deepEqual([await queue.take(), await queue.take(), queue.length], ['a', 'b', 0]);
+    const taken: string[] = [];
+    const ended = queue.serve(5, async (key) => void taken.push(key));
+    await clock.settle();
+    assert.deepEqual([taken, queue.length], [['a', 'b'], 0]);
     queue.add('a');
-    assert.equal(queue.length, 0);
+    await clock.settle();
+    assert.deepEqual(taken, ['a', 'b']);
     queue.done('a');
-    assert.equal(queue.length, 1);
+    await clock.settle();
+    assert.deepEqual(taken, ['a', 'b', 'a']);
     queue.close();
-    assert.equal(await queue.take(), undefined);
+    await ended;
+  });
+
+  it('ends when what is worked on has, and hands out nothing more', async () => {
+    const queue = new WorkQueue({ clock });
+    const taken: string[] = [];
+    const ended = queue.serve(1, async (key) => {
+      taken.push(key);
+      await clock.sleep(1000);
+      queue.done(key);
+    });
+    for (const key of ['a', 'b']) queue.add(key);
+    assert.equal(queue.length, 1);
+    await clock.settle();
+    let hasEnded = false;
+    void ended.then(() => {
+      hasEnded = true;
+    });
+    queue.close();
+    await clock.advance(999);
+    assert.equal(hasEnded, false);
+    await clock.advance(1);
+    assert.equal(hasEnded, true);
+    assert.deepEqual(taken, ['a']);
   });
 
   it('gives the earliest of several delays', async () => {

@@ -134,7 +134,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
       // Stopped before the first state was there.
       return;
     }
-    await Promise.all(Array.from({ length: concurrency }, () => this.#work()));
+    await this.#queue.serve(concurrency, (key) => this.#work(key));
   }
 
   /** Whether it is what the key wrote, and reckoned with; or will be known to be at the end of the key's turn. */
@@ -151,22 +151,20 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     return this.#written.get(key)?.some(isSeen) ?? false;
   }
 
-  async #work(): Promise<void> {
-    for (let key = await this.#queue.take(); key !== undefined; key = await this.#queue.take()) {
-      const heard: Written[] = [];
-      this.#heard.set(key, heard);
-      try {
-        const again = await this.#reconcile(key);
-        this.#counts.reconciled++;
-        this.#queue.forget(key);
-        if (again?.againAfterMs !== undefined) this.#queue.addAfter(key, again.againAfterMs, again.againIs);
-      } catch (error) {
-        if (!this.#stopped.signal.aborted) this.#failed(key, error);
-      } finally {
-        this.#heard.delete(key);
-        if (heard.some((seen) => !this.#expects(key, seen))) this.#queue.add(key);
-        this.#doneAfterTurn(key);
-      }
+  async #work(key: string): Promise<void> {
+    const heard: Written[] = [];
+    this.#heard.set(key, heard);
+    try {
+      const again = await this.#reconcile(key);
+      this.#counts.reconciled++;
+      this.#queue.forget(key);
+      if (again?.againAfterMs !== undefined) this.#queue.addAfter(key, again.againAfterMs, again.againIs);
+    } catch (error) {
+      if (!this.#stopped.signal.aborted) this.#failed(key, error);
+    } finally {
+      this.#heard.delete(key);
+      if (heard.some((seen) => !this.#expects(key, seen))) this.#queue.add(key);
+      this.#doneAfterTurn(key);
     }
   }
 

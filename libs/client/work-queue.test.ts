@@ -8,13 +8,10 @@ import { WorkQueue } from './work-queue.ts';
 function taken(clock: VirtualClock) {
   const queue = new WorkQueue({ clock });
   const at: number[] = [];
-  const work = async () => {
-    for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
-      at.push(clock.monotonic() / 1000);
-      queue.done(key);
-    }
-  };
-  void work();
+  void queue.serve(1, async (key) => {
+    at.push(clock.monotonic() / 1000);
+    queue.done(key);
+  });
   return { queue, at };
 }
 

@@ -25,9 +25,9 @@ const RATE = { perSecond: 10, burst: 100 } as const;
  * number of objects; and it is never handed to two workers at once: added while it is worked on, it waits until `done`
  * and comes again.
  *
- *     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
+ *     await queue.serve(5, async (key) => {
  *       try { await work(key); queue.forget(key); } catch { queue.addRateLimited(key); } finally { queue.done(key); }
- *     }
+ *     });
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -45,8 +45,11 @@ export class WorkQueue {
   /** Apart from those that must come in time: a virtual clock may pass these over. */
   readonly #upkeep = new Map<string, Delayed>();
   readonly #failures = new Map<string, number>();
-  #takers: ((key: string | undefined) => void)[] = [];
+  #workers = 0;
+  #workersMax = 0;
+  #work: (key: string) => Promise<void> = async () => {};
   #closed = false;
+  readonly #ended = Promise.withResolvers<void>();
 
   constructor(options: WorkQueueOptions) {
     this.#clock = options.clock;
@@ -73,14 +76,13 @@ export class WorkQueue {
     }
     if (this.#waiting.has(key)) return;
     if (this.#observer) this.#sinceMs.set(key, this.#clock.monotonic());
-    const taker = this.#takers.shift();
-    if (!taker) {
+    if (this.#workers >= this.#workersMax) {
       this.#waiting.add(key);
       this.#observer?.added(this.#waiting.size);
     } else {
       this.#observer?.added(this.#waiting.size);
       this.#begin(key);
-      taker(key);
+      void this.#workFrom(key);
     }
   }
 
@@ -121,15 +123,39 @@ export class WorkQueue {
     return this.#failures.get(key) ?? 0;
   }
 
-  /** The next key, which is the caller's until `done`; undefined once the queue is closed. */
-  take(): Promise<string | undefined> {
-    if (this.#closed) return Promise.resolve(undefined);
+  /**
+   * Hands keys to `work`, at most `workers` at once, until the queue is closed; resolves when the last has come to its end.
+   * A key is that call's until `done`, and the call must not reject. Called once. Workers are there while there is work:
+   * the controllers of a cluster could have two hundred at once, and most never have one.
+   */
+  serve(workers: number, work: (key: string) => Promise<void>): Promise<void> {
+    this.#work = work;
+    this.#workersMax = workers;
+    while (this.#workers < workers) {
+      const key = this.#next();
+      if (key === undefined) break;
+      void this.#workFrom(key);
+    }
+    if (this.#closed && this.#workers === 0) this.#ended.resolve();
+    return this.#ended.promise;
+  }
+
+  async #workFrom(first: string): Promise<void> {
+    this.#workers++;
+    // Who adds a key goes on first.
+    await undefined;
+    for (let key: string | undefined = first; key !== undefined; key = this.#next()) await this.#work(key);
+    this.#workers--;
+    if (this.#closed && this.#workers === 0) this.#ended.resolve();
+  }
+
+  #next(): string | undefined {
     for (const key of this.#waiting) {
       this.#waiting.delete(key);
       this.#begin(key);
-      return Promise.resolve(key);
+      return key;
     }
-    return new Promise((resolve) => this.#takers.push(resolve));
+    return undefined;
   }
 
   #begin(key: string): void {
@@ -160,7 +186,6 @@ export class WorkQueue {
     }
     this.#waiting.clear();
     this.#again.clear();
-    for (const taker of this.#takers) taker(undefined);
-    this.#takers = [];
+    if (this.#workers === 0) this.#ended.resolve();
   }
 }

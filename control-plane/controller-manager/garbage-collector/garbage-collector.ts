@@ -108,7 +108,7 @@ export class GarbageCollector implements RunningController {
     } catch {
       return;
     }
-    await Promise.all(Array.from({ length: WORKERS }, () => this.#work()));
+    await this.#queue.serve(WORKERS, (uid) => this.#work(uid));
   }
 
   #refreshAfter(delayMs: number, upkeep?: Upkeep): void {
@@ -221,22 +221,20 @@ export class GarbageCollector implements RunningController {
     }
   }
 
-  async #work(): Promise<void> {
-    for (let uid = await this.#queue.take(); uid !== undefined; uid = await this.#queue.take()) {
-      try {
-        const result = await this.#process(uid);
-        this.#counts.reconciled++;
-        if (result === 'again') this.#queue.addRateLimited(uid);
-        else this.#queue.forget(uid);
-      } catch (error) {
-        this.#counts.failed++;
-        if (!this.#stopped.signal.aborted) {
-          this.#queue.addRateLimited(uid);
-          this.#env.log.debug('an object could not be judged', { uid, error });
-        }
-      } finally {
-        this.#queue.done(uid);
+  async #work(uid: string): Promise<void> {
+    try {
+      const result = await this.#process(uid);
+      this.#counts.reconciled++;
+      if (result === 'again') this.#queue.addRateLimited(uid);
+      else this.#queue.forget(uid);
+    } catch (error) {
+      this.#counts.failed++;
+      if (!this.#stopped.signal.aborted) {
+        this.#queue.addRateLimited(uid);
+        this.#env.log.debug('an object could not be judged', { uid, error });
       }
+    } finally {
+      this.#queue.done(uid);
     }
   }
 
