@@ -1,3 +1,4 @@
+import { LazyAbort } from '../base/abort.ts';
 import { withTimeout } from '../base/clock.ts';
 import { groupResourceName } from '../kind/client.ts';
 import type { ResourceRef } from '../kind/object.ts';
@@ -7,6 +8,7 @@ import type {
   PlannedAction,
   Reconciler,
   TurnObserver,
+  Watching,
   Written,
 } from '../kind/reconciler.ts';
 import { hasCause, isConflict } from '../machinery/errors.ts';
@@ -56,13 +58,15 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   readonly #reconciler: Reconciler<Observed, Action>;
   readonly #env: ControllerEnvironment;
   readonly #queue: WorkQueue;
-  readonly #stopped = new AbortController();
+  readonly #stopped = new LazyAbort(() => new Error(`controller ${this.name} has stopped`));
   /** What keys have written and may not see yet. */
   readonly #written = new Map<string, readonly Written[]>();
   /** What keys heard of in their turn: their own writes are known only once they are answered. */
   readonly #heard = new Map<string, Written[]>();
   readonly #counts = { reconciled: 0, failed: 0, actions: 0 };
   #handlers: Disposable[] = [];
+  #isStarted = false;
+  /** The work, once all that is watched has its first state. */
   #running: Promise<void> | undefined;
   #observer: TurnObserver<Observed, Action> | undefined;
 
@@ -86,7 +90,30 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    const { watches, concurrency = CONCURRENCY } = this.#reconciler;
+    const { metrics, informers } = this.#env;
+    this.#observer = metrics && this.#reconciler.counting?.(metrics, this.#env);
+    for (const watching of watches) this.#handlers.push(this.#follow(watching));
+    // A queue that has been closed meanwhile serves nobody.
+    void informers.synced().then(() => {
+      this.#running = this.#queue.serve(concurrency, (key) => this.#work(key));
+    });
+  }
+
+  #follow({ ref, keys, matters, delayMs = 0 }: Watching): Disposable {
+    const add = (key: string) => (delayMs > 0 ? this.#queue.addAfter(key, delayMs) : this.#queue.add(key));
+    return this.#env.informers.informer(ref).on((object, previous) => {
+      if (object && previous && matters && !matters(object, previous)) return;
+      const now = object ? keys(object, this.#env) : NO_KEYS;
+      const revision = delayMs > 0 ? undefined : object?.metadata.resourceVersion;
+      for (const key of now) if (revision === undefined || !this.#isOwn(key, ref, revision)) add(key);
+      if (!previous) return;
+      // Mostly the same keys. One that a worker waited for is being worked on by now: told twice, it would come twice.
+      const told = now.length > KEYS_FEW ? new Set(now) : undefined;
+      for (const key of keys(previous, this.#env)) if (!(told ? told.has(key) : now.includes(key))) add(key);
+    });
   }
 
   add(key: string): void {
@@ -99,42 +126,13 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort(new Error(`controller ${this.name} has stopped`));
+    this.#stopped.abort();
     for (const handler of this.#handlers) handler[Symbol.dispose]();
     this.#handlers = [];
     this.#queue.close();
     await this.#running;
     this.#observer?.stopped?.();
     this.#observer = undefined;
-  }
-
-  async #run(): Promise<void> {
-    const { watches, concurrency = CONCURRENCY } = this.#reconciler;
-    const { metrics } = this.#env;
-    this.#observer = metrics && this.#reconciler.counting?.(metrics, this.#env);
-    for (const watching of watches) {
-      const { ref, keys, delayMs = 0 } = watching;
-      const add = (key: string) => (delayMs > 0 ? this.#queue.addAfter(key, delayMs) : this.#queue.add(key));
-      this.#handlers.push(
-        this.#env.informers.informer(ref).on((object, previous) => {
-          if (object && previous && watching.matters && !watching.matters(object, previous)) return;
-          const now = object ? keys(object, this.#env) : NO_KEYS;
-          const revision = delayMs > 0 ? undefined : object?.metadata.resourceVersion;
-          for (const key of now) if (revision === undefined || !this.#isOwn(key, ref, revision)) add(key);
-          if (!previous) return;
-          // Mostly the same keys. One that a worker waited for is being worked on by now: told twice, it would come twice.
-          const told = now.length > KEYS_FEW ? new Set(now) : undefined;
-          for (const key of keys(previous, this.#env)) if (!(told ? told.has(key) : now.includes(key))) add(key);
-        }),
-      );
-    }
-    try {
-      await this.#env.informers.synced(this.#stopped.signal);
-    } catch {
-      // Stopped before the first state was there.
-      return;
-    }
-    await this.#queue.serve(concurrency, (key) => this.#work(key));
   }
 
   /** Whether it is what the key wrote, and reckoned with; or will be known to be at the end of the key's turn. */
@@ -160,7 +158,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
       this.#queue.forget(key);
       if (again?.againAfterMs !== undefined) this.#queue.addAfter(key, again.againAfterMs, again.againIs);
     } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#failed(key, error);
+      if (!this.#stopped.aborted) this.#failed(key, error);
     } finally {
       this.#heard.delete(key);
       if (heard.some((seen) => !this.#expects(key, seen))) this.#queue.add(key);
@@ -199,7 +197,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     let done = 0;
     try {
       for (const action of plan.actions) {
-        this.#stopped.signal.throwIfAborted();
+        if (this.#stopped.aborted) this.#stopped.signal.throwIfAborted();
         const client = this.#env.client.because({ component: this.name, step: action.reason, object: key });
         written.push(...((await this.#reconciler.apply({ ...this.#env, client }, action, observed)) ?? []));
         this.#counts.actions++;

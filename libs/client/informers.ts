@@ -34,10 +34,12 @@ class SharedInformers implements StoppableInformers {
   readonly #byRef = new WeakMap<ResourceRef, ResourceInformer>();
   readonly #ending = new Set<Promise<void>>();
   readonly #stopped = new AbortController();
-  /** The first states of all that there were when somebody last waited for them. */
-  #firstStates: { readonly of: number; readonly promise: Promise<unknown> } | undefined;
-  /** How often an informer came or went. */
-  #changes = 0;
+  /** Without a first state, in the order of their coming. */
+  readonly #unsynced = new Set<ResourceInformer>();
+  /** Who waits for first states, each for all that there were then: the longest waiting first. */
+  readonly #waits: FirstStates[] = [];
+  /** How many informers have been made. */
+  #made = 0;
   #stopping: Promise<void> | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -51,9 +53,10 @@ class SharedInformers implements StoppableInformers {
       const name = nameOf(ref as ResourceRef);
       informer = this.#all.get(name);
       if (!informer) {
-        informer = new ResourceInformer(ref as ResourceRef, this.#options, this.#stopped.signal);
+        const place = this.#made++;
+        informer = new ResourceInformer(ref as ResourceRef, place, this, this.#options, this.#stopped.signal);
         this.#all.set(name, informer);
-        this.#changes++;
+        this.#unsynced.add(informer);
         informer.start();
       }
       this.#byRef.set(ref as ResourceRef, informer);
@@ -66,7 +69,7 @@ class SharedInformers implements StoppableInformers {
     const informer = this.#all.get(name);
     if (!informer || informer.isHeard || this.#stopping) return;
     this.#all.delete(name);
-    this.#changes++;
+    this.noWait(informer);
     informer.forgotten = true;
     const ended = informer.stop().finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
@@ -74,12 +77,23 @@ class SharedInformers implements StoppableInformers {
 
   async synced(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
+    if (this.#areThere(this.#made)) return;
     // Every controller of a process waits for the informers of all.
-    if (this.#firstStates?.of !== this.#changes) {
-      const missing = [...this.#all.values()].filter((informer) => !informer.synced);
-      this.#firstStates = { of: this.#changes, promise: Promise.all(missing.map((informer) => informer.whenSynced())) };
-    }
-    await unlessAborted(this.#firstStates.promise, signal);
+    let wait = this.#waits.at(-1);
+    if (wait?.before !== this.#made) this.#waits.push((wait = new FirstStates(this.#made)));
+    await unlessAborted(wait.promise, signal);
+  }
+
+  /** Nobody waits for this one's first state any longer: it is there, or will never come. */
+  noWait(informer: ResourceInformer): void {
+    this.#unsynced.delete(informer);
+    while (this.#waits[0] && this.#areThere(this.#waits[0].before)) this.#waits.shift()?.resolve();
+  }
+
+  /** Whether all of the first `before` informers have their first state. */
+  #areThere(before: number): boolean {
+    for (const { place } of this.#unsynced) return place >= before;
+    return true;
   }
 
   stop(): Promise<void> {
@@ -94,13 +108,26 @@ class SharedInformers implements StoppableInformers {
 
 const nameOf = (ref: ResourceRef): string => `${groupResourceName(ref)}/${ref.version}`;
 
+/** The first states of the first `before` informers. */
+class FirstStates {
+  readonly before: number;
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+
+  constructor(before: number) {
+    this.before = before;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.promise = promise;
+    this.resolve = resolve;
+  }
+}
+
 /** A class, as `Hearing` is: all informers of a process are waited for at once. */
 class Waiting {
-  /** undefined: for the first state. */
-  readonly revision: bigint | undefined;
+  readonly revision: bigint;
   readonly done: () => void;
 
-  constructor(revision: bigint | undefined, done: () => void) {
+  constructor(revision: bigint, done: () => void) {
     this.revision = revision;
     this.done = done;
   }
@@ -108,18 +135,22 @@ class Waiting {
 
 class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   readonly ref: ResourceRef;
+  /** How many came before it. */
+  readonly place: number;
   /** Has stopped, while the others go on. */
   forgotten = false;
+  readonly #all: SharedInformers;
   readonly #store = new InformerStore();
   readonly #reflector: Reflector;
   readonly #handlers = new Set<Handler>();
   readonly #waiting = new Set<Waiting>();
   #resourceVersion = '';
   #synced = false;
-  #whenSynced: Promise<void> | undefined;
 
-  constructor(ref: ResourceRef, options: ReflectorOptions, signal: AbortSignal) {
+  constructor(ref: ResourceRef, place: number, all: SharedInformers, options: ReflectorOptions, signal: AbortSignal) {
     this.ref = ref;
+    this.place = place;
+    this.#all = all;
     const random = options.random.fork(`informer ${groupResourceName(ref)}`);
     this.#reflector = new Reflector(ref, this, options, random, signal);
   }
@@ -166,22 +197,16 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
     return new Hearing(this.#handlers, handler);
   }
 
-  /** Resolves with the first state; waits for ever where that never comes. */
-  whenSynced(): Promise<void> {
-    this.#whenSynced ??= this.#synced ? Promise.resolve() : this.#wait(undefined, undefined);
-    return this.#whenSynced;
-  }
-
   async caughtUp(resourceVersion: string, signal?: AbortSignal): Promise<void> {
     const revision = BigInt(resourceVersion || 0);
     if (!this.#has(revision)) await this.#wait(revision, signal);
   }
 
-  #has(revision: bigint | undefined): boolean {
-    return this.#synced && (revision === undefined || BigInt(this.#resourceVersion) >= revision);
+  #has(revision: bigint): boolean {
+    return this.#synced && BigInt(this.#resourceVersion) >= revision;
   }
 
-  #wait(revision: bigint | undefined, signal: AbortSignal | undefined): Promise<void> {
+  #wait(revision: bigint, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const abort = () => {
@@ -202,6 +227,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
     for (const object of objects.values()) this.put(object);
     this.#synced = true;
     this.progress(resourceVersion);
+    this.#all.noWait(this);
   }
 
   put(object: Live<ApiObject>): void {
