@@ -53,7 +53,8 @@ export class RequestFigures {
   answered(code: number, systemClient: string, durationMs: number, elsewhereMs: number): void {
     this.durations.observe(durationMs / 1000);
     this.ownDurations.observe((durationMs - elsewhereMs) / 1000);
-    for (const answers of this.answers) {
+    for (let at = 0; at < this.answers.length; at++) {
+      const answers = this.answers[at] as Answers;
       if (answers.code !== code || answers.systemClient !== systemClient) continue;
       answers.count++;
       return;
@@ -99,7 +100,8 @@ export class RequestTable {
     const scope = known ? scopeOf(attributes) : '';
     let all = this.#all.get(names.resource);
     if (!all) this.#all.set(names.resource, (all = []));
-    for (const one of all) {
+    for (let at = 0; at < all.length; at++) {
+      const one = all[at] as RequestFigures;
       if (one.verb !== verb || one.scope !== scope || one.subresource !== names.subresource) continue;
       if (one.group === names.group && one.version === names.version && one.dryRun === dryRun) return one;
     }

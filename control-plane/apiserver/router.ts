@@ -37,17 +37,17 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   // The first is what stands before the first slash: nothing.
   const segments = path.split('/');
   if (segments.at(-1) === '') segments.pop();
-  const segment = (i: number): string => decodeSegment(segments[i] ?? '');
+  const decoded = path.includes('%') ? segments.map(decodeSegment) : segments;
   let at: number;
   let group: string;
   if (segments[1] === 'api') {
     group = '';
     at = 2;
   } else if (segments[1] === 'apis') {
-    group = segment(2);
+    group = decoded[2] ?? '';
     at = 3;
   } else return nonResource(method, path);
-  const version = segment(at++);
+  const version = decoded[at++] ?? '';
   if (version === '' || segments[at] === undefined) return nonResource(method, path);
 
   let verb: Verb = (Object.hasOwn(METHOD_VERBS, method) && METHOD_VERBS[method]) || '';
@@ -61,16 +61,16 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
 
   let namespace = '';
   let namespaceMissing = false;
-  if (at + 1 < segments.length && segment(at) === 'namespaces') {
-    namespace = segment(at + 1);
-    if (at + 2 < segments.length && !NAMESPACE_SUBRESOURCES.has(segment(at + 2))) {
+  if (at + 1 < segments.length && (decoded[at] ?? '') === 'namespaces') {
+    namespace = decoded[at + 1] ?? '';
+    if (at + 2 < segments.length && !NAMESPACE_SUBRESOURCES.has(decoded[at + 2] ?? '')) {
       namespaceMissing = namespace === '';
       at += 2;
     }
   }
-  const resource = segment(at);
-  const name = segment(at + 1);
-  const subresource = segment(at + 2);
+  const resource = decoded[at] ?? '';
+  const name = decoded[at + 1] ?? '';
+  const subresource = decoded[at + 2] ?? '';
 
   let selectedName = name;
   if (name === '') {
@@ -98,7 +98,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
     if (fieldSelector) attributes.fieldSelector = fieldSelector;
   }
   let rest = '';
-  for (let i = at + 3; i < segments.length; i++) rest += `/${segment(i)}`;
+  for (let i = at + 3; i < segments.length; i++) rest += `/${decoded[i] ?? ''}`;
   if (path.endsWith('/') && subresource !== '') rest += '/';
   return { attributes, rest, namespaceMissing };
 }

@@ -17,9 +17,10 @@ export class InformerStore {
   readonly #byKey = new Map<string, Item>();
   /** In the order of keys; changed in place, so never handed out. */
   readonly #ordered: Item[] = [];
-  readonly #indexes = new Map<string, FieldIndex>();
-  /** What `list` gave since the last change. */
-  readonly #lists = new Map<string, readonly Stored[]>();
+  /** Few, by their names. */
+  readonly #indexes: FieldIndex[] = [];
+  /** What `list` gave since the last change; made for the first. */
+  #lists: Map<string, readonly Stored[]> | undefined;
 
   get size(): number {
     return this.#byKey.size;
@@ -34,6 +35,8 @@ export class InformerStore {
   }
 
   list(namespace = ''): readonly Stored[] {
+    if (this.#byKey.size === 0) return NONE;
+    this.#lists ??= new Map();
     let list = this.#lists.get(namespace);
     if (!list) {
       list = Object.freeze(this.#part(namespace).map(({ object }) => object));
@@ -43,17 +46,24 @@ export class InformerStore {
   }
 
   addIndex(name: string, values: IndexValues): void {
-    const known = this.#indexes.get(name);
-    if (known) return;
-    const index = new FieldIndex(values);
+    if (this.#index(name)) return;
+    const index = new FieldIndex(name, values);
     for (const item of this.#ordered) index.change(item, undefined, item.object);
-    this.#indexes.set(name, index);
+    this.#indexes.push(index);
   }
 
   by(name: string, value: string): readonly Stored[] {
-    const index = this.#indexes.get(name);
+    const index = this.#index(name);
     if (!index) throw new Error(`no index ${name}`);
     return index.get(value);
+  }
+
+  #index(name: string): FieldIndex | undefined {
+    for (let at = 0; at < this.#indexes.length; at++) {
+      const index = this.#indexes[at] as FieldIndex;
+      if (index.name === name) return index;
+    }
+    return undefined;
   }
 
   /** Puts an object in place of the one with its key, and gives that. `key`: the object's. */
@@ -80,8 +90,8 @@ export class InformerStore {
   }
 
   #changed(item: Item, previous: Stored | undefined, object: Stored | undefined): void {
-    if (this.#lists.size > 0) this.#lists.clear();
-    if (this.#indexes.size > 0) for (const index of this.#indexes.values()) index.change(item, previous, object);
+    if (this.#lists && this.#lists.size > 0) this.#lists.clear();
+    for (let at = 0; at < this.#indexes.length; at++) (this.#indexes[at] as FieldIndex).change(item, previous, object);
   }
 
   #part(namespace: string): readonly Item[] {
@@ -110,10 +120,12 @@ interface Found {
 }
 
 class FieldIndex {
+  readonly name: string;
   readonly #values: IndexValues;
   readonly #byValue = new Map<string, Found>();
 
-  constructor(values: IndexValues) {
+  constructor(name: string, values: IndexValues) {
+    this.name = name;
     this.#values = values;
   }
 

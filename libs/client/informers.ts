@@ -143,7 +143,8 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   readonly #store = new InformerStore();
   readonly #reflector: Reflector;
   readonly #handlers = new Set<Handler>();
-  readonly #waiting = new Set<Waiting>();
+  /** Made for the first; most have been told before anybody waits. */
+  #waiting: Set<Waiting> | undefined;
   #resourceVersion = '';
   #synced = false;
 
@@ -210,7 +211,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const abort = () => {
-        this.#waiting.delete(waiting);
+        this.#waiting?.delete(waiting);
         reject(signal?.reason);
       };
       const waiting = new Waiting(revision, () => {
@@ -218,6 +219,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
         resolve();
       });
       signal?.addEventListener('abort', abort, { once: true });
+      this.#waiting ??= new Set();
       this.#waiting.add(waiting);
     });
   }
@@ -252,7 +254,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
 
   progress(resourceVersion: string): void {
     this.#resourceVersion = resourceVersion;
-    if (this.#waiting.size === 0) return;
+    if (!this.#waiting || this.#waiting.size === 0) return;
     for (const waiting of this.#waiting) {
       if (!this.#has(waiting.revision)) continue;
       this.#waiting.delete(waiting);

@@ -113,14 +113,11 @@ class ExploredTransport implements Transport {
   async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
     this.#ways.note(request, this.#user, true);
     const { latencyMs } = this.#ways;
-    const { told } = this.#ways.options;
     if (latencyMs > 0) await this.#clock.sleep(this.#random.int(latencyMs + 1), request.signal);
     const { path, query } = request;
     const facts: WatchFacts = { id: this.#ways.nextWatch(), user: this.#user, path, query };
     const late = new LateSink(sink, facts, this.#clock, this.#ways, this.#random);
-    const watch = await this.#inner.watch(request, late);
-    told({ type: 'open', watch: facts });
-    late.begin(watch);
+    late.begin(await this.#inner.watch(request, late));
     return late;
   }
 
@@ -151,8 +148,8 @@ class LateSink implements TransportWatchSink, TransportWatch {
   readonly #late: Word[] = [];
   #open = true;
   #watch: TransportWatch | undefined;
-  /** What came before the observers knew of the watch. */
-  #early: Word[] | undefined = [];
+  /** The observers know of it. */
+  #isTold = false;
 
   constructor(sink: TransportWatchSink, facts: WatchFacts, clock: Clock, ways: ExploredWays, random: Random) {
     this.#sink = sink;
@@ -164,16 +161,18 @@ class LateSink implements TransportWatchSink, TransportWatch {
 
   begin(watch: TransportWatch): void {
     this.#watch = watch;
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const { event, object, error } of early) {
-      if (object) this.event(event, object);
-      else this.ended(error);
-    }
+    this.#mustBeTold();
+  }
+
+  /** The first word says as well as the answer that the watch is open, and may come before it. */
+  #mustBeTold(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.#ways.options.told({ type: 'open', watch: this.#facts });
   }
 
   event(event: string, object: Told): void {
-    if (this.#early) return void this.#early.push({ event, object, error: undefined, dueMs: 0 });
+    this.#mustBeTold();
     const nowMs = this.#clock.monotonic();
     const dueMs = Math.max(this.#late.at(-1)?.dueMs ?? 0, nowMs + this.#delayMs());
     if (dueMs <= nowMs && this.#late.length === 0) this.#tell(event, object);
@@ -181,7 +180,7 @@ class LateSink implements TransportWatchSink, TransportWatch {
   }
 
   ended(error: Error | undefined): void {
-    if (this.#early) return void this.#early.push({ event: '', object: undefined, error, dueMs: 0 });
+    this.#mustBeTold();
     // A server that ends a watch has sent all before; a connection that breaks has not.
     const last = this.#late.at(-1);
     if (error === undefined && last) this.#later({ event: '', object: undefined, error, dueMs: last.dueMs });

@@ -65,6 +65,8 @@ export class Caches {
   readonly #context: ResourceCacheContext;
   readonly #byPrefix = new Map<string, ResourceCache>();
   readonly #byKind = new Map<Kind, ResourceCache>();
+  /** By kinds of the same resource that were not added themselves. */
+  readonly #others = new WeakMap<Kind, ResourceCache>();
   /** Entries of resources without a kind. */
   readonly #unclaimed = new Map<string, Map<string, Entry>>();
   readonly #waiting = new Set<Waiting>();
@@ -159,9 +161,18 @@ export class Caches {
 
   /** The cache of a kind that was added. */
   resource(kind: Kind): ResourceCache {
-    const cache = this.#byKind.get(kind) ?? this.#byPrefix.get(resourcePrefix(kind));
+    const cache = this.#byKind.get(kind) ?? this.#ofAnother(kind);
     assert(cache !== undefined, `${kind.kind} is not cached`);
     return cache;
+  }
+
+  /** The cache of a kind that was added as another object: with more subresources, in an earlier definition. */
+  #ofAnother(kind: Kind): ResourceCache | undefined {
+    const known = this.#others.get(kind);
+    if (known && this.#byPrefix.get(known.prefix) === known) return known;
+    const found = this.#byPrefix.get(resourcePrefix(kind));
+    if (found) this.#others.set(kind, found);
+    return found;
   }
 
   /**

@@ -12,9 +12,10 @@ export class Watchers {
   readonly #namespaced: boolean;
   readonly #all = new Set<Watcher>();
   readonly #wide = new Set<Watcher>();
-  readonly #byNamespace = new Map<string, Set<Watcher>>();
-  readonly #byName = new Map<string, Set<Watcher>>();
-  readonly #byField = new Map<string, Map<string, Set<Watcher>>>();
+  // Made for the first: of most resources only all is watched.
+  #byNamespace: Map<string, Set<Watcher>> | undefined;
+  #byName: Map<string, Set<Watcher>> | undefined;
+  #byField: Map<string, Map<string, Set<Watcher>>> | undefined;
 
   constructor(source: WatchSource, namespaced: boolean) {
     this.#source = source;
@@ -37,8 +38,9 @@ export class Watchers {
     if (this.#all.size === 0) return;
     const { namespace, name } = event.object ?? (event.previous as NonNullable<typeof event.previous>);
     offer(this.#wide, event);
-    if (namespace !== '') offer(this.#byNamespace.get(namespace), event);
-    if (this.#byName.size > 0) offer(this.#byName.get(`${namespace}/${name}`), event);
+    if (namespace !== '') offer(this.#byNamespace?.get(namespace), event);
+    if (this.#byName && this.#byName.size > 0) offer(this.#byName.get(`${namespace}/${name}`), event);
+    if (!this.#byField || this.#byField.size === 0) return;
     for (const [label, byValue] of this.#byField) {
       const now = event.object?.field(label);
       const before = event.previous?.field(label);
@@ -64,23 +66,24 @@ export class Watchers {
   #place(selection: Selection): Set<Watcher> {
     const { namespace, name, field } = selection;
     if (name !== undefined && (namespace !== '' || !this.#namespaced))
-      return placeIn(this.#byName, `${namespace}/${name}`);
+      return placeIn((this.#byName ??= new Map()), `${namespace}/${name}`);
     if (field) {
+      this.#byField ??= new Map();
       let byValue = this.#byField.get(field.label);
       if (!byValue) this.#byField.set(field.label, (byValue = new Map()));
       return placeIn(byValue, field.value);
     }
-    return namespace === '' ? this.#wide : placeIn(this.#byNamespace, namespace);
+    return namespace === '' ? this.#wide : placeIn((this.#byNamespace ??= new Map()), namespace);
   }
 
   /** Takes out what has become empty, so that names that come and go leave nothing behind. */
   #tidy({ namespace, name, field }: Selection): void {
-    dropEmpty(this.#byNamespace, namespace);
+    if (namespace !== '') dropEmpty(this.#byNamespace, namespace);
     if (name !== undefined) dropEmpty(this.#byName, `${namespace}/${name}`);
-    const byValue = field && this.#byField.get(field.label);
+    const byValue = field && this.#byField?.get(field.label);
     if (!field || !byValue) return;
     dropEmpty(byValue, field.value);
-    if (byValue.size === 0) this.#byField.delete(field.label);
+    if (byValue.size === 0) this.#byField?.delete(field.label);
   }
 }
 
@@ -94,6 +97,6 @@ function placeIn(map: Map<string, Set<Watcher>>, key: string): Set<Watcher> {
   return set;
 }
 
-function dropEmpty(map: Map<string, Set<Watcher>>, key: string): void {
-  if (map.get(key)?.size === 0) map.delete(key);
+function dropEmpty(map: Map<string, Set<Watcher>> | undefined, key: string): void {
+  if (map?.get(key)?.size === 0) map.delete(key);
 }

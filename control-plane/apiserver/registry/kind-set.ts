@@ -26,8 +26,6 @@ export class ServedResource {
   }
 }
 
-const NONE: readonly ServedResource[] = Object.freeze([]);
-
 /** Tells when the set changes: kinds come and go with CRDs. */
 export type KindSetListener = () => void;
 
@@ -94,8 +92,11 @@ export class KindSet {
   }
 
   find(group: string, version: string, resource: string): ServedResource | undefined {
-    for (const one of this.#byResource.get(resource) ?? NONE)
+    const all = this.#byResource.get(resource);
+    for (let at = 0; all && at < all.length; at++) {
+      const one = all[at] as ServedResource;
       if (one.version === version && one.group === group) return one;
+    }
     return undefined;
   }
 
