@@ -15,10 +15,7 @@ export function keepAllButStatus(
   const target = draft as Record<string, unknown>;
   const source = old as Readonly<Record<string, unknown>>;
   for (const key in source) {
-    if (isOwn(key)) continue;
-    // Nobody changes it any more, and what is still the very same need not be compared or written anew.
-    if (Object.isFrozen(source[key])) target[key] = source[key];
-    else takeOver(target, source, key);
+    if (!isOwn(key)) takeOver(target, source, key);
   }
   for (const key of Object.keys(target)) if (!isOwn(key) && !Object.hasOwn(source, key)) delete target[key];
   draft.metadata ??= {};
@@ -61,7 +58,8 @@ export function dropStatus(draft: ApiObject): void {
 const isOwn = (key: string): boolean =>
   key === 'status' || key === 'metadata' || key === 'apiVersion' || key === 'kind';
 
+/** What is frozen nobody changes any more, and what is still the very same need not be compared or written anew. */
 function takeOver(target: Record<string, unknown>, source: Readonly<Record<string, unknown>>, key: string): void {
-  if (Object.hasOwn(source, key)) target[key] = copyValue(source[key]);
+  if (Object.hasOwn(source, key)) target[key] = Object.isFrozen(source[key]) ? source[key] : copyValue(source[key]);
   else if (target[key] !== undefined) delete target[key];
 }

@@ -31,7 +31,8 @@ export const strategy: Strategy<CustomResourceDefinition> = {
     keepStatus(draft, old);
     const stored = draft.spec.versions?.find((version) => version.storage)?.name;
     const known = draft.status?.storedVersions ?? [];
-    if (draft.status && stored && !known.includes(stored)) draft.status.storedVersions = [...known, stored];
+    if (draft.status && stored && !known.includes(stored))
+      draft.status = { ...draft.status, storedVersions: [...known, stored] };
   },
   validate: (draft) => validate(draft),
   validateUpdate: (draft, old) => validateUpdate(draft, old),

@@ -118,18 +118,27 @@ function validateFinalizerNames({ finalizers }: DeepReadonly<ObjectMeta>, at: fi
   );
 }
 
-function validateCommonMetadata(metadata: DeepReadonly<ObjectMeta>, at: field.Path): field.ErrorList {
+/** Parts that are the very ones of the stored object, `was`, were looked at when that was written. */
+function validateCommonMetadata(
+  metadata: DeepReadonly<ObjectMeta>,
+  at: field.Path,
+  was: DeepReadonly<ObjectMeta> = {},
+): field.ErrorList {
   const errors: field.ErrorList = [];
   if (Number(metadata.generation ?? 0) < 0) {
     errors.push(field.invalid(at.child('generation'), metadata.generation, 'must be greater than or equal to 0'));
   }
   const { labels, annotations, ownerReferences, finalizers, managedFields } = metadata;
-  // Most objects have few of these.
-  if (labels) errors.push(...validateLabels(labels, at.child('labels')));
-  if (annotations) errors.push(...validateAnnotations(annotations, at.child('annotations')));
-  if (ownerReferences) errors.push(...validateOwnerReferences(ownerReferences, at.child('ownerReferences')));
-  if (finalizers) errors.push(...validateFinalizers(finalizers, at.child('finalizers')));
-  if (managedFields) errors.push(...validateManagedFields(managedFields, at.child('managedFields')));
+  // Most objects have few of these, and most writes change none.
+  if (labels && labels !== was.labels) errors.push(...validateLabels(labels, at.child('labels')));
+  if (annotations && annotations !== was.annotations)
+    errors.push(...validateAnnotations(annotations, at.child('annotations')));
+  if (ownerReferences && ownerReferences !== was.ownerReferences)
+    errors.push(...validateOwnerReferences(ownerReferences, at.child('ownerReferences')));
+  if (finalizers && finalizers !== was.finalizers)
+    errors.push(...validateFinalizers(finalizers, at.child('finalizers')));
+  if (managedFields && managedFields !== was.managedFields)
+    errors.push(...validateManagedFields(managedFields, at.child('managedFields')));
   return errors;
 }
 
@@ -243,7 +252,7 @@ export function validateUpdateMetadata(
 ): field.ErrorList {
   const at = METADATA;
   const metadata = draft.metadata ?? {};
-  const common = validateCommonMetadata(metadata, at);
+  const common = validateCommonMetadata(metadata, at, old.metadata);
   const changed = field.together(validateMetadataChange(draft, old), common);
   // Custom resources are checked by their own strategy once more.
   if (custom) return field.together(common, changed);

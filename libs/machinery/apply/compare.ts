@@ -20,8 +20,8 @@ import {
 } from './structure.ts';
 
 export interface Comparison {
-  readonly added: FieldSet;
-  readonly modified: FieldSet;
+  /** What has come to be, or is another than it was. */
+  readonly changed: FieldSet;
   readonly removed: FieldSet;
 }
 
@@ -104,8 +104,7 @@ function allOf(node: StructureNode, value: Value): FieldSet {
 // ── differences ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 class Comparer {
-  readonly added = new SetBuilder();
-  readonly modified = new SetBuilder();
+  readonly changed = new SetBuilder();
   readonly removed = new SetBuilder();
   readonly #path: string[] = [];
 
@@ -116,7 +115,7 @@ class Comparer {
 
   /** Both values at one place; undefined for one that is not there. They are known to differ. */
   #differ(node: StructureNode, before: Value, after: Value): void {
-    if (before === undefined) this.added.add(this.#path, allOf(node, after));
+    if (before === undefined) this.changed.add(this.#path, allOf(node, after));
     else if (after === undefined) this.removed.add(this.#path, allOf(node, before));
     else this.#changed(node, before, after);
   }
@@ -136,7 +135,7 @@ class Comparer {
   }
 
   #leaf(): void {
-    this.modified.add(this.#path, emptySet);
+    this.changed.add(this.#path, emptySet);
   }
 
   #changed(node: StructureNode, before: Value, after: Value): void {
@@ -236,7 +235,7 @@ class Comparer {
   #repeated(element: string, before: readonly Value[], after: readonly Value[]): void {
     if (jsonEqual(before, after)) return;
     this.#path.push(element);
-    const set = before.length === 0 ? this.added : after.length === 0 ? this.removed : this.modified;
+    const set = after.length === 0 ? this.removed : this.changed;
     set.add(this.#path, emptySet);
     this.#path.pop();
   }
@@ -254,7 +253,7 @@ export function itemsByElement(node: ListNode, items: readonly Value[]): Map<str
   return found;
 }
 
-const nothing: Comparison = Object.freeze({ added: emptySet, modified: emptySet, removed: emptySet });
+const nothing: Comparison = Object.freeze({ changed: emptySet, removed: emptySet });
 
 /**
  * What changed from `before` to `after`. `{}` stands for an object that does not exist yet.
@@ -265,11 +264,7 @@ export function compare(node: StructureNode, before: ObjectValue, after: ObjectV
   if (before === after || node.kind !== 'struct') return nothing;
   const comparer = new Comparer();
   comparer.top(node, before, after);
-  return {
-    added: comparer.added.finish(),
-    modified: comparer.modified.finish(),
-    removed: comparer.removed.finish(),
-  };
+  return { changed: comparer.changed.finish(), removed: comparer.removed.finish() };
 }
 
 /** Whether two values are the same on the wire, the order of lists included. */

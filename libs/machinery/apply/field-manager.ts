@@ -135,16 +135,7 @@ function withoutManagedFields(object: ObjectValue): ObjectValue {
   return { ...object, metadata: rest };
 }
 
-const changes = ({ added, modified }: Comparison): FieldSet => union(added, modified);
-
-/** A change in the eyes of one version, and what it sets. */
-interface Seen {
-  readonly comparison: Comparison;
-  readonly changed: FieldSet;
-}
-
-const isUnchanged = ({ added, modified, removed }: Comparison): boolean =>
-  isEmpty(added) && isEmpty(modified) && isEmpty(removed);
+const isUnchanged = ({ changed, removed }: Comparison): boolean => isEmpty(changed) && isEmpty(removed);
 
 export class FieldManager {
   readonly #options: FieldManagerOptions;
@@ -153,6 +144,8 @@ export class FieldManager {
   readonly #subresource: string;
   /** By owner. */
   readonly #latest = new Map<string, FieldSet[]>();
+  /** Sets, which never change, of which it is known that they are as the type wants them: most writes meet the same ones. */
+  readonly #sound = new WeakSet<FieldSet>();
 
   constructor(options: FieldManagerOptions) {
     this.#options = options;
@@ -223,8 +216,6 @@ export class FieldManager {
     given: Managers,
     { manager, nowMs }: UpdateOptions,
   ): Managers {
-    const changed = changes(comparison);
-    const seen = { comparison, changed };
     const entry: Omit<ManagerEntry, 'fields'> = {
       manager: manager === '' ? 'unknown' : manager,
       operation: 'Update',
@@ -233,8 +224,10 @@ export class FieldManager {
       time: formatTime(nowMs),
     };
     const identity = identityOf(entry);
-    const { managers } = this.#transfer(before, after, seen, this.#reconciled(before, given), { writer: identity });
-    const taken = difference(changed, neverOwned);
+    const { managers } = this.#transfer(before, after, comparison, this.#reconciled(before, given), {
+      writer: identity,
+    });
+    const taken = difference(comparison.changed, neverOwned);
     if (isEmpty(taken)) return managers;
     const previous = managers.get(identity)?.fields ?? emptySet;
     const all = union(previous, taken);
@@ -268,18 +261,18 @@ export class FieldManager {
   #transfer(
     before: ObjectValue,
     after: ObjectValue,
-    own: Seen,
+    own: Comparison,
     given: Managers,
     { applier, writer }: { readonly applier?: string; readonly writer?: string },
   ): { managers: Map<string, ManagerEntry>; conflicts: Conflict[] } {
     const managers = new Map(given);
     const conflicts: Conflict[] = [];
     if (given.size === 0) return { managers, conflicts };
-    let others: Map<string, Seen | undefined> | undefined;
+    let others: Map<string, Comparison | undefined> | undefined;
     for (const [identity, entry] of given) {
       if (identity === applier) continue;
       const { apiVersion } = entry;
-      let seen: Seen | undefined = own;
+      let seen: Comparison | undefined = own;
       if (apiVersion !== this.#options.apiVersion) {
         others ??= new Map();
         if (!others.has(apiVersion)) others.set(apiVersion, this.#seenIn(apiVersion, before, after));
@@ -291,7 +284,7 @@ export class FieldManager {
       }
       const conflict = identity === writer ? undefined : conflictOf(entry, seen.changed);
       if (conflict !== undefined) conflicts.push(conflict);
-      const left = difference(difference(entry.fields, conflict?.fields ?? emptySet), seen.comparison.removed);
+      const left = difference(difference(entry.fields, conflict?.fields ?? emptySet), seen.removed);
       if (left !== entry.fields) managers.set(identity, { ...entry, fields: left });
     }
     return { managers: withoutEmpty(managers), conflicts };
@@ -301,18 +294,16 @@ export class FieldManager {
     const comparison = compare(node, before, after);
     if (isEmpty(this.#ignored)) return comparison;
     return {
-      added: recursiveDifference(comparison.added, this.#ignored),
-      modified: recursiveDifference(comparison.modified, this.#ignored),
+      changed: recursiveDifference(comparison.changed, this.#ignored),
       removed: recursiveDifference(comparison.removed, this.#ignored),
     };
   }
 
-  #seenIn(apiVersion: string, before: ObjectValue, after: ObjectValue): Seen | undefined {
+  #seenIn(apiVersion: string, before: ObjectValue, after: ObjectValue): Comparison | undefined {
     const from = this.#converted(before, apiVersion);
     const to = this.#converted(after, apiVersion);
     if (from === undefined || to === undefined) return undefined;
-    const comparison = this.#compare(from.object, to.object, to.node);
-    return { comparison, changed: changes(comparison) };
+    return this.#compare(from.object, to.object, to.node);
   }
 
   /** The object in a version; undefined where that version is not known. */
@@ -328,8 +319,9 @@ export class FieldManager {
     for (const [identity, entry] of given) {
       const node =
         entry.apiVersion === this.#options.apiVersion ? this.#node : this.#converted(live, entry.apiVersion)?.node;
-      if (node === undefined) continue;
+      if (node === undefined || (node === this.#node && this.#sound.has(entry.fields))) continue;
       const fields = reconciled(node, entry.fields);
+      if (node === this.#node) this.#sound.add(fields);
       if (fields === entry.fields) continue;
       result ??= new Map(given);
       result.set(identity, { ...entry, fields });
@@ -433,8 +425,8 @@ export class FieldManager {
       if (error instanceof TypedError) return emptySet;
       throw error;
     }
-    const { added, modified, removed } = compare(this.#node, object, current);
-    return [modified, added, removed].reduce(difference, fieldSetOf(this.#node, object));
+    const { changed, removed } = compare(this.#node, object, current);
+    return [changed, removed].reduce(difference, fieldSetOf(this.#node, object));
   }
 
   #annotated(result: Applied, config: ObjectValue): Applied {
@@ -467,8 +459,7 @@ export class FieldManager {
     const withOwn = new Map(known).set(identity, { ...entry, fields: owned, time: last?.time });
     const object = this.#pruned(mergeTyped(this.#node, current, config), withOwn, last);
     const comparison = this.#compare(current, object);
-    const seen = { comparison, changed: changes(comparison) };
-    const { managers, conflicts } = this.#transfer(current, object, seen, withOwn, { applier: identity });
+    const { managers, conflicts } = this.#transfer(current, object, comparison, withOwn, { applier: identity });
     if (!options.force && conflicts.length > 0) throw new ConflictsError(conflicts);
     const changed = !sameOnWire(this.#node, current, object);
     const mine = managers.get(identity);
