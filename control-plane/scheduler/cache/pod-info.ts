@@ -4,6 +4,7 @@ import type {
 } from '../../../api/types/core/v1.generated.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { type LabelSelector, type Labels, labelSelectorOf, nothing } from '../../../libs/machinery/labels.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 import type { Pod } from './cluster-objects.ts';
 import { type NodeMatch, requiredNodeMatch } from './node-selector.ts';
 import { type Amounts, podRequests } from './resources.ts';
@@ -137,16 +138,23 @@ const statusesOf = ({ status }: Pod) => [
   ...(status?.containerStatuses ?? []),
 ];
 
-const isResized = ({ resources, allocatedResources }: ReturnType<typeof statusesOf>[number]): boolean =>
-  Boolean(resources || allocatedResources);
+/** What a container has been given, which may not be what its spec asks for; undefined: nothing is said of it. */
+const givenTo = ({ name, resources, allocatedResources }: ReturnType<typeof statusesOf>[number]) =>
+  resources?.requests || allocatedResources ? [name, resources?.requests, allocatedResources] : undefined;
+
+/** What `templateKey` reads of a status; undefined where it says nothing of resources. */
+function givenIn(pod: Pod): readonly unknown[] | undefined {
+  const given = statusesOf(pod).map(givenTo);
+  const pending = pod.status?.conditions?.find(({ type }) => type === 'PodResizePending');
+  return pending || given.some((one) => one !== undefined) ? [given, pending] : undefined;
+}
 
 /** Most changes of a pod leave its spec as it is: then no key has to be made to see that its template is the same. */
 const hasTemplateOf = (pod: Pod, before: Pod): boolean =>
   pod.spec !== undefined &&
   before.spec !== undefined &&
   TEMPLATE_PARTS.every((part) => pod.spec?.[part] === before.spec?.[part]) &&
-  !statusesOf(pod).some(isResized) &&
-  !statusesOf(before).some(isResized);
+  sameValue(givenIn(pod), givenIn(before));
 
 /** What `templateKey` reads of a spec. */
 const TEMPLATE_PARTS = [
@@ -164,8 +172,7 @@ const TEMPLATE_PARTS = [
 ] as const;
 
 function templateKey(pod: Pod): string {
-  const { spec, status } = pod;
-  const statuses = statusesOf(pod);
+  const { spec } = pod;
   const container = (c: NonNullable<Pod['spec']>['containers'][number]) => [
     c.name,
     c.image,
@@ -174,7 +181,6 @@ function templateKey(pod: Pod): string {
     c.restartPolicyRules?.map(({ action }) => action),
     c.ports?.map(({ hostPort, containerPort, hostIP, protocol }) => [hostPort, containerPort, hostIP, protocol]),
   ];
-  const resized = statuses.some(isResized);
   return JSON.stringify([
     spec?.schedulerName,
     spec?.nodeSelector,
@@ -187,8 +193,7 @@ function templateKey(pod: Pod): string {
     spec?.initContainers?.map((c) => container(c as never)),
     spec?.volumes?.filter(restricts),
     spec?.resourceClaims,
-    resized ? statuses.map(({ name, resources, allocatedResources }) => [name, resources, allocatedResources]) : 0,
-    resized ? status?.conditions?.filter(({ type }) => type === 'PodResizePending') : 0,
+    givenIn(pod),
   ]);
 }
 

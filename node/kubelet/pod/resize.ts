@@ -1,3 +1,4 @@
+import { isSidecar } from '../../../api/core/pod/resources.ts';
 import type { ResourceRequirements } from '../../../api/types/core/v1.generated.ts';
 import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import { compareQuantity, mustParseQuantity } from '../../../libs/machinery/quantity.ts';
@@ -49,7 +50,7 @@ export function needsRestart({ resizePolicy }: PodContainer, from: Resources, to
 /** The pod as it is allocated: with these resources in place of its spec's. */
 export function withAllocation(pod: NodePod, allocation: Allocation): NodePod {
   const { spec } = pod;
-  if (!spec || !containersOf(pod).some((one) => differs(one, allocation))) return pod;
+  if (!spec || !isOtherwise(spec, allocation)) return pod;
   const give = (container: PodContainer): PodContainer => {
     const given = allocation.get(container.name);
     return given ? { ...container, resources: { ...container.resources, ...given } } : container;
@@ -64,10 +65,16 @@ export function withAllocation(pod: NodePod, allocation: Allocation): NodePod {
   } as NodePod;
 }
 
-const differs = (one: SpecContainer, allocation: Allocation): boolean => {
-  const given = allocation.get(one.container.name);
-  return resizable(one) && given !== undefined && !sameResources(given, one.container.resources);
-};
+/** Whether a spec asks for something else than what is allocated. Asked for many times in each round of a pod. */
+const isOtherwise = ({ containers, initContainers }: NonNullable<NodePod['spec']>, allocation: Allocation): boolean =>
+  (containers?.some((container) => asksOtherwise(container, allocation)) ||
+    initContainers?.some((container) => isSidecar(container) && asksOtherwise(container, allocation))) ??
+  false;
+
+function asksOtherwise({ name, resources }: PodContainer, allocation: Allocation): boolean {
+  const given = allocation.get(name);
+  return given !== undefined && !sameResources(given, resources);
+}
 
 /** What to do about a spec that differs from what was allocated. Pure. */
 export function planResize(input: {
@@ -78,8 +85,7 @@ export function planResize(input: {
   readonly allocatable: Readonly<Record<string, string>>;
 }): ResizePlan {
   const { pod, allocation, others, allocatable } = input;
-  const changed = containersOf(pod).filter((one) => differs(one, allocation));
-  if (changed.length === 0) return { type: 'none' };
+  if (!pod.spec || !isOtherwise(pod.spec, allocation)) return { type: 'none' };
   if (isStatic(pod)) {
     const message = 'In-place resize of containers running on static-pods is not supported';
     return { type: 'refuse', reason: 'Infeasible', message };

@@ -31,12 +31,21 @@ export class PodResizer {
   #allocation: Allocation | undefined;
   #refusal: { readonly reason: string; readonly message: string } | undefined;
   #failure: string | undefined;
-  #inProgress = false;
+  #steps: readonly ResizeStep[] = [];
   /** Of the pod whose resources were allocated last; undefined: not since the kubelet has started. */
   #generation: number | undefined;
 
   constructor(env: KubeletEnvironment) {
     this.#env = env;
+  }
+
+  /** Containers that ran with other resources than are allocated when they were looked at. */
+  get steps(): readonly ResizeStep[] {
+    return this.#steps;
+  }
+
+  get #inProgress(): boolean {
+    return this.#steps.length > 0;
   }
 
   /** True while a resize waits for room. */
@@ -80,12 +89,11 @@ export class PodResizer {
       }
     }
     const was = this.#inProgress;
-    this.#inProgress = this.steps(pod, observed).length > 0;
+    this.#steps = this.#stepsOf(pod, observed);
     if (was && !this.#inProgress) this.#tell(pod, 'Normal', 'ResizeCompleted', this.#message(pod, 'completed'));
   }
 
-  /** Containers that run with other resources than are allocated. */
-  steps(pod: NodePod, observed: ObservedPod): ResizeStep[] {
+  #stepsOf(pod: NodePod, observed: ObservedPod): ResizeStep[] {
     const out: ResizeStep[] = [];
     for (const container of observed.containers) {
       const to = this.#allocation?.get(container.name);

@@ -187,9 +187,7 @@ export function newMemory(firstSeenMs: number): PodMemory {
  * what the runtime has forgotten.
  */
 export function remember(memory: PodMemory, observed: ObservedPod, nowMs: number, monotonicMs: number): void {
-  const known = new Set<string>();
   for (const container of observed.containers) {
-    known.add(container.id);
     if (isAlive(container)) memory.aliveMs.set(container.id, monotonicMs);
     if (container.state !== 'exited' || memory.endedMs.has(container.id)) continue;
     const agoMs = Math.max(0, nowMs - (container.finishedMs || container.createdMs));
@@ -199,9 +197,22 @@ export function remember(memory: PodMemory, observed: ObservedPod, nowMs: number
   }
   for (const [name, { container }] of memory.resets) {
     if ((newestOf(observed, name)?.restartCount ?? 0) > container.restartCount) memory.resets.delete(name);
-    else known.add(container.id);
   }
-  for (const map of [memory.endedMs, memory.aliveMs, memory.probes, memory.toldBackOff, memory.starting]) {
-    for (const id of [...map.keys()]) if (!known.has(id)) map.delete(id);
+  forgetOthers(memory, memory.endedMs, observed);
+  forgetOthers(memory, memory.aliveMs, observed);
+  forgetOthers(memory, memory.probes, observed);
+  forgetOthers(memory, memory.toldBackOff, observed);
+  forgetOthers(memory, memory.starting, observed);
+}
+
+/** Forgets, of what is kept by container id, containers that the runtime has no more and that were not removed on purpose. */
+function forgetOthers(
+  { resets }: PodMemory,
+  kept: (ReadonlyMap<string, unknown> & { delete(id: string): boolean }) | Set<string>,
+  { containers }: ObservedPod,
+): void {
+  for (const id of kept.keys()) {
+    const isKnown = containers.some((one) => one.id === id);
+    if (!isKnown && !resets.values().some(({ container }) => container.id === id)) kept.delete(id);
   }
 }

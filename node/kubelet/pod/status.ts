@@ -271,27 +271,34 @@ function mergeConditions(
 ): PodCondition[] {
   const told = pod.status?.conditions ?? [];
   const generation = pod.metadata?.generation;
-  const written = [...Object.entries(passing), ...OWN_CONDITIONS.map((type) => [type, truths[type]] as const)];
-  const own = written.map(([type, { status, reason, message }]): PodCondition => {
+  const merged: PodCondition[] = [];
+  for (const one of told) {
+    const isOthers = !WRITTEN_CONDITIONS.includes(one.type);
+    // A disruption that somebody announced is not taken back here.
+    const isAnnounced = one.type === 'DisruptionTarget' && passing.DisruptionTarget === undefined;
+    if (isOthers || isAnnounced) merged.push(copyValue(one) as PodCondition);
+  }
+  const tell = (type: string, { status, reason, message }: Truth) => {
     const before = told.find((one) => one.type === type);
     const text = status ? 'True' : 'False';
     const lastTransitionTime = before?.status === text ? before.lastTransitionTime : undefined;
-    return {
+    const condition: PodCondition = {
       type,
       ...(generation !== undefined && { observedGeneration: generation }),
       status: text,
       lastProbeTime: null,
       lastTransitionTime: lastTransitionTime ?? formatTime(nowMs),
-      ...(reason && { reason }),
-      ...(message && { message }),
     };
-  });
-  // A disruption that somebody announced is not taken back here.
-  const others = told.filter(
-    ({ type }) =>
-      !WRITTEN_CONDITIONS.includes(type) || (type === 'DisruptionTarget' && passing.DisruptionTarget === undefined),
-  );
-  return [...(copyValue(others) as PodCondition[]), ...own];
+    if (reason) condition.reason = reason;
+    if (message) condition.message = message;
+    merged.push(condition);
+  };
+  for (const type of Object.keys(passing) as PassingCondition[]) {
+    const truth = passing[type];
+    if (truth) tell(type, truth);
+  }
+  for (const type of OWN_CONDITIONS) tell(type, truths[type]);
+  return merged;
 }
 
 /** A strategic merge patch of a pod's status. */
@@ -311,10 +318,9 @@ export function statusPatch(
 ): StatusPatch | undefined {
   const before = (pod.status ?? {}) as PodStatus;
   const patch: StatusPatch['status'] = {};
-  const fields = new Set([...OWN_FIELDS, ...(Object.keys(after) as (keyof PodStatus)[])]);
-  for (const field of fields) {
-    const [was, is] = [before[field], after[field]];
-    if (same(was ?? null, is ?? null)) continue;
+  const compare = (field: keyof PodStatus) => {
+    const is = after[field];
+    if (same(before[field] ?? null, is ?? null)) return;
     if (field === 'conditions') {
       const changed = (after.conditions ?? []).flatMap((one) => {
         const known = before.conditions?.find(({ type }) => type === one.type);
@@ -332,7 +338,9 @@ export function statusPatch(
       const gone = (before[field] ?? []).filter(({ ip }) => !kept.some((one) => one.ip === ip));
       patch[field] = [...gone.map(({ ip }) => ({ $patch: 'delete', ip })), ...kept];
     } else patch[field] = is ?? null;
-  }
+  };
+  for (const field of OWN_FIELDS) compare(field);
+  for (const field of Object.keys(after) as (keyof PodStatus)[]) if (!OWN_FIELDS.includes(field)) compare(field);
   if (Object.keys(patch).length === 0) return undefined;
   return { metadata: { uid: pod.metadata?.uid }, status: patch };
 }

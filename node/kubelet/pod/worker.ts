@@ -282,7 +282,6 @@ export class PodWorker {
 
     await this.#resizer.look(this.#pod, this.#observed, this.#options.others);
     const pod = this.#resizer.allocated(this.#env.statuses.latest(this.#pod));
-    const resizes = this.#resizer.steps(pod, this.#observed);
     const plan = planPod({
       pod,
       observed: this.#observed,
@@ -290,7 +289,7 @@ export class PodWorker {
       nowMs,
       startMs: this.#startMs,
       monotonicMs,
-      resizes,
+      resizes: this.#resizer.steps,
       hashOf: (container) => hashContainer(keys, container),
     });
     if (plan.finished) {

@@ -31,20 +31,17 @@ class Domains extends MapValue {
 
 /** Runs the expressions that select devices. */
 export class DeviceSelectors {
-  readonly #environment: Environment;
-  readonly #quantity: Program;
+  /** Made when the first device is looked at: most clusters have none. */
+  #environment: Environment | undefined;
+  #quantity: Program | undefined;
   readonly #programs = new Map<string, Program>();
-
-  constructor() {
-    this.#environment = deviceEnvironment();
-    this.#quantity = compile(kubernetesEnvironment().with({ text: STRING }), 'quantity(text)').program;
-  }
 
   /** @throws EvaluationError and CompileError with messages for people */
   matches(expression: string, driver: string, device: Device): boolean {
     let program = this.#programs.get(expression);
     if (!program) {
       if (this.#programs.size >= PROGRAMS_MAX) this.#programs.clear();
+      this.#environment ??= deviceEnvironment();
       program = compile(this.#environment, expression).program;
       this.#programs.set(expression, program);
     }
@@ -61,12 +58,15 @@ export class DeviceSelectors {
     return new ObjectValue(DEVICE_TYPE, raw, (value, name) => {
       if (name === 'attributes') return byDomain(driver, Object.entries(device.attributes ?? {}), attributeValue);
       if (name !== 'capacity') return value as Value;
-      return byDomain(
-        driver,
-        Object.entries(device.capacity ?? {}),
-        (capacity) => this.#quantity.run({ text: String(capacity.value) }).value,
+      return byDomain(driver, Object.entries(device.capacity ?? {}), (capacity) =>
+        this.#quantityOf(String(capacity.value)),
       );
     });
+  }
+
+  #quantityOf(text: string): Value {
+    this.#quantity ??= compile(kubernetesEnvironment().with({ text: STRING }), 'quantity(text)').program;
+    return this.#quantity.run({ text }).value;
   }
 }
 
