@@ -14,7 +14,7 @@ import { ClusterUsageError } from './errors.ts';
 const ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
 
 export interface ControllersOptions {
-  clientAs(user: ClusterUser): Promise<Client>;
+  clientAs(user: ClusterUser): Client;
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: Keys;
@@ -46,20 +46,17 @@ export async function controllerSettings(
 /** The controllers of a simulated cluster, each as its own service account. */
 export async function runControllers(options: ControllersOptions): Promise<{ stop(): Promise<void> }> {
   const { clientAs, clock, random, keys, log, settings, only, featureGates } = options;
-  const client = await clientAs({ name: 'system:kube-controller-manager' });
+  const client = clientAs({ name: 'system:kube-controller-manager' });
+  if (only) mustBeControllers(only, settings);
   const clients = new Map<string, Client>();
-  const all = controllersOf(settings);
-  for (const name of only ?? []) {
-    if (all.some((entry) => entry.name === name)) continue;
-    throw new ClusterUsageError(
-      `there is no controller "${name}"; there are ${all.map((entry) => entry.name).join(', ')}`,
-    );
-  }
-  const running = only ? all.filter((entry) => only.includes(entry.name)) : all;
-  for (const account of new Set(running.map((entry) => entry.account))) {
-    const name = `system:serviceaccount:kube-system:${account}`;
-    clients.set(account, await clientAs({ name, groups: ACCOUNT_GROUPS }));
-  }
+  const clientOf = (account: string): Client => {
+    let own = clients.get(account);
+    if (!own) {
+      const name = `system:serviceaccount:kube-system:${account}`;
+      clients.set(account, (own = clientAs({ name, groups: ACCOUNT_GROUPS })));
+    }
+    return own;
+  };
   const informers = createInformers({ client, clock, random, log, watchSeconds: WATCH_SECONDS });
   const manager = startControllerManager({
     client,
@@ -69,7 +66,7 @@ export async function runControllers(options: ControllersOptions): Promise<{ sto
     keys,
     log,
     featureGates,
-    clientOf: (account) => clients.get(account) ?? client,
+    clientOf,
     settings,
     ...(only ? { only } : {}),
   });
@@ -79,4 +76,11 @@ export async function runControllers(options: ControllersOptions): Promise<{ sto
       await informers.stop();
     },
   };
+}
+
+function mustBeControllers(names: readonly string[], settings: ManagerSettings): void {
+  const all = controllersOf(settings).map(({ name }) => name);
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown === undefined) return;
+  throw new ClusterUsageError(`there is no controller "${unknown}"; there are ${all.join(', ')}`);
 }

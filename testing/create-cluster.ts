@@ -249,10 +249,10 @@ class SimulatedCluster implements Cluster {
   }
 
   async clientAs(user: ClusterUser): Promise<TypedClient> {
-    return typedClient(await this.#clientAs(user, this.clock));
+    return typedClient(this.#clientAs(user, this.clock));
   }
 
-  async #clientAs(user: ClusterUser, clock: Clock, link?: Link): Promise<Client> {
+  #clientAs(user: ClusterUser, clock: Clock, link?: Link): Client {
     this.#mustLive();
     const transport = this.#plane.transportAs(user);
     return createClient(link?.over(transport) ?? transport, { userAgent: user.name, clock });
@@ -479,7 +479,7 @@ class SimulatedCluster implements Cluster {
     const { configuration, plugins = [] } = this.#options.scheduler ?? {};
     await place.run(async (random) =>
       runScheduler({
-        client: await this.#clientAs({ name: 'system:kube-scheduler' }, clock, link),
+        client: this.#clientAs({ name: 'system:kube-scheduler' }, clock, link),
         clock,
         random,
         log,
@@ -534,7 +534,7 @@ class SimulatedCluster implements Cluster {
     const { clock, link } = place;
     const around = { clock, log: this.#log.child(name), keys: this.#keys, featureGates: this.#gates(true) };
     const start = async (random: Random) => {
-      const client = await this.#clientAs(user, clock, link);
+      const client = this.#clientAs(user, clock, link);
       return startUserComponent(component, { ...around, client, random });
     };
     await this.#time.drive(place.run(start));

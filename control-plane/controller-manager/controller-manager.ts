@@ -65,11 +65,12 @@ class Manager implements RunningControllerManager {
   constructor(options: ControllerManagerOptions) {
     this.#options = options;
     const all = controllersOf(options.settings ?? {});
-    const known = new Set(all.map(({ name }) => name));
-    for (const name of options.only ?? []) {
-      if (!known.has(name)) throw new Error(`there is no controller "${name}"; there are ${[...known].join(', ')}`);
+    const { only } = options;
+    for (const name of only ?? []) {
+      if (all.some((entry) => entry.name === name)) continue;
+      throw new Error(`there is no controller "${name}"; there are ${all.map((entry) => entry.name).join(', ')}`);
     }
-    this.#entries = options.only ? all.filter(({ name }) => options.only?.includes(name)) : all;
+    this.#entries = only ? all.filter(({ name }) => only.includes(name)) : all;
   }
 
   get controllers(): readonly RunningController[] {
