@@ -43,7 +43,6 @@ import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
 import { readOnlyAuthorizer } from './authz/read-only.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
-import { objectKey } from './cache/keys.ts';
 import type { WatchLimits } from './cache/watcher.ts';
 import { CustomResources } from './crd/custom-resources.ts';
 import { type ComponentCheck, componentStatusKind } from './endpoints/component-statuses.ts';
@@ -385,7 +384,8 @@ function rbacObjects(caches: Caches): RbacObjects {
 /** One object of a built-in kind, as the watch cache has it. */
 function stored<T extends ApiObject>(caches: Caches, kind: Kind<T>, namespace: string, name: string) {
   const cache = caches.resource(kind as unknown as Kind);
-  return cache.get(objectKey(kind, namespace, name))?.object() as DeepReadonly<T> | undefined;
+  const key = namespace === '' ? cache.prefix + name : `${cache.prefix}${namespace}/${name}`;
+  return cache.get(key)?.object() as DeepReadonly<T> | undefined;
 }
 
 /** A class, as V8 makes a generator within a function old, with all of the cluster that it sees. */

@@ -13,6 +13,7 @@ import { hasLongNumber } from './json-scan.ts';
 import { type TableObject, tableOf } from './table.ts';
 
 const encoder = new TextEncoder();
+const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({});
 const PARTIAL_METADATA: TypeName = 'meta.v1.PartialObjectMetadata';
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -149,7 +150,7 @@ export class ObjectWriter {
     return encoder.encode(stringify(value));
   }
 
-  /** An object of the form that has only a revision and these annotations, as bookmarks carry it, and its type. */
+  /** An object of the form that has only a revision and these frozen annotations, as bookmarks carry it, and its type. */
   emptyObject(
     form: Form,
     resourceVersion: string,
@@ -158,8 +159,7 @@ export class ObjectWriter {
     const metadata = { resourceVersion, ...(annotations && { annotations }) };
     if (form.as === 'metadata') return { value: partialMetadata({ metadata }, form.asVersion), type: PARTIAL_METADATA };
     const { type } = this.#served(form.apiVersion);
-    const { kind } = this.kind;
-    const empty = emptyOf(this.schema, type, { kind, apiVersion: form.apiVersion, metadata });
+    const empty = emptyOf(this.schema, type, this.kind.kind, form.apiVersion, annotations ?? NO_ANNOTATIONS);
     const own = Object.freeze({ ...empty.metadata, resourceVersion });
     return { value: Object.freeze({ ...empty, metadata: own }), type };
   }
@@ -178,9 +178,12 @@ export class ObjectWriter {
   }
 
   #served(apiVersion: string): ServedVersion {
-    const served = this.kind.versions.find((version) => this.#isOf(version, apiVersion));
-    assert(served !== undefined, `${this.kind.kind} is not served as ${apiVersion}`);
-    return served;
+    const { versions } = this.kind;
+    for (let i = 0; i < versions.length; i++) {
+      const served = versions[i] as ServedVersion;
+      if (this.#isOf(served, apiVersion)) return served;
+    }
+    throw new Error(`${this.kind.kind} is not served as ${apiVersion}`);
   }
 
   /** Without making its text: every object that is shown comes by here. */
@@ -195,18 +198,37 @@ export class ObjectWriter {
   }
 }
 
-/** By type, kind and annotations: a hundred watches begin with a bookmark when a cluster starts. */
-const empties = new WeakMap<StructType, Map<string, DeepReadonly<ApiObject>>>();
+interface Empty {
+  readonly kind: string;
+  readonly apiVersion: string;
+  readonly object: DeepReadonly<ApiObject>;
+}
+
+/** By annotations and type: a hundred watches begin with a bookmark when a cluster starts. */
+const empties = new WeakMap<object, WeakMap<StructType, Empty[]>>();
 
 /** The canonical form of an object without content, of whatever revision. */
-function emptyOf(schema: SchemaSet, type: TypeName, object: ApiObject): DeepReadonly<ApiObject> {
+function emptyOf(
+  schema: SchemaSet,
+  type: TypeName,
+  kind: string,
+  apiVersion: string,
+  annotations: Readonly<Record<string, string>>,
+): DeepReadonly<ApiObject> {
+  let byType = empties.get(annotations);
+  if (!byType) empties.set(annotations, (byType = new WeakMap()));
   const struct = schema.get(type);
-  let known = empties.get(struct);
-  if (!known) empties.set(struct, (known = new Map()));
-  const key = `${object.apiVersion} ${object.kind} ${JSON.stringify(object.metadata?.annotations ?? {})}`;
-  let empty = known.get(key);
-  if (!empty) known.set(key, (empty = deepFreeze(normalize<ApiObject>(schema, type, object))));
-  return empty;
+  let known = byType.get(struct);
+  if (!known) byType.set(struct, (known = []));
+  for (let i = 0; i < known.length; i++) {
+    const empty = known[i] as Empty;
+    if (empty.apiVersion === apiVersion && empty.kind === kind) return empty.object;
+  }
+  const object = deepFreeze(
+    normalize<ApiObject>(schema, type, { kind, apiVersion, metadata: { resourceVersion: '0', annotations } }),
+  );
+  known.push({ kind, apiVersion, object });
+  return object;
 }
 
 /** The metadata of an object as an object of its own. */
