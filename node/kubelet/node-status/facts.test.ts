@@ -10,6 +10,7 @@ test('memory that the kernel keeps as huge pages is told by size, and is no memo
     facts: { cpus: 4, memoryBytes: 8 * 2 ** 30 },
     files: {
       space: async () => ({ totalBytes: 100 * 2 ** 30 }),
+      statIfExists: async () => ({ kind: 'directory' }),
       list: async () => Object.keys(counts),
       readTextIfExists: async (path: string) => counts[path.split('/').at(-2)!],
     },

@@ -65,6 +65,7 @@ const HUGE_PAGES = '/sys/kernel/mm/hugepages';
 /** The memory that the kernel keeps as huge pages, by size: `hugepages-2Mi`. */
 async function hugePages(files: Host['files']): Promise<ResourceList> {
   const out: ResourceList = {};
+  if (!(await files.statIfExists(HUGE_PAGES).catch(() => undefined))) return out;
   for (const folder of await files.list(HUGE_PAGES).catch(() => [])) {
     const size = Number(/^hugepages-(\d+)kB$/.exec(folder)?.[1]);
     const count = Number(await files.readTextIfExists(`${HUGE_PAGES}/${folder}/nr_hugepages`).catch(() => undefined));
