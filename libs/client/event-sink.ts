@@ -1,3 +1,4 @@
+import { LazyAbort } from '../base/abort.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { BoundedQueue } from '../base/queue.ts';
@@ -30,12 +31,15 @@ const QUEUED_EVENTS_MAX = 1000;
 const TRIES_MAX = 12;
 const RETRY_MS = 10_000;
 
-/** What waits to be written: one after the other, in the background, so that events about one object keep their order. */
+/**
+ * What waits to be written: one after the other, in the background, so that events about one object keep their order. Most
+ * of a cluster's components have none to tell: what is wanted for one is made with the first.
+ */
 export class EventQueue<T extends { readonly reason: string }> {
   readonly #log: Logger;
   readonly #write: (next: T, signal: AbortSignal) => Promise<void>;
-  readonly #queue = new BoundedQueue<T>('events', QUEUED_EVENTS_MAX);
-  readonly #stopped = new AbortController();
+  #queue: BoundedQueue<T> | undefined;
+  readonly #stopped = new LazyAbort(() => new Error('the recorder has stopped'));
   #working: Promise<void> | undefined;
 
   constructor(log: Logger, write: (next: T, signal: AbortSignal) => Promise<void>) {
@@ -44,12 +48,13 @@ export class EventQueue<T extends { readonly reason: string }> {
   }
 
   get isStopped(): boolean {
-    return this.#stopped.signal.aborted;
+    return this.#stopped.aborted;
   }
 
   offer(next: T): void {
+    this.#queue ??= new BoundedQueue<T>('events', QUEUED_EVENTS_MAX);
     if (!this.#queue.offer(next)) this.#log.warn('too many events: one was dropped', { reason: next.reason });
-    this.#working ??= this.#work();
+    this.#working ??= this.#work(this.#queue);
   }
 
   async flushed(): Promise<void> {
@@ -57,15 +62,15 @@ export class EventQueue<T extends { readonly reason: string }> {
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the recorder has stopped'));
-    this.#queue.close();
-    this.#queue.drain();
+    this.#stopped.abort();
+    this.#queue?.close();
+    this.#queue?.drain();
     await this.#working;
   }
 
-  async #work(): Promise<void> {
+  async #work(queue: BoundedQueue<T>): Promise<void> {
     const { signal } = this.#stopped;
-    for (let [next] = this.#queue.drain(1); next; [next] = this.#queue.drain(1)) {
+    for (let [next] = queue.drain(1); next; [next] = queue.drain(1)) {
       try {
         await this.#write(next, signal);
       } catch (error) {

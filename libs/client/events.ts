@@ -49,14 +49,12 @@ interface Recorded {
 
 class CoreEventRecorder implements StoppableEventRecorder {
   readonly #options: EventRecorderOptions;
-  readonly #correlator: EventCorrelator;
-  readonly #names: EventNames;
+  #correlator: EventCorrelator | undefined;
+  #names: EventNames | undefined;
   readonly #queue: EventQueue<Recorded>;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
-    this.#correlator = new EventCorrelator(options.clock);
-    this.#names = new EventNames(options.clock, options.component);
     this.#queue = new EventQueue(options.log, (recorded, signal) => this.#write(recorded, signal));
   }
 
@@ -84,6 +82,8 @@ class CoreEventRecorder implements StoppableEventRecorder {
   async #write(recorded: Recorded, signal: AbortSignal): Promise<void> {
     const { about, type, reason, timestamp } = recorded;
     const { kind, namespace = '', name, uid = '', apiVersion, fieldPath = '' } = about;
+    this.#correlator ??= new EventCorrelator(this.#options.clock);
+    this.#names ??= new EventNames(this.#options.clock, this.#options.component);
     const decided = this.#correlator.decide({
       about: `${apiVersion} ${kind} ${namespace}/${name} ${uid}`,
       fieldPath,
