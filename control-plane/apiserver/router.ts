@@ -12,7 +12,6 @@ export interface Route {
   readonly namespaceMissing: boolean;
 }
 
-const LEGACY_PREFIXES = new Set(['watch', 'proxy']);
 const METHOD_VERBS: Readonly<Record<string, Verb>> = {
   GET: 'get',
   HEAD: 'get',
@@ -21,8 +20,6 @@ const METHOD_VERBS: Readonly<Record<string, Verb>> = {
   PATCH: 'patch',
   DELETE: 'delete',
 };
-/** Subresources of namespaces: not resources in a namespace. */
-const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
 
 /**
  * Reads a path in the form that authorization speaks of (the API concept "Request verbs"):
@@ -52,7 +49,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
 
   let verb: Verb = (Object.hasOwn(METHOD_VERBS, method) && METHOD_VERBS[method]) || '';
   const legacy = segments[at];
-  if (legacy !== undefined && LEGACY_PREFIXES.has(legacy)) {
+  if (legacy === 'watch' || legacy === 'proxy') {
     if (segments[at + 1] === undefined)
       throw new UnreadablePath(`unable to determine kind and namespace from url, ${path}`);
     verb = legacy;
@@ -63,7 +60,7 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   let namespaceMissing = false;
   if (at + 1 < segments.length && (decoded[at] ?? '') === 'namespaces') {
     namespace = decoded[at + 1] ?? '';
-    if (at + 2 < segments.length && !NAMESPACE_SUBRESOURCES.has(decoded[at + 2] ?? '')) {
+    if (at + 2 < segments.length && !isOfNamespaces(decoded[at + 2])) {
       namespaceMissing = namespace === '';
       at += 2;
     }
@@ -102,6 +99,9 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   if (path.endsWith('/') && subresource !== '') rest += '/';
   return { attributes, rest, namespaceMissing };
 }
+
+/** Subresources of namespaces: not resources in a namespace. */
+const isOfNamespaces = (name: string | undefined): boolean => name === 'status' || name === 'finalize';
 
 const nonResource = (method: string, path: string): Route => ({
   attributes: nonResourceAttributes(method.toLowerCase(), decodeSegment(path)),

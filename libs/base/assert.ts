@@ -6,7 +6,10 @@ export class AssertionError extends Error {
   }
 }
 
-/** Throws `AssertionError` unless `condition` holds; on in production too. */
+/**
+ * Throws `AssertionError` unless `condition` holds; on in production too. Where something is asserted for every request, a
+ * message that is put together costs more than the question: `if (!condition) throw new AssertionError(…)` makes it last.
+ */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }

@@ -1,5 +1,5 @@
 import { onAbort } from './abort.ts';
-import { assert } from './assert.ts';
+import { AssertionError, assert } from './assert.ts';
 import type { Clock, Timer, TimerOptions, Upkeep } from './clock.ts';
 import type { Random } from './random.ts';
 import { TimerEntry, TimerHeap } from './timer-heap.ts';
@@ -118,7 +118,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
-    assert(Number.isFinite(delayMs), `a timer wants a finite delay, not ${delayMs}`);
+    if (!Number.isFinite(delayMs)) throw new AssertionError(`a timer wants a finite delay, not ${delayMs}`);
     const upkeep = delayMs > 0 ? options?.upkeep : undefined;
     const rank = this.#shuffle && delayMs > 0 ? this.#shuffle.next() : 0.5;
     const at = this.#nowMs + Math.max(0, delayMs);
@@ -193,7 +193,7 @@ export class VirtualClock implements Clock {
    */
   async advance(byMs: number, until?: () => boolean): Promise<boolean> {
     assert(!this.#advancing, 'the clock is being advanced already');
-    assert(byMs >= 0 && Number.isFinite(byMs), `time advances by a finite span, not ${byMs}`);
+    if (!(byMs >= 0 && Number.isFinite(byMs))) throw new AssertionError(`time advances by a finite span, not ${byMs}`);
     this.#advancing = true;
     try {
       const end = this.#nowMs + byMs;

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { AssertionError } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type {
   Client,
@@ -214,7 +214,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
 
   async update(object: T | Live<T>, options: WriteOptions = {}): Promise<Live<T>> {
     const name = object.metadata?.name;
-    assert(name, `an update of ${this.ref.resource} wants a name`);
+    if (!name) throw new AssertionError(`an update of ${this.ref.resource} wants a name`);
     const path = this.#pathTo(name, object as ApiObject);
     return this.#object(await this.#send('PUT', path, writeQuery(options), options, this.#typed(object as T)));
   }
@@ -226,7 +226,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
 
   async apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
     const name = object.metadata?.name;
-    assert(name, `an apply of ${this.ref.resource} wants a name`);
+    if (!name) throw new AssertionError(`an apply of ${this.ref.resource} wants a name`);
     const query = writeQuery(options, options.force);
     const headers = { 'content-type': PATCH_TYPES.apply };
     return this.#object(
@@ -277,7 +277,8 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
 
   #pathTo(name: string, object?: ApiObject): string {
     const namespace = this.#namespace || object?.metadata?.namespace || '';
-    assert(!this.ref.namespaced || namespace !== '', `${this.ref.resource} ${name}: in which namespace?`);
+    if (this.ref.namespaced && namespace === '')
+      throw new AssertionError(`${this.ref.resource} ${name}: in which namespace?`);
     const path = `${this.#collection(object)}/${encodeURIComponent(name)}`;
     return this.#subresource === '' ? path : `${path}/${this.#subresource}`;
   }

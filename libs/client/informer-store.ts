@@ -74,7 +74,7 @@ export class InformerStore {
     if (known) known.object = object;
     else {
       this.#byKey.set(key, item);
-      this.#ordered.splice(indexOf(this.#ordered, key), 0, item);
+      put(this.#ordered, item);
     }
     this.#changed(item, previous, object);
     return previous;
@@ -111,6 +111,20 @@ function indexOf(items: readonly Item[], key: string): number {
     else high = middle;
   }
   return low;
+}
+
+/** At its place in the order of keys; false where it stands there already, as for a value that was given twice. */
+function put(items: Item[], item: Item): boolean {
+  const last = items.at(-1);
+  // Mostly they come in their order.
+  if (last === undefined || last.key < item.key) {
+    items.push(item);
+    return true;
+  }
+  const at = indexOf(items, item.key);
+  if (items[at] === item) return false;
+  items.splice(at, 0, item);
+  return true;
 }
 
 /** The objects of one value of an index: in the order of keys, and as a list since the last change. */
@@ -152,11 +166,7 @@ class FieldIndex {
     const found = this.#byValue.get(value);
     if (!found) return void this.#byValue.set(value, { items: [item], list: undefined });
     const { items } = found;
-    const at = indexOf(items, item.key);
-    // A value that was given twice.
-    if (items[at] === item) return;
-    items.splice(at, 0, item);
-    found.list = undefined;
+    if (put(items, item)) found.list = undefined;
   }
 
   #remove(value: string, key: string): void {

@@ -225,15 +225,18 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   }
 
   replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void {
-    for (const key of [...this.#store.keys()]) if (!objects.has(key)) this.#gone(key);
-    for (const object of objects.values()) this.put(object);
+    if (this.#store.size > 0) for (const key of [...this.#store.keys()]) if (!objects.has(key)) this.#gone(key);
+    for (const [key, object] of objects) this.#put(object, key);
     this.#synced = true;
     this.progress(resourceVersion);
     this.#all.noWait(this);
   }
 
   put(object: Live<ApiObject>): void {
-    const key = keyOf(object);
+    this.#put(object, keyOf(object));
+  }
+
+  #put(object: Live<ApiObject>, key: string): void {
     const known = this.#store.get(key);
     // Told again, by a list that shows what a watch has told already.
     if (known && known.metadata.resourceVersion === object.metadata.resourceVersion) return;

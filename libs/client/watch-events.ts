@@ -158,6 +158,7 @@ class ToldWatch<T extends ApiObject> implements FollowedWatch, TransportWatchSin
   readonly #told: (event: WatchEvent<T>) => void;
   #events: WatchEvent<T>[] = [];
   #isToTell = false;
+  readonly #tellNow = () => this.#tell();
   #watch: TransportWatch | undefined;
   #forget: (() => void) | undefined;
   #room: PromiseWithResolvers<void> | undefined;
@@ -215,7 +216,7 @@ class ToldWatch<T extends ApiObject> implements FollowedWatch, TransportWatchSin
   #tellSoon(): void {
     if (this.#isToTell || this.#closed) return;
     this.#isToTell = true;
-    queueMicrotask(() => this.#tell());
+    queueMicrotask(this.#tellNow);
   }
 
   #tell(): void {

@@ -1,4 +1,4 @@
-import { assert } from '../../../libs/base/assert.ts';
+import { AssertionError } from '../../../libs/base/assert.ts';
 import { backoffMs } from '../../../libs/base/backoff.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Logger } from '../../../libs/base/log.ts';
@@ -162,7 +162,7 @@ export class Caches {
   /** The cache of a kind that was added. */
   resource(kind: Kind): ResourceCache {
     const cache = this.#byKind.get(kind) ?? this.#ofAnother(kind);
-    assert(cache !== undefined, `${kind.kind} is not cached`);
+    if (!cache) throw new AssertionError(`${kind.kind} is not cached`);
     return cache;
   }
 

@@ -123,9 +123,9 @@ export class ObjectWriter {
 
   /** The object in the served version `apiVersion`, with its decorations. */
   shown(object: DeepReadonly<ApiObject>, apiVersion: string): DeepReadonly<ApiObject> {
-    const served = this.#served(apiVersion);
     const { decorate } = this.kind.strategy;
     if (!decorate && apiVersion === this.#storageApiVersion && object.apiVersion === apiVersion) return object;
+    const served = this.#served(apiVersion);
     let shown: ApiObject;
     if (served.fromStorage) shown = served.fromStorage(object) as ApiObject;
     else if (decorate) shown = structuredClone(object) as ApiObject;

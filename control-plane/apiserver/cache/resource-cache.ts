@@ -1,4 +1,4 @@
-import { assert } from '../../../libs/base/assert.ts';
+import { AssertionError } from '../../../libs/base/assert.ts';
 import type { Clock } from '../../../libs/base/clock.ts';
 import type { Documentation } from '../../../libs/kind/column.ts';
 import type { Kind } from '../../../libs/kind/kind.ts';
@@ -386,7 +386,7 @@ export class ResourceCache implements WatchSource {
   }
 
   #handle(entry: Entry): CachedObject {
-    assert(entry.key.startsWith(this.prefix), `${entry.key} is none of ${this.prefix}`);
+    if (!entry.key.startsWith(this.prefix)) throw new AssertionError(`${entry.key} is none of ${this.prefix}`);
     const { namespace, name } = splitKey(entry.key, this.prefix, this.kind.namespaced);
     return new CachedObject(this.#writer, entry, namespace, name);
   }
