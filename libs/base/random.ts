@@ -20,21 +20,25 @@ export interface Random {
 
 /**
  * One seed, one sequence, on every platform (sfc32 over a hash of the seed). `state` makes it part of a snapshot:
- * `new SeededRandom(r.seed, r.state())` goes on where `r` stands, and forks as `r` does.
+ * `new SeededRandom(r.seed, r.state())` goes on where `r` stands, and forks as `r` does. Its numbers begin with the first
+ * that is asked for: a cluster has two hundred forks, and most are only there for what does not happen.
  */
 export class SeededRandom implements Random {
   readonly seed: string;
-  #a: number;
-  #b: number;
-  #c: number;
-  #count: number;
+  #hasBegun: boolean;
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #count = 0;
 
   constructor(seed: string | number, state?: readonly [number, number, number, number]) {
     this.seed = String(seed);
-    if (state) {
-      [this.#a, this.#b, this.#c, this.#count] = state;
-      return;
-    }
+    this.#hasBegun = state !== undefined;
+    if (state) [this.#a, this.#b, this.#c, this.#count] = state;
+  }
+
+  #begin(): void {
+    this.#hasBegun = true;
     this.#a = hash(this.seed, 0x9e3779b9);
     this.#b = hash(this.seed, 0x243f6a88);
     this.#c = hash(this.seed, 0xb7e15162);
@@ -70,10 +74,12 @@ export class SeededRandom implements Random {
 
   /** What `new SeededRandom(seed, state)` goes on from. */
   state(): [number, number, number, number] {
+    if (!this.#hasBegun) this.#begin();
     return [this.#a, this.#b, this.#c, this.#count];
   }
 
   #uint32(): number {
+    if (!this.#hasBegun) this.#begin();
     const t = (((this.#a + this.#b) | 0) + this.#count) | 0;
     this.#count = (this.#count + 1) | 0;
     this.#a = this.#b ^ (this.#b >>> 9);
