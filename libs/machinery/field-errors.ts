@@ -109,7 +109,7 @@ export class Path {
   /** The field `name` below, and below that the further ones. */
   child(name: string, ...more: string[]): Path {
     let path = new Path(this, name, false);
-    for (const next of more) path = new Path(path, next, false);
+    for (let i = 0; i < more.length; i++) path = new Path(path, more[i] as string, false);
     return path;
   }
 

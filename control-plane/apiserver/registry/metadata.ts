@@ -29,7 +29,10 @@ const STANDARD_FINALIZERS: readonly string[] = ['kubernetes', FINALIZER_ORPHAN, 
 
 /** Forgets what only the server may say of a new object, before anybody looks at it. */
 export function wipeCreateMetadata({ metadata }: Draft): void {
-  for (const name of NOT_SENT) if (metadata[name] !== undefined) delete metadata[name];
+  for (let i = 0; i < NOT_SENT.length; i++) {
+    const name = NOT_SENT[i] as (typeof NOT_SENT)[number];
+    if (metadata[name] !== undefined) delete metadata[name];
+  }
 }
 
 const NOT_SENT = ['uid', 'creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'selfLink'] as const;
@@ -286,8 +289,10 @@ function validateMetadataChange(draft: DeepReadonly<ApiObject>, old: DeepReadonl
       );
     }
   }
-  for (const name of FIXED) {
-    const [is, before] = [metadata[name] ?? '', was[name] ?? ''];
+  for (let i = 0; i < FIXED.length; i++) {
+    const name = FIXED[i] as (typeof FIXED)[number];
+    const is = metadata[name] ?? '';
+    const before = was[name] ?? '';
     if (is === before || String(is) === String(before)) continue;
     errors.push(field.invalid(at.child(name), metadata[name] ?? '', 'field is immutable'));
   }

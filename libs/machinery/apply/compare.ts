@@ -106,7 +106,9 @@ function allOf(node: StructureNode, value: Value): FieldSet {
 class Comparer {
   readonly changed = new SetBuilder();
   readonly removed = new SetBuilder();
+  /** Where the comparison is: the first `#depth` elements. */
   readonly #path: string[] = [];
+  #depth = 0;
 
   /** Two whole objects. */
   top(node: StructNode, before: ObjectValue, after: ObjectValue): void {
@@ -115,27 +117,27 @@ class Comparer {
 
   /** Both values at one place; undefined for one that is not there. They are known to differ. */
   #differ(node: StructureNode, before: Value, after: Value): void {
-    if (before === undefined) this.changed.add(this.#path, allOf(node, after));
-    else if (after === undefined) this.removed.add(this.#path, allOf(node, before));
+    if (before === undefined) this.changed.add(this.#path, allOf(node, after), this.#depth);
+    else if (after === undefined) this.removed.add(this.#path, allOf(node, before), this.#depth);
     else this.#changed(node, before, after);
   }
 
   #at(element: string, node: StructureNode, before: Value, after: Value): void {
     if (before === after) return;
     if (node.kind === 'struct' && !node.atomic && isObject(before) && isObject(after)) {
-      this.#path.push(element);
+      this.#path[this.#depth++] = element;
       this.#struct(node, before, after, before, after);
-      this.#path.pop();
+      this.#depth--;
       return;
     }
     if (before !== undefined && after !== undefined && jsonEqual(before, after)) return;
-    this.#path.push(element);
+    this.#path[this.#depth++] = element;
     this.#differ(node, before, after);
-    this.#path.pop();
+    this.#depth--;
   }
 
   #leaf(): void {
-    this.changed.add(this.#path, emptySet);
+    this.changed.add(this.#path, emptySet, this.#depth);
   }
 
   #changed(node: StructureNode, before: Value, after: Value): void {
@@ -198,7 +200,7 @@ class Comparer {
     beforeZeros: boolean,
     afterZeros: boolean,
   ): void {
-    if (key === 'managedFields' && this.#path.length === 1 && this.#path[0] === 'f:metadata') return;
+    if (key === 'managedFields' && this.#depth === 1 && this.#path[0] === 'f:metadata') return;
     const field = node.fields.get(key);
     const zero = field?.zero;
     const left = Object.hasOwn(before, key) ? before[key] : beforeZeros ? zero : undefined;
@@ -234,10 +236,10 @@ class Comparer {
   /** Items that live objects may have more than once are compared as a whole. */
   #repeated(element: string, before: readonly Value[], after: readonly Value[]): void {
     if (jsonEqual(before, after)) return;
-    this.#path.push(element);
+    this.#path[this.#depth++] = element;
     const set = after.length === 0 ? this.removed : this.changed;
-    set.add(this.#path, emptySet);
-    this.#path.pop();
+    set.add(this.#path, emptySet, this.#depth);
+    this.#depth--;
   }
 }
 

@@ -269,8 +269,9 @@ export class FieldManager {
     const conflicts: Conflict[] = [];
     if (given.size === 0) return { managers, conflicts };
     let others: Map<string, Comparison | undefined> | undefined;
-    for (const [identity, entry] of given) {
+    for (const identity of given.keys()) {
       if (identity === applier) continue;
+      const entry = given.get(identity) as ManagerEntry;
       const { apiVersion } = entry;
       let seen: Comparison | undefined = own;
       if (apiVersion !== this.#options.apiVersion) {
@@ -316,7 +317,8 @@ export class FieldManager {
   /** Owners whose sets the present schema no longer allows get what it makes of them. */
   #reconciled(live: ObjectValue, given: Managers): Managers {
     let result: Map<string, ManagerEntry> | undefined;
-    for (const [identity, entry] of given) {
+    for (const identity of given.keys()) {
+      const entry = given.get(identity) as ManagerEntry;
       const node =
         entry.apiVersion === this.#options.apiVersion ? this.#node : this.#converted(live, entry.apiVersion)?.node;
       if (node === undefined || (node === this.#node && this.#sound.has(entry.fields))) continue;

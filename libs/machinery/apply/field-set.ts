@@ -177,7 +177,10 @@ function sortedAnew(node: MutableFieldSet | FieldSet): FieldSet {
   if (elements.length > FEW) elements.sort(compareElements);
   else insertionSort(elements);
   const result: MutableFieldSet = {};
-  for (const element of elements) result[element] = node[element] as FieldSet;
+  for (let i = 0; i < elements.length; i++) {
+    const element = elements[i] as string;
+    result[element] = node[element] as FieldSet;
+  }
   return result as FieldSet;
 }
 
@@ -187,11 +190,11 @@ export class SetBuilder {
   /** Nodes below the root that the builder itself made: the only ones it may change, and that may be out of order. */
   #own: Set<MutableFieldSet | FieldSet> | undefined;
 
-  /** A subtree at a path; united with what is there already. */
-  add(path: readonly string[], subtree: FieldSet): void {
+  /** A subtree at the path that the first `length` elements are; united with what is there already. */
+  add(path: readonly string[], subtree: FieldSet, length = path.length): void {
     this.#root ??= {};
     let at = this.#root;
-    for (let i = 0; i < path.length - 1; i++) {
+    for (let i = 0; i < length - 1; i++) {
       const element = path[i] as string;
       let next = at[element] as MutableFieldSet | undefined;
       this.#own ??= new Set();
@@ -203,7 +206,7 @@ export class SetBuilder {
       }
       at = next;
     }
-    const last = path.at(-1) as string;
+    const last = path[length - 1] as string;
     const present = at[last] as FieldSet | undefined;
     at[last] = present === undefined ? subtree : unionNode(present, subtree);
   }

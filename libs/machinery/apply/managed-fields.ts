@@ -182,7 +182,8 @@ export function capManagers(managers: Managers, most: number = updateManagersMax
 
 /** Without owners of nothing. */
 export function withoutEmpty(managers: Map<string, ManagerEntry>): Map<string, ManagerEntry> {
-  for (const [identity, entry] of managers) if (isEmpty(entry.fields)) managers.delete(identity);
+  for (const identity of managers.keys())
+    if (isEmpty((managers.get(identity) as ManagerEntry).fields)) managers.delete(identity);
   return managers;
 }
 
