@@ -24,7 +24,7 @@ export class RegistryAccess implements Registry {
   readonly #never = new AbortController().signal;
 
   constructor(engine: Omit<Engine, 'registry'>) {
-    this.#engine = { ...engine, registry: this, admission: [] };
+    this.#engine = { ...engine, registry: this, mutating: [], validating: [] };
   }
 
   async get<T extends ApiObject>(ref: ResourceRef<T>, namespace: string, name: string): Promise<Live<T> | undefined> {

@@ -29,7 +29,10 @@ export interface Engine {
   readonly kinds: KindSet;
   /** The built-in schema: Status, DeleteOptions, reviews. */
   readonly schema: SchemaSet;
-  readonly admission: readonly AdmissionPlugin[];
+  /** The admission plugins that may change what is written, in their order. */
+  readonly mutating: readonly AdmissionPlugin[];
+  /** Those that may refuse it, in their order. */
+  readonly validating: readonly AdmissionPlugin[];
   readonly registry: Registry;
   /** Who gives out addresses and ports. */
   readonly allocators: readonly Allocator[];
@@ -112,8 +115,8 @@ function admitOnce(
     request.object = asked.object;
   };
   const timing = new Timing(engine, 'admit', request.operation);
-  const pending = askFrom(0, engine, timing, (plugin) =>
-    plugin.admit && plugin.handles(asked) ? plugin.admit(ctx, asked, engine.registry) : false,
+  const pending = askFrom(0, engine.mutating, timing, (plugin) =>
+    plugin.handles(asked) ? plugin.admit?.(ctx, asked, engine.registry) : false,
   );
   if (pending) return pending.then(done);
   done();
@@ -126,18 +129,17 @@ function admitOnce(
  */
 function askFrom(
   first: number,
-  engine: Engine,
+  plugins: readonly AdmissionPlugin[],
   timing: Timing,
   ask: (plugin: AdmissionPlugin) => Promise<void> | false | void,
 ): Promise<void> | undefined {
-  const { admission } = engine;
   try {
-    for (let i = first; i < admission.length; i++) {
-      const plugin = admission[i] as AdmissionPlugin;
+    for (let i = first; i < plugins.length; i++) {
+      const plugin = plugins[i] as AdmissionPlugin;
       timing.begin(plugin.name);
       const pending = ask(plugin);
       if (pending === false) continue;
-      if (pending) return waitFor(pending, i + 1, engine, timing, ask);
+      if (pending) return waitFor(pending, i + 1, plugins, timing, ask);
       timing.passed();
     }
     timing.end();
@@ -151,7 +153,7 @@ function askFrom(
 async function waitFor(
   pending: Promise<void>,
   next: number,
-  engine: Engine,
+  plugins: readonly AdmissionPlugin[],
   timing: Timing,
   ask: (plugin: AdmissionPlugin) => Promise<void> | false | void,
 ): Promise<void> {
@@ -162,7 +164,7 @@ async function waitFor(
     throw error;
   }
   timing.passed();
-  return askFrom(next, engine, timing, ask);
+  return askFrom(next, plugins, timing, ask);
 }
 
 /**
@@ -233,9 +235,9 @@ export function runValidate(
   const timing = new Timing(engine, 'validate', request.operation);
   let pending: Promise<void> | undefined;
   try {
-    pending = askFrom(0, engine, timing, (plugin) => {
-      if (!plugin.validate || !plugin.handles(request)) return false;
-      const effect = plugin.validate(ctx, asked, engine.registry);
+    pending = askFrom(0, engine.validating, timing, (plugin) => {
+      if (!plugin.handles(request)) return false;
+      const effect = plugin.validate?.(ctx, asked, engine.registry);
       return effect instanceof Promise ? effect.then((known) => effects.add(known)) : effects.add(effect);
     });
   } catch (error) {
