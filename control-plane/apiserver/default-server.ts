@@ -43,6 +43,7 @@ import { RbacAuthorizer, type RbacObjects } from './authz/rbac.ts';
 import { readOnlyAuthorizer } from './authz/read-only.ts';
 import { bootstrapCluster } from './bootstrap/bootstrap.ts';
 import type { Caches } from './cache/caches.ts';
+import type { ResourceCache } from './cache/resource-cache.ts';
 import type { WatchLimits } from './cache/watcher.ts';
 import { CustomResources } from './crd/custom-resources.ts';
 import { type ComponentCheck, componentStatusKind } from './endpoints/component-statuses.ts';
@@ -366,18 +367,17 @@ function storedServices(caches: Caches): StoredServices {
 }
 
 function rbacObjects(caches: Caches): RbacObjects {
-  const of = <T extends ApiObject>(kind: Kind<T>) => cachedSource(() => caches, kind);
-  const [clusterRoles, clusterRoleBindings] = [
-    of<ClusterRole>(clusterRole),
-    of<ClusterRoleBinding>(clusterRoleBinding),
-  ];
-  const [roles, roleBindings] = [of<Role>(role), of<RoleBinding>(roleBinding)];
+  const of = (kind: object) => caches.resource(kind as Kind);
+  const [clusterRoles, clusterRoleBindings] = [of(clusterRole), of(clusterRoleBinding)];
+  const [roles, roleBindings] = [of(role), of(roleBinding)];
+  const all = <T>(cache: ResourceCache) => cache.all().map((encoded) => encoded.object() as DeepReadonly<T>);
   return {
-    version: () => clusterRoles.version() + clusterRoleBindings.version() + roles.version() + roleBindings.version(),
+    // Asked with every request.
+    version: () => clusterRoles.changed + clusterRoleBindings.changed + roles.changed + roleBindings.changed,
     clusterRole: (name) => stored<ClusterRole>(caches, clusterRole, '', name),
     role: (namespace, name) => stored<Role>(caches, role, namespace, name),
-    clusterRoleBindings: clusterRoleBindings.all,
-    roleBindings: roleBindings.all,
+    clusterRoleBindings: () => all<ClusterRoleBinding>(clusterRoleBindings),
+    roleBindings: () => all<RoleBinding>(roleBindings),
   };
 }
 

@@ -34,7 +34,7 @@ class InProcessTransport implements Transport {
   readonly #options: InProcessOptions;
   /** Of every request that is sent with this token. */
   #headers: { readonly token: string | undefined; readonly all: Readonly<Record<string, string>> } | undefined;
-  readonly #closing = new AbortController();
+  #isClosed = false;
   readonly #watches = new Set<InProcessWatch>();
 
   constructor(options: InProcessOptions) {
@@ -62,7 +62,7 @@ class InProcessTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new TransportError('the transport is closed', { sent: false }));
+    this.#isClosed = true;
     for (const watch of this.#watches) watch.end();
   }
 
@@ -70,7 +70,7 @@ class InProcessTransport implements Transport {
   #handle(request: TransportRequest): Promise<ApiResponse> {
     const { signal } = request;
     if (signal?.aborted) throw signal.reason;
-    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
+    if (this.#isClosed) throw new TransportError('the transport is closed', { sent: false });
     // They may be others at each request.
     const { token, certificateDer } = this.#options.credentials;
     const answer = this.#options.handle({

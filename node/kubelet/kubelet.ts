@@ -1,5 +1,6 @@
 import { nodes, pods, services } from '../../api/resources.ts';
 import type { Node, Pod } from '../../api/types/core/v1.generated.ts';
+import { LazyAbort } from '../../libs/base/abort.ts';
 import { type Clock, formatTime } from '../../libs/base/clock.ts';
 import type { Host } from '../../libs/base/host.ts';
 import type { Keys } from '../../libs/base/keys.ts';
@@ -110,7 +111,7 @@ class NodeKubelet implements Kubelet {
   #runtimeName = '';
   #hostIps: readonly string[] = [];
   #stopped = false;
-  readonly #ended = new AbortController();
+  readonly #ended = new LazyAbort(() => new Error('the kubelet stops'));
   /** What an earlier kubelet left has been found: what comes from now on is new. */
   #adopted = false;
 
@@ -249,7 +250,7 @@ class NodeKubelet implements Kubelet {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#ended.abort(new Error('the kubelet stops'));
+    this.#ended.abort();
     for (const one of this.#disposables) one[Symbol.dispose]();
     await Promise.all([
       this.#changes.stop(),

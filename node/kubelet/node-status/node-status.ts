@@ -1,5 +1,6 @@
 import { nodes } from '../../../api/resources.ts';
 import type { ContainerImage, Node, NodeStatus } from '../../../api/types/core/v1.generated.ts';
+import { LazyAbort } from '../../../libs/base/abort.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import { inOnePiece } from '../../../libs/base/text.ts';
 import type { DeepReadonly, Live } from '../../../libs/kind/object.ts';
@@ -44,7 +45,7 @@ export interface NodeStatusOptions {
 export class NodeStatusReporter {
   readonly #env: KubeletEnvironment;
   readonly #options: NodeStatusOptions;
-  readonly #stopped = new AbortController();
+  readonly #stopped = new LazyAbort(() => new Error('the kubelet stops'));
   #machine: MachineFacts | undefined;
   #runtime = '';
   #capacity: ResourceList = {};
@@ -116,7 +117,7 @@ export class NodeStatusReporter {
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the kubelet stops'));
+    this.#stopped.abort();
     this.#beat?.cancel();
     await this.#repeated.stop();
   }
@@ -127,7 +128,7 @@ export class NodeStatusReporter {
     this.#beat?.cancel();
     const dueMs = this.#reportedMs + config.nodeStatusReportFrequencyMs;
     const delayMs = Math.max(0, dueMs - clock.monotonic());
-    if (!this.#stopped.signal.aborted) this.#beat = clock.setTimer(() => this.poke(), delayMs, { upkeep: 'beat' });
+    if (!this.#stopped.aborted) this.#beat = clock.setTimer(() => this.poke(), delayMs, { upkeep: 'beat' });
   }
 
   async #report(): Promise<void> {
@@ -153,7 +154,7 @@ export class NodeStatusReporter {
       this.#events.schedulable(this.#node?.spec?.unschedulable === true);
       await this.#tellPodCidr();
     } catch (error) {
-      if (this.#stopped.signal.aborted) return;
+      if (this.#stopped.aborted) return;
       this.#failed = true;
       // Somebody has deleted it: it is made anew.
       if (isNotFound(error)) {

@@ -1,5 +1,6 @@
 import { pods } from '../../../api/resources.ts';
 import type { Node, Pod } from '../../../api/types/core/v1.generated.ts';
+import { LazyAbort } from '../../../libs/base/abort.ts';
 import type { Timer } from '../../../libs/base/clock.ts';
 import type { Informer } from '../../../libs/kind/client.ts';
 import type { Live } from '../../../libs/kind/object.ts';
@@ -39,7 +40,7 @@ export class StaticPods {
   readonly #known = new Map<string, NodePod>();
   /** Those of them that wait for the end of another one of their name. */
   readonly #held = new Set<NodePod>();
-  readonly #stopped = new AbortController();
+  readonly #stopped = new LazyAbort(() => new Error('the kubelet stops'));
   #watch: Disposable | undefined;
   #timer: Timer | undefined;
   #reading: Promise<void> | undefined;
@@ -64,7 +65,7 @@ export class StaticPods {
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort(new Error('the kubelet stops'));
+    this.#stopped.abort();
     this.#watch?.[Symbol.dispose]();
     this.#timer?.cancel();
     await this.#reading;
@@ -90,7 +91,7 @@ export class StaticPods {
     do {
       this.#mirrorAgain = false;
       for (const pod of [...this.#known.values()]) {
-        if (this.#stopped.signal.aborted) return;
+        if (this.#stopped.aborted) return;
         // What there is of mirrors is not known before.
         if (!this.#options.informer.synced) return;
         if (!this.#held.has(pod) && !this.mirrorOf(pod)) await this.#makeMirror(pod);
@@ -137,7 +138,7 @@ export class StaticPods {
   }
 
   #soon(delayMs: number): void {
-    if (this.#stopped.signal.aborted) return;
+    if (this.#stopped.aborted) return;
     this.#timer?.cancel();
     this.#timer = this.#options.env.clock.setTimer(() => {
       this.#reading = this.#read().finally(() => {
@@ -200,7 +201,7 @@ export class StaticPods {
       };
       await mirrors.create(mirror, { signal });
     } catch (error) {
-      if (this.#stopped.signal.aborted || isAlreadyExists(error) || isNotFound(error)) return;
+      if (this.#stopped.aborted || isAlreadyExists(error) || isNotFound(error)) return;
       env.log.warn('a mirror pod could not be made', { pod: nameOf(pod), error });
     }
   }
