@@ -144,6 +144,8 @@ export class PodWorker {
 
   /** Takes up a newer object; undefined: there is none any more. */
   update(pod: NodePod | undefined): void {
+    // Told twice, as when pods are taken over from an earlier kubelet.
+    if (pod === this.#pod) return;
     const before = this.#pod.metadata;
     if (pod) this.#pod = pod;
     else this.#unwanted = true;
@@ -158,9 +160,7 @@ export class PodWorker {
       });
       return;
     }
-    // It has ended, and is wanted as it is: nothing is to be done before its object is to go.
-    if (this.#settled && !this.#isDeleted()) return;
-    this.poke();
+    if (!this.#waitsForObject) this.poke();
   }
 
   /** The runtime tells of changes: a round, unless this worker knows of them, or is at it this moment. */
@@ -227,7 +227,7 @@ export class PodWorker {
         this.#round = undefined;
         if (!this.#again) return;
         this.#again = false;
-        this.poke();
+        if (!this.#waitsForObject) this.poke();
       });
   }
 
@@ -244,6 +244,11 @@ export class PodWorker {
     this.#kills.stop(reason);
     await this.#round;
     await this.#job?.done;
+  }
+
+  /** It has ended: wanted as it is, or so that its object may go. Nothing is to be done before its object is to go, or has. */
+  get #waitsForObject(): boolean {
+    return this.#settled && (this.#isDeleted() ? this.#removed && !this.#unwanted : true);
   }
 
   #isEnding(): boolean {
