@@ -191,7 +191,8 @@ function changedParts(
   if (typeof value !== 'object' || value === null || expected.schema.get(expected.type).custom) return [value, {}];
   const changed: Record<string, unknown> = {};
   const kept: Record<string, unknown> = {};
-  for (const [name, part] of Object.entries(value)) {
+  for (const name in value) {
+    const part = (value as Record<string, unknown>)[name];
     const isKept = typeof part === 'object' && part === (current as Record<string, unknown>)[name];
     (isKept ? kept : changed)[name] = part;
   }

@@ -119,6 +119,8 @@ const neverOwned: FieldSet = setOf(
 /** Of whom the latest sets are kept, and how many of each. */
 const OWNERS_MOST = 32;
 const SETS_MOST = 4;
+/** How many sets are known to be sound. */
+const SOUND_MOST = 16;
 
 const kubectl = 'kubectl';
 const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -144,8 +146,8 @@ export class FieldManager {
   readonly #subresource: string;
   /** By owner. */
   readonly #latest = new Map<string, FieldSet[]>();
-  /** Sets, which never change, of which it is known that they are as the type wants them: most writes meet the same ones. */
-  readonly #sound = new WeakSet<FieldSet>();
+  /** The latest sets that were found to be as the type wants them; sets never change, and most writes meet the same ones. */
+  readonly #sound: FieldSet[] = [];
 
   constructor(options: FieldManagerOptions) {
     this.#options = options;
@@ -321,9 +323,9 @@ export class FieldManager {
       const entry = given.get(identity) as ManagerEntry;
       const node =
         entry.apiVersion === this.#options.apiVersion ? this.#node : this.#converted(live, entry.apiVersion)?.node;
-      if (node === undefined || (node === this.#node && this.#sound.has(entry.fields))) continue;
+      if (node === undefined || (node === this.#node && this.#sound.includes(entry.fields))) continue;
       const fields = reconciled(node, entry.fields);
-      if (node === this.#node) this.#sound.add(fields);
+      if (node === this.#node && this.#sound.push(fields) > SOUND_MOST) this.#sound.shift();
       if (fields === entry.fields) continue;
       result ??= new Map(given);
       result.set(identity, { ...entry, fields });
