@@ -265,7 +265,13 @@ export class MemoryFiles implements Files {
   async makeDirectory(path: string, { mode = 0o700 }: { mode?: number } = {}): Promise<void> {
     this.#check('makeDirectory', path);
     let folder = this.#root;
-    for (const name of partsOf(path)) {
+    // `..` is walked: where links are, only that tells what is above.
+    for (let from = 0; from < path.length; ) {
+      const slash = path.indexOf('/', from);
+      const to = slash < 0 ? path.length : slash;
+      const name = path.slice(from, to);
+      from = to + 1;
+      if (name === '' || name === '.') continue;
       if (name === '..') {
         folder = folder.parent ?? folder;
         continue;
@@ -562,16 +568,4 @@ function lastPart(path: string): [from: number, to: number] {
 function hasParts(path: string, from: number): boolean {
   for (let at = from; at < path.length; at++) if (path[at] !== '/') return true;
   return false;
-}
-
-/** `..` stays: where links are, only walking tells what is above. */
-function partsOf(path: string): string[] {
-  const parts: string[] = [];
-  for (let from = 0; from < path.length; ) {
-    const slash = path.indexOf('/', from);
-    const to = slash < 0 ? path.length : slash;
-    if (to > from && !(to === from + 1 && path[from] === '.')) parts.push(path.slice(from, to));
-    from = to + 1;
-  }
-  return parts;
 }

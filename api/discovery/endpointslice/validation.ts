@@ -67,17 +67,18 @@ function validateEndpoint(
     for (const problem of dns1123Subdomain(nodeName))
       errors.push(field.invalid(at.child('nodeName'), nodeName, problem));
   }
-  const topology = endpoint.deprecatedTopology ?? {};
-  errors.push(...validateMatchLabels(topology, at.child('deprecatedTopology')));
-  if (Object.keys(topology).length > TOPOLOGY_LABELS_MAX) {
-    errors.push(field.tooMany(at.child('deprecatedTopology'), Object.keys(topology).length, TOPOLOGY_LABELS_MAX));
+  const { deprecatedTopology: topology, hostname, hints } = endpoint;
+  if (topology !== undefined) {
+    const here = at.child('deprecatedTopology');
+    errors.push(...validateMatchLabels(topology, here));
+    const count = Object.keys(topology).length;
+    if (count > TOPOLOGY_LABELS_MAX) errors.push(field.tooMany(here, count, TOPOLOGY_LABELS_MAX));
   }
-  if (endpoint.hostname !== undefined) {
-    const { hostname } = endpoint;
+  if (hostname !== undefined) {
     for (const problem of dns1123Label(hostname)) errors.push(field.invalid(at.child('hostname'), hostname, problem));
   }
-  errors.push(...validateHints(endpoint.hints?.forZones ?? [], labelValue, at.child('hints', 'forZones')));
-  errors.push(...validateHints(endpoint.hints?.forNodes ?? [], dns1123Subdomain, at.child('hints', 'forNodes')));
+  if (hints?.forZones) errors.push(...validateHints(hints.forZones, labelValue, at.child('hints', 'forZones')));
+  if (hints?.forNodes) errors.push(...validateHints(hints.forNodes, dns1123Subdomain, at.child('hints', 'forNodes')));
   return errors;
 }
 
