@@ -9,7 +9,7 @@ import type {
 } from '../../libs/client/transport.ts';
 import { TransportError } from '../../libs/kind/client.ts';
 import type { ApiObject, DeepReadonly } from '../../libs/kind/object.ts';
-import type { ApiRequest, ApiResponse, WatchFrame } from './api.ts';
+import type { ApiRequest, ApiResponse, WatchBody, WatchFrame } from './api.ts';
 
 export interface InProcessOptions {
   handle(request: ApiRequest): Promise<ApiResponse>;
@@ -41,20 +41,18 @@ class InProcessTransport implements Transport {
     this.#options = options;
   }
 
-  async request(request: TransportRequest): Promise<TransportResponse> {
-    const response = await this.#handle(request);
-    const { code, headers, warnings, body } = response;
-    return {
-      code,
-      headers: warnings.length > 0 ? { ...headers, warning: warnings } : headers,
-      value: body.form === 'whole' ? body.value() : await valueOf(response),
-    };
+  request(request: TransportRequest): Promise<TransportResponse> {
+    return this.#handle(request).then(answerOf);
   }
 
-  async watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
-    const response = await this.#handle(request);
-    const { body } = response;
-    if (response.code !== 200 || body.form !== 'watch') throw apiErrorOf(response.code, await valueOf(response));
+  watch(request: TransportRequest, sink: TransportWatchSink): Promise<TransportWatch> {
+    return this.#handle(request).then((response) => {
+      const { code, body } = response;
+      return code === 200 && body.form === 'watch' ? this.#follow(body, request, sink) : refused(response);
+    });
+  }
+
+  #follow(body: WatchBody, request: TransportRequest, sink: TransportWatchSink): TransportWatch {
     const watch = new InProcessWatch(sink, request.signal, (over) => this.#watches.delete(over));
     this.#watches.add(watch);
     watch.follow(body.open(watch));
@@ -66,11 +64,10 @@ class InProcessTransport implements Transport {
     for (const watch of this.#watches) watch.end();
   }
 
-  /** Throws at once where nothing is sent. */
   #handle(request: TransportRequest): Promise<ApiResponse> {
     const { signal } = request;
-    if (signal?.aborted) throw signal.reason;
-    if (this.#isClosed) throw new TransportError('the transport is closed', { sent: false });
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#isClosed) return Promise.reject(new TransportError('the transport is closed', { sent: false }));
     // They may be others at each request.
     const { token, certificateDer } = this.#options.credentials;
     const answer = this.#options.handle({
@@ -141,6 +138,23 @@ class InProcessWatch implements TransportWatch {
     this.#handle?.close();
     this.#closed(this);
   }
+}
+
+function answerOf(response: ApiResponse): TransportResponse | Promise<TransportResponse> {
+  const { body } = response;
+  return body.form === 'whole'
+    ? answerWith(response, body.value())
+    : valueOf(response).then((value) => answerWith(response, value));
+}
+
+const answerWith = ({ code, headers, warnings }: ApiResponse, value: unknown): TransportResponse => ({
+  code,
+  headers: warnings.length > 0 ? { ...headers, warning: warnings } : headers,
+  value,
+});
+
+async function refused(response: ApiResponse): Promise<never> {
+  throw apiErrorOf(response.code, await valueOf(response));
 }
 
 async function valueOf({ body }: ApiResponse): Promise<unknown> {

@@ -58,13 +58,13 @@ class GenericClient implements Client {
     return new GenericResourceClient<T>(this.#requester, ref, '', '');
   }
 
-  async raw(
+  raw(
     method: string,
     path: string,
     options: RequestOptions & { body?: unknown; headers?: Readonly<Record<string, string>> } = {},
   ): Promise<unknown> {
     const at = path.indexOf('?');
-    const { value } = await this.#requester.send({
+    return this.#requester.send({
       method,
       path: at < 0 ? path : path.slice(0, at),
       query: at < 0 ? '' : path.slice(at + 1),
@@ -72,7 +72,6 @@ class GenericClient implements Client {
       body: options.body,
       signal: options.signal,
     });
-    return value;
   }
 
   because(cause: Cause): Client {
@@ -114,16 +113,22 @@ class Requester {
     return headers;
   }
 
-  async send(request: TransportRequest): Promise<TransportResponse> {
+  /** Gives the value of the answer. */
+  send(request: TransportRequest, retries = 0): Promise<unknown> {
+    if (request.signal?.aborted) return Promise.reject(request.signal.reason);
+    return this.transport
+      .request(request)
+      .then((response) =>
+        response.code >= 200 && response.code < 300 ? response.value : this.#refused(request, response, retries),
+      );
+  }
+
+  async #refused(request: TransportRequest, response: TransportResponse, retries: number): Promise<unknown> {
     const { clock } = this.#options;
-    for (let retries = 0; ; retries++) {
-      request.signal?.throwIfAborted();
-      const response = await this.transport.request(request);
-      if (response.code >= 200 && response.code < 300) return response;
-      const afterMs = retries < RETRIES_MAX ? retryAfterMs(response) : undefined;
-      if (!clock || afterMs === undefined) throw apiErrorOf(response.code, response.value);
-      await clock.sleep(afterMs, request.signal);
-    }
+    const afterMs = retries < RETRIES_MAX ? retryAfterMs(response) : undefined;
+    if (!clock || afterMs === undefined) throw apiErrorOf(response.code, response.value);
+    await clock.sleep(afterMs, request.signal);
+    return this.send(request, retries + 1);
   }
 }
 
@@ -176,14 +181,16 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     );
   }
 
-  async get(name: string, options: RequestOptions & { resourceVersion?: string } = {}): Promise<Live<T>> {
+  get(name: string, options: RequestOptions & { resourceVersion?: string } = {}): Promise<Live<T>> {
     const query = withParameter('', 'resourceVersion', options.resourceVersion);
-    return this.#object(await this.#send('GET', this.#pathTo(name), query, options));
+    return this.#send('GET', this.#pathTo(name), query, options);
   }
 
   async list(options: ListOptions = {}): Promise<List<T>> {
-    const { value } = await this.#send('GET', this.#collection(), listQuery(options), options);
-    const list = value as { metadata: List<T>['metadata']; items: readonly DeepReadonly<ApiObject>[] | null };
+    const list = await this.#send<{
+      readonly metadata: List<T>['metadata'];
+      readonly items: readonly DeepReadonly<ApiObject>[] | null;
+    }>('GET', this.#collection(), listQuery(options), options);
     const apiVersion = apiVersionOf(this.ref);
     const { kind } = this.ref;
     // Lists leave out what every item of them is.
@@ -207,31 +214,26 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     return new WatchRequest(this.#collection(), watchQuery(options), headers, signal);
   }
 
-  async create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
+  create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
     const path = options.name === undefined ? this.#collection(object) : this.#pathTo(options.name, object);
-    return this.#object(await this.#send('POST', path, writeQuery(options), options, this.#typed(object)));
+    return this.#send('POST', path, writeQuery(options), options, this.#typed(object));
   }
 
-  async update(object: T | Live<T>, options: WriteOptions = {}): Promise<Live<T>> {
-    const name = object.metadata?.name;
-    if (!name) throw new AssertionError(`an update of ${this.ref.resource} wants a name`);
-    const path = this.#pathTo(name, object as ApiObject);
-    return this.#object(await this.#send('PUT', path, writeQuery(options), options, this.#typed(object as T)));
+  update(object: T | Live<T>, options: WriteOptions = {}): Promise<Live<T>> {
+    const path = this.#pathTo(object.metadata?.name || undefined, object as ApiObject);
+    return this.#send('PUT', path, writeQuery(options), options, this.#typed(object as T));
   }
 
-  async patch(name: string, patch: unknown, options: WriteOptions & { type: PatchType }): Promise<Live<T>> {
+  patch(name: string, patch: unknown, options: WriteOptions & { type: PatchType }): Promise<Live<T>> {
     const headers = { 'content-type': PATCH_TYPES[options.type] };
-    return this.#object(await this.#send('PATCH', this.#pathTo(name), writeQuery(options), options, patch, headers));
+    return this.#send('PATCH', this.#pathTo(name), writeQuery(options), options, patch, headers);
   }
 
-  async apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
-    const name = object.metadata?.name;
-    if (!name) throw new AssertionError(`an apply of ${this.ref.resource} wants a name`);
+  apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
+    const path = this.#pathTo(object.metadata?.name || undefined, object);
     const query = writeQuery(options, options.force);
     const headers = { 'content-type': PATCH_TYPES.apply };
-    return this.#object(
-      await this.#send('PATCH', this.#pathTo(name, object), query, options, this.#typed(object), headers),
-    );
+    return this.#send('PATCH', path, query, options, this.#typed(object), headers);
   }
 
   async delete(name: string, options: DeleteOptions = {}): Promise<void> {
@@ -242,20 +244,18 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     await this.#send('DELETE', this.#collection(), listQuery(selection), options, deleteBody(options));
   }
 
-  #send(
+  /** `R`: what the value of the answer is. */
+  #send<R = Live<T>>(
     method: string,
-    path: string,
+    path: string | AssertionError,
     query: string,
     options: RequestOptions,
     body?: unknown,
     given?: Readonly<Record<string, string>>,
-  ): Promise<TransportResponse> {
+  ): Promise<R> {
+    if (typeof path !== 'string') return Promise.reject(path);
     const headers = this.#requester.headers(given, body !== undefined);
-    return this.#requester.send({ method, path, query, headers, body, signal: options.signal });
-  }
-
-  #object({ value }: TransportResponse): Live<T> {
-    return value as Live<T>;
+    return this.#requester.send({ method, path, query, headers, body, signal: options.signal }) as Promise<R>;
   }
 
   /** The object with its type, which callers may leave out. */
@@ -275,10 +275,12 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
       : `${root}/${resource}`;
   }
 
-  #pathTo(name: string, object?: ApiObject): string {
+  /** Or why there is none: a bug of the caller, which rejects the request as all that goes wrong with it does. */
+  #pathTo(name: string | undefined, object?: ApiObject): string | AssertionError {
+    const { resource, namespaced } = this.ref;
+    if (name === undefined) return new AssertionError(`a request for one of ${resource} wants a name`);
     const namespace = this.#namespace || object?.metadata?.namespace || '';
-    if (this.ref.namespaced && namespace === '')
-      throw new AssertionError(`${this.ref.resource} ${name}: in which namespace?`);
+    if (namespaced && namespace === '') return new AssertionError(`${resource} ${name}: in which namespace?`);
     const path = `${this.#collection(object)}/${encodeURIComponent(name)}`;
     return this.#subresource === '' ? path : `${path}/${this.#subresource}`;
   }

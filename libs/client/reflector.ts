@@ -134,7 +134,7 @@ export class Reflector {
   }
 
   /** One watch that begins with the state: no answer is ever as large as the state. */
-  async #watchFromState(): Promise<Step> {
+  #watchFromState(): Promise<Step> {
     const objects = new Map<string, Live<ApiObject>>();
     const told = { after: undefined as string | undefined };
     const tell = (event: WatchEvent<ApiObject>) => {
@@ -149,12 +149,12 @@ export class Reflector {
       } else if (event.type === 'DELETED') objects.delete(keyOf(event.object));
       else objects.set(keyOf(event.object), event.object);
     };
-    try {
-      await this.#follow(undefined, tell);
-    } catch (error) {
-      throw told.after === undefined ? error : new WatchFailedError(told.after, error);
-    }
-    return told.after === undefined ? { do: 'list' } : { do: 'watch', after: told.after };
+    return this.#follow(undefined, tell).then(
+      () => (told.after === undefined ? { do: 'list' } : { do: 'watch', after: told.after }),
+      (error: unknown) => {
+        throw told.after === undefined ? error : new WatchFailedError(told.after, error);
+      },
+    );
   }
 
   /** Lists page by page and gives the revision. */
@@ -180,15 +180,16 @@ export class Reflector {
     return resourceVersion;
   }
 
-  async #watch(after: string): Promise<Step> {
-    try {
-      await this.#follow(after, (event) => {
-        after = this.#tell(event);
-      });
-    } catch (error) {
-      throw new WatchFailedError(after, error);
-    }
-    return { do: 'watch', after };
+  #watch(after: string): Promise<Step> {
+    const tell = (event: WatchEvent<ApiObject>) => {
+      after = this.#tell(event);
+    };
+    return this.#follow(after, tell).then(
+      () => ({ do: 'watch', after }),
+      (error: unknown) => {
+        throw new WatchFailedError(after, error);
+      },
+    );
   }
 
   /** `after`: the revision to go on from; undefined: from the state. Resolves when the watch is over. */

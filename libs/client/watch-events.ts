@@ -147,7 +147,7 @@ export function followEvents<T extends ApiObject>(
   told: (event: WatchEvent<T>) => void,
 ): FollowedWatch {
   const watch = new ToldWatch<T>(request, told);
-  void watch.open(transport);
+  watch.open(transport);
   return watch;
 }
 
@@ -174,15 +174,19 @@ class ToldWatch<T extends ApiObject> implements FollowedWatch, TransportWatchSin
     this.over = this.#end.promise;
   }
 
-  async open(transport: Transport): Promise<void> {
+  open(transport: Transport): void {
     const { signal } = this.#request;
-    try {
-      signal?.throwIfAborted();
-      this.#watch = await transport.watch(this.#request, this);
-    } catch (error) {
-      return this.#close(error);
-    }
-    if (this.#closed) this.#watch.close();
+    if (signal?.aborted) return this.#close(signal.reason);
+    transport.watch(this.#request, this).then(
+      (watch) => this.#opened(watch),
+      (error: unknown) => this.#close(error),
+    );
+  }
+
+  #opened(watch: TransportWatch): void {
+    this.#watch = watch;
+    const { signal } = this.#request;
+    if (this.#closed) watch.close();
     // While the answer was on its way back.
     else if (signal?.aborted) this.ended(undefined);
     else if (signal) this.#forget = onAbort(signal, () => this.ended(undefined));

@@ -147,10 +147,12 @@ class FaultyWatch implements OpenWatch, TransportWatchSink, TransportWatch {
     return { ...factsOf(this.#request, this.#user), verb: 'watch' };
   }
 
-  async open(inner: Transport): Promise<TransportWatch> {
-    this.#inner = await inner.watch(this.#request, this);
-    this.#watches.add(this);
-    return this;
+  open(transport: Transport): Promise<TransportWatch> {
+    return transport.watch(this.#request, this).then((inner) => {
+      this.#inner = inner;
+      this.#watches.add(this);
+      return this;
+    });
   }
 
   event(type: string, object: Parameters<TransportWatchSink['event']>[1]): void {

@@ -144,15 +144,18 @@ class CarriedWatch implements TransportWatchSink, TransportWatch {
     this.#leave = link.carry(() => this.#break());
   }
 
-  async open(transport: Transport, request: TransportRequest): Promise<TransportWatch> {
-    try {
-      this.#inner = await transport.watch(request, this);
-    } catch (error) {
-      this.#leave();
-      throw error;
-    }
-    if (this.#isBroken) this.#inner.close();
-    return this;
+  open(transport: Transport, request: TransportRequest): Promise<TransportWatch> {
+    return transport.watch(request, this).then(
+      (inner) => {
+        this.#inner = inner;
+        if (this.#isBroken) inner.close();
+        return this;
+      },
+      (error: unknown) => {
+        this.#leave();
+        throw error;
+      },
+    );
   }
 
   event(type: string, object: Parameters<TransportWatchSink['event']>[1]): void {

@@ -195,7 +195,15 @@ const hasOrAll = (list: readonly string[] | undefined, value: string): boolean =
 function matchesResource(resources: readonly string[], resource: string, subresource: string): boolean {
   if (resources.includes('*')) return true;
   if (subresource === '') return resources.includes(resource);
-  return resources.includes(`${resource}/${subresource}`) || resources.includes(`*/${subresource}`);
+  for (let i = 0; i < resources.length; i++) if (isOfBoth(resources[i] as string, resource, subresource)) return true;
+  return false;
+}
+
+/** Whether a name is `resource/subresource` or the `*` of all resources' subresource: without a text to compare it with. */
+function isOfBoth(name: string, resource: string, subresource: string): boolean {
+  const slash = name.length - subresource.length - 1;
+  if (slash < 1 || name[slash] !== '/' || !name.endsWith(subresource)) return false;
+  return (slash === resource.length && name.startsWith(resource)) || (slash === 1 && name[0] === '*');
 }
 
 /** `/healthz`, `/api/*`, `*`. */

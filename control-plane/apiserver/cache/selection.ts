@@ -19,6 +19,7 @@ export interface Selection {
  * `metadata.name=x` and `metadata.namespace=x` become part of where to look.
  */
 export function selectionOf(namespace: string, labels?: LabelSelector, fields?: FieldSelector): Selection {
+  if (!fields && (!labels || labels.empty)) return { namespace };
   const requirements = fields?.requirements ?? [];
   const name = fields?.exactMatch('metadata.name');
   const exact = requirements.find(({ field, operator }) => operator === '=' && !field.startsWith('metadata.'));
