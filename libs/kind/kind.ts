@@ -217,19 +217,26 @@ export function defineKind<T extends ApiObject>(definition: KindDefinition<T>): 
   assert(storage !== undefined, `${definition.kind} is stored as ${storageVersion}, which it does not have`);
   assert(definition.resource === definition.resource.toLowerCase(), `${definition.resource} is not lower-case`);
   return Object.freeze({
+    // First, so that this is a copy and no literal: V8 makes those old, as nearly all kinds stay for good, and with the kinds
+    // that an API server makes for itself all that they see.
+    ...UNSAID,
     listKind: `${definition.kind}List`,
     singular: definition.kind.toLowerCase(),
-    shortNames: [],
-    categories: [],
-    strategy: {},
-    columns: [],
-    selectableFields: {},
-    subresources: {},
     verbs: definition.virtual ? virtualVerbs(definition.virtual) : ALL_VERBS,
     ...definition,
     storageVersion: storage,
   });
 }
+
+/** What a kind has none of that says nothing. */
+const UNSAID = Object.freeze({
+  shortNames: Object.freeze([]),
+  categories: Object.freeze([]),
+  strategy: Object.freeze({}),
+  columns: Object.freeze([]),
+  selectableFields: Object.freeze({}),
+  subresources: Object.freeze({}),
+});
 
 const virtualVerbs = (virtual: VirtualKind<never>): Verb[] =>
   (['create', 'get', 'list'] as const).filter((verb) => virtual[verb] !== undefined);

@@ -12,12 +12,21 @@ export function cacheOf(caches: () => Caches, kind: object): () => ResourceCache
 
 /** The objects of a built-in kind as the watch cache has them: for what is asked with every request. */
 export function cachedSource<T extends ApiObject>(caches: () => Caches, kind: Kind<T>): Source<T> {
-  const cache = cacheOf(caches, kind);
-  return {
-    version: () => cache().changed,
-    all: () =>
-      cache()
-        .all()
-        .map((encoded) => encoded.object() as unknown as DeepReadonly<T>),
-  };
+  return new CachedSource<T>(cacheOf(caches, kind));
+}
+
+/** A class, as V8 would soon make such literals old, with all of the API server that they see. */
+class CachedSource<T extends ApiObject> implements Source<T> {
+  readonly #cache: () => ResourceCache;
+
+  constructor(cache: () => ResourceCache) {
+    this.#cache = cache;
+  }
+
+  readonly version = (): number => this.#cache().changed;
+
+  readonly all = (): readonly DeepReadonly<T>[] =>
+    this.#cache()
+      .all()
+      .map((encoded) => encoded.object() as unknown as DeepReadonly<T>);
 }
