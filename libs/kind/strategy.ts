@@ -15,6 +15,9 @@ import type { RequestContext } from './request.ts';
  *              → validateUpdate, warnings → validating admission → managed fields → store, unless nothing changed
  *     delete   checkDelete → grace, finalizers, propagation → validating admission → store
  *
+ * On update what the metadata holds may be the stored object's own, frozen parts (of a write to the status: what that holds,
+ * and all that it cannot change, too). Drafts get other labels, conditions, owners in their place; those are not changed.
+ *
  * Functions are pure but for the draft that they are handed: no I/O, no time but `ctx`'s. What needs other objects
  * (quota, allocation of addresses) is admission or an `Allocator`, not a strategy.
  */
