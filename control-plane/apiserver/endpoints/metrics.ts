@@ -19,10 +19,11 @@ export function metricsEndpoint(observed: Observed, checks: readonly HealthCheck
         return textResponse(200, observed.metrics.text(), METRICS_TYPE);
       }
       if (request.path !== '/metrics/slis') return undefined;
-      for (const { name, paths, check } of checks) {
+      for (const one of checks) {
+        const { name, paths } = one;
         let well = true;
         try {
-          await check();
+          await one.check();
         } catch {
           well = false;
         }

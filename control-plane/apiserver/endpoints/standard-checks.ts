@@ -64,6 +64,25 @@ const AUTOREGISTER: readonly (readonly [name: string, stage: Stage])[] = [
   ['apiservice-openapiv3-controller', 'bootstrapped'],
 ];
 
+/** A class: of thirty literals at each start V8 would make all later ones old, and each holds its server. */
+class Condition implements HealthCheck {
+  readonly name: string;
+  readonly paths: readonly HealthPath[];
+  readonly #holds: () => boolean;
+  readonly #otherwise: string;
+
+  constructor(name: string, paths: readonly HealthPath[], holds: () => boolean, otherwise: string) {
+    this.name = name;
+    this.paths = paths;
+    this.#holds = holds;
+    this.#otherwise = otherwise;
+  }
+
+  check(): void {
+    if (!this.#holds()) throw new Error(this.#otherwise);
+  }
+}
+
 /** The checks of `/healthz`, `/livez` and `/readyz`, in upstream's order. */
 export function standardChecks(progress: Progress): HealthCheck[] {
   const { caches, store, upkeep, servingNotAfterMs, nowMs } = progress;
@@ -74,17 +93,10 @@ export function standardChecks(progress: Progress): HealthCheck[] {
     bootstrapped: () => progress.bootstrapped(),
     upkeep,
   };
-  const must = (name: string, paths: readonly HealthPath[], holds: () => boolean, otherwise: string): HealthCheck => ({
-    name,
-    paths,
-    check() {
-      if (!holds()) throw new Error(otherwise);
-    },
-  });
   const hooks = (list: typeof HOOKS): HealthCheck[] =>
     list.flatMap(([name, stage]) => {
       const holds = stages[stage];
-      return holds ? [must(`poststarthook/${name}`, ALL, holds, 'it has not begun')] : [];
+      return holds ? [new Condition(`poststarthook/${name}`, ALL, holds, 'it has not begun')] : [];
     });
   const reachable = async () => void (await store.currentRevision());
   return [
@@ -92,7 +104,7 @@ export function standardChecks(progress: Progress): HealthCheck[] {
     { name: 'log', paths: ALL, check() {} },
     ...(servingNotAfterMs
       ? [
-          must(
+          new Condition(
             'loopback-serving-certificate',
             ['healthz', 'livez'],
             () => nowMs() < servingNotAfterMs(),
@@ -102,10 +114,10 @@ export function standardChecks(progress: Progress): HealthCheck[] {
       : []),
     { name: 'etcd', paths: ALL, check: reachable },
     { name: 'etcd-readiness', paths: ['readyz'], check: reachable },
-    must('informer-sync', ['readyz'], () => caches.synced, 'the cache has not caught up with the store'),
+    new Condition('informer-sync', ['readyz'], () => caches.synced, 'the cache has not caught up with the store'),
     ...hooks(HOOKS),
-    must('autoregister-completion', ALL, progress.bootstrapped, 'the APIServices are not there yet'),
+    new Condition('autoregister-completion', ALL, progress.bootstrapped, 'the APIServices are not there yet'),
     ...hooks(AUTOREGISTER),
-    must('shutdown', ['readyz'], () => !progress.shuttingDown(), 'the server is on its way out'),
+    new Condition('shutdown', ['readyz'], () => !progress.shuttingDown(), 'the server is on its way out'),
   ];
 }
