@@ -29,15 +29,24 @@ type Binding = DeepReadonly<RoleBinding | ClusterRoleBinding>;
 class Grant implements Verdict {
   readonly decision = 'allow';
   readonly namespace: string;
+  /** What the same user or group has besides. No lists: literals that outlive their making hold ended clusters. */
+  readonly next: Grant | undefined;
   readonly #objects: RbacObjects;
   readonly #binding: Binding;
   readonly #subject: DeepReadonly<Subject>;
   #rules: readonly Rule[] | undefined;
   #isMissing = false;
 
-  constructor(objects: RbacObjects, namespace: string, binding: Binding, subject: DeepReadonly<Subject>) {
+  constructor(
+    objects: RbacObjects,
+    namespace: string,
+    binding: Binding,
+    subject: DeepReadonly<Subject>,
+    next: Grant | undefined,
+  ) {
     this.#objects = objects;
     this.namespace = namespace;
+    this.next = next;
     this.#binding = binding;
     this.#subject = subject;
   }
@@ -106,8 +115,8 @@ export class RbacAuthorizer implements Authorizer {
   *grants(user: UserInfo, namespace: string): Generator<Grant> {
     this.#refresh();
     const { users, groups } = this.#grants;
-    for (const grants of [users.get(user.name), ...user.groups.map((group) => groups.get(group))]) {
-      for (const grant of grants ?? []) if (appliesIn(grant, namespace)) yield grant;
+    for (const first of [users.get(user.name), ...user.groups.map((group) => groups.get(group))]) {
+      for (let grant = first; grant; grant = grant.next) if (appliesIn(grant, namespace)) yield grant;
     }
   }
 
@@ -119,19 +128,17 @@ export class RbacAuthorizer implements Authorizer {
   }
 }
 
-/** What is bound to users and to groups, by their names. */
+/** What is bound to users and to groups, by their names: the first of what each has. */
 interface Grants {
-  readonly users: ReadonlyMap<string, readonly Grant[]>;
-  readonly groups: ReadonlyMap<string, readonly Grant[]>;
+  readonly users: ReadonlyMap<string, Grant>;
+  readonly groups: ReadonlyMap<string, Grant>;
 }
 
 const appliesIn = (grant: Grant, namespace: string): boolean => grant.namespace === '' || grant.namespace === namespace;
 
 /** Asked for every request, so it makes nothing while it looks. */
-function firstCovering(grants: readonly Grant[] | undefined, attributes: RequestAttributes): Grant | undefined {
-  if (grants === undefined) return undefined;
-  for (let i = 0; i < grants.length; i++) {
-    const grant = grants[i] as Grant;
+function firstCovering(first: Grant | undefined, attributes: RequestAttributes): Grant | undefined {
+  for (let grant = first; grant; grant = grant.next) {
     if (!appliesIn(grant, attributes.namespace)) continue;
     const { rules } = grant;
     for (let j = 0; j < rules.length; j++) if (covers(rules[j] as Rule, attributes)) return grant;
@@ -140,21 +147,25 @@ function firstCovering(grants: readonly Grant[] | undefined, attributes: Request
 }
 
 function index(objects: RbacObjects): Grants {
-  const users = new Map<string, Grant[]>();
-  const groups = new Map<string, Grant[]>();
+  const users = new Map<string, Grant>();
+  const groups = new Map<string, Grant>();
   const add = (binding: Binding, namespace: string) => {
-    for (const subject of binding.subjects ?? []) {
+    const subjects = binding.subjects ?? [];
+    for (let i = subjects.length - 1; i >= 0; i--) {
+      const subject = subjects[i] as DeepReadonly<Subject>;
       const bound = subject.kind === 'Group' ? groups : users;
       const key = subjectName(subject, namespace);
-      if (key === undefined) continue;
-      const grant = new Grant(objects, namespace, binding, subject);
-      const grants = bound.get(key);
-      if (grants) grants.push(grant);
-      else bound.set(key, [grant]);
+      if (key !== undefined) bound.set(key, new Grant(objects, namespace, binding, subject, bound.get(key)));
     }
   };
-  for (const binding of objects.clusterRoleBindings()) add(binding, '');
-  for (const binding of objects.roleBindings()) add(binding, binding.metadata?.namespace ?? '');
+  // From the last to the first, each before what was added already.
+  const bindings = objects.roleBindings();
+  for (let i = bindings.length - 1; i >= 0; i--) {
+    const binding = bindings[i] as DeepReadonly<RoleBinding>;
+    add(binding, binding.metadata?.namespace ?? '');
+  }
+  const ofCluster = objects.clusterRoleBindings();
+  for (let i = ofCluster.length - 1; i >= 0; i--) add(ofCluster[i] as DeepReadonly<ClusterRoleBinding>, '');
   return { users, groups };
 }
 
