@@ -15,6 +15,8 @@ export class ServedResource {
   readonly apiVersion: string;
   /** Where the resource's types are: the built-in schema, or a CRD's own. */
   readonly schema: SchemaSet;
+  /** Another one of the same plural name in the set. No lists: literals that outlive their making hold ended servers. */
+  next?: ServedResource | undefined;
 
   constructor(kind: Kind, served: ServedVersion, group: string, schema: SchemaSet) {
     this.kind = kind;
@@ -36,8 +38,8 @@ export type KindSetListener = () => void;
 export class KindSet {
   /** In the order in which the kinds were added. */
   #served: ServedResource[] = [];
-  /** By plural name, which few groups and versions share. */
-  readonly #byResource = new Map<string, ServedResource[]>();
+  /** By plural name, which few groups and versions share: the first of each. */
+  readonly #byResource = new Map<string, ServedResource>();
   readonly #groups = new Map<string, Set<string>>();
   readonly #kinds = new Set<Kind>();
   readonly #listeners = new Set<KindSetListener>();
@@ -65,25 +67,30 @@ export class KindSet {
   #put(resource: ServedResource): void {
     const { group, version, kind } = resource;
     const known = this.find(group, version, kind.resource);
-    const all = this.#byResource.get(kind.resource);
-    if (known && all) {
-      all[all.indexOf(known)] = resource;
+    if (known) {
       this.#served[this.#served.indexOf(known)] = resource;
-      return;
+      this.#linkAll();
+    } else {
+      this.#served.push(resource);
+      this.#link(resource);
     }
-    this.#served.push(resource);
-    if (all) all.push(resource);
-    else this.#byResource.set(kind.resource, [resource]);
+  }
+
+  #link(resource: ServedResource): void {
+    const plural = resource.kind.resource;
+    resource.next = this.#byResource.get(plural);
+    this.#byResource.set(plural, resource);
+  }
+
+  #linkAll(): void {
+    this.#byResource.clear();
+    for (const resource of this.#served) this.#link(resource);
   }
 
   remove(kind: Kind): void {
     if (!this.#kinds.delete(kind)) return;
     this.#served = this.#served.filter((one) => one.kind !== kind);
-    for (const [plural, all] of this.#byResource) {
-      const left = all.filter((one) => one.kind !== kind);
-      if (left.length === 0) this.#byResource.delete(plural);
-      else if (left.length < all.length) this.#byResource.set(plural, left);
-    }
+    this.#linkAll();
     this.#groups.clear();
     for (const { group, version } of this.#served) {
       this.#groups.set(group, (this.#groups.get(group) ?? new Set()).add(version));
@@ -92,9 +99,7 @@ export class KindSet {
   }
 
   find(group: string, version: string, resource: string): ServedResource | undefined {
-    const all = this.#byResource.get(resource);
-    for (let at = 0; all && at < all.length; at++) {
-      const one = all[at] as ServedResource;
+    for (let one = this.#byResource.get(resource); one; one = one.next) {
       if (one.version === version && one.group === group) return one;
     }
     return undefined;
