@@ -181,7 +181,7 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     );
   }
 
-  get(name: string, options: RequestOptions & { resourceVersion?: string } = {}): Promise<Live<T>> {
+  async get(name: string, options: RequestOptions & { resourceVersion?: string } = {}): Promise<Live<T>> {
     const query = withParameter('', 'resourceVersion', options.resourceVersion);
     return this.#send('GET', this.#pathTo(name), query, options);
   }
@@ -214,22 +214,22 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
     return new WatchRequest(this.#collection(), watchQuery(options), headers, signal);
   }
 
-  create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
+  async create(object: T, options: WriteOptions & { name?: string } = {}): Promise<Live<T>> {
     const path = options.name === undefined ? this.#collection(object) : this.#pathTo(options.name, object);
     return this.#send('POST', path, writeQuery(options), options, this.#typed(object));
   }
 
-  update(object: T | Live<T>, options: WriteOptions = {}): Promise<Live<T>> {
+  async update(object: T | Live<T>, options: WriteOptions = {}): Promise<Live<T>> {
     const path = this.#pathTo(object.metadata?.name || undefined, object as ApiObject);
     return this.#send('PUT', path, writeQuery(options), options, this.#typed(object as T));
   }
 
-  patch(name: string, patch: unknown, options: WriteOptions & { type: PatchType }): Promise<Live<T>> {
+  async patch(name: string, patch: unknown, options: WriteOptions & { type: PatchType }): Promise<Live<T>> {
     const headers = { 'content-type': PATCH_TYPES[options.type] };
     return this.#send('PATCH', this.#pathTo(name), writeQuery(options), options, patch, headers);
   }
 
-  apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
+  async apply(object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<Live<T>> {
     const path = this.#pathTo(object.metadata?.name || undefined, object);
     const query = writeQuery(options, options.force);
     const headers = { 'content-type': PATCH_TYPES.apply };
@@ -247,13 +247,12 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
   /** `R`: what the value of the answer is. */
   #send<R = Live<T>>(
     method: string,
-    path: string | AssertionError,
+    path: string,
     query: string,
     options: RequestOptions,
     body?: unknown,
     given?: Readonly<Record<string, string>>,
   ): Promise<R> {
-    if (typeof path !== 'string') return Promise.reject(path);
     const headers = this.#requester.headers(given, body !== undefined);
     return this.#requester.send({ method, path, query, headers, body, signal: options.signal }) as Promise<R>;
   }
@@ -275,12 +274,11 @@ class GenericResourceClient<T extends ApiObject> implements ResourceClient<T> {
       : `${root}/${resource}`;
   }
 
-  /** Or why there is none: a bug of the caller, which rejects the request as all that goes wrong with it does. */
-  #pathTo(name: string | undefined, object?: ApiObject): string | AssertionError {
+  #pathTo(name: string | undefined, object?: ApiObject): string {
     const { resource, namespaced } = this.ref;
-    if (name === undefined) return new AssertionError(`a request for one of ${resource} wants a name`);
+    if (name === undefined) throw new AssertionError(`a request for one of ${resource} wants a name`);
     const namespace = this.#namespace || object?.metadata?.namespace || '';
-    if (namespaced && namespace === '') return new AssertionError(`${resource} ${name}: in which namespace?`);
+    if (namespaced && namespace === '') throw new AssertionError(`${resource} ${name}: in which namespace?`);
     const path = `${this.#collection(object)}/${encodeURIComponent(name)}`;
     return this.#subresource === '' ? path : `${path}/${this.#subresource}`;
   }
