@@ -51,6 +51,18 @@ const EVENTS_PER_STEP = 256;
 /** Longest stretch of work before others get their turn. */
 const STEP_MS = 5;
 
+/** How far the objects of a first state have been told. */
+class FirstState {
+  readonly slices: readonly Slice[];
+  /** Slices that have been told whole, and objects of the next. */
+  slice = 0;
+  told = 0;
+
+  constructor(slices: readonly Slice[]) {
+    this.slices = slices;
+  }
+}
+
 /**
  * One watch. It is in one of two states: **live**, told of every event as it happens; or **catching up**, taking events
  * at its reader's pace, first from the state it began with, then from the store's history, then from the ring, until it
@@ -66,6 +78,8 @@ export class Watcher implements WatchHandle {
   readonly #selectsAll: boolean;
   readonly #closed: (watcher: Watcher) => void;
   #form: Form;
+  /** What of the state that the watch begins with has not been told yet. */
+  #first: FirstState | undefined;
   #position: Revision;
   #live = false;
   #over = false;
@@ -91,9 +105,9 @@ export class Watcher implements WatchHandle {
 
   start(): void {
     this.#arm();
-    const first = this.#options.start === 'state' ? this.#source.slices(this.selection) : undefined;
+    if (this.#options.start === 'state') this.#first = new FirstState(this.#source.slices(this.selection));
     // Not before the caller has the handle.
-    queueMicrotask(() => void this.#run(first));
+    queueMicrotask(() => this.#run());
   }
 
   /** An event has happened. Only those that may concern the selection need be told. */
@@ -104,7 +118,7 @@ export class Watcher implements WatchHandle {
     const room = this.#sink.room?.();
     if (!room) return;
     this.#live = false;
-    void this.#run(undefined);
+    this.#run();
   }
 
   close(): void {
@@ -129,39 +143,63 @@ export class Watcher implements WatchHandle {
     this.end();
   }
 
-  async #run(first: readonly Slice[] | undefined): Promise<void> {
+  /**
+   * Tells until the watch is live. Each part gives what it has to wait for, mostly nothing, and is asked again after that:
+   * it goes on where it was.
+   */
+  #run(): void {
     try {
-      if (first) await this.#tellState(first);
       while (!this.#over && !this.#live) {
-        if (this.#position < this.#source.ring.since) await this.#tellHistory();
-        else await this.#tellRing();
+        const wait = this.#first
+          ? this.#tellState(this.#first)
+          : this.#position < this.#source.ring.since
+            ? this.#tellHistory()
+            : this.#tellRing();
+        if (!wait) continue;
+        wait.then(
+          () => this.#run(),
+          (error: unknown) => this.#broken(error),
+        );
+        return;
       }
     } catch (error) {
-      this.fail(error instanceof Error ? error : new Error(String(error)));
+      this.#broken(error);
     }
   }
 
-  async #tellState(slices: readonly Slice[]): Promise<void> {
-    let stepEndMs = this.#source.clock.monotonic() + STEP_MS;
-    for (const { segment, from, to } of slices) {
-      for (let i = from; i < to; i++) {
-        const object = segment.objects[i] as CachedObject;
+  #broken(error: unknown): void {
+    this.fail(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #tellState(state: FirstState): Promise<void> | undefined {
+    const { slices } = state;
+    const stepEndMs = this.#source.clock.monotonic() + STEP_MS;
+    while (state.slice < slices.length) {
+      const { segment, from, to } = slices[state.slice] as Slice;
+      for (; from + state.told < to; state.told++) {
+        const object = segment.objects[from + state.told] as CachedObject;
         if (this.selection.matches && !this.selection.matches(object)) continue;
-        if (this.#sink.room?.() && !(await this.#room())) return;
+        const room = this.#sink.room?.();
+        if (room) return this.#waitForRoom(room);
         this.#send(new ObjectFrame(object, this.#form, 'ADDED', undefined));
-        if (this.#over) return;
+        if (this.#over) return undefined;
       }
-      if (this.#source.clock.monotonic() >= stepEndMs) stepEndMs = await this.#pause();
+      state.slice++;
+      state.told = 0;
+      if (this.#source.clock.monotonic() >= stepEndMs) return this.#source.clock.yield();
     }
-    if (this.#options.initialEventsEnd && !this.#over) {
-      this.#send(this.#source.bookmark(this.#form, this.#position, true));
-    }
+    this.#first = undefined;
+    if (this.#options.initialEventsEnd) this.#send(this.#source.bookmark(this.#form, this.#position, true));
+    return undefined;
   }
 
   async #tellHistory(): Promise<void> {
     for await (const { events, upTo } of this.#source.history(this.#position)) {
       for (const event of events) {
-        if (this.#sink.room?.() && !(await this.#room())) return;
+        for (let room = this.#sink.room?.(); room; room = this.#sink.room?.()) {
+          await this.#waitForRoom(room);
+          if (this.#over) return;
+        }
         this.#tell(event);
         if (this.#over) return;
       }
@@ -169,24 +207,26 @@ export class Watcher implements WatchHandle {
     }
   }
 
-  async #tellRing(): Promise<void> {
-    let stepEndMs = this.#source.clock.monotonic() + STEP_MS;
-    for (;;) {
+  #tellRing(): Promise<void> | undefined {
+    const { clock, ring } = this.#source;
+    const stepEndMs = clock.monotonic() + STEP_MS;
+    while (!this.#over && this.#position >= ring.since) {
       // Asked first, so that a watcher goes live only with room, and in the same turn as it has seen that nothing is left.
-      if (this.#sink.room?.() && !(await this.#room())) return;
-      if (this.#over || this.#position < this.#source.ring.since) return;
-      const events = this.#source.ring.after(this.#position, EVENTS_PER_STEP);
+      const room = this.#sink.room?.();
+      if (room) return this.#waitForRoom(room);
+      const events = ring.after(this.#position, EVENTS_PER_STEP);
       if (events.length === 0) {
         this.#live = true;
-        return;
+        return undefined;
       }
       for (const event of events) {
         this.#tell(event);
-        if (this.#over) return;
+        if (this.#over) return undefined;
         if (this.#sink.room?.()) break;
       }
-      if (this.#source.clock.monotonic() >= stepEndMs) stepEndMs = await this.#pause();
+      if (clock.monotonic() >= stepEndMs) return clock.yield();
     }
+    return undefined;
   }
 
   #tell(event: CacheEvent): void {
@@ -209,22 +249,12 @@ export class Watcher implements WatchHandle {
     if (frame.type !== 'BOOKMARK' && this.#form.columns) this.#form = this.#source.following(this.#form);
   }
 
-  /** Waits until the reader has room; false when the watch is over, also because it waited too long. */
-  async #room(): Promise<boolean> {
-    for (let room = this.#sink.room?.(); room && !this.#over; room = this.#sink.room?.()) {
-      const { clock, limits } = this.#source;
-      this.#roomTimer = clock.setTimer(() => this.end(), limits.slowReaderMs);
-      await room;
-      this.#roomTimer.cancel();
-    }
-    return !this.#over;
-  }
-
-  /** Lets others have their turn; gives when the next step ends. */
-  async #pause(): Promise<number> {
-    const { clock } = this.#source;
-    await clock.yield();
-    return clock.monotonic() + STEP_MS;
+  /** Waits until the reader may have room; ends the watch where that takes too long. */
+  async #waitForRoom(room: Promise<void>): Promise<void> {
+    const { clock, limits } = this.#source;
+    this.#roomTimer = clock.setTimer(() => this.end(), limits.slowReaderMs);
+    await room;
+    this.#roomTimer.cancel();
   }
 
   #nextBookmark(nowMs: number): number {
