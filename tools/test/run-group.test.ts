@@ -115,7 +115,8 @@ test('a skip tells whether the machine lacks something', () => {
 });
 
 test('files beside the code share processes, those under tests/ do not', () => {
-  const files = ['libs/a.test.ts', 'api/b.test.ts', 'libs/c.test.ts', 'tests/harness/d.test.ts', 'tests/e2e/e.test.ts'];
+  const beside = ['libs/a.test.ts', 'api/b.test.ts', 'libs/c.test.ts'];
+  const files = [...beside, 'tests/harness/d.test.ts', 'tests/e2e/e.test.ts', 'tests/package/f.test.ts'];
   const rounds = groupFiles(files, 2).map((round) =>
     round.map((group) => [group.isolation, group.concurrency, ...group.files]),
   );
@@ -125,7 +126,8 @@ test('files beside the code share processes, those under tests/ do not', () => {
       ['none', 1, 'api/b.test.ts'],
     ],
     [['process', 2, 'tests/harness/d.test.ts']],
-    [['process', 1, 'tests/e2e/e.test.ts']],
+    [['process', 2, 'tests/e2e/e.test.ts']],
+    [['process', 1, 'tests/package/f.test.ts']],
   ]);
 });
 
