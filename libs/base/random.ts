@@ -62,7 +62,10 @@ export class SeededRandom implements Random {
   }
 
   uuid(): string {
-    const [a, b, c, d] = [this.#uint32(), this.#uint32(), this.#uint32(), this.#uint32()];
+    const a = this.#uint32();
+    const b = this.#uint32();
+    const c = this.#uint32();
+    const d = this.#uint32();
     // Drawn for itself, so that a seed's numbers stay what they were.
     return formatUuid(a, b, ((this.int(4) << 28) | (c & 0x0fff_ffff)) >>> 0, d);
   }
@@ -80,12 +83,14 @@ export class SeededRandom implements Random {
 
   #uint32(): number {
     if (!this.#hasBegun) this.#begin();
-    const t = (((this.#a + this.#b) | 0) + this.#count) | 0;
+    // A field that once held more than 32 bits is an object of its own from then on, made anew at each look.
+    const b = this.#b;
+    const c = this.#c;
+    const t = (((this.#a + b) | 0) + this.#count) | 0;
     this.#count = (this.#count + 1) | 0;
-    this.#a = this.#b ^ (this.#b >>> 9);
-    this.#b = (this.#c + (this.#c << 3)) | 0;
-    this.#c = ((this.#c << 21) | (this.#c >>> 11)) + t;
-    this.#c |= 0;
+    this.#a = b ^ (b >>> 9);
+    this.#b = (c + (c << 3)) | 0;
+    this.#c = (((c << 21) | (c >>> 11)) + t) | 0;
     return t >>> 0;
   }
 }

@@ -12,7 +12,8 @@ export function sameValue(a: unknown, b: unknown): boolean {
     for (let i = 0; i < a.length; i++) if (!sameValue(a[i], b[i])) return false;
     return true;
   }
-  const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
   for (const key in left) if (!sameValue(left[key], memberOf(right, key))) return false;
   for (const key in right) if (!Object.hasOwn(left, key) && !isEmpty(right[key])) return false;
   return true;

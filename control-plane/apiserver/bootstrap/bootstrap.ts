@@ -14,6 +14,8 @@ import type { PolicyRule, Subject } from '../../../api/types/rbac/v1.generated.t
 import { formatTime } from '../../../libs/base/clock.ts';
 import type { ApiObject, ResourceRef } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
+import { copyValue } from '../../../libs/machinery/copy.ts';
+import { deepFreeze } from '../../../libs/machinery/freeze.ts';
 import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { EXTRA_PREFIX, GROUP_HEADER, type RequestHeaderTrust, USER_HEADER } from '../authn/request-header.ts';
 import { PRODUCER } from '../fairness/dangling.ts';
@@ -52,10 +54,7 @@ export async function bootstrapCluster(engine: Engine, ctx: RequestContext, fact
   await ensureSystemNamespaces(engine, ctx);
   await ensureAll(engine, ctx, [
     ...(facts.upstreamOnly ? [] : ownObjects(facts)),
-    ...clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
-    ...roles.map((role) => wantedRole(roleRef, role)),
-    ...clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
-    ...roleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
+    ...GRANTS,
     ...localApiServices(engine.kinds),
     ...wantedConfigMaps(ctx, facts),
     wanted(
@@ -100,13 +99,7 @@ async function ensureAll(engine: Engine, ctx: RequestContext, all: readonly Want
 
 function ownObjects({ network: { advertiseAddress, port }, clientAuthorityPem }: ClusterFacts): Wanted[] {
   const host = advertiseAddress?.includes(':') ? `[${advertiseAddress}]` : advertiseAddress;
-  return [
-    ...ownClusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
-    ...ownRoles.map((role) => wantedRole(roleRef, role)),
-    ...ownClusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
-    ...ownRoleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
-    ...(host ? [clusterInfo(`https://${host}:${port}`, clientAuthorityPem)] : []),
-  ];
+  return [...OWN_GRANTS, ...(host ? [clusterInfo(`https://${host}:${port}`, clientAuthorityPem)] : [])];
 }
 
 /** What extension API servers and the controller of legacy tokens look up. */
@@ -154,11 +147,11 @@ function wantedRole(ref: ResourceRef, role: BootstrapRole): Wanted {
   } else object.rules = (role.rules ?? []).map(parseRule);
   const repair = (draft: RoleObject) => {
     if (draft.metadata?.annotations?.[AUTO_UPDATE] === 'false' || !object.rules) return false;
-    const missing = object.rules.filter((rule) => !(draft.rules ?? []).some((has) => sameValue(has, rule)));
-    draft.rules = [...(draft.rules ?? []), ...missing];
+    const missing = missingIn(draft.rules, object.rules);
+    if (missing.length > 0) draft.rules = [...(draft.rules ?? []), ...copyValue(missing)];
     return missing.length > 0;
   };
-  return { ref, namespace: role.namespace ?? '', object, repair };
+  return { ref, namespace: role.namespace ?? '', object: deepFreeze(object), repair };
 }
 
 function wantedBinding(ref: ResourceRef, binding: BootstrapBinding): Wanted {
@@ -175,11 +168,16 @@ function wantedBinding(ref: ResourceRef, binding: BootstrapBinding): Wanted {
   } as BindingObject;
   const repair = (draft: BindingObject) => {
     if (draft.metadata?.annotations?.[AUTO_UPDATE] === 'false') return false;
-    const missing = subjects.filter((subject) => !(draft.subjects ?? []).some((has) => sameValue(has, subject)));
-    draft.subjects = [...(draft.subjects ?? []), ...missing];
+    const missing = missingIn(draft.subjects, subjects);
+    if (missing.length > 0) draft.subjects = [...(draft.subjects ?? []), ...copyValue(missing)];
     return missing.length > 0;
   };
-  return { ref, namespace: binding.namespace ?? '', object, repair };
+  return { ref, namespace: binding.namespace ?? '', object: deepFreeze(object), repair };
+}
+
+/** Mostly all are there, in their order. */
+function missingIn<T>(there: readonly T[] = [], wanted: readonly T[]): T[] {
+  return wanted.filter((one, at) => !sameValue(there[at], one) && !there.some((has) => sameValue(has, one)));
 }
 
 function bootstrapMetadata({
@@ -207,3 +205,17 @@ function parseSubject(text: string): Subject {
   }
   return { kind: kind === 'group' ? 'Group' : 'User', apiGroup: RBAC_GROUP, name };
 }
+
+/** The same for each server: they are read once. */
+const GRANTS: readonly Wanted[] = Object.freeze([
+  ...clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
+  ...roles.map((role) => wantedRole(roleRef, role)),
+  ...clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
+  ...roleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
+]);
+const OWN_GRANTS: readonly Wanted[] = Object.freeze([
+  ...ownClusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
+  ...ownRoles.map((role) => wantedRole(roleRef, role)),
+  ...ownClusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
+  ...ownRoleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
+]);

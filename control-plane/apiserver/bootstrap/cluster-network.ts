@@ -78,7 +78,7 @@ function kubernetesService({ serviceCidrs, port }: ClusterNetwork): Wanted {
       targetPort,
     }));
     if (!spec || sameValue(there, ports)) return false;
-    spec.ports = ports;
+    (draft as Service).spec = { ...spec, ports };
     return true;
   };
   const object: Service = {

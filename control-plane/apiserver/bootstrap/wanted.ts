@@ -10,7 +10,10 @@ export interface Wanted {
   readonly ref: ResourceRef;
   readonly namespace: string;
   readonly object: ApiObject;
-  /** Brings one that is there up to date, unless its owner has said no; false: it is as it should be. */
+  /**
+   * Brings one that is there up to date, unless its owner has said no, by putting new parts in place of the draft's own,
+   * which are not to be changed; false: it is as it should be.
+   */
   repair?(draft: ApiObject): boolean;
   /** Fills the status of one that was just made. */
   status?(draft: ApiObject): void;
@@ -27,7 +30,7 @@ export async function ensure(engine: Engine, ctx: RequestContext, one: Wanted): 
   const name = object.metadata?.name as string;
   const there = await registry.get(ref, namespace, name);
   if (there) {
-    if (!repair?.(copyValue(there) as ApiObject)) return;
+    if (!repair?.({ ...there } as ApiObject)) return;
     await registry.update(ctx, ref, namespace, name, onCopy(repair));
     return;
   }
