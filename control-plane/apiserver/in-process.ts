@@ -30,15 +30,20 @@ export function inProcessTransport(options: InProcessOptions): Transport {
 const NOBODY = Object.freeze({ address: '' });
 const NEVER = new AbortController().signal;
 
+/** Keeps what it needs of the options, not the options: a literal that lives as long as a cluster is made old by V8. */
 class InProcessTransport implements Transport {
-  readonly #options: InProcessOptions;
+  readonly #server: InProcessOptions['handle'];
+  readonly #credentials: InProcessOptions['credentials'];
+  readonly #userAgent: string | undefined;
   /** Of every request that is sent with this token. */
   #headers: { readonly token: string | undefined; readonly all: Readonly<Record<string, string>> } | undefined;
   #isClosed = false;
   readonly #watches = new Set<InProcessWatch>();
 
   constructor(options: InProcessOptions) {
-    this.#options = options;
+    this.#server = options.handle;
+    this.#credentials = options.credentials;
+    this.#userAgent = options.userAgent;
   }
 
   request(request: TransportRequest): Promise<TransportResponse> {
@@ -69,8 +74,8 @@ class InProcessTransport implements Transport {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#isClosed) return Promise.reject(new TransportError('the transport is closed', { sent: false }));
     // They may be others at each request.
-    const { token, certificateDer } = this.#options.credentials;
-    const answer = this.#options.handle({
+    const { token, certificateDer } = this.#credentials;
+    const answer = this.#server({
       method: request.method,
       path: request.path,
       query: request.query,
@@ -85,7 +90,7 @@ class InProcessTransport implements Transport {
 
   #headersWith(token: string | undefined): Readonly<Record<string, string>> {
     if (this.#headers && this.#headers.token === token) return this.#headers.all;
-    const { userAgent } = this.#options;
+    const userAgent = this.#userAgent;
     const all = {
       accept: 'application/json',
       ...(userAgent ? { 'user-agent': userAgent } : {}),

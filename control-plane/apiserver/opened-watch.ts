@@ -1,4 +1,4 @@
-import type { WatchFrame, WatchHandle, WatchSink } from './api.ts';
+import type { WatchBody, WatchFrame, WatchHandle, WatchSink } from './api.ts';
 import type { RequestFigures } from './request-figures.ts';
 
 /** Who is told how a watch goes. */
@@ -9,6 +9,33 @@ export interface WatchFollower {
   readonly listed: (() => void) | undefined;
   /** Told once when the watch is over. */
   readonly over: (() => void) | undefined;
+}
+
+/** The body of a watch, with who follows it. A class for the reason of `OpenedWatch`. */
+export class FollowedBody implements WatchBody, WatchFollower {
+  readonly form = 'watch';
+  readonly contentType: string;
+  readonly figures: RequestFigures | undefined;
+  readonly listed: (() => void) | undefined;
+  readonly over: (() => void) | undefined;
+  readonly #body: WatchBody;
+
+  constructor(
+    body: WatchBody,
+    figures: RequestFigures | undefined,
+    listed: (() => void) | undefined,
+    over: (() => void) | undefined,
+  ) {
+    this.contentType = body.contentType;
+    this.figures = figures;
+    this.listed = listed;
+    this.over = over;
+    this.#body = body;
+  }
+
+  open(sink: WatchSink): WatchHandle {
+    return new OpenedWatch(sink, this).begin(this.#body);
+  }
 }
 
 /**
@@ -28,9 +55,8 @@ export class OpenedWatch implements WatchSink, WatchHandle {
     follower.figures?.opened();
   }
 
-  /** `open` begins the watch. */
-  begin(open: (sink: WatchSink) => WatchHandle): this {
-    this.#handle = open(this);
+  begin(body: WatchBody): this {
+    this.#handle = body.open(this);
     return this;
   }
 

@@ -31,7 +31,7 @@ import { listWidth } from './fairness/list-width.ts';
 import { header, managerOf } from './headers.ts';
 import { negotiate, type Representation } from './negotiation.ts';
 import { type Observed, systemClientOf } from './observed.ts';
-import { OpenedWatch } from './opened-watch.ts';
+import { FollowedBody } from './opened-watch.ts';
 import { RegistryAccess } from './registry/access.ts';
 import type { Connector, Engine } from './registry/engine.ts';
 import type { KindSet } from './registry/kind-set.ts';
@@ -374,8 +374,7 @@ export class ApiServer {
     const isWatchList = query.get('sendInitialEvents') === 'true' && query.get('allowWatchBookmarks') === 'true';
     const listed = figures && isWatchList ? () => figures.watchListed(clock.monotonic() - beganMs) : undefined;
     const over = trail && (() => trail.ended(code));
-    const { form, contentType } = body;
-    return { form, contentType, open: (sink) => new OpenedWatch(sink, { figures, listed, over }).begin(body.open) };
+    return new FollowedBody(body, figures, listed, over);
   }
 
   /** Who sent a request; where that is not known, it is told of once, without a user. */

@@ -44,7 +44,7 @@ const PATCH_TYPES: Readonly<Record<PatchType | 'apply', string>> = Object.freeze
 
 /** A client over a transport. It has no state of its own: make as many as wanted. */
 export function createClient(transport: Transport, options: ClientOptions = {}): Client {
-  return new GenericClient(new Requester(transport, options, undefined));
+  return new GenericClient(new Requester(transport, options.userAgent, options.clock, undefined));
 }
 
 class GenericClient implements Client {
@@ -80,23 +80,26 @@ class GenericClient implements Client {
 }
 
 /** Sends requests with what all requests of a client have in common, and turns refusals into errors. */
+/** Keeps what it needs of the options, not the options: a literal that lives as long as a cluster is made old by V8. */
 class Requester {
   readonly transport: Transport;
-  readonly #options: ClientOptions;
+  readonly #userAgent: string | undefined;
+  readonly #clock: Clock | undefined;
   readonly #cause: Cause | undefined;
   /** Made with the first request: there is a client for every step of a controller, and most send one thing. */
   #headers: Readonly<Record<string, string>> | undefined;
   /** The same for a body of JSON, which most have. */
   #withJson: Readonly<Record<string, string>> | undefined;
 
-  constructor(transport: Transport, options: ClientOptions, cause: Cause | undefined) {
+  constructor(transport: Transport, userAgent: string | undefined, clock: Clock | undefined, cause: Cause | undefined) {
     this.transport = transport;
-    this.#options = options;
+    this.#userAgent = userAgent;
+    this.#clock = clock;
     this.#cause = cause;
   }
 
   because(cause: Cause): Requester {
-    return new Requester(this.transport, this.#options, cause);
+    return new Requester(this.transport, this.#userAgent, this.#clock, cause);
   }
 
   /** `headers`: what the request has beside those of all requests of this client. */
@@ -107,7 +110,7 @@ class Requester {
 
   #common(contentType: string | undefined): Readonly<Record<string, string>> {
     const headers: Record<string, string> = {};
-    if (this.#options.userAgent) headers['user-agent'] = this.#options.userAgent;
+    if (this.#userAgent) headers['user-agent'] = this.#userAgent;
     if (this.#cause) headers['baggage'] = formatCause(this.#cause);
     if (contentType) headers['content-type'] = contentType;
     return headers;
@@ -124,7 +127,7 @@ class Requester {
   }
 
   async #refused(request: TransportRequest, response: TransportResponse, retries: number): Promise<unknown> {
-    const { clock } = this.#options;
+    const clock = this.#clock;
     const afterMs = retries < RETRIES_MAX ? retryAfterMs(response) : undefined;
     if (!clock || afterMs === undefined) throw apiErrorOf(response.code, response.value);
     await clock.sleep(afterMs, request.signal);

@@ -16,6 +16,7 @@ import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 const CONCURRENCY = 5;
 const NO_KEYS: readonly string[] = Object.freeze([]);
+const NO_HANDLERS: readonly Disposable[] = Object.freeze([]);
 /** Up to so many keys are found quicker in a list than in a set made of them. */
 const KEYS_FEW = 8;
 /** How long a key waits to see its own writes, before it is looked at all the same. */
@@ -64,7 +65,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   /** What keys heard of in their turn: their own writes are known only once they are answered. */
   readonly #heard = new Map<string, Written[]>();
   readonly #counts = { reconciled: 0, failed: 0, actions: 0 };
-  #handlers: Disposable[] = [];
+  #handlers: readonly Disposable[] = NO_HANDLERS;
   #isStarted = false;
   /** The work, once all that is watched has its first state. */
   #running: Promise<void> | undefined;
@@ -95,7 +96,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     const { watches, concurrency = CONCURRENCY } = this.#reconciler;
     const { metrics, informers } = this.#env;
     this.#observer = metrics && this.#reconciler.counting?.(metrics, this.#env);
-    for (const watching of watches) this.#handlers.push(this.#follow(watching));
+    this.#handlers = watches.map((watching) => this.#follow(watching));
     // A queue that has been closed meanwhile serves nobody.
     void informers.synced().then(() => {
       this.#running = this.#queue.serve(concurrency, (key) => this.#work(key));
@@ -128,7 +129,7 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
   async stop(): Promise<void> {
     this.#stopped.abort();
     for (const handler of this.#handlers) handler[Symbol.dispose]();
-    this.#handlers = [];
+    this.#handlers = NO_HANDLERS;
     this.#queue.close();
     await this.#running;
     this.#observer?.stopped?.();

@@ -11,14 +11,15 @@ interface Item {
 }
 
 const NONE: readonly Stored[] = Object.freeze([]);
+const NO_INDEXES: readonly FieldIndex[] = Object.freeze([]);
 
 /** The objects of one informer: by key, in the order of keys, and by what indexes say. */
 export class InformerStore {
   readonly #byKey = new Map<string, Item>();
   /** In the order of keys; changed in place, so never handed out. */
   readonly #ordered: Item[] = [];
-  /** Few, by their names. */
-  readonly #indexes: FieldIndex[] = [];
+  /** Few, by their names. Most have none: a list for each would be made old by V8, with what its indexes see. */
+  #indexes: readonly FieldIndex[] = NO_INDEXES;
   /** What `list` gave since the last change; made for the first. */
   #lists: Map<string, readonly Stored[]> | undefined;
 
@@ -49,7 +50,7 @@ export class InformerStore {
     if (this.#index(name)) return;
     const index = new FieldIndex(name, values);
     for (const item of this.#ordered) index.change(item, undefined, item.object);
-    this.#indexes.push(index);
+    this.#indexes = this.#indexes.concat(index);
   }
 
   by(name: string, value: string): readonly Stored[] {

@@ -312,23 +312,32 @@ function watchResponse(
   const form = formOf(r, r.form.asList ?? false);
   const seconds = parameters.timeoutSeconds || Math.round(WATCH_SECONDS_MIN * (1 + engine.random.next()));
   if (seconds < 0) throw timeout('the watch is over before it began');
-  const body: WatchBody = {
-    form: 'watch',
-    contentType: WATCH_CONTENT_TYPES[r.form.media],
-    open: (sink) =>
-      cache.watch(
-        {
-          form,
-          selection,
-          start: initial || !revision ? (parameters.sendInitialEvents === false ? cache.revision : 'state') : revision,
-          initialEventsEnd: initial && parameters.allowWatchBookmarks,
-          bookmarks: parameters.allowWatchBookmarks,
-          timeoutMs: seconds * 1000,
-        },
-        prepare && (converted || form.as !== 'metadata')
-          ? convertingSink(sink, prepare, r.ctx.ends.signal, converted)
-          : sink,
-      ),
-  };
+  const body = new BegunBody(WATCH_CONTENT_TYPES[r.form.media], (sink) =>
+    cache.watch(
+      {
+        form,
+        selection,
+        start: initial || !revision ? (parameters.sendInitialEvents === false ? cache.revision : 'state') : revision,
+        initialEventsEnd: initial && parameters.allowWatchBookmarks,
+        bookmarks: parameters.allowWatchBookmarks,
+        timeoutMs: seconds * 1000,
+      },
+      prepare && (converted || form.as !== 'metadata')
+        ? convertingSink(sink, prepare, r.ctx.ends.signal, converted)
+        : sink,
+    ),
+  );
   return { code: 200, headers: {}, warnings: r.ctx.warnings.all, body };
+}
+
+/** A class for the reason of `OpenedWatch`. */
+class BegunBody implements WatchBody {
+  readonly form = 'watch';
+  readonly contentType: string;
+  readonly open: WatchBody['open'];
+
+  constructor(contentType: string, open: WatchBody['open']) {
+    this.contentType = contentType;
+    this.open = open;
+  }
 }
