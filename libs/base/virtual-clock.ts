@@ -299,9 +299,10 @@ export class VirtualClock implements Clock {
       next = this.#timers.first();
     }
     const stop = kept[0]?.at ?? (next && next.at <= end ? next.at : end);
-    for (const entry of kept) this.#timers.push(entry);
+    for (let i = 0; i < kept.length; i++) this.#timers.push(kept[i] as TimerEntry);
     const happens = kept.length === 0 || (next !== undefined && next.at <= stop);
-    for (const entry of passed) {
+    for (let i = 0; i < passed.length; i++) {
+      const entry = passed[i] as TimerEntry;
       const periods = Math.floor((stop - entry.at) / entry.delayMs);
       if (entry.upkeep === 'beat' && happens) {
         entry.at += periods * entry.delayMs;

@@ -2,14 +2,15 @@ import { LazyAbort } from '../base/abort.ts';
 import { withTimeout } from '../base/clock.ts';
 import { groupResourceName } from '../kind/client.ts';
 import type { ResourceRef } from '../kind/object.ts';
-import type {
-  ControllerEnvironment,
-  Plan,
-  PlannedAction,
-  Reconciler,
-  TurnObserver,
-  Watching,
-  Written,
+import {
+  type ControllerEnvironment,
+  ownKey,
+  type Plan,
+  type PlannedAction,
+  type Reconciler,
+  type TurnObserver,
+  type Watching,
+  type Written,
 } from '../kind/reconciler.ts';
 import { hasCause, isConflict } from '../machinery/errors.ts';
 import { WorkQueue, type WorkQueueOptions } from './work-queue.ts';
@@ -96,24 +97,34 @@ export class Controller<Observed, Action extends PlannedAction> implements Runni
     const { watches, concurrency = CONCURRENCY } = this.#reconciler;
     const { metrics, informers } = this.#env;
     this.#observer = metrics && this.#reconciler.counting?.(metrics, this.#env);
-    this.#handlers = watches.map((watching) => this.#follow(watching));
+    // Of what is only read nothing is heard.
+    this.#handlers = watches.map((watching) => this.#follow(watching)).filter((hearing) => hearing !== undefined);
     // A queue that has been closed meanwhile serves nobody.
     void informers.synced().then(() => {
       this.#running = this.#queue.serve(concurrency, (key) => this.#work(key));
     });
   }
 
-  #follow({ ref, keys, matters, delayMs = 0 }: Watching): Disposable {
+  #follow({ ref, keys, matters, delayMs = 0 }: Watching): Disposable | undefined {
+    const informer = this.#env.informers.informer(ref);
+    if (!keys) return undefined;
     const add = (key: string) => (delayMs > 0 ? this.#queue.addAfter(key, delayMs) : this.#queue.add(key));
-    return this.#env.informers.informer(ref).on((object, previous) => {
+    return informer.on((object, previous) => {
       if (object && previous && matters && !matters(object, previous)) return;
       const now = object ? keys(object, this.#env) : NO_KEYS;
       const revision = delayMs > 0 ? undefined : object?.metadata.resourceVersion;
-      for (const key of now) if (revision === undefined || !this.#isOwn(key, ref, revision)) add(key);
-      if (!previous) return;
+      for (let at = 0; at < now.length; at++) {
+        const key = now[at] as string;
+        if (revision === undefined || !this.#isOwn(key, ref, revision)) add(key);
+      }
+      if (!previous || (object && keys === ownKey)) return;
       // Mostly the same keys. One that a worker waited for is being worked on by now: told twice, it would come twice.
       const told = now.length > KEYS_FEW ? new Set(now) : undefined;
-      for (const key of keys(previous, this.#env)) if (!(told ? told.has(key) : now.includes(key))) add(key);
+      const before = keys(previous, this.#env);
+      for (let at = 0; at < before.length; at++) {
+        const key = before[at] as string;
+        if (!(told ? told.has(key) : now.includes(key))) add(key);
+      }
     });
   }
 

@@ -114,26 +114,31 @@ export function referenceTo(about: ApiObject | Live<ApiObject>, fieldPath = ''):
  */
 export class EventNames {
   readonly #clock: Clock;
-  readonly #own: bigint;
-  #last = 0n;
+  readonly #own: number;
+  #lastMicros = 0;
 
   constructor(clock: Clock, component: string) {
     this.#clock = clock;
     let sum = 0;
     for (const character of component) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 1000;
-    this.#own = BigInt(sum);
+    this.#own = sum;
   }
 
   next(about: string): string {
-    let nanos = BigInt(Math.round(this.#clock.now() * 1000)) * 1000n + this.#own;
-    if (nanos <= this.#last) nanos = this.#last + 1000n;
-    this.#last = nanos;
-    const stamp = nanos.toString(16);
+    const micros = Math.max(Math.round(this.#clock.now() * 1000), this.#lastMicros + 1);
+    this.#lastMicros = micros;
+    // Nanoseconds are more than a number holds exactly, so they are reckoned in two parts.
+    const lower = (micros % STAMP_PART) * 1000 + this.#own;
+    const upper = Math.floor(micros / STAMP_PART) * 1000 + Math.floor(lower / STAMP_PART);
+    const stamp = upper.toString(16) + (lower % STAMP_PART).toString(16).padStart(STAMP_DIGITS, '0');
     return inOnePiece(about.slice(0, NAME_LENGTH_MAX - stamp.length - 1), '.', stamp);
   }
 }
 
 const NAME_LENGTH_MAX = 253;
+/** The lower part of a time stamp: so many digits of base 16. */
+const STAMP_DIGITS = 5;
+const STAMP_PART = 16 ** STAMP_DIGITS;
 
 /** Sends one request of an event; false when it was given up. Throws `ApiError` for what the server refuses. */
 export async function sendEvent(

@@ -155,8 +155,12 @@ class FieldIndex {
   change(item: Item, previous: Stored | undefined, object: Stored | undefined): void {
     const before = previous ? this.#values(previous) : NO_VALUES;
     const after = object ? this.#values(object) : NO_VALUES;
-    for (const value of before) if (!after.includes(value)) this.#remove(value, item.key);
-    for (const value of after) {
+    for (let at = 0; at < before.length; at++) {
+      const value = before[at] as string;
+      if (!after.includes(value)) this.#remove(value, item.key);
+    }
+    for (let at = 0; at < after.length; at++) {
+      const value = after[at] as string;
       const found = before.includes(value) ? this.#byValue.get(value) : undefined;
       if (found) found.list = undefined;
       else this.#add(value, item);

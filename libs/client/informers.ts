@@ -142,7 +142,9 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   readonly #all: SharedInformers;
   readonly #store = new InformerStore();
   readonly #reflector: Reflector;
-  readonly #handlers = new Set<Handler>();
+  /** Who hears, in the order of their coming: a chain from the first to the last. */
+  #first: Hearing | undefined;
+  #last: Hearing | undefined;
   /** Made for the first; most have been told before anybody waits. */
   #waiting: Set<Waiting> | undefined;
   #resourceVersion = '';
@@ -169,7 +171,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   }
 
   get isHeard(): boolean {
-    return this.#handlers.size > 0;
+    return this.#first !== undefined;
   }
 
   get resourceVersion(): string {
@@ -193,9 +195,25 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
   }
 
   on(handler: Handler): Disposable {
-    this.#handlers.add(handler);
-    for (const object of this.#store.list()) handler(object, undefined);
-    return new Hearing(this.#handlers, handler);
+    const hearing = new Hearing(this, handler);
+    if (this.#last) this.#last.next = hearing;
+    else this.#first = hearing;
+    this.#last = hearing;
+    if (this.#store.size > 0) for (const object of this.#store.list()) handler(object, undefined);
+    return hearing;
+  }
+
+  /** Takes one out that is in the chain. Its own `next` stays, for whoever is just being told. */
+  noHearing(hearing: Hearing): void {
+    let before: Hearing | undefined;
+    for (let one = this.#first; one !== hearing; one = one?.next) before = one;
+    if (before) before.next = hearing.next;
+    else this.#first = hearing.next;
+    if (this.#last === hearing) this.#last = before;
+  }
+
+  #tell(object: Live<ApiObject> | undefined, previous: Live<ApiObject> | undefined): void {
+    for (let one = this.#first; one; one = one.next) if (!one.isOver) one.handler(object, previous);
   }
 
   async caughtUp(resourceVersion: string, signal?: AbortSignal): Promise<void> {
@@ -226,7 +244,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
 
   replace(objects: ReadonlyMap<string, Live<ApiObject>>, resourceVersion: string): void {
     if (this.#store.size > 0) for (const key of [...this.#store.keys()]) if (!objects.has(key)) this.#gone(key);
-    for (const [key, object] of objects) this.#put(object, key);
+    objects.forEach((object, key) => this.#put(object, key));
     this.#synced = true;
     this.progress(resourceVersion);
     this.#all.noWait(this);
@@ -243,7 +261,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
     // Another object under a name that was free in between: the old one has gone, though nobody said so.
     if (known && known.metadata.uid !== object.metadata.uid) this.#gone(key);
     const previous = this.#store.set(object, key);
-    for (const handler of this.#handlers) handler(object, previous);
+    this.#tell(object, previous);
   }
 
   delete(object: Live<ApiObject>): void {
@@ -252,7 +270,7 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
 
   #gone(key: string): void {
     const previous = this.#store.delete(key);
-    if (previous) for (const handler of this.#handlers) handler(undefined, previous);
+    if (previous) this.#tell(undefined, previous);
   }
 
   progress(resourceVersion: string): void {
@@ -268,15 +286,19 @@ class ResourceInformer implements Informer<ApiObject>, ReflectorTarget {
 
 /** A class, as hundreds begin at once: of literals V8 would make all later ones old, and each holds the informer. */
 class Hearing implements Disposable {
-  readonly #handlers: Set<Handler>;
-  readonly #handler: Handler;
+  readonly #informer: ResourceInformer;
+  readonly handler: Handler;
+  next: Hearing | undefined;
+  isOver = false;
 
-  constructor(handlers: Set<Handler>, handler: Handler) {
-    this.#handlers = handlers;
-    this.#handler = handler;
+  constructor(informer: ResourceInformer, handler: Handler) {
+    this.#informer = informer;
+    this.handler = handler;
   }
 
   [Symbol.dispose](): void {
-    this.#handlers.delete(this.#handler);
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#informer.noHearing(this);
   }
 }

@@ -228,9 +228,9 @@ class ToldWatch<T extends ApiObject> implements FollowedWatch, TransportWatchSin
     const events = this.#events;
     this.#events = [];
     try {
-      for (const event of events) {
+      for (let at = 0; at < events.length; at++) {
         if (this.#closed) return;
-        this.#told(event);
+        this.#told(events[at] as (typeof events)[number]);
       }
     } catch (error) {
       return this.#close(error);

@@ -4,7 +4,7 @@ import type { Logger } from '../base/log.ts';
 import type { Random } from '../base/random.ts';
 import type { MetricSet } from '../metrics/metrics.ts';
 import type { Client, Informers } from './client.ts';
-import type { ApiObject, Live, ResourceRef } from './object.ts';
+import { type ApiObject, keyOf, type Live, type ResourceRef } from './object.ts';
 
 /**
  * A controller: for one key at a time, look, decide, do. Level-triggered: a key says only "look again", and losing one of
@@ -77,8 +77,8 @@ export interface Plan<Action extends PlannedAction> {
 
 export interface Watching {
   readonly ref: ResourceRef;
-  /** Which keys to look at when `object` (now, or as it was) changes. */
-  keys(object: Live<ApiObject>, env: ControllerEnvironment): readonly string[];
+  /** Which keys to look at when `object` (now, or as it was) changes. Without: it is only read. */
+  readonly keys?: (object: Live<ApiObject>, env: ControllerEnvironment) => readonly string[];
   /** Changes come in bursts: look only so long after the first of them. Default 0. */
   readonly delayMs?: number;
   /** Whether an update changes something that counts here; others are passed over. Default: all do. */
@@ -93,10 +93,18 @@ export function watching<T extends ApiObject>(
 ): Watching {
   return {
     ref,
-    keys: keys as unknown as Watching['keys'],
+    keys: keys as unknown as NonNullable<Watching['keys']>,
     delayMs,
     ...(matters && { matters: matters as unknown as NonNullable<Watching['matters']> }),
   };
+}
+
+/** For controllers whose keys are those of the objects that they watch: an object keeps its key. */
+export const ownKey = (object: Live<ApiObject>): readonly string[] => [keyOf(object)];
+
+/** What a controller reads, and need not look at anything for when it changes. */
+export function reading<T extends ApiObject>(ref: ResourceRef<T>): Watching {
+  return { ref: ref as ResourceRef };
 }
 
 export interface Written {

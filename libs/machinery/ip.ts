@@ -24,7 +24,8 @@ function parseV4(text: string, leadingZeros: boolean): bigint | undefined {
   const parts = text.split('.');
   if (parts.length !== 4) return undefined;
   let value = 0;
-  for (const part of parts) {
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i] as string;
     if (!/^[0-9]+$/.test(part) || (!leadingZeros && part.length > 1 && part.startsWith('0'))) return undefined;
     const byte = part.length > 16 ? Number.NaN : Number(part);
     if (!(byte <= 255)) return undefined;

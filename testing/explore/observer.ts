@@ -187,8 +187,10 @@ class View implements ClusterView {
 
   list<T>(resource: string, namespace?: string): readonly T[] {
     const all: T[] = [];
-    for (const [key, held] of this.#objects.get(resource) ?? [])
-      if (namespace === undefined || key.startsWith(`${namespace}/`)) all.push(held.object as T);
+    const prefix = namespace === undefined ? '' : `${namespace}/`;
+    this.#objects.get(resource)?.forEach((held, key) => {
+      if (key.startsWith(prefix)) all.push(held.object as T);
+    });
     return all;
   }
 
@@ -266,7 +268,8 @@ export class Observer {
   /** Until one has something to say. */
   #ask<T extends Invariant>(asked: readonly T[], question: (invariant: T) => Verdict, during?: WriteEvent): void {
     if (this.#failure) return;
-    for (const invariant of asked) {
+    for (let at = 0; at < asked.length; at++) {
+      const invariant = asked[at] as T;
       let verdict: Verdict;
       try {
         verdict = question(invariant);

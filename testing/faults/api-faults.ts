@@ -148,7 +148,10 @@ export class ApiFaults {
 
   /** Whether a fault that is in force may yet befall a user's requests. */
   mayBefall(user: string): boolean {
-    for (const active of this.#active) if (!isSpent(active) && isOf(active.fault, user)) return true;
+    for (let at = 0; at < this.#active.length; at++) {
+      const active = this.#active[at] as Active;
+      if (!isSpent(active) && isOf(active.fault, user)) return true;
+    }
     return false;
   }
 

@@ -43,19 +43,15 @@ export class NodeClock implements Clock {
   }
 
   setTimer(run: () => void, delayMs: number, options?: TimerOptions): Timer {
-    let cancelled = false;
     const due = () => {
-      if (cancelled) return;
-      if (this.#waiting) this.#waiting.push(due);
-      else run();
+      if (!this.#waiting) return run();
+      // It has run as far as the cluster's clock knows; here it may still be cancelled.
+      this.#waiting.push(() => {
+        if (timer.isSet) run();
+      });
     };
-    const timer = this.#clock.setTimer(due, delayMs, options);
-    return {
-      cancel() {
-        cancelled = true;
-        timer.cancel();
-      },
-    };
+    const timer = new NodeTimer(this.#clock.setTimer(due, delayMs, options));
+    return timer;
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -68,5 +64,20 @@ export class NodeClock implements Clock {
 
   hold(what: string): Disposable {
     return this.#clock.hold(what);
+  }
+}
+
+class NodeTimer implements Timer {
+  readonly #timer: Timer;
+  /** Nobody has cancelled it. */
+  isSet = true;
+
+  constructor(timer: Timer) {
+    this.#timer = timer;
+  }
+
+  cancel(): void {
+    this.isSet = false;
+    this.#timer.cancel();
   }
 }

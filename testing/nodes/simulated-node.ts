@@ -152,6 +152,8 @@ export class SimulatedNode {
     };
     this.#resources = new MachineResources(this.name, this.#host, () => this.#runtime, this.#config);
     this.#resources.restore(from?.ballast ?? {});
+    // Its files lie in memory as they are: what is mounted makes no difference, and none is told of.
+    this.#host.processes.program('cat', () => 0);
     this.#host.processes.program('mount', () => 0);
     this.#host.processes.program('umount', () => 0);
   }

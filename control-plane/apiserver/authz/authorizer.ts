@@ -31,24 +31,36 @@ export function authorizeInTurn(
   return askFrom(0, authorizers, user, attributes, '');
 }
 
-/** `reasons`: of those that were asked already. */
+/** `known`: of those that were asked already; `answered`: what the first has said, where it had to be waited for. */
 function askFrom(
   first: number,
   authorizers: readonly Authorizer[],
   user: UserInfo,
   attributes: RequestAttributes,
-  reasons: string,
+  known: string,
+  answered?: Verdict,
 ): Promise<Verdict> | Verdict {
-  const authorizer = authorizers[first];
-  if (!authorizer) return { decision: 'none', ...(reasons === '' ? {} : { reason: reasons }) };
-  const decide = (verdict: Verdict): Promise<Verdict> | Verdict => {
+  let reasons = known;
+  for (let at = first; at < authorizers.length; at++) {
+    const verdict = at === first && answered ? answered : (authorizers[at] as Authorizer).authorize(user, attributes);
+    if (verdict instanceof Promise) return goOn(at, authorizers, user, attributes, reasons, verdict);
     if (verdict.decision === 'allow') return verdict;
-    const all = reasons !== '' && verdict.reason ? `${reasons}, ${verdict.reason}` : reasons || verdict.reason || '';
-    if (verdict.decision === 'deny') return { ...verdict, reason: all };
-    return askFrom(first + 1, authorizers, user, attributes, all);
-  };
-  const answer = authorizer.authorize(user, attributes);
-  return answer instanceof Promise ? answer.then(decide) : decide(answer);
+    if (verdict.reason) reasons = reasons === '' ? verdict.reason : `${reasons}, ${verdict.reason}`;
+    if (verdict.decision === 'deny') return { ...verdict, reason: reasons };
+  }
+  return { decision: 'none', ...(reasons === '' ? {} : { reason: reasons }) };
+}
+
+/** By itself: who has not to wait makes no function. */
+function goOn(
+  at: number,
+  authorizers: readonly Authorizer[],
+  user: UserInfo,
+  attributes: RequestAttributes,
+  known: string,
+  answer: Promise<Verdict>,
+): Promise<Verdict> {
+  return answer.then((answered) => askFrom(at, authorizers, user, attributes, known, answered));
 }
 
 /**

@@ -28,7 +28,10 @@ export class CacheEvent {
   frame(form: Form, type: ChangeType): ObjectFrame {
     // Most events are told to few, and many to nobody.
     this.#frames ??= [];
-    for (const frame of this.#frames) if (frame.form === form && frame.type === type) return frame;
+    for (let at = 0; at < this.#frames.length; at++) {
+      const frame = this.#frames[at] as ObjectFrame;
+      if (frame.form === form && frame.type === type) return frame;
+    }
     const frame = new ObjectFrame(
       type === 'DELETED' ? this.#deleted() : (this.object as CachedObject),
       form,

@@ -15,7 +15,8 @@ export class Forms {
     const columns = as === 'table' && (spec.columns ?? true);
     let known = this.#all.get(apiVersion);
     if (!known) this.#all.set(apiVersion, (known = []));
-    for (const form of known) {
+    for (let at = 0; at < known.length; at++) {
+      const form = known[at] as Form;
       if (form.media !== media || form.as !== as || form.asVersion !== asVersion) continue;
       if (form.includeObject === includeObject && form.columns === columns) return form;
     }

@@ -203,7 +203,8 @@ export class Fairness {
     if (wanted > level.share.nominal + level.share.borrowable) return false;
     // Others keep what they use, and what of their own they do not lend.
     let others = 0;
-    for (const one of this.#limited) {
+    for (let at = 0; at < this.#limited.length; at++) {
+      const one = this.#limited[at] as PriorityLevel;
       if (one === level) continue;
       others += wanted <= level.share.nominal ? one.seats : Math.max(one.seats, one.share.nominal - one.share.lendable);
     }

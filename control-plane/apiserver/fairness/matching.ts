@@ -40,9 +40,13 @@ export class SchemaMatcher {
 
   #candidatesOf(user: UserInfo): Candidate[] {
     const found: Candidate[] = [];
-    for (const schema of this.#sorted) {
-      for (const rule of schema.spec.rules ?? [])
+    for (let i = 0; i < this.#sorted.length; i++) {
+      const schema = this.#sorted[i] as Schema;
+      const rules = schema.spec.rules ?? NONE;
+      for (let j = 0; j < rules.length; j++) {
+        const rule = rules[j] as DeepReadonly<PolicyRulesWithSubjects>;
         if (rule.subjects?.some((subject) => isSubject(subject, user))) found.push({ schema, rule });
+      }
     }
     return found;
   }

@@ -1,6 +1,6 @@
 import type { Client } from '../../../../libs/kind/client.ts';
 import type { Live } from '../../../../libs/kind/object.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { groupVersionPath, parseApiVersion } from '../../../../libs/machinery/gvk.ts';
 import { validatingAdmissionPolicies } from '../../../resources.ts';
@@ -29,7 +29,7 @@ export function plan({ policy }: Observed): Plan<Action> {
 /** Writes into the status of validating policies what is wrong with their expressions, by the types of what they match. */
 export const validatingAdmissionPolicyStatusController: Reconciler<Observed, Action> = {
   name: 'validatingadmissionpolicy-status-controller',
-  watches: [watching(validatingAdmissionPolicies, ({ metadata }) => [metadata.name])],
+  watches: [watching(validatingAdmissionPolicies, ownKey)],
   observe({ informers }, name) {
     const policy = informers.informer(validatingAdmissionPolicies).get(name);
     return policy && { policy };

@@ -1,6 +1,7 @@
 import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
   type Written,
   watching,
@@ -42,7 +43,7 @@ export const daemonSetController: Reconciler<Observed, Action> = {
   name: 'daemonset',
   concurrency: 2,
   watches: [
-    watching(daemonSets, (set) => [keyOf(set)]),
+    watching(daemonSets, ownKey),
     watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, daemonSets, env, selectorOf)),
     watching(controllerRevisions, (revision, env) => keysOfController(revision as Live<ApiObject>, daemonSets, env)),
     watching(nodes, keysOfNode),

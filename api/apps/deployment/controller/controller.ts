@@ -1,6 +1,6 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
-import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
+import type { ApiObject, Live } from '../../../../libs/kind/object.ts';
+import { ownKey, type Reconciler, type Written, watching } from '../../../../libs/kind/reconciler.ts';
 import { hasCause, isAlreadyExists, isNotFound } from '../../../../libs/machinery/errors.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
 import { controllerOf, controllerReference, isControlledBy } from '../../../../libs/machinery/meta.ts';
@@ -25,7 +25,7 @@ const selectorOf = (deployment: Live<Deployment>) => labelSelectorOf(deployment.
 export const deploymentController: Reconciler<Observed, Action> = {
   name: 'deployment',
   watches: [
-    watching(deployments, (deployment) => [keyOf(deployment)]),
+    watching(deployments, ownKey),
     watching(replicaSets, (set, env) => keysOfController(set as Live<ApiObject>, deployments, env, selectorOf)),
     // A pod's end matters to Recreate alone, which waits for it.
     watching(

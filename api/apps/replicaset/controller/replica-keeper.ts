@@ -1,7 +1,8 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
-import { type ApiObject, type DeepReadonly, keyOf, type Live, type ResourceRef } from '../../../../libs/kind/object.ts';
+import type { ApiObject, DeepReadonly, Live, ResourceRef } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
   type Written,
   watching,
@@ -41,7 +42,7 @@ export function replicaKeeper<T extends ApiObject>(keeper: ReplicaKeeper<T>): Re
   return {
     name,
     watches: [
-      watching(ref, (object) => [keyOf(object)]),
+      watching(ref, ownKey),
       watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, ref, env, keeper.selector), 0, matters),
     ],
     observe(env, key) {

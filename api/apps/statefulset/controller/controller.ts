@@ -1,7 +1,9 @@
-import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
+import type { ApiObject, Live } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
+  reading,
   type Written,
   watching,
 } from '../../../../libs/kind/reconciler.ts';
@@ -26,10 +28,10 @@ const selectorOf = (set: Live<StatefulSet>) => labelSelectorOf(set.spec?.selecto
 export const statefulSetController: Reconciler<Observed, Action> = {
   name: 'statefulset',
   watches: [
-    watching(statefulSets, (set) => [keyOf(set)]),
+    watching(statefulSets, ownKey),
     watching(pods, (pod, env) => keysOfController(pod as Live<ApiObject>, statefulSets, env, selectorOf)),
     watching(controllerRevisions, (revision, env) => keysOfController(revision as Live<ApiObject>, statefulSets, env)),
-    watching(persistentVolumeClaims, () => []),
+    reading(persistentVolumeClaims),
   ],
   observe({ informers }, key) {
     const set = informers.informer(statefulSets).get(key);

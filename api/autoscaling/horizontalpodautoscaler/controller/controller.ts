@@ -1,6 +1,6 @@
 import { keyOf, type Live } from '../../../../libs/kind/object.ts';
 import type { ControllerEnvironment, Reconciler } from '../../../../libs/kind/reconciler.ts';
-import { watching } from '../../../../libs/kind/reconciler.ts';
+import { reading, watching } from '../../../../libs/kind/reconciler.ts';
 import { type LabelSelector, parseLabelSelector } from '../../../../libs/machinery/labels.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { withCondition } from '../../../meta/conditions.ts';
@@ -37,7 +37,7 @@ export function horizontalController(): Reconciler<Observed, Action> {
         // Its own writes do not make it look again before its time.
         (hpa, previous) => !sameValue(hpa.spec, previous.spec),
       ),
-      watching(pods, () => []),
+      reading(pods),
     ],
     async observe(env, key) {
       const hpa = env.informers.informer(horizontalPodAutoscalers).get(key);

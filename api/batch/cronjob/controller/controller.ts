@@ -1,7 +1,8 @@
 import { formatTime } from '../../../../libs/base/clock.ts';
-import { type ApiObject, apiVersionOf, keyOf, type Live } from '../../../../libs/kind/object.ts';
+import { type ApiObject, apiVersionOf, type Live } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
   type Written,
   watching,
@@ -39,7 +40,7 @@ export function cronJobController(): Reconciler<Observed, Action> {
   return {
     name: 'cronjob',
     watches: [
-      watching(cronJobs, (cronJob) => [keyOf(cronJob)]),
+      watching(cronJobs, ownKey),
       watching(jobs, (job, env) => keysOfController(job as Live<ApiObject>, cronJobs, env), 0, meansMore),
     ],
     async observe(env, key) {

@@ -1,6 +1,7 @@
-import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.ts';
+import type { ApiObject, Live } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
   type Written,
   watching,
@@ -55,7 +56,7 @@ const isKept = ({ metadata: now }: Live<Pod>, { metadata: before }: Live<Pod>): 
 /** Runs Jobs to their end. */
 export const jobController: Reconciler<Observed, Action> = {
   name: 'job',
-  watches: [watching(jobs, (job) => [keyOf(job)]), watching(pods, keysOfPod, BATCH_MS, meansMore)],
+  watches: [watching(jobs, ownKey), watching(pods, keysOfPod, BATCH_MS, meansMore)],
   observe({ informers }, key) {
     const job = informers.informer(jobs).get(key);
     // Somebody else looks after it.

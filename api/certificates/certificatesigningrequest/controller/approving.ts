@@ -1,6 +1,7 @@
 import type { ParsedSigningRequest } from '../../../../libs/base/keys.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Plan,
   type Reconciler,
   type Written,
@@ -50,7 +51,7 @@ export function plan({ request, asked }: Observed): Plan<Action> {
 /** Approves client certificates of kubelets, for who has the right that upstream's controller looks at. */
 export const csrApprovingController: Reconciler<Observed, Action> = {
   name: 'certificatesigningrequest-approving-controller',
-  watches: [watching(certificateSigningRequests, ({ metadata }) => [metadata.name])],
+  watches: [watching(certificateSigningRequests, ownKey)],
   async observe({ informers, keys }, name) {
     const request = informers.informer(certificateSigningRequests).get(name);
     if (request?.spec.signerName !== SIGNER.kubeletClient || isDecided(request)) return undefined;

@@ -1,5 +1,5 @@
 import { KeyError } from '../../../../libs/base/keys.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isNotFound } from '../../../../libs/machinery/errors.ts';
 import { certificateSigningRequests } from '../../../resources.ts';
 import type { Request } from './request.ts';
@@ -41,7 +41,7 @@ export function plan({ request, expiresMs }: Observed, nowMs: number): Plan<Acti
 export const csrCleanerController: Reconciler<Observed, Action> = {
   name: 'certificatesigningrequest-cleaner-controller',
   concurrency: 1,
-  watches: [watching(certificateSigningRequests, ({ metadata }) => [metadata.name])],
+  watches: [watching(certificateSigningRequests, ownKey)],
   observe({ informers, keys }, name) {
     const request = informers.informer(certificateSigningRequests).get(name);
     if (!request) return undefined;

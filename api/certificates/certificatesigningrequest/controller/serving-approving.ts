@@ -1,6 +1,6 @@
 import type { ParsedSigningRequest } from '../../../../libs/base/keys.ts';
 import type { Live } from '../../../../libs/kind/object.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, reading, watching } from '../../../../libs/kind/reconciler.ts';
 import { cidrContains, parseCidr } from '../../../../libs/machinery/cidr.ts';
 import {
   type Ip,
@@ -98,7 +98,7 @@ export function servingApprovingController(settings: ServingApprovalSettings): R
     name: 'kubelet-serving-approving-controller',
     concurrency: 1,
     watches: [
-      watching(certificateSigningRequests, ({ metadata }) => [metadata.name]),
+      watching(certificateSigningRequests, ownKey),
       watching(nodes, ({ metadata }, { informers }) => {
         const user = NODE_USER_PREFIX + metadata.name;
         const requests = informers.informer(certificateSigningRequests).list();
@@ -106,7 +106,7 @@ export function servingApprovingController(settings: ServingApprovalSettings): R
           .filter((one) => one.spec.signerName === SIGNER.kubeletServing && one.spec.username === user)
           .map((one) => one.metadata.name);
       }),
-      watching(endpoints, () => []),
+      reading(endpoints),
     ],
     async observe({ informers, keys }, key) {
       const request = informers.informer(certificateSigningRequests).get(key);

@@ -5,7 +5,7 @@ import type {
   ParsedCertificate,
   ParsedSigningRequest,
 } from '../../../../libs/base/keys.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { certificateSigningRequests } from '../../../resources.ts';
 import type { CertificateSigningRequest } from '../../../types/certificates/v1.generated.ts';
 import { certificateBytes, hasTrue, isApproved, type Request, readRequest, SIGNER, whyNotSigned } from './request.ts';
@@ -57,7 +57,7 @@ export function csrSigningController({
 }: SigningSettings): Reconciler<Observed, Action> {
   return {
     name: 'certificatesigningrequest-signing-controller',
-    watches: [watching(certificateSigningRequests, ({ metadata }) => [metadata.name])],
+    watches: [watching(certificateSigningRequests, ownKey)],
     async observe({ informers, keys }, name) {
       const request = informers.informer(certificateSigningRequests).get(name);
       if (!request || !isApproved(request) || request.status?.certificate) return undefined;

@@ -1,5 +1,5 @@
-import { keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import type { Live } from '../../../../libs/kind/object.ts';
+import { ownKey, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { hasCause, isAlreadyExists } from '../../../../libs/machinery/errors.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { configMaps, namespaces } from '../../../resources.ts';
@@ -22,7 +22,7 @@ export function rootCaController(
   return {
     name: 'root-ca-certificate-publisher',
     watches: [
-      watching(namespaces, (namespace) => [keyOf(namespace)]),
+      watching(namespaces, ownKey),
       watching(configMaps, ({ metadata }) => (metadata.name === NAME ? [metadata.namespace ?? ''] : [])),
     ],
     observe({ informers }, name) {

@@ -1,5 +1,4 @@
-import { keyOf } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Reconciler, reading, watching } from '../../../../libs/kind/reconciler.ts';
 import {
   keysOfServices,
   mattersToServices,
@@ -15,9 +14,9 @@ export function endpointsController(): Reconciler<Observed, Action> {
   return {
     name: 'endpoint',
     watches: [
-      watching(services, (service) => [keyOf(service)]),
+      watching(services, ownKey),
       watching(pods, keysOfServices, 0, mattersToServices),
-      watching(endpoints, (object) => [keyOf(object)]),
+      watching(endpoints, ownKey),
     ],
     observe(env, key) {
       const service = env.informers.informer(services).get(key);
@@ -44,7 +43,7 @@ export function endpointsController(): Reconciler<Observed, Action> {
 /** Takes the Endpoints away whose Service has gone. */
 export const orphanedEndpointsController: Reconciler<string, { readonly type: 'delete'; readonly reason: string }> = {
   name: 'orphaned-endpoints',
-  watches: [watching(services, (service) => [keyOf(service)]), watching(endpoints, () => [])],
+  watches: [watching(services, ownKey), reading(endpoints)],
   observe({ informers }, key) {
     const object = informers.informer(endpoints).get(key);
     const isOurs = object?.metadata.labels?.['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller';

@@ -1,5 +1,5 @@
 import type { Live } from '../../../../libs/kind/object.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { sameValue } from '../../../../libs/machinery/same-value.ts';
 import { nodes } from '../../../resources.ts';
 import type { Node } from '../../../types/core/v1.generated.ts';
@@ -76,7 +76,7 @@ export function nodeIpamController(settings: IpamSettings): Reconciler<Observed,
   return {
     name: 'node-ipam-controller',
     concurrency: 1,
-    watches: [watching(nodes, ({ metadata }) => [metadata.name], 0, hasOtherNetworks)],
+    watches: [watching(nodes, ownKey, 0, hasOtherNetworks)],
     observe({ informers }, name) {
       const lister = informers.informer(nodes);
       if (!readAll) for (const node of lister.list()) record(node);

@@ -1,7 +1,9 @@
 import type { Live } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
+  reading,
   type TurnObserver,
   type Written,
   watching,
@@ -59,14 +61,14 @@ export function nodeLifecycleController(graceMs = 50_000): Reconciler<Observed, 
   return {
     name: 'node-lifecycle',
     watches: [
-      watching(nodes, (node) => [node.metadata.name]),
+      watching(nodes, ownKey),
       // A sign of life only puts off the look that waits for it to be missed: of a thousand nodes there are a hundred a second.
       watching(leases, ({ metadata: { namespace, name } }, env) => {
         const node = namespace === LEASES_NAMESPACE ? env.informers.informer(nodes).get(name) : undefined;
         if (node && heard.has(name)) listen(env, node);
         return [];
       }),
-      watching(pods, () => []),
+      reading(pods),
     ],
     observe(env, name) {
       const node = env.informers.informer(nodes).get(name);

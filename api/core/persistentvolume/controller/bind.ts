@@ -2,6 +2,7 @@ import { type ApiObject, keyOf, type Live } from '../../../../libs/kind/object.t
 import {
   type ControllerEnvironment,
   type Reconciler,
+  reading,
   type Written,
   watching,
 } from '../../../../libs/kind/reconciler.ts';
@@ -48,7 +49,7 @@ export const persistentVolumeBinder: Reconciler<Observed, Action> = {
     watching(storageClasses, (storageClass, { informers }) =>
       openClaims(informers, (claim) => ['', storageClass.metadata.name].includes(classNameOf(claim))),
     ),
-    watching(pods, () => []),
+    reading(pods),
   ],
   observe(env, key) {
     const { informers } = env;

@@ -1,4 +1,4 @@
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { hasFinalizer, isDeleting, withFinalizer, withoutFinalizer } from '../../../../libs/machinery/meta.ts';
 import { persistentVolumes } from '../../../resources.ts';
 import type { PersistentVolume } from '../../../types/core/v1.generated.ts';
@@ -41,7 +41,7 @@ export function pvProtectionController(): Reconciler<Observed, Action> {
   const bareSinceMs = new Map<string, number>();
   return {
     name: 'persistentvolume-protection-controller',
-    watches: [watching(persistentVolumes, ({ metadata }) => [metadata.name])],
+    watches: [watching(persistentVolumes, ownKey)],
     observe({ informers, clock }, name) {
       const volume = informers.informer(persistentVolumes).get(name);
       if (!volume || hasFinalizer(volume, PV_PROTECTION)) bareSinceMs.delete(name);

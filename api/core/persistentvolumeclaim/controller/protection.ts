@@ -1,5 +1,5 @@
-import { keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import type { Live } from '../../../../libs/kind/object.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { controllerOf, isDeleting } from '../../../../libs/machinery/meta.ts';
 import { type ProtectionAction, planProtection } from '../../../meta/protection.ts';
 import { persistentVolumeClaims, pods } from '../../../resources.ts';
@@ -43,7 +43,7 @@ export function plan({ claim, pods }: Observed): Plan<ProtectionAction> {
 export const pvcProtectionController: Reconciler<Observed, ProtectionAction> = {
   name: 'persistentvolumeclaim-protection-controller',
   watches: [
-    watching(persistentVolumeClaims, (claim) => [keyOf(claim)]),
+    watching(persistentVolumeClaims, ownKey),
     watching(pods, (pod) => claimNamesOf(pod).map((name) => `${pod.metadata.namespace}/${name}`)),
   ],
   observe({ informers }, key) {

@@ -1,5 +1,4 @@
-import { keyOf } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { hasCause, isAlreadyExists } from '../../../../libs/machinery/errors.ts';
 import { namespaces, serviceAccounts } from '../../../resources.ts';
 
@@ -7,7 +6,7 @@ import { namespaces, serviceAccounts } from '../../../resources.ts';
 export const serviceAccountController: Reconciler<string, { readonly type: 'create'; readonly reason: string }> = {
   name: 'serviceaccount',
   watches: [
-    watching(namespaces, (namespace) => [keyOf(namespace)]),
+    watching(namespaces, ownKey),
     watching(serviceAccounts, ({ metadata }) => (metadata.name === 'default' ? [metadata.namespace ?? ''] : [])),
   ],
   observe({ informers }, name) {

@@ -1,7 +1,9 @@
 import { type ApiObject, apiVersionOf, keyOf, type Live, type ResourceRef } from '../../../../libs/kind/object.ts';
 import {
   type ControllerEnvironment,
+  ownKey,
   type Reconciler,
+  reading,
   type Written,
   watching,
 } from '../../../../libs/kind/reconciler.ts';
@@ -72,11 +74,11 @@ export function endpointSliceController(): Reconciler<Observed, Action> {
   return {
     name: 'endpointslice',
     watches: [
-      watching(services, (service) => [keyOf(service)]),
+      watching(services, ownKey),
       watching(pods, (pod, env) => (isFinished(pod) ? [] : keysOfServices(pod, env)), 0, mattersToServices),
       watching(endpointSlices, (slice) => (isManagedBy(slice, MANAGER) ? serviceKey(slice) : [])),
       // Zones come from nodes; that they change is rare, and the next change of a pod brings it in.
-      watching(nodes, () => []),
+      reading(nodes),
     ],
     observe(env, key) {
       const service = env.informers.informer(services).get(key);
@@ -111,8 +113,8 @@ export function endpointSliceController(): Reconciler<Observed, Action> {
 export const endpointSliceMirroringController: Reconciler<Observed, Action> = {
   name: 'endpointslicemirroring',
   watches: [
-    watching(endpoints, (object) => [keyOf(object)]),
-    watching(services, (service) => [keyOf(service)]),
+    watching(endpoints, ownKey),
+    watching(services, ownKey),
     watching(endpointSlices, (slice) => (isManagedBy(slice, MIRRORING_MANAGER) ? serviceKey(slice) : [])),
   ],
   observe(env, key) {

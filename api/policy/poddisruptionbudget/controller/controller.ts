@@ -1,5 +1,5 @@
 import { keyOf, type Live } from '../../../../libs/kind/object.ts';
-import { type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Reconciler, reading, watching } from '../../../../libs/kind/reconciler.ts';
 import { labelSelectorOf } from '../../../../libs/machinery/labels.ts';
 import {
   deployments,
@@ -17,14 +17,11 @@ import { scaleOf } from './scale.ts';
 const matches = ({ spec }: Live<PodDisruptionBudget>, pod: Live<Pod>): boolean =>
   labelSelectorOf(spec?.selector as never).matches(pod.metadata.labels as Record<string, string> | undefined);
 
-/** Only their numbers are asked for; that they change shows in their pods. */
-const looked = () => [];
-
 /** Keeps what budgets say of themselves, by which evictions are allowed. */
 export const disruptionController: Reconciler<Observed, Action> = {
   name: 'disruption',
   watches: [
-    watching(podDisruptionBudgets, (budget) => [keyOf(budget)]),
+    watching(podDisruptionBudgets, ownKey),
     watching(pods, (pod, { informers }) =>
       informers
         .informer(podDisruptionBudgets)
@@ -32,10 +29,11 @@ export const disruptionController: Reconciler<Observed, Action> = {
         .filter((budget) => matches(budget, pod))
         .map(keyOf),
     ),
-    watching(deployments, looked),
-    watching(replicaSets, looked),
-    watching(replicationControllers, looked),
-    watching(statefulSets, looked),
+    // Only their numbers are asked for; that they change shows in their pods.
+    reading(deployments),
+    reading(replicaSets),
+    reading(replicationControllers),
+    reading(statefulSets),
   ],
   async observe(env, key) {
     const budget = env.informers.informer(podDisruptionBudgets).get(key);

@@ -1,5 +1,5 @@
 import type { Live } from '../../../../libs/kind/object.ts';
-import { type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
+import { ownKey, type Plan, type Reconciler, watching } from '../../../../libs/kind/reconciler.ts';
 import { isDeleting } from '../../../../libs/machinery/meta.ts';
 import { type ProtectionAction, planProtection } from '../../../meta/protection.ts';
 import { persistentVolumeClaims, persistentVolumes, volumeAttributesClasses } from '../../../resources.ts';
@@ -39,7 +39,7 @@ export function plan({ vac, used }: Observed): Plan<ProtectionAction> {
 export const vacProtectionController: Reconciler<Observed, ProtectionAction> = {
   name: 'volumeattributesclass-protection-controller',
   watches: [
-    watching(volumeAttributesClasses, ({ metadata }) => [metadata.name]),
+    watching(volumeAttributesClasses, ownKey),
     watching(persistentVolumeClaims, classesOfClaim),
     watching(persistentVolumes, classesOfVolume),
   ],
