@@ -81,7 +81,8 @@ export interface GracefulDelete<T extends ApiObject> {
   /**
    * Answers how many seconds the object stays, 0 for at once, or `unbounded` when only its finalizers decide (then no
    * grace period is written). `requested` is what the client asked for, if it did. May change the draft (phase,
-   * conditions); called again when a dying object is deleted once more, and may then only shorten its grace.
+   * conditions) by putting new parts in place of what is there: the old ones are the stored object's own. Called again when
+   * a dying object is deleted once more, and may then only shorten its grace.
    */
   begin(ctx: RequestContext, draft: T, requested: number | undefined): number | 'unbounded';
   /** Being marked for deletion does not count in `metadata.generation` (CustomResourceDefinitions). Default: it does. */

@@ -51,15 +51,14 @@ function announceDeletion(draft: Draft, now: string): void {
     ...(draft.metadata.finalizers ?? []).filter((one) => one !== CLEANUP_FINALIZER),
     CLEANUP_FINALIZER,
   ];
-  draft.status ??= {};
-  const conditions = (draft.status.conditions ??= []);
-  conditions.push({
+  const announcement = {
     type: 'Terminating',
     status: 'True',
     lastTransitionTime: now,
     reason: 'InstanceDeletionPending',
     message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
-  });
+  };
+  draft.status = { ...draft.status, conditions: [...(draft.status?.conditions ?? []), announcement] };
 }
 
 export const statusStrategy: StatusSubresource<CustomResourceDefinition>['strategy'] = {

@@ -2,7 +2,6 @@ import { formatTime } from '../../../libs/base/clock.ts';
 import type { ApiObject, DeepReadonly } from '../../../libs/kind/object.ts';
 import type { RequestContext } from '../../../libs/kind/request.ts';
 import type { Strategy } from '../../../libs/kind/strategy.ts';
-import { copyValue } from '../../../libs/machinery/copy.ts';
 import { conflict, notFound } from '../../../libs/machinery/errors.ts';
 import type { CachedObject } from '../cache/cached-object.ts';
 import { objectKey } from '../cache/keys.ts';
@@ -115,7 +114,7 @@ async function tryDelete(
   const cache = engine.caches.resource(kind);
   const marked = markForDeletion(engine, ctx, kind.strategy, old.object(), parameters);
   if (marked && !isFinished(kind.strategy, marked)) {
-    const prepared = prepareObject(kind, schema, marked, engine.caches.revision);
+    const prepared = prepareObject(kind, schema, marked, engine.caches.revision, old.object());
     if (ctx.dryRun) return { deleted: { encoded: cache.pretend(pretendedEntry(prepared, key, old)), gone: false } };
     const result = await putObject(engine.store, key, prepared, old.revision);
     if (result.ok && result.entry) return { deleted: { encoded: cache.encode(result.entry), gone: false } };
@@ -129,9 +128,9 @@ async function tryDelete(
     const { gracefulDelete, deleteReturnsObject } = kind.strategy;
     if (!deleteReturnsObject) return { deleted: { encoded: old, gone: true } };
     // Who may wait before it goes is shown as it went: with the grace that it was given. The revision is the deletion's.
-    const last = gracefulDelete ? marked : (copyValue(old.object()) as Draft);
+    if (!gracefulDelete) return { deleted: { encoded: old.deletedAt(result.revision), gone: true } };
     const at = { revision: result.revision, createRevision: old.createRevision };
-    const prepared = prepareObject(kind, schema, last, at.revision);
+    const prepared = prepareObject(kind, schema, marked, at.revision, old.object());
     return { deleted: { encoded: cache.pretend(pretendedEntry(prepared, key, at)), gone: true } };
   }
   return result.actual ? { actual: cache.encode(result.actual) } : {};
@@ -139,7 +138,7 @@ async function tryDelete(
 
 /**
  * The object as it is while it dies: deletion time, grace, finalizers for its dependents. undefined when it is dying
- * already and this deletion changes nothing.
+ * already and this deletion changes nothing. All else is the stored object's own: `begin` replaces what it changes.
  */
 function markForDeletion(
   engine: Engine,
@@ -148,7 +147,7 @@ function markForDeletion(
   old: DeepReadonly<ApiObject>,
   parameters: DeleteParameters,
 ): Draft | undefined {
-  const draft = copyValue(old) as Draft;
+  const draft = { ...old, metadata: { ...old.metadata } } as Draft;
   const { metadata } = draft;
   const wasDying = metadata.deletionTimestamp !== undefined;
   const finalizersBefore = (metadata.finalizers ?? []).join();

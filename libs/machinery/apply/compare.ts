@@ -9,7 +9,7 @@
  * how the two objects look to everyone else.
  */
 import { jsonEqual } from '../json-equal.ts';
-import { emptySet, type FieldSet, type MutableFieldSet, SetBuilder, sortedNode } from './field-set.ts';
+import { emptySet, type FieldSet, type MutableFieldSet, sortedNode } from './field-set.ts';
 import {
   anyNode,
   type FieldNode,
@@ -103,9 +103,38 @@ function allOf(node: StructureNode, value: Value): FieldSet {
 
 // ── differences ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/**
+ * One of the two sets of a comparison. That goes down and up the two objects, and comes by each place once: so a node is put
+ * into the one above it, in order, when the comparison leaves its place.
+ */
+class Side {
+  /** By depth, those on the way to where the comparison is that have members. */
+  #nodes: (MutableFieldSet | undefined)[] | undefined;
+
+  /** All of `subtree` at the path that the first `depth` elements are. */
+  add(path: readonly string[], depth: number, subtree: FieldSet): void {
+    this.#nodes ??= [];
+    for (let above = depth - 1; above >= 0 && this.#nodes[above] === undefined; above--) this.#nodes[above] = {};
+    (this.#nodes[depth - 1] as MutableFieldSet)[path[depth - 1] as string] = subtree;
+  }
+
+  /** The place that the first `depth` elements are is done. */
+  leave(path: readonly string[], depth: number): void {
+    const node = this.#nodes?.[depth];
+    if (this.#nodes === undefined || node === undefined) return;
+    this.#nodes[depth] = undefined;
+    (this.#nodes[depth - 1] as MutableFieldSet)[path[depth - 1] as string] = sortedNode(node);
+  }
+
+  finish(): FieldSet {
+    const root = this.#nodes?.[0];
+    return root === undefined ? emptySet : sortedNode(root);
+  }
+}
+
 class Comparer {
-  readonly changed = new SetBuilder();
-  readonly removed = new SetBuilder();
+  readonly changed = new Side();
+  readonly removed = new Side();
   /** Where the comparison is: the first `#depth` elements. */
   readonly #path: string[] = [];
   #depth = 0;
@@ -117,8 +146,8 @@ class Comparer {
 
   /** Both values at one place; undefined for one that is not there. They are known to differ. */
   #differ(node: StructureNode, before: Value, after: Value): void {
-    if (before === undefined) this.changed.add(this.#path, allOf(node, after), this.#depth);
-    else if (after === undefined) this.removed.add(this.#path, allOf(node, before), this.#depth);
+    if (before === undefined) this.changed.add(this.#path, this.#depth, allOf(node, after));
+    else if (after === undefined) this.removed.add(this.#path, this.#depth, allOf(node, before));
     else this.#changed(node, before, after);
   }
 
@@ -127,17 +156,23 @@ class Comparer {
     if (node.kind === 'struct' && !node.atomic && isObject(before) && isObject(after)) {
       this.#path[this.#depth++] = element;
       this.#struct(node, before, after, before, after);
-      this.#depth--;
+      this.#leave();
       return;
     }
     if (before !== undefined && after !== undefined && jsonEqual(before, after)) return;
     this.#path[this.#depth++] = element;
     this.#differ(node, before, after);
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.changed.leave(this.#path, this.#depth);
+    this.removed.leave(this.#path, this.#depth);
     this.#depth--;
   }
 
   #leaf(): void {
-    this.changed.add(this.#path, emptySet, this.#depth);
+    this.changed.add(this.#path, this.#depth, emptySet);
   }
 
   #changed(node: StructureNode, before: Value, after: Value): void {
@@ -237,8 +272,8 @@ class Comparer {
   #repeated(element: string, before: readonly Value[], after: readonly Value[]): void {
     if (jsonEqual(before, after)) return;
     this.#path[this.#depth++] = element;
-    const set = after.length === 0 ? this.removed : this.changed;
-    set.add(this.#path, emptySet, this.#depth);
+    const side = after.length === 0 ? this.removed : this.changed;
+    side.add(this.#path, this.#depth, emptySet);
     this.#depth--;
   }
 }

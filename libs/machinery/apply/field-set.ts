@@ -190,11 +190,11 @@ export class SetBuilder {
   /** Nodes below the root that the builder itself made: the only ones it may change, and that may be out of order. */
   #own: Set<MutableFieldSet | FieldSet> | undefined;
 
-  /** A subtree at the path that the first `length` elements are; united with what is there already. */
-  add(path: readonly string[], subtree: FieldSet, length = path.length): void {
+  /** A subtree at a path; united with what is there already. */
+  add(path: readonly string[], subtree: FieldSet): void {
     this.#root ??= {};
     let at = this.#root;
-    for (let i = 0; i < length - 1; i++) {
+    for (let i = 0; i < path.length - 1; i++) {
       const element = path[i] as string;
       let next = at[element] as MutableFieldSet | undefined;
       this.#own ??= new Set();
@@ -206,7 +206,7 @@ export class SetBuilder {
       }
       at = next;
     }
-    const last = path[length - 1] as string;
+    const last = path.at(-1) as string;
     const present = at[last] as FieldSet | undefined;
     at[last] = present === undefined ? subtree : unionNode(present, subtree);
   }
