@@ -5,9 +5,9 @@ import { explore } from '../testing/index.ts';
 import { rollingUpdate } from '../tests/simulate/scenarios.ts';
 import type { Report } from '../tools/bench/figure.ts';
 
-const RUNS = 100;
-/** So many come first: after 20 the platform still compiles what is hot, and a run takes a third longer than after 150. */
-const WARM = 150;
+const RUNS = 200;
+/** So many come first: explorations have thousands, and the platform goes on compiling what is hot for some hundreds. */
+const WARM = 400;
 
 export async function bench(report: Report): Promise<void> {
   const scenario = rollingUpdate(3, 3);
