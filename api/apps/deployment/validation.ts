@@ -9,13 +9,17 @@ type Seen = DeepReadonly<Deployment>;
 const at = field.path('spec');
 
 export function validateDeployment({ spec }: Seen): field.ErrorList {
+  return validateSpec(spec);
+}
+
+function validateSpec(spec: Seen['spec'], was?: Seen['spec']): field.ErrorList {
   const { errors, compiled } = validateSelector(spec.selector, 'deployment', at.child('selector'));
   const template = at.child('template');
   const deadline = spec.progressDeadlineSeconds;
   const result = [
     ...notNegative(spec.replicas, at.child('replicas')),
     ...errors,
-    ...validateSelectedTemplate(compiled, spec.template, 'ReplicaSet', template),
+    ...validateSelectedTemplate(compiled, spec.template, 'ReplicaSet', template, was?.template),
     ...validateStrategy(spec.strategy ?? {}, at.child('strategy')),
     ...notNegative(spec.minReadySeconds, at.child('minReadySeconds')),
     ...notNegative(spec.revisionHistoryLimit, at.child('revisionHistoryLimit')),
@@ -52,7 +56,7 @@ function validateStrategy(strategy: DeepReadonly<DeploymentStrategy>, here: fiel
 
 export function validateDeploymentUpdate(deployment: Seen, old: Seen): field.ErrorList {
   return [
-    ...validateDeployment(deployment),
+    ...validateSpec(deployment.spec, old.spec),
     ...validateImmutable(deployment.spec.selector, old.spec.selector, at.child('selector')),
   ];
 }

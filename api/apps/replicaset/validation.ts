@@ -9,17 +9,24 @@ type Seen = DeepReadonly<ReplicaSet>;
 const at = field.path('spec');
 
 export function validateReplicaSet({ spec }: Seen): field.ErrorList {
+  return validateSpec(spec);
+}
+
+function validateSpec(spec: Seen['spec'], was?: Seen['spec']): field.ErrorList {
   const { errors, compiled } = validateSelector(spec.selector, 'deployment', at.child('selector'));
   return [
     ...notNegative(spec.replicas, at.child('replicas')),
     ...notNegative(spec.minReadySeconds, at.child('minReadySeconds')),
     ...errors,
-    ...validateSelectedTemplate(compiled, spec.template, 'ReplicaSet', at.child('template')),
+    ...validateSelectedTemplate(compiled, spec.template, 'ReplicaSet', at.child('template'), was?.template),
   ];
 }
 
 export function validateReplicaSetUpdate(set: Seen, old: Seen): field.ErrorList {
-  return [...validateReplicaSet(set), ...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector'))];
+  return [
+    ...validateSpec(set.spec, old.spec),
+    ...validateImmutable(set.spec.selector, old.spec.selector, at.child('selector')),
+  ];
 }
 
 /** Of what a ReplicaSet or ReplicationController reports. */

@@ -3,6 +3,7 @@ import type { DeepReadonly } from '../../../libs/kind/object.ts';
 import * as field from '../../../libs/machinery/field-errors.ts';
 import { type LabelSelector as Compiled, LabelSelectorError, labelSelectorOf } from '../../../libs/machinery/labels.ts';
 import { sortedJson } from '../../../libs/machinery/quote.ts';
+import { sameValue } from '../../../libs/machinery/same-value.ts';
 import { validateLabelSelector } from '../../meta/label-selector.ts';
 import type { PodTemplateSpec } from '../../types/core/v1.generated.ts';
 import type { LabelSelector } from '../../types/meta/v1.generated.ts';
@@ -40,15 +41,21 @@ export function compile(selector: DeepReadonly<LabelSelector> | undefined): Comp
   }
 }
 
-/** The template of a workload that selects by `compiled`; it is not looked at for as long as nobody knows what is selected. */
+/**
+ * The template of a workload that selects by `compiled`; it is not looked at for as long as nobody knows what is selected.
+ * `was`: that of the stored object. What still says the same was found right when that was written.
+ */
 export function validateSelectedTemplate(
   compiled: Compiled | undefined,
   template: DeepReadonly<PodTemplateSpec> | undefined,
   owner: string,
   at: field.Path,
+  was?: DeepReadonly<PodTemplateSpec>,
 ): field.ErrorList {
   if (!compiled) return [];
-  return [...validateMatch(compiled, template, at), ...validateLastingTemplate(template, owner, at)];
+  const errors = validateMatch(compiled, template, at);
+  if (was === undefined || !sameValue(template, was)) errors.push(...validateLastingTemplate(template, owner, at));
+  return errors;
 }
 
 /** The template's labels must be ones that the selector finds. */

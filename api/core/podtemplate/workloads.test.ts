@@ -4,7 +4,7 @@ import { type ErrorList, textOf } from '../../../libs/machinery/field-errors.ts'
 import { defaultDaemonSet } from '../../apps/daemonset/defaults.ts';
 import { validateDaemonSet } from '../../apps/daemonset/validation.ts';
 import { defaultDeployment } from '../../apps/deployment/defaults.ts';
-import { validateDeployment } from '../../apps/deployment/validation.ts';
+import { validateDeployment, validateDeploymentUpdate } from '../../apps/deployment/validation.ts';
 import { defaultStatefulSet } from '../../apps/statefulset/defaults.ts';
 import { validateStatefulSet } from '../../apps/statefulset/validation.ts';
 import { defaultJob } from '../../batch/job/defaults.ts';
@@ -164,4 +164,13 @@ describe('defaults', () => {
       for (const [name, value] of Object.entries(expected)) assert.deepEqual(all[name], value, name);
     });
   }
+});
+
+test('an update is asked for a sound template where it changes that', () => {
+  const make = (spec: object, minReadySeconds: number) =>
+    made<Deployment>({ template: template({ restartPolicy: 'Never', ...spec }), minReadySeconds }, defaultDeployment);
+  const fields = (draft: Deployment, old: Deployment) => validateDeploymentUpdate(draft, old).map(textOf);
+  const stored = make({}, 0);
+  assert.deepEqual(fields(make({}, 1), stored), []);
+  assert.match(fields(make({ hostNetwork: true }, 1), stored).join(), /spec.template.spec.restartPolicy/);
 });

@@ -208,6 +208,8 @@ export function validateFinalizers(finalizers: readonly string[], at: field.Path
   return errors;
 }
 
+const ASCII = /^[ -~]*$/;
+
 function validateManagedFields(
   entries: DeepReadonly<NonNullable<ObjectMeta['managedFields']>>,
   at: field.Path,
@@ -222,9 +224,8 @@ function validateManagedFields(
       errors.push(field.invalid(at.index(i).child('fieldsType'), entry.fieldsType, 'must be `FieldsV1`'));
     }
     const manager = entry.manager ?? '';
-    // No letter has more than three bytes a unit.
-    if (manager.length * 3 > 128 && new TextEncoder().encode(manager).length > 128)
-      errors.push(field.tooLong(at.index(i).child('manager'), 128));
+    const bytes = ASCII.test(manager) ? manager.length : new TextEncoder().encode(manager).length;
+    if (bytes > 128) errors.push(field.tooLong(at.index(i).child('manager'), 128));
   });
   return errors;
 }
