@@ -69,12 +69,13 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   const name = decoded[at + 1] ?? '';
   const subresource = decoded[at + 2] ?? '';
 
+  const fieldSelector = query.size > 0 ? query.get('fieldSelector') : null;
   let selectedName = name;
   if (name === '') {
     if (verb === 'get') verb = isTrue(query.get('watch')) ? 'watch' : 'list';
     else if (verb === 'delete') verb = 'deletecollection';
     if (verb === 'list' || verb === 'watch' || verb === 'deletecollection') {
-      selectedName = nameOf(query.get('fieldSelector')) ?? '';
+      selectedName = nameOf(fieldSelector) ?? '';
     }
   }
   const attributes: { -readonly [K in keyof RequestAttributes]: RequestAttributes[K] } = {
@@ -90,7 +91,6 @@ export function route(method: string, path: string, query: URLSearchParams): Rou
   };
   if (query.size > 0) {
     const labelSelector = query.get('labelSelector');
-    const fieldSelector = query.get('fieldSelector');
     if (labelSelector) attributes.labelSelector = labelSelector;
     if (fieldSelector) attributes.fieldSelector = fieldSelector;
   }

@@ -189,8 +189,7 @@ const aggregate = (texts: readonly string[]) => (texts.length === 1 ? texts[0] :
 /** Whether a rule allows a request. */
 export function covers(rule: Rule, attributes: RequestAttributes): boolean {
   if (!hasOrAll(rule.verbs, attributes.verb)) return false;
-  if (!attributes.isResourceRequest)
-    return (rule.nonResourceURLs ?? []).some((pattern) => matchesPath(pattern, attributes.path));
+  if (!attributes.isResourceRequest) return matchesAnyPath(rule.nonResourceURLs, attributes.path);
   const { resources, resourceNames } = rule;
   return (
     hasOrAll(rule.apiGroups, attributes.group) &&
@@ -216,6 +215,9 @@ function isOfBoth(name: string, resource: string, subresource: string): boolean 
   if (slash < 1 || name[slash] !== '/' || !name.endsWith(subresource)) return false;
   return (slash === resource.length && name.startsWith(resource)) || (slash === 1 && name[0] === '*');
 }
+
+const matchesAnyPath = (patterns: readonly string[] | undefined, path: string): boolean =>
+  patterns?.some((pattern) => matchesPath(pattern, path)) ?? false;
 
 /** `/healthz`, `/api/*`, `*`. */
 function matchesPath(pattern: string, path: string): boolean {
