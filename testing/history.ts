@@ -69,6 +69,17 @@ export interface HistoryStart {
   readonly entries: SortedMap<Entry>;
 }
 
+/** A class, as they stay as long as the cluster: of literals V8 would make all later ones old, with what was written. */
+class WroteOnce implements PastWrite {
+  readonly event: StoreEvent;
+  readonly timeMs: number;
+
+  constructor(event: StoreEvent, timeMs: number) {
+    this.event = event;
+    this.timeMs = timeMs;
+  }
+}
+
 /** Collects a history. Values stay the store's bytes until somebody wants their text. */
 export class HistoryRecorder {
   readonly #seed: string;
@@ -113,7 +124,7 @@ export class HistoryRecorder {
     if (!HEARTBEATS.test(event.key)) this.deeds++;
     this.revision = event.revision;
     for (const wrote of this.#followers.get(event.key) ?? []) wrote();
-    this.#add({ event, timeMs });
+    this.#add(new WroteOnce(event, timeMs));
   }
 
   /** Calls `wrote` with every write of one key. */

@@ -12,14 +12,22 @@ const COMPONENT = 'apiserver';
 /** Of one resource: subresources may have any name, as paths may. What comes beyond them counts, and is told nowhere. */
 const FIGURES_MAX = 200;
 
-interface Answers {
+class Answers {
   readonly code: number;
   /** The component of Kubernetes that asked; '' for all others. */
   readonly systemClient: string;
-  count: number;
+  count = 1;
+
+  constructor(code: number, systemClient: string) {
+    this.code = code;
+    this.systemClient = systemClient;
+  }
 }
 
-/** What is counted of the requests that ask for the same thing: found once for a request, labelled when it is told. */
+/**
+ * What is counted of the requests that ask for the same thing: found once for a request, labelled when it is told. All that
+ * lasts is of classes and of `Array.of`: of literals V8 would make all later ones old, and a server has hundreds.
+ */
 export class RequestFigures {
   readonly verb: string;
   readonly dryRun: boolean;
@@ -32,7 +40,7 @@ export class RequestFigures {
   /** Less what the requests waited for their turn and for webhooks. */
   readonly ownDurations = new Distribution(SECONDS);
   /** Few: most requests are answered alike. */
-  readonly answers: Answers[] = [];
+  readonly answers: Answers[] = Array.of();
   /** Watches or streams that are open; undefined: there was none. */
   open: number | undefined;
   /** Events that were sent. */
@@ -59,7 +67,7 @@ export class RequestFigures {
       answers.count++;
       return;
     }
-    this.answers.push({ code, systemClient, count: 1 });
+    this.answers.push(new Answers(code, systemClient));
   }
 
   opened(): void {
@@ -99,7 +107,7 @@ export class RequestTable {
     const names = known ? attributes : NOTHING;
     const scope = known ? scopeOf(attributes) : '';
     let all = this.#all.get(names.resource);
-    if (!all) this.#all.set(names.resource, (all = []));
+    if (!all) this.#all.set(names.resource, (all = Array.of()));
     for (let at = 0; at < all.length; at++) {
       const one = all[at] as RequestFigures;
       if (one.verb !== verb || one.scope !== scope || one.subresource !== names.subresource) continue;

@@ -4,10 +4,18 @@ import { keyOf } from '../kind/object.ts';
 type IndexValues = (object: Live<ApiObject>) => readonly string[];
 type Stored = Live<ApiObject>;
 
-/** Stands at one place of each list that it is in, for as long as there is an object of its key. */
-interface Item {
+/**
+ * Stands at one place of each list that it is in, for as long as there is an object of its key. A class, as
+ * informers begin with hundreds: of literals V8 would make all later ones old, with their objects.
+ */
+class Item {
   readonly key: string;
   object: Stored;
+
+  constructor(key: string, object: Stored) {
+    this.key = key;
+    this.object = object;
+  }
 }
 
 const NONE: readonly Stored[] = Object.freeze([]);
@@ -16,8 +24,8 @@ const NO_INDEXES: readonly FieldIndex[] = Object.freeze([]);
 /** The objects of one informer: by key, in the order of keys, and by what indexes say. */
 export class InformerStore {
   readonly #byKey = new Map<string, Item>();
-  /** In the order of keys; changed in place, so never handed out. */
-  readonly #ordered: Item[] = [];
+  /** In the order of keys; changed in place, so never handed out. No literal, for the reason of `Item`. */
+  readonly #ordered: Item[] = Array.of();
   /** Few, by their names. Most have none: a list for each would be made old by V8, with what its indexes see. */
   #indexes: readonly FieldIndex[] = NO_INDEXES;
   /** What `list` gave since the last change; made for the first. */
@@ -71,7 +79,7 @@ export class InformerStore {
   set(object: Stored, key = keyOf(object)): Stored | undefined {
     const known = this.#byKey.get(key);
     const previous = known?.object;
-    const item = known ?? { key, object };
+    const item = known ?? new Item(key, object);
     if (known) known.object = object;
     else {
       this.#byKey.set(key, item);
@@ -129,9 +137,13 @@ function put(items: Item[], item: Item): boolean {
 }
 
 /** The objects of one value of an index: in the order of keys, and as a list since the last change. */
-interface Found {
+class Found {
   readonly items: Item[];
   list: readonly Stored[] | undefined;
+
+  constructor(item: Item) {
+    this.items = Array.of(item);
+  }
 }
 
 class FieldIndex {
@@ -169,7 +181,7 @@ class FieldIndex {
 
   #add(value: string, item: Item): void {
     const found = this.#byValue.get(value);
-    if (!found) return void this.#byValue.set(value, { items: [item], list: undefined });
+    if (!found) return void this.#byValue.set(value, new Found(item));
     const { items } = found;
     if (put(items, item)) found.list = undefined;
   }

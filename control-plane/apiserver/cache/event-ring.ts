@@ -27,9 +27,9 @@ export class CacheEvent {
 
   frame(form: Form, type: ChangeType): ObjectFrame {
     // Most events are told to few, and many to nobody.
-    this.#frames ??= [];
-    for (let at = 0; at < this.#frames.length; at++) {
-      const frame = this.#frames[at] as ObjectFrame;
+    const frames = this.#frames;
+    for (let at = 0; frames && at < frames.length; at++) {
+      const frame = frames[at] as ObjectFrame;
       if (frame.form === form && frame.type === type) return frame;
     }
     const frame = new ObjectFrame(
@@ -38,7 +38,8 @@ export class CacheEvent {
       type,
       this,
     );
-    this.#frames.push(frame);
+    if (frames) frames.push(frame);
+    else this.#frames = Array.of(frame);
     return frame;
   }
 
@@ -75,10 +76,17 @@ export interface RingLimits {
 /** For so many events the object of one is held as it was written, for those who may ask for it soon. */
 const NEWS_EVENTS = 256;
 
+/**
+ * Of a ring that has had none, as most: a list for each would be made old by V8, with the events that come into it, and
+ * their objects. `Array.of` is not looked at.
+ */
+const NO_EVENTS: (CacheEvent | undefined)[] = [];
+Object.freeze(NO_EVENTS);
+
 /** The latest events of one resource, oldest first, within a bound of number and bytes. */
 export class EventRing {
   readonly #limits: RingLimits;
-  #events: (CacheEvent | undefined)[] = [];
+  #events = NO_EVENTS;
   #head = 0;
   #bytes = 0;
   #since: Revision;
@@ -99,7 +107,8 @@ export class EventRing {
   }
 
   add(event: CacheEvent): void {
-    this.#events.push(event);
+    if (this.#events === NO_EVENTS) this.#events = Array.of(event);
+    else this.#events.push(event);
     this.#bytes += event.bytes;
     if (this.length > NEWS_EVENTS) this.#events[this.#events.length - 1 - NEWS_EVENTS]?.settle();
     while (this.length > this.#limits.events || (this.#bytes > this.#limits.bytes && this.length > 1)) this.#drop();

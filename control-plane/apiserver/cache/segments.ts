@@ -103,11 +103,18 @@ export const countOf = (slices: readonly Slice[]): number => slices.reduce((sum,
 export const objectsOf = (slices: readonly Slice[]): CachedObject[] =>
   slices.flatMap(({ segment, from, to }) => segment.objects.slice(from, to));
 
+/**
+ * Of a resource without objects, as most: a list for each would be made old by V8, with the objects that come into it.
+ * `Array.of` is not looked at.
+ */
+const NO_SEGMENTS: Segment[] = [];
+Object.freeze(NO_SEGMENTS);
+
 /** The objects of one resource: by key, and in the order of keys. */
 export class OrderedObjects {
   readonly #byKey = new Map<string, CachedObject>();
   readonly #budget: JoinBudget;
-  #segments: Segment[] = [];
+  #segments = NO_SEGMENTS;
   /** Some key sorts by code point otherwise than by UTF-16 unit. */
   #high = false;
 
@@ -130,6 +137,7 @@ export class OrderedObjects {
   /** Replaces everything by `objects`, which are in order. */
   load(objects: readonly CachedObject[]): void {
     if (this.#segments.length > 0) this.clear();
+    if (objects.length > 0) this.#segments = Array.of();
     for (let at = 0; at < objects.length; at += SEGMENT_FILL) {
       this.#segments.push(new Segment(objects.slice(at, at + SEGMENT_FILL), this.#budget));
     }
@@ -142,7 +150,7 @@ export class OrderedObjects {
 
   clear(): void {
     for (const segment of this.#segments) segment.release();
-    this.#segments = [];
+    this.#segments = NO_SEGMENTS;
     this.#byKey.clear();
   }
 
@@ -152,7 +160,7 @@ export class OrderedObjects {
     const known = this.#byKey.has(key);
     this.#byKey.set(key, object);
     if (this.#segments.length === 0) {
-      this.#segments.push(new Segment([object], this.#budget));
+      this.#segments = Array.of(new Segment(Array.of(object), this.#budget));
       return;
     }
     const at = Math.max(0, this.#segmentAfter(key) - 1);

@@ -6,6 +6,17 @@ export interface GraphNode {
   object: Live<ApiObject>;
 }
 
+/** A class, as a cluster begins with hundreds: of literals V8 would make all later ones old, with their objects. */
+class KnownNode implements GraphNode {
+  readonly ref: ResourceRef;
+  object: Live<ApiObject>;
+
+  constructor(ref: ResourceRef, object: Live<ApiObject>) {
+    this.ref = ref;
+    this.object = object;
+  }
+}
+
 /** Who owns whom, by uid. As large as the cluster has objects; holds what the informers hold. */
 export class OwnerGraph {
   readonly #nodes = new Map<string, GraphNode>();
@@ -28,7 +39,7 @@ export class OwnerGraph {
       if (!isTied) this.#untie(uid, node.object);
       node.object = object;
       if (isTied) return;
-    } else this.#nodes.set(uid, { ref, object });
+    } else this.#nodes.set(uid, new KnownNode(ref, object));
     const { ownerReferences } = object.metadata;
     if (ownerReferences === undefined) return;
     for (const owner of ownerReferences) {

@@ -37,6 +37,49 @@ export interface EmbeddedOptions {
   readonly pendingBytesMax?: number;
 }
 
+/** A class, as a store that is filled has written many that stay: of literals V8 would make all later ones old. */
+class DraftedEntry implements StoredEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly createRevision: Revision;
+  readonly revision: Revision;
+  readonly companion: StoredEntry['companion'];
+  readonly expiresAtMs: number;
+
+  constructor(
+    key: string,
+    value: Uint8Array,
+    createRevision: Revision,
+    revision: Revision,
+    companion: StoredEntry['companion'],
+    expiresAtMs: number,
+  ) {
+    this.key = key;
+    this.value = value;
+    this.createRevision = createRevision;
+    this.revision = revision;
+    this.companion = companion;
+    this.expiresAtMs = expiresAtMs;
+  }
+}
+
+/** A class for the same reason: it sees what was written. */
+class AcceptedChange implements Change {
+  readonly type: Change['type'];
+  readonly key: string;
+  readonly revision: Revision;
+  readonly entry: StoredEntry | undefined;
+  readonly previous: StoredEntry | undefined;
+
+  constructor(key: string, revision: Revision, entry: StoredEntry | undefined, previous: StoredEntry | undefined) {
+    this.type = entry ? 'put' : 'delete';
+    this.key = key;
+    this.revision = revision;
+    this.entry = entry;
+    this.previous = previous;
+  }
+}
+
 /**
  * The part of the store's contract that does not depend on where the bytes are: preconditions against the pending head,
  * group commit, answers in order, watches, expiry, close. `Engine` has the bytes.
@@ -175,7 +218,7 @@ export class EmbeddedStore implements Store {
     }
     const revision = ++this.#headRevision;
     const entry = value && this.#makeEntry(write, value, revision, previous);
-    const change: Change = { type: entry ? 'put' : 'delete', key, revision, entry, previous };
+    const change = new AcceptedChange(key, revision, entry, previous);
     const group = this.#gather(entry?.value.length ?? 0);
     group.heads.set(key, entry);
     this.#waitingWrites++;
@@ -199,14 +242,10 @@ export class EmbeddedStore implements Store {
 
   #makeEntry(write: Write, draft: Draft, revision: Revision, previous: StoredEntry | undefined): StoredEntry {
     const { key, expireAfterSeconds } = write;
-    return {
-      key,
-      value: joinDraft(draft, revision),
-      createRevision: previous?.createRevision ?? revision,
-      revision,
-      companion: draft.companion?.(revision),
-      expiresAtMs: expireAfterSeconds === undefined ? 0 : Math.ceil(this.#clock.now() + expireAfterSeconds * 1000),
-    };
+    const createRevision = previous?.createRevision ?? revision;
+    const expiresAtMs = expireAfterSeconds === undefined ? 0 : Math.ceil(this.#clock.now() + expireAfterSeconds * 1000);
+    const companion = draft.companion?.(revision);
+    return new DraftedEntry(key, joinDraft(draft, revision), createRevision, revision, companion, expiresAtMs);
   }
 
   /** The group that the next change goes into: the last one, unless that is in flight or full. */

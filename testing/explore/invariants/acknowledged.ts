@@ -10,11 +10,28 @@ const KNOWN: ReadonlyMap<string, ResourceRef> = new Map(
     .map((ref) => [groupResourceName(ref), ref]),
 );
 
+/** What is kept of an answer until the end: not the object, which would be kept with it. */
+class Acknowledged {
+  readonly revision: number;
+  readonly user: string;
+  readonly code: number;
+  readonly method: string;
+  readonly path: string;
+
+  constructor(revision: number, { user, code, method, path }: AnswerEvent) {
+    this.revision = revision;
+    this.user = user;
+    this.code = code;
+    this.method = method;
+    this.path = path;
+  }
+}
+
 /** What was answered as done is in the store, and stays: every revision that a client was told was really written. */
 export function noLostWrite(): Invariant {
   const written = new Set<number>();
   const touched = new Set<string>();
-  const told: { readonly revision: number; readonly answer: AnswerEvent }[] = [];
+  const told: Acknowledged[] = [];
   return {
     name: 'lost write',
     check(_view, { revision, resource }) {
@@ -23,12 +40,12 @@ export function noLostWrite(): Invariant {
     },
     answered(view, answer) {
       const revision = revisionOf(answer);
-      if (revision !== undefined && revision > view.firstRevision) told.push({ revision, answer });
+      if (revision !== undefined && revision > view.firstRevision) told.push(new Acknowledged(revision, answer));
     },
     async settled(view) {
-      for (const { revision, answer } of told) {
+      for (const { revision, user, code, method, path } of told) {
         if (!written.has(revision))
-          return `${answer.user} was answered ${answer.code} for ${answer.method} ${answer.path}, and revision ${revision} was never written`;
+          return `${user} was answered ${code} for ${method} ${path}, and revision ${revision} was never written`;
       }
       for (const resource of touched) {
         const ref = KNOWN.get(resource);
