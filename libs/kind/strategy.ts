@@ -60,6 +60,9 @@ export interface Strategy<T extends ApiObject = ApiObject> {
   /** Fields that the main resource (or `status`) never lets its writers own or change: `['status']`. */
   readonly resetFields?: readonly string[];
 
+  /** Neither `defaults` nor `prepareForUpdate` change a `spec.template` that is frozen, as one is that an update leaves as stored. */
+  readonly keepsTemplate?: boolean;
+
   /** Deletion with grace: how long, and what the object looks like meanwhile. Without it an object goes at once. */
   readonly gracefulDelete?: GracefulDelete<T>;
   /** What DELETE does with dependents when it does not say: Jobs and ReplicationControllers orphan theirs. Default background. */

@@ -12,6 +12,7 @@ import { validateDeployment, validateDeploymentStatus, validateDeploymentUpdate 
 export const strategy: Strategy<Deployment> = {
   generation: 'count',
   resetFields: ['status'],
+  keepsTemplate: true,
   defaults: defaultDeployment,
   validate: validateDeployment,
   warnings: (draft, old) => [

@@ -11,6 +11,7 @@ import { validateReplicaCounts, validateReplicaSet, validateReplicaSetUpdate } f
 export const strategy: Strategy<ReplicaSet> = {
   generation: 'count',
   resetFields: ['status'],
+  keepsTemplate: true,
   defaults: defaultReplicaSet,
   validate: validateReplicaSet,
   warnings: (draft, old) => [

@@ -20,6 +20,8 @@ const SECRET_MODE = 0o644;
 const TOKEN_SECONDS = 3600;
 
 export function defaultPodSpec(spec: PodSpec): void {
+  // A stored object's, which had its defaults.
+  if (Object.isFrozen(spec)) return;
   roundResourceList(spec.resources?.limits);
   roundResourceList(spec.resources?.requests);
   roundResourceList(spec.overhead);

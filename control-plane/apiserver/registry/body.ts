@@ -56,7 +56,7 @@ export function decodeBody(
   if (body && 'value' in body && ctx.fieldValidation !== 'Strict') {
     const { value } = body;
     const names = checkKind(typeMetaOf(value), expected);
-    const before = stored && shareable(stored.object, stored.sharing);
+    const before = stored && shareable(value, stored.object, stored.sharing);
     const object = refused(names, expected, () => normalize<ApiObject>(expected.schema, expected.type, value, before));
     if (stored) ownParts(object, stored.object, stored.sharing);
     return Object.assign(object, names);

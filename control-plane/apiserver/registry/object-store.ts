@@ -64,21 +64,13 @@ export function prepareObject(
  */
 function textOf(canonical: ApiObject, before: DeepReadonly<ApiObject> | undefined): string {
   const parts = canonical as unknown as Parts;
-  if (!before || !sharesPart(parts, before as unknown as Parts)) return stringify(canonical);
+  if (!before) return stringify(canonical);
   let text = '';
   for (const name in parts) text += `${text === '' ? '{' : ','}${stringify(name)}:${stringify(parts[name])}`;
   return `${text}}`;
 }
 
 type Parts = Readonly<Record<string, unknown>>;
-
-function sharesPart(parts: Parts, before: Parts): boolean {
-  for (const name in parts) {
-    const part = parts[name];
-    if (typeof part === 'object' && part === before[name]) return true;
-  }
-  return false;
-}
 
 /** True when writing `prepared` over what is stored at `revision` as `bytes` would change nothing but the revision. */
 export function isUnchanged({ draft }: PreparedObject, revision: number, bytes: Uint8Array): boolean {

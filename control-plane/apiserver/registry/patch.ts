@@ -168,7 +168,13 @@ function decodePatched(
     const decoded =
       media === 'json'
         ? decodeJson<ApiObject>(schema, type, stringify(changed), { strict: true })
-        : decodeValue<ApiObject>(schema, type, changed, { strict: true }, sharing && shareable(current, sharing));
+        : decodeValue<ApiObject>(
+            schema,
+            type,
+            changed,
+            { strict: true },
+            sharing && shareable(changed, current, sharing),
+          );
     const object = Object.assign(decoded.object, sharing ? kept : copyValue(kept));
     if (sharing) ownParts(object, current, sharing);
     return decoded;

@@ -6,7 +6,7 @@ import type { ServedResource } from './kind-set.ts';
 import type { UpdateRules } from './rules.ts';
 import { ownParts, setAside, shareable, sharingOf } from './unchangeable.ts';
 
-const resource = (served: object = {}) => ({ served }) as ServedResource;
+const resource = (served: object = {}, strategy: object = {}) => ({ served, kind: { strategy } }) as ServedResource;
 const statusRules = { resetFields: ['spec'] } as UpdateRules;
 
 interface Thing extends ApiObject {
@@ -53,7 +53,10 @@ describe('what a change shares with the stored object', () => {
         const same = member === (before[name] as Record<string, object>)[key];
         assert.equal(same, whole.includes(name) || members.includes(name), `members of ${name}`);
       }
-      assert.deepEqual(Object.keys(shareable(before, sharing)).sort(), [...new Set([...members, ...whole])].sort());
+      assert.deepEqual(
+        Object.keys(shareable(draft, before, sharing)).sort(),
+        [...new Set([...members, ...whole])].sort(),
+      );
       setAside(draft, before, sharing)();
       assert.deepEqual(draft, before, 'what was put aside is put back');
     });
@@ -67,5 +70,22 @@ describe('what a change shares with the stored object', () => {
     ownParts(draft, before, sharing);
     assert.notEqual(draft.spec, before.spec);
     assert.ok(!Object.isFrozen(draft.spec.list));
+  });
+
+  it('is the template of a kind that keeps it, and no part of another template', () => {
+    const sharing = sharingOf(resource({}, { keepsTemplate: true }), '', {});
+    assert.ok(sharing);
+    const before = deepFreeze({ ...stored(), spec: { replicas: 1, template: { spec: { nodeSelector: { a: 'b' } } } } });
+    const { template } = before.spec;
+    assert.deepEqual(shareable({ spec: { replicas: 2, template } }, before, sharing), {
+      metadata: before.metadata,
+      spec: { template },
+    });
+    const other = { spec: { replicas: 2, template: { spec: template.spec } } };
+    assert.ok(!Object.hasOwn(shareable(other, before, sharing), 'spec'));
+    const draft = { ...before };
+    ownParts(draft, before, sharing);
+    assert.equal(draft.spec.template, template);
+    assert.notEqual(draft.spec, before.spec);
   });
 });
