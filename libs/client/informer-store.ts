@@ -56,15 +56,13 @@ export class InformerStore {
 
   addIndex(name: string, values: IndexValues): void {
     if (this.#index(name)) return;
-    const index = new FieldIndex(name, values);
-    for (const item of this.#ordered) index.change(item, undefined, item.object);
-    this.#indexes = this.#indexes.concat(index);
+    this.#indexes = this.#indexes.concat(new FieldIndex(name, values));
   }
 
   by(name: string, value: string): readonly Stored[] {
     const index = this.#index(name);
     if (!index) throw new Error(`no index ${name}`);
-    return index.get(value);
+    return index.get(value, this.#ordered);
   }
 
   #index(name: string): FieldIndex | undefined {
@@ -146,17 +144,24 @@ class Found {
   }
 }
 
+/** Made when it is asked for first, and kept from then on: where little happens many never are. */
 class FieldIndex {
   readonly name: string;
   readonly #values: IndexValues;
   readonly #byValue = new Map<string, Found>();
+  #isMade = false;
 
   constructor(name: string, values: IndexValues) {
     this.name = name;
     this.#values = values;
   }
 
-  get(value: string): readonly Stored[] {
+  /** `all`: the store's items, as they are now. */
+  get(value: string, all: readonly Item[]): readonly Stored[] {
+    if (!this.#isMade) {
+      this.#isMade = true;
+      for (const item of all) this.change(item, undefined, item.object);
+    }
     const found = this.#byValue.get(value);
     if (!found) return NONE;
     found.list ??= Object.freeze(found.items.map(({ object }) => object));
@@ -165,6 +170,7 @@ class FieldIndex {
 
   /** `item`: the store's own, which has the new object already. So where a value stays, its place does too. */
   change(item: Item, previous: Stored | undefined, object: Stored | undefined): void {
+    if (!this.#isMade) return;
     const before = previous ? this.#values(previous) : NO_VALUES;
     const after = object ? this.#values(object) : NO_VALUES;
     for (let at = 0; at < before.length; at++) {

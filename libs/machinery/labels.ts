@@ -91,7 +91,8 @@ export class LabelSelector {
   readonly #nothing: boolean;
 
   constructor(requirements: readonly LabelRequirement[], nothing = false) {
-    this.requirements = [...requirements].sort((a, b) => compareBytes(a.key, b.key));
+    this.requirements =
+      requirements.length > 1 ? requirements.toSorted((a, b) => compareBytes(a.key, b.key)) : requirements.slice();
     this.#nothing = nothing;
   }
 
@@ -106,8 +107,9 @@ export class LabelSelector {
 
   matches(labels: Labels | undefined): boolean {
     if (this.#nothing) return false;
-    for (const requirement of this.requirements) {
-      if (!requirementMatches(requirement, labels ?? noLabels)) return false;
+    const { requirements } = this;
+    for (let at = 0; at < requirements.length; at++) {
+      if (!requirementMatches(requirements[at] as LabelRequirement, labels ?? noLabels)) return false;
     }
     return true;
   }
