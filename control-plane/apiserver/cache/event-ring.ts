@@ -76,17 +76,11 @@ export interface RingLimits {
 /** For so many events the object of one is held as it was written, for those who may ask for it soon. */
 const NEWS_EVENTS = 256;
 
-/**
- * Of a ring that has had none, as most: a list for each would be made old by V8, with the events that come into it, and
- * their objects. `Array.of` is not looked at.
- */
-const NO_EVENTS: (CacheEvent | undefined)[] = [];
-Object.freeze(NO_EVENTS);
-
 /** The latest events of one resource, oldest first, within a bound of number and bytes. */
 export class EventRing {
   readonly #limits: RingLimits;
-  #events = NO_EVENTS;
+  /** No literal: V8 would make all later ones old, with the events that come into them, and their objects. */
+  #events: (CacheEvent | undefined)[] = Array.of();
   #head = 0;
   #bytes = 0;
   #since: Revision;
@@ -107,8 +101,7 @@ export class EventRing {
   }
 
   add(event: CacheEvent): void {
-    if (this.#events === NO_EVENTS) this.#events = Array.of(event);
-    else this.#events.push(event);
+    this.#events.push(event);
     this.#bytes += event.bytes;
     if (this.length > NEWS_EVENTS) this.#events[this.#events.length - 1 - NEWS_EVENTS]?.settle();
     while (this.length > this.#limits.events || (this.#bytes > this.#limits.bytes && this.length > 1)) this.#drop();

@@ -103,18 +103,12 @@ export const countOf = (slices: readonly Slice[]): number => slices.reduce((sum,
 export const objectsOf = (slices: readonly Slice[]): CachedObject[] =>
   slices.flatMap(({ segment, from, to }) => segment.objects.slice(from, to));
 
-/**
- * Of a resource without objects, as most: a list for each would be made old by V8, with the objects that come into it.
- * `Array.of` is not looked at.
- */
-const NO_SEGMENTS: Segment[] = [];
-Object.freeze(NO_SEGMENTS);
-
 /** The objects of one resource: by key, and in the order of keys. */
 export class OrderedObjects {
   readonly #byKey = new Map<string, CachedObject>();
   readonly #budget: JoinBudget;
-  #segments = NO_SEGMENTS;
+  /** No literal: V8 would make all later ones old, with the objects that come into them. */
+  #segments: Segment[] = Array.of();
   /** Some key sorts by code point otherwise than by UTF-16 unit. */
   #high = false;
 
@@ -137,7 +131,6 @@ export class OrderedObjects {
   /** Replaces everything by `objects`, which are in order. */
   load(objects: readonly CachedObject[]): void {
     if (this.#segments.length > 0) this.clear();
-    if (objects.length > 0) this.#segments = Array.of();
     for (let at = 0; at < objects.length; at += SEGMENT_FILL) {
       this.#segments.push(new Segment(objects.slice(at, at + SEGMENT_FILL), this.#budget));
     }
@@ -150,7 +143,7 @@ export class OrderedObjects {
 
   clear(): void {
     for (const segment of this.#segments) segment.release();
-    this.#segments = NO_SEGMENTS;
+    this.#segments = Array.of();
     this.#byKey.clear();
   }
 
@@ -160,7 +153,7 @@ export class OrderedObjects {
     const known = this.#byKey.has(key);
     this.#byKey.set(key, object);
     if (this.#segments.length === 0) {
-      this.#segments = Array.of(new Segment(Array.of(object), this.#budget));
+      this.#segments.push(new Segment(Array.of(object), this.#budget));
       return;
     }
     const at = Math.max(0, this.#segmentAfter(key) - 1);
