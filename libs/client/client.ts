@@ -79,8 +79,10 @@ class GenericClient implements Client {
   }
 }
 
-/** Sends requests with what all requests of a client have in common, and turns refusals into errors. */
-/** Keeps what it needs of the options, not the options: a literal that lives as long as a cluster is made old by V8. */
+/**
+ * Sends requests with what all requests of a client have in common, and turns refusals into errors. Keeps what it needs of
+ * the options, not the options: a literal that lives as long as a cluster is made old by V8.
+ */
 class Requester {
   readonly transport: Transport;
   readonly #userAgent: string | undefined;
