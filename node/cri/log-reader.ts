@@ -20,6 +20,8 @@ export interface ReadLogOptions extends LogSelection {
 const CHUNK_BYTES = 64 * 1024;
 /** A change that nobody told of (a file system without notices) is found after so long. */
 const LOOK_AGAIN_MS = 1_000;
+/** So long a runtime that has begun a new file may still write to the old one what it had taken by then. */
+const LAST_WORDS_MS = 100;
 
 /**
  * A log as its reader sees it, chunk by chunk, read by demand.
@@ -28,7 +30,7 @@ const LOOK_AGAIN_MS = 1_000;
  * after it, each from its start, compressed or not. Throws the system's error (`ENOENT`) where there is no log at first.
  */
 export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Array> {
-  const { files, path, signal } = options;
+  const { files, clock, path, signal } = options;
   const filter = new LogFilter(options);
   using changes = options.follow ? new ChangeWaiter(options) : undefined;
   const place = await LogPlace.open(files, path, options.follow ?? false);
@@ -57,8 +59,10 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<Uint8Arr
         }
         position = 0;
         complete = undefined;
-      } else if (await place.replaced()) complete = 'rotated';
-      else if (options.running && !(await options.running())) complete = 'ended';
+      } else if (await place.replaced()) {
+        complete = 'rotated';
+        await clock.sleep(LAST_WORDS_MS, signal).catch(() => {});
+      } else if (options.running && !(await options.running())) complete = 'ended';
       else await changes.next();
     }
     const rest = filter.end();

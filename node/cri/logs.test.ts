@@ -239,6 +239,24 @@ test('following goes over a rotation and ends with the container', async (t) => 
   assert.deepEqual(seen, ['a', 'b', 'c', 'd', 'e', 'f', 'last']);
 });
 
+test('following has what a runtime writes to the old file once it has begun a new one', async (t) => {
+  const path = join(folder(t), '0.log');
+  const line = (s: string) => `2026-01-01T00:00:01Z stdout F ${s}\n`;
+  writeFileSync(path, line('a'));
+  class LateWords extends RealClock {
+    override async sleep(): Promise<void> {
+      appendFileSync(`${path}.20260101-000001`, line('b'));
+    }
+  }
+  const log = readLog({ files, clock: new LateWords(), path, follow: true, running: async () => false });
+  assert.equal(text((await log.next()).value!), 'a\n');
+  renameSync(path, `${path}.20260101-000001`);
+  writeFileSync(path, line('c'));
+  const rest: string[] = [];
+  for await (const chunk of log) rest.push(text(chunk));
+  assert.equal(rest.join(''), 'b\nc\n');
+});
+
 test('following ends when the reader gives up', async (t) => {
   const path = join(folder(t), '0.log');
   writeFileSync(path, '');
