@@ -206,16 +206,26 @@ function parseSubject(text: string): Subject {
   return { kind: kind === 'group' ? 'Group' : 'User', apiGroup: RBAC_GROUP, name };
 }
 
+interface GrantLists {
+  readonly clusterRoles: readonly BootstrapRole[];
+  readonly roles: readonly BootstrapRole[];
+  readonly clusterRoleBindings: readonly BootstrapBinding[];
+  readonly roleBindings: readonly BootstrapBinding[];
+}
+
+const wantedGrants = (lists: GrantLists): readonly Wanted[] =>
+  Object.freeze([
+    ...lists.clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
+    ...lists.roles.map((role) => wantedRole(roleRef, role)),
+    ...lists.clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
+    ...lists.roleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
+  ]);
+
 /** The same for each server: they are read once. */
-const GRANTS: readonly Wanted[] = Object.freeze([
-  ...clusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
-  ...roles.map((role) => wantedRole(roleRef, role)),
-  ...clusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
-  ...roleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
-]);
-const OWN_GRANTS: readonly Wanted[] = Object.freeze([
-  ...ownClusterRoles.map((role) => wantedRole(clusterRoleRef, role)),
-  ...ownRoles.map((role) => wantedRole(roleRef, role)),
-  ...ownClusterRoleBindings.map((binding) => wantedBinding(clusterRoleBindingRef, binding)),
-  ...ownRoleBindings.map((binding) => wantedBinding(roleBindingRef, binding)),
-]);
+const GRANTS = wantedGrants({ clusterRoles, roles, clusterRoleBindings, roleBindings });
+const OWN_GRANTS = wantedGrants({
+  clusterRoles: ownClusterRoles,
+  roles: ownRoles,
+  clusterRoleBindings: ownClusterRoleBindings,
+  roleBindings: ownRoleBindings,
+});
