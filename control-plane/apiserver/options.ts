@@ -37,66 +37,18 @@ export interface ListParameters {
   readonly timeoutSeconds: number | undefined;
 }
 
-/** Those of a list or watch as they were given: read in one go, as hundreds of watches are opened when a cluster starts. */
-class GivenParameters {
-  labelSelector: string | undefined;
-  fieldSelector: string | undefined;
-  limit: string | undefined;
-  continue: string | undefined;
-  resourceVersion: string | undefined;
-  resourceVersionMatch: string | undefined;
-  allowWatchBookmarks: string | undefined;
-  sendInitialEvents: string | undefined;
-  timeoutSeconds: string | undefined;
-
-  take(name: string, value: string): void {
-    switch (name) {
-      case 'labelSelector':
-        this.labelSelector ??= value;
-        break;
-      case 'fieldSelector':
-        this.fieldSelector ??= value;
-        break;
-      case 'limit':
-        this.limit ??= value;
-        break;
-      case 'continue':
-        this.continue ??= value;
-        break;
-      case 'resourceVersion':
-        this.resourceVersion ??= value;
-        break;
-      case 'resourceVersionMatch':
-        this.resourceVersionMatch ??= value;
-        break;
-      case 'allowWatchBookmarks':
-        this.allowWatchBookmarks ??= value;
-        break;
-      case 'sendInitialEvents':
-        this.sendInitialEvents ??= value;
-        break;
-      case 'timeoutSeconds':
-        this.timeoutSeconds ??= value;
-        break;
-    }
-  }
-}
-
 export function parseListParameters(query: URLSearchParams, watch: boolean): ListParameters {
-  const given = new GivenParameters();
-  query.forEach((value, name) => given.take(name, value));
-  const { sendInitialEvents } = given;
   const options: ListParameters = {
-    labelSelector: parseSelector(given.labelSelector, parseLabelSelector),
-    fieldSelector: parseSelector(given.fieldSelector, parseFieldSelector),
-    limit: parseInt64(given.limit) ?? 0,
-    continue: given.continue ?? '',
-    resourceVersion: given.resourceVersion ?? '',
-    resourceVersionMatch: (given.resourceVersionMatch ?? '') as ListParameters['resourceVersionMatch'],
+    labelSelector: parseSelector(query.get('labelSelector'), parseLabelSelector),
+    fieldSelector: parseSelector(query.get('fieldSelector'), parseFieldSelector),
+    limit: parseInt64(query.get('limit')) ?? 0,
+    continue: query.get('continue') ?? '',
+    resourceVersion: query.get('resourceVersion') ?? '',
+    resourceVersionMatch: (query.get('resourceVersionMatch') ?? '') as ListParameters['resourceVersionMatch'],
     watch,
-    allowWatchBookmarks: isTrue(given.allowWatchBookmarks ?? null),
-    sendInitialEvents: sendInitialEvents === undefined ? undefined : isTrue(sendInitialEvents),
-    timeoutSeconds: parseInt64(given.timeoutSeconds),
+    allowWatchBookmarks: isTrue(query.get('allowWatchBookmarks')),
+    sendInitialEvents: query.has('sendInitialEvents') ? isTrue(query.get('sendInitialEvents')) : undefined,
+    timeoutSeconds: parseInt64(query.get('timeoutSeconds')),
   };
   const errors = watch ? watchErrors(options) : listErrors(options);
   if (errors.length > 0) throw invalid({ group: META_GROUP, kind: 'ListOptions' }, '', errors);
@@ -214,7 +166,6 @@ function fieldManagerErrors(fieldManager: string): ErrorList {
 /** Which state a get or list must not be older than: a number, 0 for "any", undefined for "the latest". */
 export function parseResourceVersion(text: string): number | undefined {
   if (text === '') return undefined;
-  if (text.length <= 15 && /^\d+$/.test(text)) return Number(text);
   if (!/^\d+$/.test(text) || BigInt(text) > UINT64_MAX) {
     const problem = /^\d+$/.test(text) ? 'value out of range' : 'invalid syntax';
     throw new ResourceVersionSyntaxError(
@@ -248,9 +199,8 @@ export function resourceVersionOrBad(text: string): number | undefined {
 }
 
 /** A whole number of a query; undefined where it was not given. Throws 400 in the words of the API. */
-export function parseInt64(text: string | null | undefined): number | undefined {
-  if (text === null || text === undefined || text === '') return undefined;
-  if (text.length <= 15 && /^\d+$/.test(text)) return Number(text);
+export function parseInt64(text: string | null): number | undefined {
+  if (text === null || text === '') return undefined;
   if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${quote(text)}: invalid syntax`);
   const value = BigInt(text);
   if (BigInt.asIntN(64, value) !== value)
@@ -259,8 +209,8 @@ export function parseInt64(text: string | null | undefined): number | undefined 
 }
 
 /** Parses a selector that was given; its parser throws an error whose message is the answer's. */
-function parseSelector<S>(text: string | undefined, parse: (text: string) => S): S | undefined {
-  if (text === undefined || text === '') return undefined;
+function parseSelector<S>(text: string | null, parse: (text: string) => S): S | undefined {
+  if (text === null || text === '') return undefined;
   try {
     return parse(text);
   } catch (error) {
